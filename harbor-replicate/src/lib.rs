@@ -1,0 +1,1 @@
+//! Harbor in Rust: replicate.
