@@ -1,0 +1,113 @@
+//! The proof that a permission was granted.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use super::{Action, Actor};
+use crate::meta::Project;
+use crate::oci::RepositoryName;
+
+/// What a permission is granted on.
+pub trait Scope: Send + Sync + 'static {
+    /// What the proof carries: the resolved target.
+    type Resolved: fmt::Debug + Send + Sync;
+}
+
+/// Granted on the whole registry.
+#[derive(Debug)]
+pub enum InSystem {}
+
+/// Granted on a project.
+#[derive(Debug)]
+pub enum InProject {}
+
+/// Granted on a repository of a project.
+#[derive(Debug)]
+pub enum InRepository {}
+
+impl Scope for InSystem {
+    type Resolved = ();
+}
+
+impl Scope for InProject {
+    type Resolved = Arc<Project>;
+}
+
+impl Scope for InRepository {
+    type Resolved = RepositoryTarget;
+}
+
+/// A repository's name with the project that it was resolved to. The repository itself need not exist yet.
+#[derive(Clone, Debug)]
+pub struct RepositoryTarget {
+    /// The project, as it was when the permission was granted.
+    pub project: Arc<Project>,
+    /// The full name.
+    pub name: RepositoryName,
+}
+
+/// The proof that an actor may do `A` to one target.
+///
+/// It cannot be forged: its fields are private, and only
+/// [`Harbor::authorize`](crate::Harbor::authorize) makes one.
+/// ```compile_fail
+/// use harbor_core::access::{Actor, Authorized, permission::ProjectCreate};
+/// let forged: Authorized<ProjectCreate> = Authorized { actor: Actor::anonymous() };
+/// ```
+/// It cannot be used twice, for it is not `Clone` and use cases take it by value:
+/// ```compile_fail
+/// # use harbor_core::{Harbor, access::{Authorized, permission::RepositoryPull}};
+/// async fn twice(harbor: Harbor, proof: Authorized<RepositoryPull>) {
+///     let _ = harbor.content().tags(proof, Default::default()).await;
+///     let _ = harbor.content().tags(proof, Default::default()).await;
+/// }
+/// ```
+/// And it cannot stand for another permission:
+/// ```compile_fail
+/// # use harbor_core::{Harbor, oci::Digest, access::{Authorized, permission::RepositoryPull}};
+/// async fn swapped(harbor: Harbor, proof: Authorized<RepositoryPull>, digest: Digest) {
+///     let _ = harbor.content().blob_delete(proof, &digest).await;
+/// }
+/// ```
+/// Used as it is meant, it compiles:
+/// ```
+/// # use harbor_core::{Harbor, access::{Authorized, permission::RepositoryPull}};
+/// async fn once(harbor: Harbor, proof: Authorized<RepositoryPull>) {
+///     let _ = harbor.content().tags(proof, Default::default()).await;
+/// }
+/// ```
+pub struct Authorized<A: Action> {
+    actor: Actor,
+    target: <A::Scope as Scope>::Resolved,
+    _action: PhantomData<fn() -> A>,
+}
+
+impl<A: Action> Authorized<A> {
+    /// Only the gate calls this.
+    pub(crate) const fn mint(actor: Actor, target: <A::Scope as Scope>::Resolved) -> Self {
+        Self { actor, target, _action: PhantomData }
+    }
+
+    /// Who was allowed.
+    #[must_use]
+    pub const fn actor(&self) -> &Actor {
+        &self.actor
+    }
+
+    /// On what.
+    #[must_use]
+    pub const fn target(&self) -> &<A::Scope as Scope>::Resolved {
+        &self.target
+    }
+}
+
+impl<A: Action> fmt::Debug for Authorized<A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Authorized")
+            .field("permission", &A::PERMISSION)
+            .field("actor", &self.actor)
+            .field("target", &self.target)
+            .finish()
+    }
+}

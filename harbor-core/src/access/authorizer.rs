@@ -1,0 +1,91 @@
+//! The port that tells what somebody may do.
+
+use std::fmt;
+
+use async_trait::async_trait;
+
+use super::{Actor, Permission};
+use crate::StoreError;
+use crate::meta::{Project, ProjectId};
+use crate::oci::RepositoryName;
+
+/// What is asked about.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub enum Target<'a> {
+    /// The whole registry.
+    System,
+    /// A project.
+    Project(&'a Project),
+    /// A repository of a project.
+    Repository(&'a Project, &'a RepositoryName),
+}
+
+impl<'a> Target<'a> {
+    /// The project, where there is one.
+    #[must_use]
+    pub const fn project(&self) -> Option<&'a Project> {
+        match self {
+            Self::System => None,
+            Self::Project(project) | Self::Repository(project, _) => Some(project),
+        }
+    }
+}
+
+/// The answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// Granted.
+    Allow,
+    /// Refused. What the refusal looks like is not the authorizer's business.
+    Deny,
+}
+
+/// The projects in which somebody has a permission: what a list is limited to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ProjectFilter {
+    /// Every project.
+    All,
+    /// Public projects, and these.
+    PublicAnd(Vec<ProjectId>),
+}
+
+/// Tells what somebody may do. It decides and cannot mint a proof.
+///
+/// # Contract
+/// * `decide` answers from its arguments and its own state; it is asked on every request and must be quick.
+/// * `Err(_)` when it cannot tell; the request is refused.
+/// * `projects` agrees with `decide`: a project is within the filter exactly when `decide` allows the permission on it.
+///
+/// ```
+/// use harbor_core::access::{Actor, Authorizer, Decision, Permission, ProjectFilter, Target};
+/// use harbor_core::StoreError;
+///
+/// /// Everybody may do everything: for a test on a developer's machine.
+/// #[derive(Debug)]
+/// struct AllowAll;
+///
+/// #[async_trait::async_trait]
+/// impl Authorizer for AllowAll {
+///     async fn decide(&self, _: &Actor, _: Permission, _: Target<'_>) -> Result<Decision, StoreError> {
+///         Ok(Decision::Allow)
+///     }
+///     async fn projects(&self, _: &Actor, _: Permission) -> Result<ProjectFilter, StoreError> {
+///         Ok(ProjectFilter::All)
+///     }
+/// }
+/// ```
+#[async_trait]
+pub trait Authorizer: fmt::Debug + Send + Sync + 'static {
+    /// Whether `actor` has `permission` on `target`.
+    async fn decide(
+        &self,
+        actor: &Actor,
+        permission: Permission,
+        target: Target<'_>,
+    ) -> Result<Decision, StoreError>;
+
+    /// The projects in which `actor` has `permission`.
+    async fn projects(&self, actor: &Actor, permission: Permission) -> Result<ProjectFilter, StoreError>;
+}

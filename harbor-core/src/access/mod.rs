@@ -1,0 +1,16 @@
+//! Who asks, what they may do, and the proof that it was granted.
+//!
+//! A use case takes an [`Authorized<A>`](Authorized). Only the gate makes one, so a handler that forgets the permission check does
+//! not compile.
+
+mod actor;
+mod authenticator;
+mod authorized;
+mod authorizer;
+pub mod permission;
+
+pub use actor::{Actor, Identity};
+pub use authenticator::{Authenticator, Credentials, Secret};
+pub use authorized::{Authorized, InProject, InRepository, InSystem, RepositoryTarget, Scope};
+pub use authorizer::{Authorizer, Decision, ProjectFilter, Target};
+pub use permission::{Action, Permission};

@@ -1,0 +1,43 @@
+//! What names a manifest in a request: a tag or a digest.
+
+use std::fmt;
+
+use super::{Digest, DigestError, Tag};
+
+/// `<reference>` of the OCI Distribution Specification.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Reference {
+    /// By tag, which may move.
+    Tag(Tag),
+    /// By digest, which never does.
+    Digest(Digest),
+}
+
+/// Why a text is neither a tag nor a digest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReferenceError {
+    /// It has a colon, so a digest was meant.
+    Digest(DigestError),
+    /// It has none, so a tag was meant.
+    Tag,
+}
+
+impl Reference {
+    /// Parses a tag, or, when there is a colon, a digest.
+    pub(crate) fn parse(text: &str) -> Result<Self, ReferenceError> {
+        if text.contains(':') {
+            text.parse().map(Self::Digest).map_err(ReferenceError::Digest)
+        } else {
+            text.parse().map(Self::Tag).map_err(|_| ReferenceError::Tag)
+        }
+    }
+}
+
+impl fmt::Display for Reference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tag(tag) => fmt::Display::fmt(tag, f),
+            Self::Digest(digest) => fmt::Display::fmt(digest, f),
+        }
+    }
+}
