@@ -62,7 +62,9 @@ impl StoreError {
             std::io::ErrorKind::StorageFull
             | std::io::ErrorKind::QuotaExceeded
             | std::io::ErrorKind::FileTooLarge => StoreErrorKind::Full,
-            std::io::ErrorKind::TimedOut | std::io::ErrorKind::ConnectionRefused => StoreErrorKind::Unavailable,
+            std::io::ErrorKind::TimedOut | std::io::ErrorKind::ConnectionRefused => {
+                StoreErrorKind::Unavailable
+            }
             _ => StoreErrorKind::Other,
         };
         Self::new(kind, context).with_source(source)
@@ -171,6 +173,9 @@ pub enum Error {
     /// It exists already.
     #[error("{0} exists already")]
     Conflict(String),
+    /// It cannot be deleted, because something refers to it.
+    #[error("{0}")]
+    InUse(&'static str),
     /// A concurrent change got in the way each time it was tried.
     #[error("a concurrent change got in the way; try again")]
     Contended,
@@ -252,7 +257,7 @@ impl Error {
             | Self::UploadUnknown
             | Self::NameUnknown
             | Self::Unsupported(_) => 404,
-            Self::UploadBusy | Self::Conflict(_) | Self::Contended => 409,
+            Self::UploadBusy | Self::Conflict(_) | Self::InUse(_) | Self::Contended => 409,
             Self::TooLarge { .. } => 413,
             Self::RangeInvalid(_) | Self::ChunkOutOfOrder { .. } => 416,
             Self::TooManyRequests { .. } => 429,
@@ -290,7 +295,7 @@ impl Error {
             | Self::BodyInterrupted(_) => ErrorCode::BlobUploadInvalid,
             Self::NameUnknown => ErrorCode::NameUnknown,
             Self::Unauthenticated => ErrorCode::Unauthorized,
-            Self::Denied | Self::PolicyDenied { .. } => ErrorCode::Denied,
+            Self::Denied | Self::InUse(_) | Self::PolicyDenied { .. } => ErrorCode::Denied,
             Self::TooManyRequests { .. } => ErrorCode::TooManyRequests,
             Self::BadRequest(_) | Self::Unsupported(_) => ErrorCode::Unsupported,
             Self::Conflict(_)

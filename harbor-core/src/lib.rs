@@ -1,9 +1,15 @@
-//! The engine of Harbor in Rust.
+#![doc = include_str!("../ARCHITECTURE.md")]
 
+pub mod access;
 pub mod blob;
+mod engine;
 mod error;
+pub mod event;
+pub mod meta;
 pub mod oci;
+pub mod policy;
 mod time;
 
+pub use engine::{Builder, GcReport, Harbor, Health, Projects, Settings, Write, content};
 pub use error::{Error, Result, StoreError, StoreErrorKind};
 pub use time::{Clock, Timestamp};

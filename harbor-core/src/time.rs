@@ -31,6 +31,12 @@ impl Timestamp {
         Self(self.0.saturating_add(i64::try_from(after.as_micros()).unwrap_or(i64::MAX)))
     }
 
+    /// The point `before` earlier.
+    #[must_use]
+    pub fn minus(self, before: Duration) -> Self {
+        Self(self.0.saturating_sub(i64::try_from(before.as_micros()).unwrap_or(i64::MAX)))
+    }
+
     /// How long ago `earlier` was, or nothing when it is not earlier.
     #[must_use]
     pub fn since(self, earlier: Self) -> Duration {

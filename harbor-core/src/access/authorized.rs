@@ -4,14 +4,35 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use super::{Action, Actor};
+use super::{Action, Actor, Target};
 use crate::meta::Project;
-use crate::oci::RepositoryName;
+use crate::oci::{ProjectName, RepositoryName};
+use crate::{Harbor, Result};
 
-/// What a permission is granted on.
-pub trait Scope: Send + Sync + 'static {
+/// What a permission is granted on. Three scopes exist, and no others can be added from outside.
+pub trait Scope: Send + Sync + 'static + sealed::Sealed {
+    /// What a caller names.
+    type Request<'a>: Send;
     /// What the proof carries: the resolved target.
     type Resolved: fmt::Debug + Send + Sync;
+
+    /// Finds what was named; `None` when it does not exist.
+    #[doc(hidden)]
+    fn resolve<'a>(
+        harbor: &'a Harbor,
+        request: Self::Request<'a>,
+    ) -> impl Future<Output = Result<Option<Self::Resolved>>> + Send + 'a;
+
+    /// The target as an authorizer sees it.
+    #[doc(hidden)]
+    fn target(resolved: &Self::Resolved) -> Target<'_>;
+}
+
+mod sealed {
+    pub trait Sealed {}
+    impl Sealed for super::InSystem {}
+    impl Sealed for super::InProject {}
+    impl Sealed for super::InRepository {}
 }
 
 /// Granted on the whole registry.
@@ -27,15 +48,43 @@ pub enum InProject {}
 pub enum InRepository {}
 
 impl Scope for InSystem {
+    type Request<'a> = ();
     type Resolved = ();
+
+    async fn resolve<'a>(_: &'a Harbor, (): ()) -> Result<Option<()>> {
+        Ok(Some(()))
+    }
+
+    fn target((): &()) -> Target<'_> {
+        Target::System
+    }
 }
 
 impl Scope for InProject {
+    type Request<'a> = &'a ProjectName;
     type Resolved = Arc<Project>;
+
+    async fn resolve<'a>(harbor: &'a Harbor, name: &'a ProjectName) -> Result<Option<Arc<Project>>> {
+        harbor.project(name.as_str()).await
+    }
+
+    fn target(project: &Arc<Project>) -> Target<'_> {
+        Target::Project(project)
+    }
 }
 
 impl Scope for InRepository {
+    type Request<'a> = &'a RepositoryName;
     type Resolved = RepositoryTarget;
+
+    async fn resolve<'a>(harbor: &'a Harbor, name: &'a RepositoryName) -> Result<Option<RepositoryTarget>> {
+        let project = harbor.project(name.project()?).await?;
+        Ok(project.map(|project| RepositoryTarget { project, name: name.clone() }))
+    }
+
+    fn target(target: &RepositoryTarget) -> Target<'_> {
+        Target::Repository(&target.project, &target.name)
+    }
 }
 
 /// A repository's name with the project that it was resolved to. The repository itself need not exist yet.

@@ -1,0 +1,187 @@
+//! What was read and may be read again without asking the database.
+//!
+//! Immutable things (a manifest's bytes by digest, a small blob by location) are cached everywhere. Things that change
+//! (projects, tags, links) are cached only when this process alone has the store, and are invalidated exactly: a commit
+//! first counts the generation on and then removes what it changed; a reader notes the generation before it reads the
+//! database and stores what it read only if the generation still stands. Who saw the answer to a change never reads from
+//! before it.
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use bytes::Bytes;
+use quick_cache::Weighter;
+use quick_cache::sync::Cache;
+
+use crate::blob::Location;
+use crate::meta::{LinkedBlob, Manifest, Project, Repository, RepositoryId, Sharing};
+use crate::oci::{Digest, ProjectName, RepositoryName, Tag};
+
+/// How many small rows of each kind are kept.
+const ROWS: usize = 16 * 1024;
+
+/// Blobs up to this size are kept in memory: image configs, SBOMs, signatures. In bytes.
+pub(super) const SMALL_BLOB: u64 = 64 * 1024;
+
+/// A change that makes cached rows wrong.
+#[derive(Debug)]
+pub(super) enum Change {
+    Project(ProjectName),
+    Tag(RepositoryId, Tag),
+    Manifest(RepositoryId, Digest),
+    Blob(RepositoryId, Digest),
+}
+
+/// The state of the cache before a read, for [`Caches::keep`].
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Generation(u64);
+
+#[derive(Clone)]
+struct ManifestWeight;
+
+impl Weighter<(RepositoryId, Digest), Arc<Manifest>> for ManifestWeight {
+    fn weight(&self, _: &(RepositoryId, Digest), manifest: &Arc<Manifest>) -> u64 {
+        manifest.payload.len() as u64 + 512
+    }
+}
+
+#[derive(Clone)]
+struct BytesWeight;
+
+impl Weighter<Location, Bytes> for BytesWeight {
+    fn weight(&self, location: &Location, bytes: &Bytes) -> u64 {
+        (location.as_str().len() + bytes.len()) as u64 + 64
+    }
+}
+
+/// All caches of one registry.
+pub(super) struct Caches {
+    /// `None` when other nodes may change the rows.
+    rows: Option<Rows>,
+    manifests: Cache<(RepositoryId, Digest), Arc<Manifest>, ManifestWeight>,
+    content: Cache<Location, Bytes, BytesWeight>,
+    generation: RwLock<u64>,
+}
+
+struct Rows {
+    projects: Cache<ProjectName, Arc<Project>>,
+    repositories: Cache<RepositoryName, Repository>,
+    tags: Cache<(RepositoryId, Tag), Digest>,
+    blobs: Cache<(RepositoryId, Digest), Arc<LinkedBlob>>,
+}
+
+/// One thing that can be cached, with its key.
+pub(super) enum Entry {
+    Project(Arc<Project>),
+    Repository(Repository),
+    Tag(RepositoryId, Tag, Digest),
+    Blob(RepositoryId, Arc<LinkedBlob>),
+    Manifest(RepositoryId, Arc<Manifest>),
+}
+
+impl Caches {
+    pub(super) fn new(sharing: Sharing, bytes: u64) -> Self {
+        let rows = || Rows {
+            projects: Cache::new(ROWS / 16),
+            repositories: Cache::new(ROWS),
+            tags: Cache::new(ROWS),
+            blobs: Cache::new(ROWS),
+        };
+        Self {
+            rows: (sharing == Sharing::Exclusive).then(rows),
+            manifests: Cache::with_weighter(1024, bytes / 2, ManifestWeight),
+            content: Cache::with_weighter(1024, bytes / 2, BytesWeight),
+            generation: RwLock::new(0),
+        }
+    }
+
+    pub(super) fn project(&self, name: &str) -> Option<Arc<Project>> {
+        self.rows.as_ref()?.projects.get(name)
+    }
+
+    pub(super) fn repository(&self, name: &RepositoryName) -> Option<Repository> {
+        self.rows.as_ref()?.repositories.get(name)
+    }
+
+    pub(super) fn tag(&self, repository: RepositoryId, tag: &Tag) -> Option<Digest> {
+        self.rows.as_ref()?.tags.get(&(repository, tag.clone()))
+    }
+
+    pub(super) fn blob(&self, repository: RepositoryId, digest: &Digest) -> Option<Arc<LinkedBlob>> {
+        self.rows.as_ref()?.blobs.get(&(repository, *digest))
+    }
+
+    /// A manifest that was there when it was cached: on a shared store the caller checks that it still is.
+    pub(super) fn manifest(&self, repository: RepositoryId, digest: &Digest) -> Option<Arc<Manifest>> {
+        self.manifests.get(&(repository, *digest))
+    }
+
+    /// Whether cached rows are true without asking the database.
+    pub(super) const fn is_exact(&self) -> bool {
+        self.rows.is_some()
+    }
+
+    pub(super) fn small_blob(&self, location: &Location) -> Option<Bytes> {
+        self.content.get(location)
+    }
+
+    pub(super) fn keep_small_blob(&self, location: Location, bytes: Bytes) {
+        self.content.insert(location, bytes);
+    }
+
+    pub(super) fn drop_small_blob(&self, location: &Location) {
+        self.content.remove(location);
+    }
+
+    /// To be called before the database is read.
+    pub(super) fn generation(&self) -> Generation {
+        Generation(*self.generation.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Keeps what was read, unless something changed since `before`.
+    pub(super) fn keep(&self, before: Generation, entry: Entry) {
+        let now = self.generation.read().unwrap_or_else(PoisonError::into_inner);
+        if *now != before.0 {
+            return;
+        }
+        match (entry, &self.rows) {
+            (Entry::Manifest(repository, manifest), _) => {
+                self.manifests.insert((repository, manifest.digest), manifest);
+            }
+            (Entry::Project(project), Some(rows)) => rows.projects.insert(project.name.clone(), project),
+            (Entry::Repository(repository), Some(rows)) => {
+                rows.repositories.insert(repository.name.clone(), repository);
+            }
+            (Entry::Tag(repository, tag, digest), Some(rows)) => rows.tags.insert((repository, tag), digest),
+            (Entry::Blob(repository, blob), Some(rows)) => {
+                rows.blobs.insert((repository, blob.digest), blob);
+            }
+            (_, None) => {}
+        }
+    }
+
+    /// Forgets what a commit changed.
+    pub(super) fn invalidate(&self, changes: &[Change]) {
+        if changes.is_empty() {
+            return;
+        }
+        let mut generation = self.generation.write().unwrap_or_else(PoisonError::into_inner);
+        *generation += 1;
+        for change in changes {
+            match (change, &self.rows) {
+                (Change::Manifest(repository, digest), _) => {
+                    self.manifests.remove(&(*repository, *digest));
+                }
+                (Change::Project(name), Some(rows)) => {
+                    rows.projects.remove(name);
+                }
+                (Change::Tag(repository, tag), Some(rows)) => {
+                    rows.tags.remove(&(*repository, tag.clone()));
+                }
+                (Change::Blob(repository, digest), Some(rows)) => {
+                    rows.blobs.remove(&(*repository, *digest));
+                }
+                (_, None) => {}
+            }
+        }
+    }
+}

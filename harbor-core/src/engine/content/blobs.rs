@@ -1,0 +1,163 @@
+//! Reading and deleting blobs.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::Content;
+use crate::access::Authorized;
+use crate::access::permission::{ArtifactDelete, RepositoryPull};
+use crate::blob::{BlobBody, SignOptions};
+use crate::engine::cache::{Entry, SMALL_BLOB};
+use crate::engine::gate::contended;
+use crate::meta::{LinkedBlob, Repository, ReviewSubject};
+use crate::oci::{ByteRange, Digest};
+use crate::{Error, Result};
+
+/// A blob of a repository.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StoredBlob {
+    /// Its digest, in the algorithm that it was pushed by.
+    pub digest: Digest,
+    /// Its size, in bytes.
+    pub size: u64,
+}
+
+/// A blob, opened for reading.
+#[derive(Debug)]
+pub struct BlobRead {
+    /// The blob.
+    pub blob: StoredBlob,
+    /// Which of its bytes these are.
+    pub span: Range<u64>,
+    /// Where they come from.
+    pub source: BlobSource,
+}
+
+/// Where the bytes of a blob come from.
+#[derive(Debug)]
+pub enum BlobSource {
+    /// From this process.
+    Body(BlobBody),
+    /// From the store itself, at this address.
+    Redirect(String),
+}
+
+impl Content<'_> {
+    /// What is known of a blob. A client that was told that a blob is here relies on it: the blob stays for at least half of
+    /// [`Settings::gc_grace`](crate::Settings::gc_grace) from now, although nothing may refer to it yet.
+    ///
+    /// # Errors
+    /// [`Error::NameUnknown`], [`Error::BlobUnknown`].
+    pub async fn blob(&self, proof: Authorized<RepositoryPull>, digest: &Digest) -> Result<StoredBlob> {
+        let repository = self.existing(proof.target()).await?;
+        let linked = self.linked(&repository, digest).await?;
+        let now = self.harbor.now();
+        let half = self.harbor.settings().gc_grace / 2;
+        if linked.review_due.is_some_and(|due| due < now.plus(half)) {
+            contended!(self.hold(&repository, &linked))?;
+        }
+        Ok(StoredBlob { digest: linked.digest, size: linked.size })
+    }
+
+    /// Opens a blob for reading: `range` of it, or all.
+    ///
+    /// # Errors
+    /// [`Error::NameUnknown`], [`Error::BlobUnknown`], [`Error::RangeInvalid`], or as the stores fail.
+    pub async fn blob_read(
+        &self,
+        proof: Authorized<RepositoryPull>,
+        digest: &Digest,
+        range: Option<ByteRange>,
+    ) -> Result<BlobRead> {
+        let repository = self.existing(proof.target()).await?;
+        let linked = self.linked(&repository, digest).await?;
+        let span = range.map_or(Ok(0..linked.size), |range| range.resolve(linked.size))?;
+        let blob = StoredBlob { digest: linked.digest, size: linked.size };
+        let source = self.source(&linked, span.clone()).await?;
+        Ok(BlobRead { blob, span, source })
+    }
+
+    async fn source(&self, linked: &LinkedBlob, span: Range<u64>) -> Result<BlobSource> {
+        let inner = &self.harbor.inner;
+        if linked.size <= SMALL_BLOB {
+            return self.small(linked, span).await.map(BlobSource::Body);
+        }
+        if let Some(valid_for) = inner.settings.redirect_for {
+            let address = inner.blobs.signed_url(&linked.location, &SignOptions::new(valid_for)).await?;
+            if let Some(address) = address {
+                return Ok(BlobSource::Redirect(address));
+            }
+        }
+        Ok(BlobSource::Body(inner.blobs.open(&linked.location, span).await?))
+    }
+
+    /// Small blobs are kept in memory: a config is on the path of every pull.
+    async fn small(&self, linked: &LinkedBlob, span: Range<u64>) -> Result<BlobBody> {
+        let inner = &self.harbor.inner;
+        let bytes = match inner.caches.small_blob(&linked.location) {
+            Some(bytes) => bytes,
+            None => {
+                let bytes = inner.blobs.open(&linked.location, 0..linked.size).await?.bytes().await?;
+                inner.caches.keep_small_blob(linked.location.clone(), bytes.clone());
+                bytes
+            }
+        };
+        let bound = |offset: u64| usize::try_from(offset).unwrap_or(usize::MAX).min(bytes.len());
+        Ok(BlobBody::whole(bytes.slice(bound(span.start)..bound(span.end))))
+    }
+
+    pub(super) async fn linked(&self, repository: &Repository, digest: &Digest) -> Result<Arc<LinkedBlob>> {
+        let caches = &self.harbor.inner.caches;
+        if let Some(linked) = caches.blob(repository.id, digest) {
+            return Ok(linked);
+        }
+        let before = caches.generation();
+        let linked = self.harbor.read().await?.linked_blob(repository.id, digest).await?;
+        let linked = Arc::new(linked.ok_or(Error::BlobUnknown(*digest))?);
+        caches.keep(before, Entry::Blob(repository.id, Arc::clone(&linked)));
+        Ok(linked)
+    }
+
+    /// Puts off the review of a link that a client was told of.
+    async fn hold(&self, repository: &Repository, linked: &LinkedBlob) -> Result<()> {
+        let mut write = self.harbor.write_as_system().await?;
+        let due = write.now().plus(self.harbor.settings().gc_grace);
+        let rows = write.rows();
+        if rows.link_lock(linked.link).await?.is_none() {
+            return Err(Error::BlobUnknown(linked.digest));
+        }
+        rows.review_extend(ReviewSubject::Link(linked.link), due).await?;
+        write.changed_blob(repository.id, &linked.digest);
+        write.commit().await
+    }
+
+    /// Takes a blob out of the repository. Its bytes are left to garbage collection.
+    ///
+    /// # Errors
+    /// [`Error::NameUnknown`], [`Error::BlobUnknown`]; [`Error::InUse`] while a manifest of the repository refers to it.
+    pub async fn blob_delete(&self, proof: Authorized<ArtifactDelete>, digest: &Digest) -> Result<()> {
+        contended!(self.try_blob_delete(&proof, digest))
+    }
+
+    async fn try_blob_delete(&self, proof: &Authorized<ArtifactDelete>, digest: &Digest) -> Result<()> {
+        let repository = self.existing(proof.target()).await?;
+        let mut write = self.harbor.write(proof).await?;
+        let now = write.now();
+        let rows = write.rows();
+        let links = rows.links_lock(repository.id, &[*digest]).await?;
+        let linked = links.first().ok_or(Error::BlobUnknown(*digest))?;
+        if rows.link_is_referenced(linked.link).await? {
+            return Err(Error::InUse(
+                "a manifest of this repository refers to the blob; delete the manifest first",
+            ));
+        }
+        rows.link_delete(linked.link).await?;
+        rows.review_delete(ReviewSubject::Link(linked.link)).await?;
+        rows.review_put(ReviewSubject::Blob(linked.blob), now, "blob deleted").await?;
+        write.audit(format!("{}@{digest}", proof.target().name)).await?;
+        write.changed_blob(repository.id, digest);
+        write.commit().await?;
+        self.harbor.inner.workers.wake_gc();
+        Ok(())
+    }
+}

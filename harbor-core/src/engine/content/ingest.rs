@@ -1,0 +1,173 @@
+//! Taking in bytes: received, hashed and written at the same time.
+
+use std::fmt;
+use std::pin::Pin;
+
+use bytes::Bytes;
+use futures_util::stream::BoxStream;
+use futures_util::{Stream, StreamExt, stream};
+
+use crate::blob::{BlobWriter, DriverState, Hasher};
+use crate::{Error, Result};
+
+/// How much may wait while the piece before it is hashed and written, in bytes.
+const WAITING: usize = 1024 * 1024;
+
+/// Below this many bytes, hashing is quicker than finding a thread for it.
+const INLINE: usize = 32 * 1024;
+
+/// Bytes that a client sends: a stream, and how many were announced.
+pub struct Incoming {
+    stream: BoxStream<'static, Result<Bytes>>,
+    length: Option<u64>,
+}
+
+impl Incoming {
+    /// A stream of `length` bytes, when that was announced. An error of the stream is a connection that broke: what came
+    /// before it counts.
+    #[must_use]
+    pub fn new(length: Option<u64>, stream: impl Stream<Item = Result<Bytes>> + Send + 'static) -> Self {
+        Self { stream: stream.boxed(), length }
+    }
+
+    /// Nothing.
+    #[must_use]
+    pub fn empty() -> Self {
+        Self::new(Some(0), stream::empty())
+    }
+
+    /// Bytes that are in memory.
+    #[must_use]
+    pub fn whole(bytes: impl Into<Bytes>) -> Self {
+        let bytes = bytes.into();
+        Self::new(Some(bytes.len() as u64), stream::iter([Ok(bytes)]))
+    }
+
+    /// How many bytes were announced.
+    #[must_use]
+    pub const fn length(&self) -> Option<u64> {
+        self.length
+    }
+}
+
+impl fmt::Debug for Incoming {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Incoming").field("length", &self.length).finish_non_exhaustive()
+    }
+}
+
+/// Where bytes go: a hasher and a writer, side by side, and how many bytes both have.
+pub(super) struct Sink {
+    pub(super) hasher: Hasher,
+    pub(super) writer: Box<dyn BlobWriter>,
+    pub(super) offset: u64,
+}
+
+/// How taking in ended.
+pub(super) struct Taken {
+    pub(super) sink: Sink,
+    /// Set when the body broke off: the sink then has all that came before.
+    pub(super) broken: Option<Error>,
+}
+
+/// Records a checkpoint of the driver: see [`BlobWriter::write`].
+pub(super) trait Checkpoint: Send + Sync {
+    fn record(&self, state: DriverState) -> impl Future<Output = Result<()>> + Send;
+}
+
+/// Takes in a whole body, of at most `limit` bytes beyond the sink's offset.
+///
+/// While one piece is hashed (on a thread) and written (by the driver), the next is received, so the push runs at the
+/// speed of the slowest of the three. At most [`WAITING`] bytes wait; a slow client makes small pieces.
+///
+/// # Errors
+/// Those of the driver, after which the upload stands where it was recorded last; and [`Error::TooLarge`].
+pub(super) async fn take(
+    sink: Sink,
+    mut body: Incoming,
+    limit: Option<u64>,
+    checkpoint: &impl Checkpoint,
+) -> Result<Taken> {
+    let mut idle = Some(sink);
+    let mut busy: Option<Pin<Box<dyn Future<Output = Result<Sink>> + Send + '_>>> = None;
+    let mut waiting: Vec<Bytes> = Vec::new();
+    let mut waiting_bytes = 0;
+    let mut left = limit;
+    let mut open = true;
+    let mut broken = None;
+    loop {
+        if !waiting.is_empty()
+            && let Some(sink) = idle.take()
+        {
+            busy = Some(Box::pin(process(sink, std::mem::take(&mut waiting), checkpoint)));
+            waiting_bytes = 0;
+        }
+        tokio::select! {
+            frame = body.stream.next(), if open && waiting_bytes < WAITING => match frame {
+                Some(Ok(bytes)) => {
+                    left = allowance(left, bytes.len(), limit)?;
+                    waiting_bytes += bytes.len();
+                    if !bytes.is_empty() {
+                        waiting.push(bytes);
+                    }
+                }
+                Some(Err(error)) => {
+                    broken = Some(error);
+                    open = false;
+                }
+                None => open = false,
+            },
+            sink = done(&mut busy), if busy.is_some() => {
+                busy = None;
+                idle = Some(sink?);
+            }
+            else => break,
+        }
+        if !open && waiting.is_empty() && busy.is_none() {
+            break;
+        }
+    }
+    let sink = idle.ok_or_else(|| Error::Internal("a body ended while it was written".to_owned()))?;
+    Ok(Taken { sink, broken })
+}
+
+/// What is left of the limit after `taken` more bytes.
+fn allowance(left: Option<u64>, taken: usize, limit: Option<u64>) -> Result<Option<u64>> {
+    match left {
+        None => Ok(None),
+        Some(left) => match left.checked_sub(taken as u64) {
+            Some(left) => Ok(Some(left)),
+            None => Err(Error::TooLarge { limit: limit.unwrap_or_default() }),
+        },
+    }
+}
+
+async fn done<T>(busy: &mut Option<Pin<Box<dyn Future<Output = T> + Send + '_>>>) -> T {
+    match busy {
+        Some(busy) => busy.await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn process(mut sink: Sink, pieces: Vec<Bytes>, checkpoint: &impl Checkpoint) -> Result<Sink> {
+    let length: usize = pieces.iter().map(Bytes::len).sum();
+    let hashing = hash(sink.hasher, pieces.clone(), length);
+    let (hasher, written) = tokio::join!(hashing, sink.writer.write(pieces));
+    sink.hasher = hasher?;
+    if let Some(state) = written? {
+        checkpoint.record(state).await?;
+    }
+    sink.offset += length as u64;
+    Ok(sink)
+}
+
+async fn hash(mut hasher: Hasher, pieces: Vec<Bytes>, length: usize) -> Result<Hasher> {
+    let run = move || {
+        pieces.iter().for_each(|piece| hasher.update(piece));
+        hasher
+    };
+    if length <= INLINE {
+        return Ok(run());
+    }
+    tokio::task::spawn_blocking(run).await.map_err(|error| Error::Internal(error.to_string()))
+}

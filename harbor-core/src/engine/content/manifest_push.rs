@@ -1,0 +1,202 @@
+//! Storing manifests.
+
+use bytes::Bytes;
+
+use super::Content;
+use crate::access::Authorized;
+use crate::access::permission::RepositoryPush;
+use crate::engine::gate::{Write, contended};
+use crate::event::EventKind;
+use crate::meta::{LinkId, NewManifest, RepositoryId};
+use crate::oci::{Algorithm, Digest, MANIFEST_LIMIT, ManifestError, ManifestView, MediaType, Reference, Tag};
+use crate::policy::Step;
+use crate::{Error, Result};
+
+/// A manifest as a client sends it.
+#[derive(Clone, Debug)]
+pub struct ManifestPush {
+    /// What the client calls it: a tag, or its digest, which is then verified.
+    pub reference: Reference,
+    /// More tags that shall name it.
+    pub tags: Vec<Tag>,
+    /// The `Content-Type` that it came with.
+    pub media_type: Option<MediaType>,
+    /// Its bytes, stored as they are.
+    pub payload: Bytes,
+}
+
+/// What was stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ManifestPushed {
+    /// Its digest, in the algorithm of the reference, or SHA-256 when it was pushed by tag.
+    pub digest: Digest,
+    /// The manifest that it refers to: `OCI-Subject`.
+    pub subject: Option<Digest>,
+    /// The tags that name it now: `OCI-Tag`.
+    pub tags: Vec<Tag>,
+}
+
+/// A push that was read and verified.
+struct Verified {
+    view: ManifestView,
+    digest: Digest,
+    tags: Vec<Tag>,
+    payload: Bytes,
+}
+
+impl ManifestPush {
+    fn verify(self) -> Result<Verified> {
+        if self.payload.len() > MANIFEST_LIMIT {
+            return Err(Error::ManifestInvalid(ManifestError::TooLarge));
+        }
+        let mut tags = self.tags;
+        let digest = match self.reference {
+            Reference::Tag(tag) => {
+                tags.insert(0, tag);
+                Digest::of(Algorithm::Sha256, &self.payload)
+            }
+            Reference::Digest(expected) => {
+                let actual = Digest::of(expected.algorithm(), &self.payload);
+                if actual != expected {
+                    return Err(Error::DigestMismatch { expected, actual });
+                }
+                expected
+            }
+        };
+        tags.dedup();
+        let view = ManifestView::parse(self.media_type.as_ref(), &self.payload)?;
+        Ok(Verified { view, digest, tags, payload: self.payload })
+    }
+}
+
+impl Content<'_> {
+    /// Stores a manifest, and lets its tags name it, at once: whoever sees the tag sees the manifest and every blob of it.
+    ///
+    /// # Errors
+    /// [`Error::DigestMismatch`], [`Error::ManifestInvalid`], [`Error::ManifestBlobUnknown`] for content that the repository
+    /// lacks (unless [`Settings::sparse_manifests`](crate::Settings::sparse_manifests)), or a policy's refusal.
+    pub async fn manifest_put(
+        &self,
+        proof: Authorized<RepositoryPush>,
+        push: ManifestPush,
+    ) -> Result<ManifestPushed> {
+        let push = push.verify()?;
+        let step = Step::ManifestPush {
+            manifest: &push.view,
+            payload: &push.payload,
+            digest: &push.digest,
+            tags: &push.tags,
+        };
+        self.ask_policies(proof.actor(), proof.target(), step).await?;
+        contended!(self.try_manifest_put(&proof, &push))?;
+        Ok(ManifestPushed {
+            digest: push.digest,
+            subject: push.view.subject.map(|subject| subject.digest),
+            tags: push.tags,
+        })
+    }
+
+    async fn try_manifest_put(&self, proof: &Authorized<RepositoryPush>, push: &Verified) -> Result<()> {
+        let target = proof.target();
+        let mut write = self.harbor.write(proof).await?;
+        let now = write.now();
+        let repository = write.rows().repository_ensure(target.project.id, &target.name, now).await?;
+        let (links, missing) = self.lock_blobs(&mut write, repository.id, &push.view).await?;
+        let children = self.check_children(&mut write, repository.id, &push.view).await?;
+        let manifest = NewManifest {
+            repository: repository.id,
+            digest: push.digest,
+            media_type: &push.view.media_type,
+            artifact_type: push.view.artifact_type.as_deref(),
+            subject: push.view.subject.as_ref().map(|subject| subject.digest),
+            annotations: &push.view.annotations,
+            payload: &push.payload,
+            links: &links,
+            missing: &missing,
+            children: &children,
+            now,
+        };
+        let (id, _) = write.rows().manifest_ensure(&manifest).await?;
+        for tag in &push.tags {
+            write.rows().tag_put(repository.id, tag, id, now).await?;
+            write.changed_tag(repository.id, tag);
+        }
+        self.tell(&mut write, proof, push).await?;
+        write.commit().await
+    }
+
+    /// Locks the links to every blob that the manifest needs, so that garbage collection cannot take one before the
+    /// manifest refers to it. Yields the links, and the blobs that are missing when that is allowed.
+    async fn lock_blobs(
+        &self,
+        write: &mut Write<'_>,
+        repository: RepositoryId,
+        view: &ManifestView,
+    ) -> Result<(Vec<LinkId>, Vec<Digest>)> {
+        let mut needed = view.required_blobs();
+        // A non-distributable layer may be here all the same, and is then kept.
+        let optional: Vec<Digest> = view.layers.iter().map(|layer| layer.digest).collect();
+        let mut wanted: Vec<Digest> = needed.keys().copied().chain(optional).collect();
+        wanted.sort_unstable();
+        wanted.dedup();
+        let linked = write.rows().links_lock(repository, &wanted).await?;
+        for blob in &linked {
+            match needed.remove(&blob.digest) {
+                Some(stated) if stated != blob.size => {
+                    return Err(Error::ManifestSizeInvalid {
+                        digest: blob.digest,
+                        stated,
+                        actual: blob.size,
+                    });
+                }
+                _ => {}
+            }
+        }
+        match needed.keys().next() {
+            Some(missing) if !self.harbor.settings().sparse_manifests => {
+                Err(Error::ManifestBlobUnknown(*missing))
+            }
+            _ => Ok((linked.iter().map(|blob| blob.link).collect(), needed.into_keys().collect())),
+        }
+    }
+
+    /// The manifests that an index lists: each must be there, unless sparse manifests are allowed.
+    async fn check_children(
+        &self,
+        write: &mut Write<'_>,
+        repository: RepositoryId,
+        view: &ManifestView,
+    ) -> Result<Vec<Digest>> {
+        let mut children: Vec<Digest> = view.manifests.iter().map(|child| child.digest).collect();
+        children.sort_unstable();
+        children.dedup();
+        if !children.is_empty() && !self.harbor.settings().sparse_manifests {
+            let present = write.rows().manifests_present(repository, &children).await?;
+            if let Some(missing) = children.iter().find(|child| !present.contains(child)) {
+                return Err(Error::ManifestBlobUnknown(*missing));
+            }
+        }
+        Ok(children)
+    }
+
+    async fn tell(
+        &self,
+        write: &mut Write<'_>,
+        proof: &Authorized<RepositoryPush>,
+        push: &Verified,
+    ) -> Result<()> {
+        let name = &proof.target().name;
+        let resource = match push.tags.first() {
+            Some(tag) => format!("{name}:{tag}@{}", push.digest),
+            None => format!("{name}@{}", push.digest),
+        };
+        write.audit(resource).await?;
+        let event = EventKind::ArtifactPushed {
+            repository: name.to_string(),
+            digest: push.digest,
+            media_type: push.view.media_type.to_string(),
+            tags: push.tags.iter().map(Tag::to_string).collect(),
+        };
+        write.event(event).await
+    }
+}

@@ -1,0 +1,121 @@
+//! Reading and deleting manifests.
+
+use std::sync::Arc;
+
+use super::Content;
+use crate::access::Authorized;
+use crate::access::permission::{ArtifactDelete, RepositoryPull};
+use crate::engine::cache::Entry;
+use crate::engine::gate::contended;
+use crate::event::EventKind;
+use crate::meta::{Manifest, Repository, ReviewSubject};
+use crate::oci::{Digest, Reference, Tag};
+use crate::policy::Step;
+use crate::{Error, Result};
+
+impl Content<'_> {
+    /// The manifest that `reference` names.
+    ///
+    /// # Errors
+    /// [`Error::NameUnknown`], [`Error::ManifestUnknown`], or a policy's refusal.
+    pub async fn manifest(
+        &self,
+        proof: Authorized<RepositoryPull>,
+        reference: &Reference,
+    ) -> Result<Arc<Manifest>> {
+        let repository = self.existing(proof.target()).await?;
+        let found = match reference {
+            Reference::Tag(tag) => self.manifest_by_tag(&repository, tag).await?,
+            Reference::Digest(digest) => self.manifest_by_digest(&repository, digest).await?,
+        };
+        let manifest = found.ok_or_else(|| Error::ManifestUnknown(reference.to_string()))?;
+        let step = Step::ManifestPull { manifest: &manifest, reference };
+        self.ask_policies(proof.actor(), proof.target(), step).await?;
+        Ok(manifest)
+    }
+
+    /// On one node both lookups are exact caches. On many, the tag is looked up each time, and its manifest, which cannot
+    /// change, is cached.
+    pub(super) async fn manifest_by_tag(
+        &self,
+        repository: &Repository,
+        tag: &Tag,
+    ) -> Result<Option<Arc<Manifest>>> {
+        let caches = &self.harbor.inner.caches;
+        if let Some(digest) = caches.tag(repository.id, tag)
+            && let Some(manifest) = caches.manifest(repository.id, &digest)
+        {
+            return Ok(Some(manifest));
+        }
+        let before = caches.generation();
+        let mut rows = self.harbor.read().await?;
+        if !caches.is_exact() {
+            let Some(digest) = rows.tag(repository.id, tag).await? else { return Ok(None) };
+            if let Some(manifest) = caches.manifest(repository.id, &digest) {
+                return Ok(Some(manifest));
+            }
+        }
+        let Some(manifest) = rows.manifest_by_tag(repository.id, tag).await?.map(Arc::new) else {
+            return Ok(None);
+        };
+        caches.keep(before, Entry::Tag(repository.id, tag.clone(), manifest.digest));
+        caches.keep(before, Entry::Manifest(repository.id, Arc::clone(&manifest)));
+        Ok(Some(manifest))
+    }
+
+    pub(super) async fn manifest_by_digest(
+        &self,
+        repository: &Repository,
+        digest: &Digest,
+    ) -> Result<Option<Arc<Manifest>>> {
+        let caches = &self.harbor.inner.caches;
+        let cached = caches.manifest(repository.id, digest);
+        if caches.is_exact() && cached.is_some() {
+            return Ok(cached);
+        }
+        let before = caches.generation();
+        let mut rows = self.harbor.read().await?;
+        if cached.is_some() {
+            let there = rows.manifests_present(repository.id, &[*digest]).await?;
+            return Ok(cached.filter(|_| !there.is_empty()));
+        }
+        let manifest = rows.manifest(repository.id, digest).await?.map(Arc::new);
+        if let Some(manifest) = &manifest {
+            caches.keep(before, Entry::Manifest(repository.id, Arc::clone(manifest)));
+        }
+        Ok(manifest)
+    }
+
+    /// Deletes a manifest with the tags that name it. Its blobs are left to garbage collection.
+    ///
+    /// # Errors
+    /// [`Error::NameUnknown`], [`Error::ManifestUnknown`], or a policy's refusal.
+    pub async fn manifest_delete(&self, proof: Authorized<ArtifactDelete>, digest: &Digest) -> Result<()> {
+        self.ask_policies(proof.actor(), proof.target(), Step::ManifestDelete { digest }).await?;
+        contended!(self.try_manifest_delete(&proof, digest))
+    }
+
+    async fn try_manifest_delete(&self, proof: &Authorized<ArtifactDelete>, digest: &Digest) -> Result<()> {
+        let name = &proof.target().name;
+        let repository = self.existing(proof.target()).await?;
+        let mut write = self.harbor.write(proof).await?;
+        let due = write.now().plus(self.harbor.settings().gc_grace);
+        let rows = write.rows();
+        let manifest = rows.manifest_lock(repository.id, digest).await?;
+        let manifest = manifest.ok_or_else(|| Error::ManifestUnknown(digest.to_string()))?;
+        let (tags, links) = rows.manifest_delete(manifest).await?;
+        for link in links {
+            rows.review_put(ReviewSubject::Link(link), due, "manifest deleted").await?;
+        }
+        write.audit(format!("{name}@{digest}")).await?;
+        let gone = tags.iter().map(Tag::to_string).collect();
+        write
+            .event(EventKind::ArtifactDeleted { repository: name.to_string(), digest: *digest, tags: gone })
+            .await?;
+        write.changed_manifest(repository.id, digest);
+        for tag in &tags {
+            write.changed_tag(repository.id, tag);
+        }
+        write.commit().await
+    }
+}

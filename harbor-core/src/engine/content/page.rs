@@ -1,0 +1,40 @@
+//! Lists, a page at a time.
+
+/// The most entries on one page, whatever a client asks.
+const LONGEST: u32 = 1000;
+
+/// Which part of a list is wanted: `n` and `last` of the OCI Distribution Specification.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PageRequest {
+    /// How many entries; as many as a page holds when not stated.
+    pub limit: Option<u32>,
+    /// The entry that the page comes after. It need not exist.
+    pub after: Option<String>,
+}
+
+impl PageRequest {
+    /// How many entries the page will have at most.
+    #[must_use]
+    pub fn size(&self) -> u32 {
+        self.limit.unwrap_or(LONGEST).min(LONGEST)
+    }
+}
+
+/// A page of a list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Page<T> {
+    /// The entries.
+    pub entries: Vec<T>,
+    /// Whether there are more after these.
+    pub more: bool,
+}
+
+impl<T> Page<T> {
+    /// A page from a read of one entry more than it holds.
+    pub(super) fn cut(mut entries: Vec<T>, size: u32) -> Self {
+        let size = usize::try_from(size).unwrap_or(usize::MAX);
+        let more = entries.len() > size;
+        entries.truncate(size);
+        Self { entries, more }
+    }
+}

@@ -1,0 +1,383 @@
+//! Upload sessions: begun, appended to, finished, cancelled, on any node.
+
+use super::ingest::{self, Checkpoint, Sink};
+use super::lease::Lease;
+use super::{Content, Incoming, StoredBlob};
+use crate::access::Authorized;
+use crate::access::permission::RepositoryPush;
+use crate::blob::{DriverState, Hasher, Location, UploadId};
+use crate::engine::Harbor;
+use crate::engine::gate::{Write, contended};
+use crate::meta::{BlobState, ReviewSubject, Upload};
+use crate::oci::{Algorithm, ChunkRange, Digest};
+use crate::{Error, Result};
+
+/// The principal of a session that is over but whose bytes are still to be removed: no actor has this name.
+const ENDED: &str = "";
+
+/// How an upload shall begin.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct UploadOptions {
+    /// The algorithm of the digest that will be stated at the end, when the client says so at the start. With another one
+    /// at the end, the content is read once more to hash it.
+    pub algorithm: Algorithm,
+}
+
+impl UploadOptions {
+    /// An upload whose digest will be of `algorithm`.
+    #[must_use]
+    pub const fn new(algorithm: Algorithm) -> Self {
+        Self { algorithm }
+    }
+}
+
+/// How far an upload is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UploadStatus {
+    /// The session.
+    pub id: UploadId,
+    /// How many bytes are durable: where the next chunk begins.
+    pub offset: u64,
+}
+
+/// Runs `work` to its end even when nobody waits for it any more, as when a client's connection breaks: what came before
+/// the break is then recorded, and the client can go on from there.
+async fn shielded<T: Send + 'static>(work: impl Future<Output = Result<T>> + Send + 'static) -> Result<T> {
+    tokio::spawn(work).await.map_err(|error| Error::Internal(error.to_string()))?
+}
+
+impl Content<'_> {
+    /// Begins an upload.
+    ///
+    /// # Errors
+    /// As the metadata store fails.
+    pub async fn upload_start(
+        &self,
+        proof: Authorized<RepositoryPush>,
+        options: UploadOptions,
+    ) -> Result<UploadStatus> {
+        let upload = contended!(self.open_session(&proof, options.algorithm))?;
+        Ok(UploadStatus { id: upload.id, offset: 0 })
+    }
+
+    /// Appends a chunk. `chunk` is what the client says of its place; without it, the bytes go where the upload stands.
+    ///
+    /// When the body breaks off, what came before is recorded, and [`Content::upload_status`] tells how far it got.
+    ///
+    /// # Errors
+    /// [`Error::UploadUnknown`], [`Error::UploadBusy`], [`Error::ChunkOutOfOrder`], [`Error::SizeInvalid`] for a chunk of another
+    /// length than stated, [`Error::TooLarge`], [`Error::BodyInterrupted`], or as the stores fail.
+    pub async fn upload_append(
+        &self,
+        proof: Authorized<RepositoryPush>,
+        id: UploadId,
+        chunk: Option<ChunkRange>,
+        body: Incoming,
+    ) -> Result<UploadStatus> {
+        let harbor = self.harbor.clone();
+        shielded(async move {
+            let content = harbor.content();
+            let session = content.session(&proof, id).await?;
+            let (sink, broken) = session.take(chunk, body).await?;
+            let offset = session.park(sink).await?;
+            match broken {
+                Some(error) => Err(error),
+                None => Ok(UploadStatus { id, offset }),
+            }
+        })
+        .await
+    }
+
+    /// Appends a last chunk, which may be empty, and makes the upload a blob of the repository.
+    ///
+    /// # Errors
+    /// As [`Content::upload_append`]; and [`Error::DigestMismatch`], after which the session stands where it stood.
+    pub async fn upload_finish(
+        &self,
+        proof: Authorized<RepositoryPush>,
+        id: UploadId,
+        chunk: Option<ChunkRange>,
+        digest: &Digest,
+        body: Incoming,
+    ) -> Result<StoredBlob> {
+        let (harbor, digest) = (self.harbor.clone(), *digest);
+        shielded(async move {
+            let content = harbor.content();
+            content.session(&proof, id).await?.finish(chunk, digest, body).await
+        })
+        .await
+    }
+
+    /// Stores a blob whose digest is known before its bytes come.
+    ///
+    /// # Errors
+    /// As [`Content::upload_finish`].
+    pub async fn blob_put(
+        &self,
+        proof: Authorized<RepositoryPush>,
+        digest: &Digest,
+        body: Incoming,
+    ) -> Result<StoredBlob> {
+        let (harbor, digest) = (self.harbor.clone(), *digest);
+        shielded(async move {
+            let content = harbor.content();
+            // The row comes before the bytes: an orphan is always known to the database.
+            let upload = contended!(content.open_session(&proof, digest.algorithm()))?;
+            let lease = harbor.lease(upload.id).await?;
+            let session = Session { harbor: &harbor, proof: &proof, upload, lease };
+            let stored = session.finish(None, digest, body).await;
+            if stored.is_err() {
+                // Nobody knows the session's name, so nobody can go on with it.
+                session.abandon().await;
+            }
+            stored
+        })
+        .await
+    }
+
+    /// How far an upload is.
+    ///
+    /// # Errors
+    /// [`Error::UploadUnknown`].
+    pub async fn upload_status(
+        &self,
+        proof: Authorized<RepositoryPush>,
+        id: UploadId,
+    ) -> Result<UploadStatus> {
+        let upload = self.owned_upload(&proof, id).await?;
+        Ok(UploadStatus { id, offset: upload.offset })
+    }
+
+    /// Gives an upload up.
+    ///
+    /// # Errors
+    /// [`Error::UploadUnknown`]; [`Error::UploadBusy`] while somebody writes to it.
+    pub async fn upload_cancel(&self, proof: Authorized<RepositoryPush>, id: UploadId) -> Result<()> {
+        let session = self.session(&proof, id).await?;
+        self.harbor.end_upload(&session.upload).await
+    }
+
+    async fn open_session(&self, proof: &Authorized<RepositoryPush>, algorithm: Algorithm) -> Result<Upload> {
+        let target = proof.target();
+        let mut write = self.harbor.write(proof).await?;
+        let now = write.now();
+        let repository = match self.repository(&target.name).await? {
+            Some(repository) if repository.project == target.project.id => repository,
+            _ => write.rows().repository_ensure(target.project.id, &target.name, now).await?,
+        };
+        let upload = Upload {
+            id: UploadId::random(),
+            repository: repository.id,
+            principal: proof.actor().principal(),
+            offset: 0,
+            hash_state: Hasher::new(algorithm).save(),
+            driver_state: DriverState::default(),
+        };
+        write.rows().upload_insert(&upload, now).await?;
+        write.commit().await?;
+        Ok(upload)
+    }
+
+    /// The session, when it belongs to this repository and this principal: to everybody else it does not exist.
+    async fn owned_upload(&self, proof: &Authorized<RepositoryPush>, id: UploadId) -> Result<Upload> {
+        let repository = self.repository(&proof.target().name).await?.ok_or(Error::UploadUnknown)?;
+        let upload = self.harbor.read().await?.upload(id).await?.ok_or(Error::UploadUnknown)?;
+        if upload.repository == repository.id && upload.principal == proof.actor().principal() {
+            Ok(upload)
+        } else {
+            Err(Error::UploadUnknown)
+        }
+    }
+
+    async fn session<'s>(
+        &'s self,
+        proof: &'s Authorized<RepositoryPush>,
+        id: UploadId,
+    ) -> Result<Session<'s>> {
+        // Before the lease: a stranger must not learn from "busy" that the session exists.
+        self.owned_upload(proof, id).await?;
+        let lease = self.harbor.lease(id).await?;
+        let upload = self.owned_upload(proof, id).await?;
+        Ok(Session { harbor: self.harbor, proof, upload, lease })
+    }
+}
+
+/// An upload that this request alone may write to.
+struct Session<'a> {
+    harbor: &'a Harbor,
+    proof: &'a Authorized<RepositoryPush>,
+    upload: Upload,
+    lease: Lease,
+}
+
+impl Checkpoint for Session<'_> {
+    async fn record(&self, state: DriverState) -> Result<()> {
+        contended!(self.save(&Upload { driver_state: state.clone(), ..self.upload.clone() }))
+    }
+}
+
+impl Session<'_> {
+    /// Takes a body in. Yields what broke it off, if something did.
+    async fn take(&self, chunk: Option<ChunkRange>, body: Incoming) -> Result<(Sink, Option<Error>)> {
+        let begin = self.upload.offset;
+        let stated = chunk.map(ChunkRange::length).or(body.length());
+        if let Some(chunk) = chunk {
+            if chunk.first != begin {
+                return Err(Error::ChunkOutOfOrder { offset: begin });
+            }
+            if let Some(length) = body.length()
+                && length != chunk.length()
+            {
+                return Err(Error::SizeInvalid { expected: chunk.length(), actual: length });
+            }
+        }
+        let limit = self.harbor.settings().blob_limit;
+        if let (Some(limit), Some(stated)) = (limit, stated)
+            && begin.saturating_add(stated) > limit
+        {
+            return Err(Error::TooLarge { limit });
+        }
+        let sink = self.open().await?;
+        let left = limit.map(|limit| limit.saturating_sub(begin));
+        let taken = ingest::take(sink, body, left, self).await?;
+        let actual = taken.sink.offset - begin;
+        if let (Some(chunk), None) = (chunk, &taken.broken)
+            && actual != chunk.length()
+        {
+            return Err(Error::SizeInvalid { expected: chunk.length(), actual });
+        }
+        Ok((taken.sink, taken.broken))
+    }
+
+    async fn open(&self) -> Result<Sink> {
+        let upload = &self.upload;
+        let hasher = Hasher::restore(&upload.hash_state).ok_or_else(|| {
+            Error::Internal(format!("the hash state of upload {} does not read", upload.id))
+        })?;
+        let writer = self.harbor.inner.blobs.writer(upload.id, &upload.driver_state, upload.offset).await?;
+        Ok(Sink { hasher, writer, offset: upload.offset })
+    }
+
+    /// Makes what was taken durable, and then records it. Yields how far the upload is.
+    async fn park(&self, sink: Sink) -> Result<u64> {
+        let Sink { hasher, writer, offset } = sink;
+        if offset == self.upload.offset {
+            return Ok(offset);
+        }
+        let driver_state = writer.park().await?;
+        let upload = Upload { offset, hash_state: hasher.save(), driver_state, ..self.upload.clone() };
+        contended!(self.save(&upload))?;
+        Ok(offset)
+    }
+
+    async fn save(&self, upload: &Upload) -> Result<()> {
+        let mut write = self.write().await?;
+        let now = write.now();
+        if !write.rows().upload_save(upload, now).await? {
+            return Err(Error::UploadUnknown);
+        }
+        write.commit().await
+    }
+
+    /// A transaction in which this request still holds the session.
+    async fn write(&self) -> Result<Write<'_>> {
+        let mut write = self.harbor.write(self.proof).await?;
+        if let Some(holder) = self.lease.holder() {
+            let now = write.now();
+            let until = now.plus(self.harbor.settings().upload_lease);
+            if !write.rows().upload_lease(self.upload.id, holder, now, until).await? {
+                return Err(Error::UploadBusy);
+            }
+        }
+        Ok(write)
+    }
+
+    async fn finish(
+        &self,
+        chunk: Option<ChunkRange>,
+        expected: Digest,
+        body: Incoming,
+    ) -> Result<StoredBlob> {
+        let (sink, broken) = self.take(chunk, body).await?;
+        if let Some(error) = broken {
+            self.park(sink).await?;
+            return Err(error);
+        }
+        let Sink { hasher, writer, offset: size } = sink;
+        let hashed = hasher.algorithm() == expected.algorithm();
+        if hashed {
+            agree(expected, hasher.finish())?;
+        }
+        let location = writer.commit(&expected).await?;
+        if !hashed {
+            self.verify(&location, size, expected).await?;
+        }
+        if !contended!(self.link(expected, size, &location))? {
+            // The content was here already. The bytes just written go, and the row that knows of them after them.
+            self.harbor.end_upload(&self.upload).await?;
+        }
+        Ok(StoredBlob { digest: expected, size })
+    }
+
+    /// Hashes content again, in the algorithm that the client named only at the end.
+    async fn verify(&self, location: &Location, size: u64, expected: Digest) -> Result<()> {
+        let actual = rehash(self.harbor, location, size, expected.algorithm()).await?;
+        let verdict = agree(expected, actual);
+        if verdict.is_err() {
+            self.harbor.end_upload(&self.upload).await?;
+        }
+        verdict
+    }
+
+    /// Makes the blob visible in the repository, and ends the session, at once. False when the content was here already,
+    /// so that the bytes just committed are of no use.
+    async fn link(&self, digest: Digest, size: u64, location: &Location) -> Result<bool> {
+        let mut write = self.write().await?;
+        let now = write.now();
+        let due = now.plus(self.harbor.settings().gc_grace);
+        let rows = write.rows();
+        let blob = rows.blob_ensure(&digest, size, location, now).await?;
+        let revived = blob.state == BlobState::Condemned;
+        if revived {
+            rows.blob_revive(blob.id, location).await?;
+        }
+        let used = revived || blob.location == *location;
+        let link = rows.link_ensure(self.upload.repository, blob.id, now).await?;
+        rows.review_put(ReviewSubject::Link(link), due, "blob pushed").await?;
+        let ended = if used {
+            rows.upload_delete(self.upload.id).await?
+        } else {
+            rows.upload_save(&Upload { principal: ENDED.to_owned(), ..self.upload.clone() }, now).await?
+        };
+        if !ended {
+            return Err(Error::UploadUnknown);
+        }
+        write.changed_blob(self.upload.repository, &digest);
+        write.commit().await?;
+        Ok(used)
+    }
+
+    /// Removes a session that nobody will go on with. What fails here is left to the expiry of uploads.
+    async fn abandon(&self) {
+        if let Err(error) = self.harbor.end_upload(&self.upload).await {
+            tracing::warn!(upload = %self.upload.id, %error, "a failed upload was left to expire");
+        }
+    }
+}
+
+fn agree(expected: Digest, actual: Digest) -> Result<()> {
+    if actual == expected { Ok(()) } else { Err(Error::DigestMismatch { expected, actual }) }
+}
+
+async fn rehash(harbor: &Harbor, location: &Location, size: u64, algorithm: Algorithm) -> Result<Digest> {
+    use futures_util::TryStreamExt;
+
+    let mut body = harbor.inner.blobs.open(location, 0..size).await?;
+    let mut hasher = Hasher::new(algorithm);
+    while let Some(piece) = body.try_next().await? {
+        hasher.update(&piece);
+        tokio::task::yield_now().await;
+    }
+    Ok(hasher.finish())
+}

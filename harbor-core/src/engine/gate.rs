@@ -1,0 +1,260 @@
+//! The gate: makes proofs, opens write transactions, writes audit and outbox rows.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::Harbor;
+use super::cache::{Change, Entry};
+use crate::access::permission::ProjectRead;
+use crate::access::{
+    Action, Actor, Authorized, Credentials, Decision, Permission, ProjectFilter, Scope, Target,
+};
+use crate::event::{Event, EventKind};
+use crate::meta::{AuditRow, Project, ProjectId, Reads, RepositoryId, Transaction};
+use crate::oci::{Digest, ProjectName, Tag};
+use crate::{Error, Result, StoreErrorKind, Timestamp};
+
+/// How often a use case is tried when concurrent transactions win. Each try begins afresh.
+pub(super) const TRIES: u32 = 8;
+
+/// Runs a use case's transaction, and again when the store says that a concurrent one won.
+macro_rules! contended {
+    ($attempt:expr) => {{
+        let mut tries = 1;
+        loop {
+            match $attempt.await {
+                Err(error) if tries < $crate::engine::gate::TRIES && $crate::engine::gate::lost(&error) => {
+                    tries += 1;
+                    tokio::time::sleep(std::time::Duration::from_millis(u64::from(tries) * 3)).await;
+                }
+                Err(error) if $crate::engine::gate::lost(&error) => break Err($crate::Error::Contended),
+                result => break result,
+            }
+        }
+    }};
+}
+pub(super) use contended;
+
+/// Whether a concurrent transaction won, so that trying again may help.
+pub(super) fn lost(error: &Error) -> bool {
+    matches!(error, Error::Store(error) if error.kind() == StoreErrorKind::Conflict)
+}
+
+impl Harbor {
+    /// Who sends these credentials; nobody in particular when there are none.
+    ///
+    /// # Errors
+    /// [`Error::Unauthenticated`] when no authenticator knows them.
+    pub async fn authenticate(&self, credentials: Option<&Credentials>) -> Result<Actor> {
+        let Some(credentials) = credentials else { return Ok(Actor::anonymous()) };
+        for authenticator in &self.inner.authenticators {
+            if let Some(actor) = authenticator.authenticate(credentials).await? {
+                return Ok(actor);
+            }
+        }
+        Err(Error::Unauthenticated)
+    }
+
+    /// Asks for the permission `A`: the only way to a proof.
+    ///
+    /// # Errors
+    /// [`Error::Unauthenticated`] when nobody in particular asked, [`Error::Denied`] when the asker may know of the target,
+    /// [`Error::NameUnknown`] when not, whether it exists or not. Or a store's error when it cannot be told.
+    pub async fn authorize<'a, A: Action>(
+        &'a self,
+        actor: &Actor,
+        on: <A::Scope as Scope>::Request<'a>,
+    ) -> Result<Authorized<A>> {
+        let Some(resolved) = A::Scope::resolve(self, on).await? else {
+            return Err(refusal(actor, false));
+        };
+        let target = A::Scope::target(&resolved);
+        if self.allows(actor, A::PERMISSION, target).await? {
+            return Ok(Authorized::mint(actor.clone(), resolved));
+        }
+        let visible = match target.project() {
+            Some(project) => self.allows(actor, ProjectRead::PERMISSION, Target::Project(project)).await?,
+            None => true,
+        };
+        Err(refusal(actor, visible))
+    }
+
+    /// The projects in which `actor` has the permission `A`: what lists are limited to.
+    pub(crate) async fn visible<A: Action>(&self, actor: &Actor) -> Result<ProjectFilter> {
+        Ok(self.inner.authorizer.projects(actor, A::PERMISSION).await?)
+    }
+
+    async fn allows(&self, actor: &Actor, permission: Permission, target: Target<'_>) -> Result<bool> {
+        Ok(self.inner.authorizer.decide(actor, permission, target).await? == Decision::Allow)
+    }
+
+    /// The project of that name, from the cache when that is exact.
+    pub(crate) async fn project(&self, name: &str) -> Result<Option<Arc<Project>>> {
+        if let Some(project) = self.inner.caches.project(name) {
+            return Ok(Some(project));
+        }
+        let name: ProjectName = name.parse()?;
+        let before = self.inner.caches.generation();
+        let project = self.read().await?.project(&name).await?.map(Arc::new);
+        if let Some(project) = &project {
+            self.inner.caches.keep(before, Entry::Project(Arc::clone(project)));
+        }
+        Ok(project)
+    }
+
+    /// Something to read rows with.
+    pub(crate) async fn read(&self) -> Result<Box<dyn Reads>> {
+        Ok(self.inner.metadata.read().await?)
+    }
+
+    /// Opens a write transaction. Only a holder of a proof can.
+    ///
+    /// # Errors
+    /// As the store fails.
+    pub async fn write<A: Action>(&self, proof: &Authorized<A>) -> Result<Write<'_>> {
+        self.write_as(proof.actor(), A::PERMISSION, A::Scope::target(proof.target())).await
+    }
+
+    /// A write transaction of the engine's own workers.
+    pub(crate) async fn write_as_system(&self) -> Result<Write<'_>> {
+        let permission = Permission { resource: "system", action: "work" };
+        self.write_as(&Actor::system(), permission, Target::System).await
+    }
+
+    async fn write_as(&self, actor: &Actor, permission: Permission, on: Target<'_>) -> Result<Write<'_>> {
+        Ok(Write {
+            harbor: self,
+            rows: self.inner.metadata.begin().await?,
+            actor: actor.principal(),
+            permission,
+            project: on.project().map(|project| project.id),
+            now: self.now(),
+            changes: Vec::new(),
+            told: false,
+        })
+    }
+}
+
+/// What a refusal looks like: the one place that decides between 401, 403 and 404.
+///
+/// Who is nobody is asked to say who they are. Who may not know of the target is told that there is none, so a refusal
+/// never tells whether something exists.
+fn refusal(actor: &Actor, visible: bool) -> Error {
+    match (actor.is_anonymous(), visible) {
+        (true, _) => Error::Unauthenticated,
+        (false, true) => Error::Denied,
+        (false, false) => Error::NameUnknown,
+    }
+}
+
+/// An open write transaction: rows, and the audit and event rows that belong to the change. Dropped, it never was.
+pub struct Write<'a> {
+    harbor: &'a Harbor,
+    rows: Box<dyn Transaction>,
+    actor: String,
+    permission: Permission,
+    project: Option<ProjectId>,
+    now: Timestamp,
+    changes: Vec<Change>,
+    told: bool,
+}
+
+impl Write<'_> {
+    /// The rows.
+    pub fn rows(&mut self) -> &mut dyn Transaction {
+        &mut *self.rows
+    }
+
+    /// When this transaction was opened.
+    #[must_use]
+    pub const fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    /// Writes a line to the audit log: the proof's actor did the proof's permission to `resource`.
+    ///
+    /// # Errors
+    /// As the store fails.
+    pub async fn audit(&mut self, resource: impl Into<String> + Send) -> Result<()> {
+        let row = AuditRow {
+            at: self.now,
+            actor: self.actor.clone(),
+            operation: self.permission.to_string(),
+            project: self.project,
+            resource: resource.into(),
+        };
+        Ok(self.rows.audit_insert(&row).await?)
+    }
+
+    /// Writes an event to the outbox.
+    ///
+    /// # Errors
+    /// As the store fails.
+    pub async fn event(&mut self, kind: EventKind) -> Result<()> {
+        let event = Event { id: 0, at: self.now.micros(), actor: self.actor.clone(), kind };
+        let body = serde_json::to_string(&event).map_err(|error| Error::Internal(error.to_string()))?;
+        self.told = true;
+        Ok(self.rows.event_insert(self.now, &body).await?)
+    }
+
+    /// The project's row was changed.
+    pub fn changed_project(&mut self, name: &ProjectName) {
+        self.changes.push(Change::Project(name.clone()));
+    }
+
+    /// A tag's row was changed.
+    pub fn changed_tag(&mut self, repository: RepositoryId, tag: &Tag) {
+        self.changes.push(Change::Tag(repository, tag.clone()));
+    }
+
+    /// A manifest was deleted.
+    pub fn changed_manifest(&mut self, repository: RepositoryId, digest: &Digest) {
+        self.changes.push(Change::Manifest(repository, *digest));
+    }
+
+    /// The link of a repository to a blob was changed.
+    pub fn changed_blob(&mut self, repository: RepositoryId, digest: &Digest) {
+        self.changes.push(Change::Blob(repository, *digest));
+    }
+
+    /// Makes everything durable and visible.
+    ///
+    /// # Errors
+    /// As the store fails; `Conflict` when a concurrent transaction won and all may be tried again.
+    pub async fn commit(self) -> Result<()> {
+        // The caches forget before and whatever the outcome: after an error it is unknown whether the rows changed.
+        let Self { harbor, rows, changes, told, .. } = self;
+        let committed = Invalidate { harbor, changes }.after(rows.commit()).await;
+        if told {
+            harbor.inner.workers.wake_outbox();
+        }
+        Ok(committed?)
+    }
+}
+
+/// Invalidates when it is dropped, so also when the future that waits for the commit is.
+struct Invalidate<'a> {
+    harbor: &'a Harbor,
+    changes: Vec<Change>,
+}
+
+impl Invalidate<'_> {
+    async fn after<T>(self, commit: impl Future<Output = T>) -> T {
+        commit.await
+    }
+}
+
+impl Drop for Invalidate<'_> {
+    fn drop(&mut self) {
+        self.harbor.inner.caches.invalidate(&self.changes);
+    }
+}
+
+impl fmt::Debug for Write<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Write")
+            .field("actor", &self.actor)
+            .field("permission", &self.permission)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,209 @@
+//! Garbage collection: online, by review queue, in small transactions.
+//!
+//! Each change that may orphan something enters it into the queue with a time to look. Workers take what is due, lock it,
+//! check again, and only then delete: bytes first, then rows. The cost follows what changed, not what exists.
+
+use std::time::Duration;
+
+use super::Harbor;
+use super::gate::contended;
+use crate::access::Authorized;
+use crate::access::permission::GarbageCollect;
+use crate::meta::{Blob, BlobId, BlobState, LinkId, Review, ReviewSubject, Upload};
+use crate::{Error, Result};
+
+/// How much is looked at in one batch.
+const BATCH: u32 = 100;
+
+/// The longest wait after failures.
+const LONGEST_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// What a run of garbage collection did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct GcReport {
+    /// Entries of the queue and idle uploads that were looked at.
+    pub reviewed: u64,
+    /// Links of repositories to blobs that were removed.
+    pub links: u64,
+    /// Blobs that were deleted.
+    pub blobs: u64,
+    /// Bytes that were freed.
+    pub bytes: u64,
+    /// Upload sessions that had expired.
+    pub uploads: u64,
+    /// Entries that failed and will be looked at again.
+    pub failed: u64,
+}
+
+impl GcReport {
+    fn add(&mut self, other: Self) {
+        self.reviewed += other.reviewed;
+        self.links += other.links;
+        self.blobs += other.blobs;
+        self.bytes += other.bytes;
+        self.uploads += other.uploads;
+        self.failed += other.failed;
+    }
+}
+
+impl Harbor {
+    /// Looks at everything that is due, now.
+    ///
+    /// # Errors
+    /// As the metadata store fails. What fails for one entry is counted, and that entry is tried again later.
+    pub async fn collect_garbage(&self, _proof: Authorized<GarbageCollect>) -> Result<GcReport> {
+        let mut total = GcReport::default();
+        loop {
+            let batch = self.gc_batch().await?;
+            total.add(batch);
+            if batch.reviewed == 0 {
+                return Ok(total);
+            }
+        }
+    }
+
+    /// Looks at the next due entries. A batch that reviewed nothing had nothing due.
+    pub(super) async fn gc_batch(&self) -> Result<GcReport> {
+        let mut report = self.expire_uploads().await?;
+        let due = self.read().await?.reviews_due(self.now(), BATCH).await?;
+        for review in due {
+            report.reviewed += 1;
+            match self.review(review).await {
+                Ok(done) => report.add(done),
+                Err(error) => {
+                    report.failed += 1;
+                    tracing::warn!(subject = ?review.subject, %error, "a review failed and will be tried again");
+                    self.postpone(review).await?;
+                }
+            }
+        }
+        Ok(report)
+    }
+
+    async fn review(&self, review: Review) -> Result<GcReport> {
+        match review.subject {
+            ReviewSubject::Link(link) => contended!(self.review_link(link)),
+            ReviewSubject::Blob(blob) => self.review_blob(blob).await,
+        }
+    }
+
+    async fn postpone(&self, review: Review) -> Result<()> {
+        let wait = Duration::from_secs(10).saturating_mul(1 << review.attempts.min(13)).min(LONGEST_WAIT);
+        let mut write = self.write_as_system().await?;
+        let due = write.now().plus(wait);
+        write.rows().review_postpone(review.subject, due).await?;
+        write.commit().await
+    }
+
+    /// Removes a link that no manifest refers to, and enters its blob into the queue.
+    async fn review_link(&self, link: LinkId) -> Result<GcReport> {
+        let subject = ReviewSubject::Link(link);
+        let mut write = self.write_as_system().await?;
+        let now = write.now();
+        let rows = write.rows();
+        // Another node settled it, or a push moved it on since the queue was read.
+        if rows.review_lock(subject).await?.is_none_or(|review| review.due > now) {
+            return Ok(GcReport::default());
+        }
+        rows.review_delete(subject).await?;
+        let mut report = GcReport::default();
+        if let Some((repository, blob)) = rows.link_lock(link).await?
+            && !rows.link_is_referenced(link).await?
+        {
+            rows.link_delete(link).await?;
+            rows.review_put(ReviewSubject::Blob(blob), now, "unlinked").await?;
+            if let Some(blob) = rows.blob_lock(blob).await? {
+                write.changed_blob(repository, &blob.digest);
+            }
+            report.links = 1;
+        }
+        write.commit().await?;
+        Ok(report)
+    }
+
+    /// Deletes a blob that no repository links to: condemned first, so that nobody links to it any more; then the bytes;
+    /// then the row. A crash in between leaves the queue's entry, and the next look goes on.
+    async fn review_blob(&self, id: BlobId) -> Result<GcReport> {
+        let Some(blob) = contended!(self.condemn(id))? else { return Ok(GcReport::default()) };
+        self.inner.blobs.delete(&blob.location).await?;
+        self.inner.caches.drop_small_blob(&blob.location);
+        let gone = contended!(self.bury(&blob))?;
+        Ok(GcReport {
+            blobs: u64::from(gone),
+            bytes: if gone { blob.size } else { 0 },
+            ..GcReport::default()
+        })
+    }
+
+    /// Marks the blob when nothing links to it. `None` when it is to be kept, or was settled.
+    async fn condemn(&self, id: BlobId) -> Result<Option<Blob>> {
+        let subject = ReviewSubject::Blob(id);
+        let mut write = self.write_as_system().await?;
+        let now = write.now();
+        let rows = write.rows();
+        if rows.review_lock(subject).await?.is_none_or(|review| review.due > now) {
+            return Ok(None);
+        }
+        let blob = rows.blob_lock(id).await?;
+        let linked = rows.blob_is_linked(id).await?;
+        let Some(blob) = blob.filter(|_| !linked) else {
+            rows.review_delete(subject).await?;
+            write.commit().await?;
+            return Ok(None);
+        };
+        if blob.state == BlobState::Live {
+            rows.blob_condemn(id).await?;
+        }
+        write.commit().await?;
+        Ok(Some(blob))
+    }
+
+    /// Deletes the row of a blob whose bytes are gone, unless a push revived it with bytes of its own.
+    async fn bury(&self, blob: &Blob) -> Result<bool> {
+        let mut write = self.write_as_system().await?;
+        let rows = write.rows();
+        let now = rows.blob_lock(blob.id).await?;
+        let gone = now.is_some_and(|now| now.state == BlobState::Condemned && now.location == blob.location);
+        if gone {
+            rows.blob_delete(blob.id).await?;
+            rows.review_delete(ReviewSubject::Blob(blob.id)).await?;
+        }
+        write.commit().await?;
+        Ok(gone)
+    }
+
+    /// Ends uploads that nobody wrote to for long.
+    async fn expire_uploads(&self) -> Result<GcReport> {
+        let now = self.now();
+        let idle_since = now.minus(self.inner.settings.upload_expiry);
+        let idle = self.read().await?.uploads_idle(idle_since, now, BATCH).await?;
+        let mut report = GcReport::default();
+        for upload in idle {
+            // Somebody is writing to it at this moment.
+            let _lease = match self.lease(upload.id).await {
+                Err(Error::UploadBusy) => continue,
+                lease => lease?,
+            };
+            report.reviewed += 1;
+            match self.end_upload(&upload).await {
+                Ok(()) => report.uploads += 1,
+                Err(error) => {
+                    report.failed += 1;
+                    tracing::warn!(upload = %upload.id, %error, "an expired upload was not removed");
+                }
+            }
+        }
+        // What failed stays due, and must not keep the worker from sleeping.
+        report.reviewed -= report.failed;
+        Ok(report)
+    }
+
+    /// Removes an upload: its bytes first, for its row is what knows of them.
+    pub(super) async fn end_upload(&self, upload: &Upload) -> Result<()> {
+        self.inner.blobs.discard(upload.id, &upload.driver_state).await.map_err(Error::from)?;
+        let mut write = self.write_as_system().await?;
+        write.rows().upload_delete(upload.id).await?;
+        write.commit().await
+    }
+}

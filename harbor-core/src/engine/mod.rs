@@ -1,0 +1,94 @@
+//! The engine: a registry as a value.
+
+mod builder;
+mod cache;
+pub mod content;
+mod gate;
+mod gc;
+mod health;
+mod outbox;
+mod projects;
+mod settings;
+mod workers;
+
+use std::fmt;
+use std::sync::Arc;
+
+pub use builder::Builder;
+pub use gate::Write;
+pub use gc::GcReport;
+pub use health::Health;
+pub use projects::Projects;
+pub use settings::Settings;
+
+use crate::access::{Authenticator, Authorizer};
+use crate::blob::BlobStore;
+use crate::event::EventSink;
+use crate::meta::MetadataStore;
+use crate::policy::Policy;
+use crate::{Clock, Timestamp};
+
+/// The assembled registry: a value, cheap to clone, of which one process may hold many.
+#[derive(Clone)]
+pub struct Harbor {
+    inner: Arc<Inner>,
+}
+
+/// What all clones share.
+struct Inner {
+    metadata: Arc<dyn MetadataStore>,
+    blobs: Arc<dyn BlobStore>,
+    authenticators: Vec<Arc<dyn Authenticator>>,
+    authorizer: Arc<dyn Authorizer>,
+    policies: Vec<Arc<dyn Policy>>,
+    sinks: Vec<Arc<dyn EventSink>>,
+    clock: Clock,
+    settings: Settings,
+    caches: cache::Caches,
+    leases: content::Leases,
+    workers: workers::Workers,
+}
+
+impl Harbor {
+    /// Begins to assemble a registry.
+    #[must_use]
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    /// The use cases of content: blobs, uploads, manifests, tags, referrers.
+    #[must_use]
+    pub const fn content(&self) -> content::Content<'_> {
+        content::Content::new(self)
+    }
+
+    /// The use cases of projects.
+    #[must_use]
+    pub const fn projects(&self) -> Projects<'_> {
+        Projects::new(self)
+    }
+
+    /// The settings that it was built with.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.inner.settings
+    }
+
+    /// The present, by the registry's clock.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.inner.clock.now()
+    }
+}
+
+impl fmt::Debug for Harbor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Harbor")
+            .field("metadata", &self.inner.metadata)
+            .field("blobs", &self.inner.blobs)
+            .field("authorizer", &self.inner.authorizer)
+            .field("policies", &self.inner.policies)
+            .field("settings", &self.inner.settings)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,42 @@
+//! What can be set when a registry is built.
+
+use std::time::Duration;
+
+/// Settings of the engine. Every one has a default that suits a small registry and a large one.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Settings {
+    /// How long content that nothing refers to is kept, from its push or from the deletion of what referred to it: the time
+    /// that a client has between the push of a blob and the push of its manifest. Default: 2 hours, as Harbor has it.
+    pub gc_grace: Duration,
+    /// How often the workers look for due reviews when nothing wakes them. Default: 10 seconds.
+    pub gc_interval: Duration,
+    /// How long an upload that nobody writes to is kept. Default: 24 hours.
+    pub upload_expiry: Duration,
+    /// How long a node holds an upload without renewing its lease. Default: 30 seconds.
+    pub upload_lease: Duration,
+    /// The largest blob taken, in bytes. Default: no limit.
+    pub blob_limit: Option<u64>,
+    /// Whether manifests may refer to blobs and manifests that the repository lacks ("sparse" manifests). Default: no.
+    pub sparse_manifests: bool,
+    /// How much memory the caches of manifests and small blobs may take, in bytes. Default: 16 MiB.
+    pub cache_bytes: u64,
+    /// For how long a signed address of a blob works. `None`, the default: blobs are served by this process and clients are
+    /// not redirected to the store.
+    pub redirect_for: Option<Duration>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            gc_grace: Duration::from_secs(2 * 60 * 60),
+            gc_interval: Duration::from_secs(10),
+            upload_expiry: Duration::from_secs(24 * 60 * 60),
+            upload_lease: Duration::from_secs(30),
+            blob_limit: None,
+            sparse_manifests: false,
+            cache_bytes: 16 * 1024 * 1024,
+            redirect_for: None,
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! Blobs, and the links that make them visible in a repository.
+
+use async_trait::async_trait;
+
+use super::{BlobId, LinkId, RepositoryId, RowResult};
+use crate::Timestamp;
+use crate::blob::Location;
+use crate::oci::{Digest, RepositoryName};
+
+/// Whether a blob may still be linked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BlobState {
+    /// Its bytes are at its location.
+    Live,
+    /// Garbage collection found it without links and is deleting its bytes. Nothing links to it any more; a push of the
+    /// same content revives the row with a location of its own.
+    Condemned,
+}
+
+/// A blob: bytes at a location.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Blob {
+    /// Its key.
+    pub id: BlobId,
+    /// Its digest.
+    pub digest: Digest,
+    /// Its size, in bytes.
+    pub size: u64,
+    /// Where the driver put it.
+    pub location: Location,
+    /// Whether it may still be linked.
+    pub state: BlobState,
+}
+
+/// A blob as a repository sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LinkedBlob {
+    /// The link.
+    pub link: LinkId,
+    /// The blob.
+    pub blob: BlobId,
+    /// Its digest.
+    pub digest: Digest,
+    /// Its size, in bytes.
+    pub size: u64,
+    /// Where the driver put it.
+    pub location: Location,
+    /// When garbage collection will look at the link, unless that was settled.
+    pub review_due: Option<Timestamp>,
+}
+
+/// Reads blobs and links.
+#[async_trait]
+pub trait BlobRows {
+    /// The blob of that digest, when the repository has a link to it.
+    async fn linked_blob(
+        &mut self,
+        repository: RepositoryId,
+        digest: &Digest,
+    ) -> RowResult<Option<LinkedBlob>>;
+
+    /// Up to `limit` names of repositories that link to a blob of that digest, by name.
+    async fn blob_repositories(&mut self, digest: &Digest, limit: u32) -> RowResult<Vec<RepositoryName>>;
+
+    /// Whether any repository links to the blob.
+    async fn blob_is_linked(&mut self, blob: BlobId) -> RowResult<bool>;
+
+    /// Whether any manifest of the link's repository refers to the link's blob.
+    async fn link_is_referenced(&mut self, link: LinkId) -> RowResult<bool>;
+}
+
+/// Changes blobs and links.
+#[async_trait]
+pub trait BlobRowsMut {
+    /// Makes a live blob, or yields the one of that digest that is there, and locks it. Whether it was made shows in its
+    /// location.
+    async fn blob_ensure(
+        &mut self,
+        digest: &Digest,
+        size: u64,
+        location: &Location,
+        now: Timestamp,
+    ) -> RowResult<Blob>;
+
+    /// The blob, locked.
+    async fn blob_lock(&mut self, blob: BlobId) -> RowResult<Option<Blob>>;
+
+    /// Marks a blob as being deleted.
+    async fn blob_condemn(&mut self, blob: BlobId) -> RowResult<()>;
+
+    /// Gives a condemned blob new bytes and makes it live.
+    async fn blob_revive(&mut self, blob: BlobId, location: &Location) -> RowResult<()>;
+
+    /// Deletes the row of a blob without links.
+    async fn blob_delete(&mut self, blob: BlobId) -> RowResult<()>;
+
+    /// Links a live blob, which the caller has locked, to a repository; yields the link that is there, if there is one.
+    async fn link_ensure(
+        &mut self,
+        repository: RepositoryId,
+        blob: BlobId,
+        now: Timestamp,
+    ) -> RowResult<LinkId>;
+
+    /// The links of the repository to blobs of these digests, locked, in the order of their keys. What is not linked is
+    /// left out.
+    async fn links_lock(
+        &mut self,
+        repository: RepositoryId,
+        digests: &[Digest],
+    ) -> RowResult<Vec<LinkedBlob>>;
+
+    /// The blob and the repository of a link, the link locked.
+    async fn link_lock(&mut self, link: LinkId) -> RowResult<Option<(RepositoryId, BlobId)>>;
+
+    /// Deletes a link that no manifest refers to.
+    async fn link_delete(&mut self, link: LinkId) -> RowResult<()>;
+}

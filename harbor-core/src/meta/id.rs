@@ -1,0 +1,36 @@
+//! Keys of rows: made by the database, never used again.
+
+macro_rules! ids {
+    ($($(#[$doc:meta])* $name:ident;)*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub struct $name(i64);
+
+        impl $name {
+            /// The key as the database has it.
+            #[must_use]
+            pub const fn new(id: i64) -> Self {
+                Self(id)
+            }
+
+            /// The key as the database has it.
+            #[must_use]
+            pub const fn get(self) -> i64 {
+                self.0
+            }
+        }
+    )*};
+}
+
+ids! {
+    /// A project's incarnation: a project that is deleted and made again gets another.
+    ProjectId;
+    /// A repository.
+    RepositoryId;
+    /// A blob, whatever repositories it is linked to.
+    BlobId;
+    /// The link of a repository to a blob.
+    LinkId;
+    /// A manifest in a repository.
+    ManifestId;
+}

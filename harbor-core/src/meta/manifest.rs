@@ -1,0 +1,115 @@
+//! Manifests: the raw bytes, in the row.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+
+use super::{LinkId, ManifestId, RepositoryId, RowResult};
+use crate::Timestamp;
+use crate::oci::{Digest, MediaType, Tag};
+
+/// A manifest of a repository.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Manifest {
+    /// Its key.
+    pub id: ManifestId,
+    /// Its digest, in the algorithm that it was pushed by.
+    pub digest: Digest,
+    /// Its media type.
+    pub media_type: MediaType,
+    /// The bytes, as they were pushed.
+    pub payload: Bytes,
+    /// The manifest that it refers to, when it has a subject.
+    pub subject: Option<Digest>,
+}
+
+/// A manifest about to be stored.
+#[derive(Clone, Debug)]
+pub struct NewManifest<'a> {
+    /// The repository.
+    pub repository: RepositoryId,
+    /// Its digest.
+    pub digest: Digest,
+    /// Its media type.
+    pub media_type: &'a MediaType,
+    /// Its artifact type, or the media type of its config.
+    pub artifact_type: Option<&'a str>,
+    /// The manifest that it refers to.
+    pub subject: Option<Digest>,
+    /// Its annotations.
+    pub annotations: &'a BTreeMap<String, String>,
+    /// The bytes, as they were pushed.
+    pub payload: &'a Bytes,
+    /// The links of the repository to the blobs that it refers to; the caller has locked them.
+    pub links: &'a [LinkId],
+    /// Blobs that it refers to and that the repository lacks: garbage collection keeps them once they come.
+    pub missing: &'a [Digest],
+    /// Manifests that it lists.
+    pub children: &'a [Digest],
+    /// Now.
+    pub now: Timestamp,
+}
+
+/// A manifest as its subject sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Referrer {
+    /// Its key: lists are ordered by it.
+    pub id: ManifestId,
+    /// Its digest.
+    pub digest: Digest,
+    /// Its media type.
+    pub media_type: MediaType,
+    /// Its size, in bytes.
+    pub size: u64,
+    /// Its artifact type.
+    pub artifact_type: Option<String>,
+    /// Its annotations.
+    pub annotations: BTreeMap<String, String>,
+}
+
+/// Reads manifests.
+#[async_trait]
+pub trait ManifestRows {
+    /// The manifest of that digest.
+    async fn manifest(&mut self, repository: RepositoryId, digest: &Digest) -> RowResult<Option<Manifest>>;
+
+    /// The manifest that the tag names.
+    async fn manifest_by_tag(&mut self, repository: RepositoryId, tag: &Tag) -> RowResult<Option<Manifest>>;
+
+    /// Which of these digests the repository has manifests of.
+    async fn manifests_present(
+        &mut self,
+        repository: RepositoryId,
+        digests: &[Digest],
+    ) -> RowResult<Vec<Digest>>;
+
+    /// Up to `limit` manifests that refer to `subject`, of that artifact type when one is given, with keys above `after`,
+    /// in the order in which they were pushed.
+    async fn referrers(
+        &mut self,
+        repository: RepositoryId,
+        subject: &Digest,
+        artifact_type: Option<&str>,
+        after: Option<ManifestId>,
+        limit: u32,
+    ) -> RowResult<Vec<Referrer>>;
+}
+
+/// Changes manifests.
+#[async_trait]
+pub trait ManifestRowsMut {
+    /// Stores a manifest with its references, or yields the one of that digest that is there, locked; the flag tells which
+    /// (true: stored).
+    async fn manifest_ensure(&mut self, manifest: &NewManifest<'_>) -> RowResult<(ManifestId, bool)>;
+
+    /// The manifest of that digest, locked.
+    async fn manifest_lock(
+        &mut self,
+        repository: RepositoryId,
+        digest: &Digest,
+    ) -> RowResult<Option<ManifestId>>;
+
+    /// Deletes a manifest with its tags and references. Yields the tags that went, and the links that it referred to.
+    async fn manifest_delete(&mut self, manifest: ManifestId) -> RowResult<(Vec<Tag>, Vec<LinkId>)>;
+}

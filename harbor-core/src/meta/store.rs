@@ -1,0 +1,130 @@
+//! `MetadataStore`: the port that a database driver implements.
+
+use std::fmt;
+
+use async_trait::async_trait;
+
+use super::{
+    AuditRows, AuditRowsMut, BlobRows, BlobRowsMut, EventRows, EventRowsMut, ManifestRows, ManifestRowsMut,
+    ProjectRows, ProjectRowsMut, RepositoryRows, RepositoryRowsMut, ReviewRows, ReviewRowsMut, RowResult,
+    SettingRows, SettingRowsMut, TagRows, TagRowsMut, UploadRows, UploadRowsMut,
+};
+
+/// Whether another process may change the rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sharing {
+    /// This process alone has the store, and the store makes sure of it. What was read may be cached until this process
+    /// changes it.
+    Exclusive,
+    /// Several nodes share the store. What was read must be checked again before it is relied upon.
+    Shared,
+}
+
+/// Everything that can be read.
+pub trait Reads:
+    ProjectRows
+    + RepositoryRows
+    + BlobRows
+    + ManifestRows
+    + TagRows
+    + UploadRows
+    + ReviewRows
+    + EventRows
+    + AuditRows
+    + SettingRows
+    + Send
+{
+}
+
+impl<T> Reads for T where
+    T: ProjectRows
+        + RepositoryRows
+        + BlobRows
+        + ManifestRows
+        + TagRows
+        + UploadRows
+        + ReviewRows
+        + EventRows
+        + AuditRows
+        + SettingRows
+        + Send
+{
+}
+
+/// A transaction: everything that can be read and changed, until it is committed. Dropped, it never was.
+#[async_trait]
+pub trait Transaction:
+    Reads
+    + ProjectRowsMut
+    + RepositoryRowsMut
+    + BlobRowsMut
+    + ManifestRowsMut
+    + TagRowsMut
+    + UploadRowsMut
+    + ReviewRowsMut
+    + EventRowsMut
+    + AuditRowsMut
+    + SettingRowsMut
+    + Send
+{
+    /// Makes all changes durable and visible, at once.
+    ///
+    /// # Errors
+    /// `Conflict` when a concurrent transaction won: nothing was changed, and the whole transaction may be tried again.
+    /// After any other error it is unknown whether the changes were made.
+    async fn commit(self: Box<Self>) -> RowResult<()>;
+}
+
+/// Keeps rows.
+///
+/// # Contract
+///
+/// Each item, and each method of each row trait, is one test of [`conformance`](super::conformance).
+///
+/// * **Atomic**: a transaction that is dropped or fails changes nothing; one that is committed changes everything.
+/// * **Durable**: when `commit` returns, the changes survive a loss of power.
+/// * **Isolated**: nobody reads what is not committed. A method whose doc says that it *locks* a row makes other
+///   transactions that lock it wait, so that what was read of the row stays true until the commit.
+/// * **Reads do not wait** for writers.
+/// * **Ordered**: lists come in the order of bytes (tags, names) or of keys, and go on after a given one.
+/// * **Text**: names differ when their bytes differ; case and accents count.
+/// * **Keys** are never used again, also after a delete.
+/// * **Migrated**: connecting applies the migrations that are missing, under a lock, and refuses (`TooNew`) a store that a
+///   newer version migrated.
+///
+/// ```no_run
+/// # async fn example(store: &dyn harbor_core::meta::MetadataStore) -> Result<(), harbor_core::StoreError> {
+/// let name = "library".parse().expect("a name");
+/// let project = store.read().await?.project(&name).await?;
+/// assert!(project.is_some());
+/// # Ok(()) }
+/// ```
+#[async_trait]
+pub trait MetadataStore: fmt::Debug + Send + Sync + 'static {
+    /// A short name of the driver, for logs and metrics: `sqlite`, `postgresql`, `mysql`.
+    fn name(&self) -> &str;
+
+    /// Whether another process may change the rows.
+    fn sharing(&self) -> Sharing;
+
+    /// Something to read with. Each method sees what is committed when it is called.
+    ///
+    /// # Errors
+    /// `Unavailable` when the store cannot be reached, or has no connection free in time.
+    async fn read(&self) -> RowResult<Box<dyn Reads>>;
+
+    /// A new transaction.
+    ///
+    /// # Errors
+    /// As [`MetadataStore::read`].
+    async fn begin(&self) -> RowResult<Box<dyn Transaction>>;
+
+    /// Whether the store can be reached, for health checks.
+    ///
+    /// # Errors
+    /// What is wrong.
+    async fn check(&self) -> RowResult<()>;
+
+    /// Closes every connection, when the process ends.
+    async fn close(&self);
+}

@@ -1,0 +1,38 @@
+//! Tags.
+
+use async_trait::async_trait;
+
+use super::{ManifestId, RepositoryId, RowResult};
+use crate::Timestamp;
+use crate::oci::{Digest, Tag};
+
+/// Reads tags.
+#[async_trait]
+pub trait TagRows {
+    /// The digest of the manifest that the tag names.
+    async fn tag(&mut self, repository: RepositoryId, tag: &Tag) -> RowResult<Option<Digest>>;
+
+    /// Up to `limit` tags that come after `after`, in the order of their bytes.
+    async fn tags(
+        &mut self,
+        repository: RepositoryId,
+        after: Option<&str>,
+        limit: u32,
+    ) -> RowResult<Vec<Tag>>;
+}
+
+/// Changes tags.
+#[async_trait]
+pub trait TagRowsMut {
+    /// Lets a tag name a manifest, whatever it named before.
+    async fn tag_put(
+        &mut self,
+        repository: RepositoryId,
+        tag: &Tag,
+        manifest: ManifestId,
+        now: Timestamp,
+    ) -> RowResult<()>;
+
+    /// Deletes a tag; the manifest stays. Yields the digest that it named.
+    async fn tag_delete(&mut self, repository: RepositoryId, tag: &Tag) -> RowResult<Option<Digest>>;
+}
