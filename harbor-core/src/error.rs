@@ -109,9 +109,9 @@ pub enum Error {
     #[error("the content's digest is {actual}, not {expected} as stated; send it again")]
     DigestMismatch {
         /// What the client stated.
-        expected: Digest,
+        expected: Box<Digest>,
         /// What the content has.
-        actual: Digest,
+        actual: Box<Digest>,
     },
     /// A tag is wrong in form.
     #[error("invalid tag: {0}")]
@@ -143,7 +143,7 @@ pub enum Error {
     #[error("the manifest states {stated} bytes for {digest}, which has {actual}")]
     ManifestSizeInvalid {
         /// The blob.
-        digest: Digest,
+        digest: Box<Digest>,
         /// What the manifest states, in bytes.
         stated: u64,
         /// What the blob has, in bytes.

@@ -1,1 +1,3 @@
-//! Harbor in Rust: storage.
+//! Drivers of the two storage ports: blobs and metadata.
+
+pub mod sql;

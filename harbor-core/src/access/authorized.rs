@@ -51,7 +51,7 @@ impl Scope for InSystem {
     type Request<'a> = ();
     type Resolved = ();
 
-    async fn resolve<'a>(_: &'a Harbor, (): ()) -> Result<Option<()>> {
+    async fn resolve(_: &Harbor, (): ()) -> Result<Option<()>> {
         Ok(Some(()))
     }
 

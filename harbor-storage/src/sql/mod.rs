@@ -1,0 +1,23 @@
+//! Metadata in SQL: one text of every statement for SQLite, PostgreSQL and MySQL/MariaDB.
+//!
+//! `rows/` has the statements, one noun a file, in the common subset of the three. `dialect.rs` renders a statement for a
+//! database; a `Session` runs it. Nothing else knows which database it is.
+
+mod dialect;
+mod error;
+mod migrate;
+mod rows;
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+mod server;
+mod session;
+mod statement;
+mod store;
+
+#[cfg(feature = "mysql")]
+mod mysql;
+#[cfg(feature = "postgres")]
+mod postgres;
+#[cfg(feature = "sqlite")]
+mod sqlite;
+
+pub use store::SqlMetadata;

@@ -1,0 +1,201 @@
+use async_trait::async_trait;
+use harbor_core::blob::Location;
+use harbor_core::meta::{
+    Blob, BlobId, BlobRows, BlobRowsMut, BlobState, LinkId, LinkedBlob, RepositoryId,
+};
+use harbor_core::oci::{Digest, RepositoryName};
+use harbor_core::{StoreError, StoreErrorKind, Timestamp};
+
+use super::{Rows, first, piece, pieces};
+use crate::sql::session::{Row, size};
+use crate::sql::statement::{sql, values};
+
+const LIVE: i64 = 0;
+const CONDEMNED: i64 = 1;
+
+fn linked(row: &Row) -> Result<LinkedBlob, StoreError> {
+    Ok(LinkedBlob {
+        link: LinkId::new(row.int(0)?),
+        blob: BlobId::new(row.int(1)?),
+        digest: row.parsed(2)?,
+        size: row.count(3)?,
+        location: Location::new(row.text(4)?),
+        review_due: row.optional_int(5)?.map(Timestamp::from_micros),
+    })
+}
+
+fn blob(row: &Row) -> Result<Blob, StoreError> {
+    let state = match row.int(4)? {
+        LIVE => BlobState::Live,
+        CONDEMNED => BlobState::Condemned,
+        other => return Err(StoreError::new(StoreErrorKind::Corrupt, format!("a blob in state {other}"))),
+    };
+    Ok(Blob {
+        id: BlobId::new(row.int(0)?),
+        digest: row.parsed(1)?,
+        size: row.count(2)?,
+        location: Location::new(row.text(3)?),
+        state,
+    })
+}
+
+#[async_trait]
+impl BlobRows for Rows {
+    async fn linked_blob(
+        &mut self,
+        repository: RepositoryId,
+        digest: &Digest,
+    ) -> Result<Option<LinkedBlob>, StoreError> {
+        let find = sql!(
+            "SELECT l.id, b.id, b.digest, b.size, b.location, v.due FROM blobs b \
+             JOIN blob_links l ON l.blob_id = b.id AND l.repository_id = ? \
+             LEFT JOIN gc_reviews v ON v.kind = 0 AND v.subject_id = l.id WHERE b.digest = ?"
+        );
+        let rows = self.session.fetch(find, values![repository.get(), digest.to_string()]).await?;
+        first(rows).map(|row| linked(&row)).transpose()
+    }
+
+    async fn blob_repositories(
+        &mut self,
+        digest: &Digest,
+        limit: u32,
+    ) -> Result<Vec<RepositoryName>, StoreError> {
+        let list = sql!(
+            "SELECT r.name FROM blobs b JOIN blob_links l ON l.blob_id = b.id \
+             JOIN repositories r ON r.id = l.repository_id WHERE b.digest = ? ORDER BY r.name LIMIT ?"
+        );
+        let rows = self.session.fetch(list, values![digest.to_string(), limit]).await?;
+        rows.iter().map(|row| row.parsed(0)).collect()
+    }
+
+    async fn blob_is_linked(&mut self, blob: BlobId) -> Result<bool, StoreError> {
+        let find = sql!("SELECT id FROM blob_links WHERE blob_id = ? LIMIT 1");
+        Ok(!self.session.fetch(find, values![blob.get()]).await?.is_empty())
+    }
+
+    async fn link_is_referenced(&mut self, link: LinkId) -> Result<bool, StoreError> {
+        let find = sql!("SELECT manifest_id FROM manifest_blobs WHERE link_id = ? LIMIT 1");
+        if !self.session.fetch(find, values![link.get()]).await?.is_empty() {
+            return Ok(true);
+        }
+        let missed = sql!(
+            "SELECT x.manifest_id FROM blob_links l JOIN blobs b ON b.id = l.blob_id \
+             JOIN manifest_missing x ON x.repository_id = l.repository_id AND x.digest = b.digest \
+             WHERE l.id = ? LIMIT 1"
+        );
+        Ok(!self.session.fetch(missed, values![link.get()]).await?.is_empty())
+    }
+}
+
+#[async_trait]
+impl BlobRowsMut for Rows {
+    async fn blob_ensure(
+        &mut self,
+        digest: &Digest,
+        bytes: u64,
+        location: &Location,
+        now: Timestamp,
+    ) -> Result<Blob, StoreError> {
+        let insert = sql!(
+            "INSERT INTO blobs (digest, size, location, state, created_at) VALUES (?, ?, ?, 0, ?) \
+             ON CONFLICT (digest) DO NOTHING"
+        );
+        let parameters = values![digest.to_string(), size(bytes)?, location.as_str(), now.micros()];
+        self.session.execute(insert, parameters).await?;
+        let find =
+            sql!("SELECT id, digest, size, location, state FROM blobs WHERE digest = ? FOR UPDATE");
+        match first(self.session.fetch(find, values![digest.to_string()]).await?) {
+            Some(row) => blob(&row),
+            None => Err(StoreError::new(StoreErrorKind::Conflict, "storing a blob")),
+        }
+    }
+
+    async fn blob_lock(&mut self, id: BlobId) -> Result<Option<Blob>, StoreError> {
+        let find = sql!("SELECT id, digest, size, location, state FROM blobs WHERE id = ? FOR UPDATE");
+        first(self.session.fetch(find, values![id.get()]).await?).map(|row| blob(&row)).transpose()
+    }
+
+    async fn blob_condemn(&mut self, id: BlobId) -> Result<(), StoreError> {
+        let update = sql!("UPDATE blobs SET state = 1 WHERE id = ?");
+        self.session.execute(update, values![id.get()]).await.map(|_| ())
+    }
+
+    async fn blob_revive(&mut self, id: BlobId, location: &Location) -> Result<(), StoreError> {
+        let update = sql!("UPDATE blobs SET state = 0, location = ? WHERE id = ?");
+        self.session.execute(update, values![location.as_str(), id.get()]).await.map(|_| ())
+    }
+
+    async fn blob_delete(&mut self, id: BlobId) -> Result<(), StoreError> {
+        let delete = sql!("DELETE FROM blobs WHERE id = ?");
+        self.session.execute(delete, values![id.get()]).await.map(|_| ())
+    }
+
+    async fn link_ensure(
+        &mut self,
+        repository: RepositoryId,
+        blob: BlobId,
+        now: Timestamp,
+    ) -> Result<LinkId, StoreError> {
+        let insert = sql!(
+            "INSERT INTO blob_links (repository_id, blob_id, created_at) VALUES (?, ?, ?) \
+             ON CONFLICT (repository_id, blob_id) DO NOTHING"
+        );
+        self.session.execute(insert, values![repository.get(), blob.get(), now.micros()]).await?;
+        let find = sql!("SELECT id FROM blob_links WHERE repository_id = ? AND blob_id = ? FOR UPDATE");
+        match first(self.session.fetch(find, values![repository.get(), blob.get()]).await?) {
+            Some(row) => Ok(LinkId::new(row.int(0)?)),
+            None => Err(StoreError::new(StoreErrorKind::Conflict, "linking a blob")),
+        }
+    }
+
+    async fn links_lock(
+        &mut self,
+        repository: RepositoryId,
+        digests: &[Digest],
+    ) -> Result<Vec<LinkedBlob>, StoreError> {
+        let mut ids = Vec::new();
+        for piece in pieces(digests) {
+            let find = sql!(concat!(
+                "SELECT l.id FROM blobs b JOIN blob_links l ON l.blob_id = b.id \
+                 WHERE l.repository_id = ? AND b.digest IN (",
+                piece!(),
+                ")"
+            ));
+            let parameters = values![repository.get()].into_iter().chain(piece).collect();
+            for row in self.session.fetch(find, parameters).await? {
+                ids.push(row.int(0)?);
+            }
+        }
+        // Locked one by one in the order of keys, so that two pushes of the same layers do not lock each other out; read
+        // again after the lock, for it may have been waited for.
+        ids.sort_unstable();
+        let mut links = Vec::with_capacity(ids.len());
+        for id in ids {
+            if self.link_lock(LinkId::new(id)).await?.is_none() {
+                continue;
+            }
+            let find = sql!(
+                "SELECT l.id, b.id, b.digest, b.size, b.location, v.due FROM blob_links l \
+                 JOIN blobs b ON b.id = l.blob_id \
+                 LEFT JOIN gc_reviews v ON v.kind = 0 AND v.subject_id = l.id WHERE l.id = ?"
+            );
+            if let Some(row) = first(self.session.fetch(find, values![id]).await?) {
+                links.push(linked(&row)?);
+            }
+        }
+        Ok(links)
+    }
+
+    async fn link_lock(&mut self, link: LinkId) -> Result<Option<(RepositoryId, BlobId)>, StoreError> {
+        let find = sql!("SELECT repository_id, blob_id FROM blob_links WHERE id = ? FOR UPDATE");
+        match first(self.session.fetch(find, values![link.get()]).await?) {
+            Some(row) => Ok(Some((RepositoryId::new(row.int(0)?), BlobId::new(row.int(1)?)))),
+            None => Ok(None),
+        }
+    }
+
+    async fn link_delete(&mut self, link: LinkId) -> Result<(), StoreError> {
+        let delete = sql!("DELETE FROM blob_links WHERE id = ?");
+        self.session.execute(delete, values![link.get()]).await.map(|_| ())
+    }
+}

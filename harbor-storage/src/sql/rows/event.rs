@@ -1,0 +1,45 @@
+use async_trait::async_trait;
+use harbor_core::meta::{EventRow, EventRows, EventRowsMut};
+use harbor_core::{StoreError, Timestamp};
+
+use super::{Rows, first};
+use crate::sql::session::Row;
+use crate::sql::statement::{sql, values};
+
+fn event(row: &Row) -> Result<EventRow, StoreError> {
+    Ok(EventRow { id: row.int(0)?, at: Timestamp::from_micros(row.int(1)?), body: row.text(2)? })
+}
+
+#[async_trait]
+impl EventRows for Rows {
+    async fn events(&mut self, after: i64, limit: u32) -> Result<Vec<EventRow>, StoreError> {
+        let list = sql!("SELECT id, happened_at, body FROM events WHERE id > ? ORDER BY id LIMIT ?");
+        self.session.fetch(list, values![after, limit]).await?.iter().map(event).collect()
+    }
+
+    async fn event_cursor(&mut self, sink: &str) -> Result<Option<i64>, StoreError> {
+        let find = sql!("SELECT event_id FROM event_cursors WHERE sink = ?");
+        first(self.session.fetch(find, values![sink]).await?).map(|row| row.int(0)).transpose()
+    }
+}
+
+#[async_trait]
+impl EventRowsMut for Rows {
+    async fn event_insert(&mut self, at: Timestamp, body: &str) -> Result<(), StoreError> {
+        let insert = sql!("INSERT INTO events (happened_at, body) VALUES (?, ?)");
+        self.session.execute(insert, values![at.micros(), body]).await.map(|_| ())
+    }
+
+    async fn event_cursor_put(&mut self, sink: &str, id: i64) -> Result<(), StoreError> {
+        let put = sql!(
+            "INSERT INTO event_cursors (sink, event_id) VALUES (?, ?) \
+             ON CONFLICT (sink) DO UPDATE SET event_id = excluded.event_id"
+        );
+        self.session.execute(put, values![sink, id]).await.map(|_| ())
+    }
+
+    async fn events_delete(&mut self, id: i64) -> Result<u64, StoreError> {
+        let delete = sql!("DELETE FROM events WHERE id <= ?");
+        self.session.execute(delete, values![id]).await
+    }
+}

@@ -1,0 +1,194 @@
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use harbor_core::meta::{LinkId, Manifest, ManifestId, ManifestRows, ManifestRowsMut, NewManifest, Referrer, RepositoryId};
+use harbor_core::oci::{Digest, Tag};
+use harbor_core::{StoreError, StoreErrorKind};
+
+use super::{Rows, first, piece, pieces};
+use crate::sql::session::{Row, size};
+use crate::sql::statement::{Value, sql, values};
+
+fn manifest(row: &Row) -> Result<Manifest, StoreError> {
+    Ok(Manifest {
+        id: ManifestId::new(row.int(0)?),
+        digest: row.parsed(1)?,
+        media_type: row.parsed(2)?,
+        subject: row.optional_parsed(3)?,
+        payload: row.bytes(4)?.into(),
+    })
+}
+
+fn referrer(row: &Row) -> Result<Referrer, StoreError> {
+    let annotations = row.text(5)?;
+    let annotations: BTreeMap<String, String> = serde_json::from_str(&annotations).map_err(|error| {
+        StoreError::new(StoreErrorKind::Corrupt, "annotations were stored that do not read").with_source(error)
+    })?;
+    Ok(Referrer {
+        id: ManifestId::new(row.int(0)?),
+        digest: row.parsed(1)?,
+        media_type: row.parsed(2)?,
+        size: row.count(3)?,
+        artifact_type: row.optional_text(4)?,
+        annotations,
+    })
+}
+
+#[async_trait]
+impl ManifestRows for Rows {
+    async fn manifest(&mut self, repository: RepositoryId, digest: &Digest) -> Result<Option<Manifest>, StoreError> {
+        let find = sql!(
+            "SELECT id, digest, media_type, subject, payload FROM manifests WHERE repository_id = ? AND digest = ?"
+        );
+        let rows = self.session.fetch(find, values![repository.get(), digest.to_string()]).await?;
+        first(rows).map(|row| manifest(&row)).transpose()
+    }
+
+    async fn manifest_by_tag(&mut self, repository: RepositoryId, tag: &Tag) -> Result<Option<Manifest>, StoreError> {
+        let find = sql!(
+            "SELECT m.id, m.digest, m.media_type, m.subject, m.payload FROM tags t \
+             JOIN manifests m ON m.id = t.manifest_id WHERE t.repository_id = ? AND t.name = ?"
+        );
+        let rows = self.session.fetch(find, values![repository.get(), tag.as_str()]).await?;
+        first(rows).map(|row| manifest(&row)).transpose()
+    }
+
+    async fn manifests_present(
+        &mut self,
+        repository: RepositoryId,
+        digests: &[Digest],
+    ) -> Result<Vec<Digest>, StoreError> {
+        let mut present = Vec::new();
+        for piece in pieces(digests) {
+            let find = sql!(concat!(
+                "SELECT digest FROM manifests WHERE repository_id = ? AND digest IN (",
+                piece!(),
+                ")"
+            ));
+            let parameters = values![repository.get()].into_iter().chain(piece).collect();
+            for row in self.session.fetch(find, parameters).await? {
+                present.push(row.parsed(0)?);
+            }
+        }
+        Ok(present)
+    }
+
+    async fn referrers(
+        &mut self,
+        repository: RepositoryId,
+        subject: &Digest,
+        artifact_type: Option<&str>,
+        after: Option<ManifestId>,
+        limit: u32,
+    ) -> Result<Vec<Referrer>, StoreError> {
+        let list = sql!(
+            "SELECT id, digest, media_type, size, artifact_type, annotations FROM manifests \
+             WHERE repository_id = ? AND subject = ? AND id > ? ORDER BY id LIMIT ?"
+        );
+        let filtered = sql!(
+            "SELECT id, digest, media_type, size, artifact_type, annotations FROM manifests \
+             WHERE repository_id = ? AND subject = ? AND id > ? AND artifact_type = ? ORDER BY id LIMIT ?"
+        );
+        let after = after.map_or(0, ManifestId::get);
+        let mut parameters = values![repository.get(), subject.to_string(), after];
+        let statement = match artifact_type {
+            None => list,
+            Some(artifact_type) => {
+                parameters.push(Value::from(artifact_type));
+                filtered
+            }
+        };
+        parameters.push(Value::from(limit));
+        self.session.fetch(statement, parameters).await?.iter().map(referrer).collect()
+    }
+}
+
+#[async_trait]
+impl ManifestRowsMut for Rows {
+    async fn manifest_ensure(&mut self, new: &NewManifest<'_>) -> Result<(ManifestId, bool), StoreError> {
+        let insert = sql!(
+            "INSERT INTO manifests (repository_id, digest, media_type, artifact_type, subject, size, annotations, \
+             payload, pushed_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (repository_id, digest) DO NOTHING"
+        );
+        let annotations = serde_json::to_string(new.annotations).map_err(|error| {
+            StoreError::new(StoreErrorKind::Other, "annotations cannot be stored").with_source(error)
+        })?;
+        let parameters = values![
+            new.repository.get(),
+            new.digest.to_string(),
+            new.media_type.as_str(),
+            new.artifact_type.map(str::to_owned),
+            new.subject.map(|subject| subject.to_string()),
+            size(new.payload.len() as u64)?,
+            annotations,
+            new.payload.as_ref(),
+            new.now.micros(),
+        ];
+        let stored = self.session.execute(insert, parameters).await? == 1;
+        let id = self.manifest_lock(new.repository, &new.digest).await?;
+        let id = id.ok_or_else(|| StoreError::new(StoreErrorKind::Conflict, "storing a manifest"))?;
+        // Also when it was there: a sparse manifest that is pushed again refers to what came since.
+        self.put_references(id, new).await?;
+        Ok((id, stored))
+    }
+
+    async fn manifest_lock(
+        &mut self,
+        repository: RepositoryId,
+        digest: &Digest,
+    ) -> Result<Option<ManifestId>, StoreError> {
+        let find = sql!("SELECT id FROM manifests WHERE repository_id = ? AND digest = ? FOR UPDATE");
+        match first(self.session.fetch(find, values![repository.get(), digest.to_string()]).await?) {
+            Some(row) => Ok(Some(ManifestId::new(row.int(0)?))),
+            None => Ok(None),
+        }
+    }
+
+    async fn manifest_delete(&mut self, id: ManifestId) -> Result<(Vec<Tag>, Vec<LinkId>), StoreError> {
+        let tags = sql!("SELECT name FROM tags WHERE manifest_id = ? FOR UPDATE");
+        let tags = self.session.fetch(tags, values![id.get()]).await?;
+        let tags = tags.iter().map(|row| row.parsed(0)).collect::<Result<Vec<Tag>, _>>()?;
+        let links = sql!("SELECT link_id FROM manifest_blobs WHERE manifest_id = ?");
+        let links = self.session.fetch(links, values![id.get()]).await?;
+        let links = links.iter().map(|row| row.int(0).map(LinkId::new)).collect::<Result<Vec<_>, _>>()?;
+        for statement in [
+            sql!("DELETE FROM tags WHERE manifest_id = ?"),
+            sql!("DELETE FROM manifest_blobs WHERE manifest_id = ?"),
+            sql!("DELETE FROM manifest_missing WHERE manifest_id = ?"),
+            sql!("DELETE FROM manifest_children WHERE manifest_id = ?"),
+            sql!("DELETE FROM manifests WHERE id = ?"),
+        ] {
+            self.session.execute(statement, values![id.get()]).await?;
+        }
+        Ok((tags, links))
+    }
+}
+
+impl Rows {
+    async fn put_references(&mut self, id: ManifestId, new: &NewManifest<'_>) -> Result<(), StoreError> {
+        let link = sql!(
+            "INSERT INTO manifest_blobs (manifest_id, link_id) VALUES (?, ?) \
+             ON CONFLICT (manifest_id, link_id) DO NOTHING"
+        );
+        for to in new.links {
+            self.session.execute(link, values![id.get(), to.get()]).await?;
+        }
+        let missing = sql!(
+            "INSERT INTO manifest_missing (manifest_id, repository_id, digest) VALUES (?, ?, ?) \
+             ON CONFLICT (manifest_id, digest) DO NOTHING"
+        );
+        for digest in new.missing {
+            let parameters = values![id.get(), new.repository.get(), digest.to_string()];
+            self.session.execute(missing, parameters).await?;
+        }
+        let child = sql!(
+            "INSERT INTO manifest_children (manifest_id, repository_id, digest) VALUES (?, ?, ?) \
+             ON CONFLICT (manifest_id, digest) DO NOTHING"
+        );
+        for digest in new.children {
+            let parameters = values![id.get(), new.repository.get(), digest.to_string()];
+            self.session.execute(child, parameters).await?;
+        }
+        Ok(())
+    }
+}

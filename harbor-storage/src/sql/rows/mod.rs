@@ -1,0 +1,58 @@
+//! The statements, one noun a file.
+
+mod audit;
+mod blob;
+mod event;
+mod manifest;
+mod project;
+mod repository;
+mod review;
+mod setting;
+mod tag;
+mod upload;
+
+use async_trait::async_trait;
+use harbor_core::StoreError;
+use harbor_core::meta::Transaction;
+use harbor_core::oci::Digest;
+
+use super::session::{Row, Session};
+use super::statement::Value;
+
+/// The rows, on one session.
+#[derive(Debug)]
+pub(super) struct Rows {
+    pub(super) session: Box<dyn Session>,
+}
+
+#[async_trait]
+impl Transaction for Rows {
+    async fn commit(self: Box<Self>) -> Result<(), StoreError> {
+        self.session.commit().await
+    }
+}
+
+/// How many digests one statement takes: lists are cut into pieces of this length, the last filled up by repeating its last
+/// digest, so that each statement has one text and the database knows it already.
+const PIECE: usize = 16;
+
+/// `PIECE` parameters.
+macro_rules! piece {
+    () => {
+        "?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?"
+    };
+}
+use piece;
+
+/// The parameters of each piece of a list of digests.
+fn pieces(digests: &[Digest]) -> impl Iterator<Item = Vec<Value>> {
+    digests.chunks(PIECE).map(|chunk| {
+        let filler = chunk.last().into_iter().cycle();
+        chunk.iter().chain(filler).take(PIECE).map(|digest| Value::Text(digest.to_string())).collect()
+    })
+}
+
+/// The one row that a statement found, if it found one.
+fn first(rows: Vec<Row>) -> Option<Row> {
+    rows.into_iter().next()
+}

@@ -1,0 +1,79 @@
+use async_trait::async_trait;
+use harbor_core::meta::{BlobId, LinkId, Review, ReviewRows, ReviewRowsMut, ReviewSubject};
+use harbor_core::{StoreError, StoreErrorKind, Timestamp};
+
+use super::{Rows, first};
+use crate::sql::session::Row;
+use crate::sql::statement::{sql, values};
+
+const LINK: i64 = 0;
+const BLOB: i64 = 1;
+
+const fn key(subject: ReviewSubject) -> (i64, i64) {
+    match subject {
+        ReviewSubject::Link(id) => (LINK, id.get()),
+        ReviewSubject::Blob(id) => (BLOB, id.get()),
+    }
+}
+
+fn review(row: &Row) -> Result<Review, StoreError> {
+    let id = row.int(1)?;
+    let subject = match row.int(0)? {
+        LINK => ReviewSubject::Link(LinkId::new(id)),
+        BLOB => ReviewSubject::Blob(BlobId::new(id)),
+        other => return Err(StoreError::new(StoreErrorKind::Corrupt, format!("a review of kind {other}"))),
+    };
+    Ok(Review {
+        subject,
+        due: Timestamp::from_micros(row.int(2)?),
+        attempts: u32::try_from(row.int(3)?).unwrap_or(u32::MAX),
+    })
+}
+
+#[async_trait]
+impl ReviewRows for Rows {
+    async fn reviews_due(&mut self, now: Timestamp, limit: u32) -> Result<Vec<Review>, StoreError> {
+        let list =
+            sql!("SELECT kind, subject_id, due, attempts FROM gc_reviews WHERE due <= ? ORDER BY due LIMIT ?");
+        self.session.fetch(list, values![now.micros(), limit]).await?.iter().map(review).collect()
+    }
+}
+
+#[async_trait]
+impl ReviewRowsMut for Rows {
+    async fn review_put(&mut self, subject: ReviewSubject, due: Timestamp, reason: &str) -> Result<(), StoreError> {
+        let put = sql!(
+            "INSERT INTO gc_reviews (kind, subject_id, due, attempts, reason) VALUES (?, ?, ?, 0, ?) \
+             ON CONFLICT (kind, subject_id) DO UPDATE SET due = excluded.due, attempts = 0, reason = excluded.reason"
+        );
+        let (kind, id) = key(subject);
+        self.session.execute(put, values![kind, id, due.micros(), reason]).await.map(|_| ())
+    }
+
+    async fn review_extend(&mut self, subject: ReviewSubject, due: Timestamp) -> Result<(), StoreError> {
+        let update = sql!("UPDATE gc_reviews SET due = ? WHERE kind = ? AND subject_id = ? AND due < ?");
+        let (kind, id) = key(subject);
+        self.session.execute(update, values![due.micros(), kind, id, due.micros()]).await.map(|_| ())
+    }
+
+    async fn review_postpone(&mut self, subject: ReviewSubject, due: Timestamp) -> Result<(), StoreError> {
+        let update =
+            sql!("UPDATE gc_reviews SET due = ?, attempts = attempts + 1 WHERE kind = ? AND subject_id = ?");
+        let (kind, id) = key(subject);
+        self.session.execute(update, values![due.micros(), kind, id]).await.map(|_| ())
+    }
+
+    async fn review_lock(&mut self, subject: ReviewSubject) -> Result<Option<Review>, StoreError> {
+        let find = sql!(
+            "SELECT kind, subject_id, due, attempts FROM gc_reviews WHERE kind = ? AND subject_id = ? FOR UPDATE"
+        );
+        let (kind, id) = key(subject);
+        first(self.session.fetch(find, values![kind, id]).await?).map(|row| review(&row)).transpose()
+    }
+
+    async fn review_delete(&mut self, subject: ReviewSubject) -> Result<(), StoreError> {
+        let delete = sql!("DELETE FROM gc_reviews WHERE kind = ? AND subject_id = ?");
+        let (kind, id) = key(subject);
+        self.session.execute(delete, values![kind, id]).await.map(|_| ())
+    }
+}

@@ -1,0 +1,299 @@
+//! SQLite: one writer with group commit, and a pool of readers.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use harbor_core::{StoreError, StoreErrorKind};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{AssertSqlSafe, Connection, Executor, Sqlite, SqliteConnection, SqlitePool};
+use tokio::sync::{Mutex, OwnedMutexGuard, oneshot};
+
+use super::dialect::Dialect;
+use super::error::map;
+use super::session::{Row, Session, bind, session};
+use super::statement::{Statement, Value};
+
+/// How many transactions share a commit at most. The bound keeps the first one's wait short.
+const GROUP: usize = 64;
+
+/// How many connections read at most.
+const READERS: u32 = 8;
+
+/// How long a connection waits for another process, such as a backup that checkpoints.
+const BUSY: Duration = Duration::from_secs(5);
+
+/// A database file that this process alone may write to.
+#[derive(Debug)]
+pub(super) struct SqliteDatabase {
+    readers: SqlitePool,
+    writer: Arc<Mutex<Writer>>,
+    /// Held for as long as the database is open: the lock of the operating system, which ends with the process.
+    _lock: Option<std::fs::File>,
+}
+
+impl SqliteDatabase {
+    /// Opens the file, making it where it is missing.
+    pub(super) async fn open(path: &Path) -> Result<Self, StoreError> {
+        let lock = lock_file(path)?;
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            // In WAL mode only FULL syncs at each commit, and an answered push must survive a loss of power.
+            .synchronous(SqliteSynchronous::Full);
+        Self::connect(options, Some(lock)).await
+    }
+
+    /// A database in memory, which is gone with this value.
+    pub(super) async fn in_memory() -> Result<Self, StoreError> {
+        // SQLite's memdb: connections of this process that give the same name share it.
+        let name = format!("/harbor-{}", uuid::Uuid::new_v4());
+        let options = SqliteConnectOptions::new()
+            .filename(name)
+            .vfs("memdb")
+            .journal_mode(SqliteJournalMode::Memory)
+            .synchronous(SqliteSynchronous::Off);
+        Self::connect(options, None).await
+    }
+
+    async fn connect(options: SqliteConnectOptions, lock: Option<std::fs::File>) -> Result<Self, StoreError> {
+        let options = options
+            .foreign_keys(true)
+            .busy_timeout(BUSY)
+            .statement_cache_capacity(256)
+            .pragma("temp_store", "memory")
+            .pragma("journal_size_limit", "67108864");
+        let opened = |error| map("opening the SQLite database", error);
+        let mut connection = SqliteConnection::connect_with(&options).await.map_err(opened)?;
+        super::migrate::run(Dialect::Sqlite, &mut connection).await?;
+        let readers = SqlitePoolOptions::new()
+            .max_connections(READERS)
+            .min_connections(1)
+            .test_before_acquire(false)
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .acquire_timeout(Duration::from_secs(10))
+            .connect_with(options.pragma("query_only", "true"))
+            .await
+            .map_err(opened)?;
+        let writer = Writer { connection, open: false, dirty: false, broken: false, waiting: Vec::new() };
+        Ok(Self { readers, writer: Arc::new(Mutex::new(writer)), _lock: lock })
+    }
+
+    pub(super) async fn read(&self) -> Result<Box<dyn Session>, StoreError> {
+        let connection = self.readers.acquire().await.map_err(|error| map("reading", error))?;
+        Ok(Box::new(Reader { connection }))
+    }
+
+    pub(super) async fn begin(&self) -> Result<Box<dyn Session>, StoreError> {
+        let mut writer = Arc::clone(&self.writer).lock_owned().await;
+        writer.begin().await?;
+        Ok(Box::new(WriteSession { writer: Some(writer), owner: Arc::clone(&self.writer) }))
+    }
+
+    pub(super) async fn check(&self) -> Result<(), StoreError> {
+        let checked = self.readers.execute("SELECT id FROM projects LIMIT 1").await;
+        checked.map(|_| ()).map_err(|error| map("checking the database", error))
+    }
+
+    pub(super) async fn close(&self) {
+        self.readers.close().await;
+        self.writer.lock().await.flush().await;
+    }
+}
+
+/// Takes the lock on the database. Caches rely on it: no other process changes the rows.
+fn lock_file(path: &Path) -> Result<std::fs::File, StoreError> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".lock");
+    let name = PathBuf::from(name);
+    let failed = |error| StoreError::io(format!("opening {}", name.display()), error);
+    if let Some(parent) = path.parent() {
+        std::fs::create_dir_all(parent).map_err(failed)?;
+    }
+    let file = std::fs::OpenOptions::new().create(true).truncate(false).write(true).open(&name).map_err(failed)?;
+    file.try_lock().map_err(|_| {
+        StoreError::new(
+            StoreErrorKind::Unavailable,
+            format!("{} is in use by another process; stop it, or give this one another folder", path.display()),
+        )
+    })?;
+    Ok(file)
+}
+
+/// The one connection that writes.
+///
+/// Transactions take turns; each is a savepoint within an outer transaction. A transaction that commits releases its
+/// savepoint, leaves the connection to the next and waits; the outer transaction is committed once for all of them, as soon
+/// as those that were queued at the first one's commit had their turn. So a commit alone costs one sync of the disk, and 64
+/// at once cost one too. What a transaction reads of an earlier one in the group is committed with it or not at all.
+#[derive(Debug)]
+struct Writer {
+    connection: SqliteConnection,
+    /// The outer transaction is open.
+    open: bool,
+    /// A savepoint is open. Left set by a transaction that was dropped.
+    dirty: bool,
+    /// A statement failed in a way after which SQLite may have rolled back everything.
+    broken: bool,
+    /// Who waits for the outer commit.
+    waiting: Vec<oneshot::Sender<Result<(), StoreError>>>,
+}
+
+impl Writer {
+    async fn run(&mut self, statement: &'static str) -> Result<(), StoreError> {
+        let ran = self.connection.execute(statement).await;
+        ran.map(|_| ()).map_err(|error| map("controlling a transaction", error))
+    }
+
+    /// Gets rid of what a dropped or failed transaction left.
+    async fn tidy(&mut self) -> Result<(), StoreError> {
+        if self.broken {
+            self.broken = false;
+            self.dirty = false;
+            self.open = false;
+            // Fails when SQLite rolled back by itself.
+            let _ = self.run("ROLLBACK").await;
+            self.answer(|| Err(StoreError::new(StoreErrorKind::Other, "a statement of the same commit failed")));
+        }
+        if self.dirty {
+            self.run("ROLLBACK TO one; RELEASE one").await?;
+            self.dirty = false;
+        }
+        Ok(())
+    }
+
+    async fn begin(&mut self) -> Result<(), StoreError> {
+        self.tidy().await?;
+        if !self.open {
+            self.run("BEGIN IMMEDIATE").await?;
+            self.open = true;
+        }
+        self.dirty = true;
+        self.run("SAVEPOINT one").await
+    }
+
+    /// Commits the outer transaction and answers everybody who waits for it.
+    async fn flush(&mut self) {
+        if self.tidy().await.is_err() {
+            self.broken = true;
+            let _ = self.tidy().await;
+        }
+        if !self.open {
+            return;
+        }
+        self.open = false;
+        match self.run("COMMIT").await {
+            Ok(()) => self.answer(|| Ok(())),
+            Err(error) => {
+                let _ = self.run("ROLLBACK").await;
+                let kind = error.kind();
+                tracing::error!(%error, "a commit failed");
+                self.answer(|| Err(StoreError::new(kind, "committing")));
+            }
+        }
+    }
+
+    fn answer(&mut self, outcome: impl Fn() -> Result<(), StoreError>) {
+        for waiting in self.waiting.drain(..) {
+            // Nobody waits any more where a request was given up.
+            let _ = waiting.send(outcome());
+        }
+    }
+}
+
+#[derive(Debug)]
+struct WriteSession {
+    /// Taken when the session ends.
+    writer: Option<OwnedMutexGuard<Writer>>,
+    owner: Arc<Mutex<Writer>>,
+}
+
+impl WriteSession {
+    fn writer(&mut self) -> Result<&mut Writer, StoreError> {
+        let ended = || StoreError::new(StoreErrorKind::Other, "the transaction has ended");
+        self.writer.as_deref_mut().ok_or_else(ended)
+    }
+
+    fn failed(&mut self, context: &'static str, error: sqlx::Error) -> StoreError {
+        let error = map(context, error);
+        if error.kind() != StoreErrorKind::Conflict
+            && let Some(writer) = self.writer.as_deref_mut()
+        {
+            writer.broken = true;
+        }
+        error
+    }
+}
+
+#[async_trait]
+impl Session for WriteSession {
+    async fn fetch(&mut self, statement: &'static Statement, values: Vec<Value>) -> Result<Vec<Row>, StoreError> {
+        let query = bind!(sqlx::query::<Sqlite>(statement.rendered(Dialect::Sqlite)), values);
+        let rows = query.fetch_all(&mut self.writer()?.connection).await;
+        let rows = rows.map_err(|error| self.failed("reading in a transaction", error))?;
+        Ok(rows.into_iter().map(Row::Sqlite).collect())
+    }
+
+    async fn fetch_built(&mut self, statement: String, values: Vec<Value>) -> Result<Vec<Row>, StoreError> {
+        let query = bind!(sqlx::query::<Sqlite>(AssertSqlSafe(statement)).persistent(false), values);
+        let rows = query.fetch_all(&mut self.writer()?.connection).await;
+        let rows = rows.map_err(|error| self.failed("reading in a transaction", error))?;
+        Ok(rows.into_iter().map(Row::Sqlite).collect())
+    }
+
+    async fn execute(&mut self, statement: &'static Statement, values: Vec<Value>) -> Result<u64, StoreError> {
+        let query = bind!(sqlx::query::<Sqlite>(statement.rendered(Dialect::Sqlite)), values);
+        let done = query.execute(&mut self.writer()?.connection).await;
+        Ok(done.map_err(|error| self.failed("writing", error))?.rows_affected())
+    }
+
+    async fn commit(mut self: Box<Self>) -> Result<(), StoreError> {
+        let Some(mut writer) = self.writer.take() else {
+            return Err(StoreError::new(StoreErrorKind::Other, "the transaction has ended"));
+        };
+        writer.run("RELEASE one").await.inspect_err(|_| writer.broken = true)?;
+        writer.dirty = false;
+        let (answer, outcome) = oneshot::channel();
+        writer.waiting.push(answer);
+        let (first, full) = (writer.waiting.len() == 1, writer.waiting.len() >= GROUP);
+        if full {
+            writer.flush().await;
+        }
+        drop(writer);
+        if first && !full {
+            // The lock is fair: everybody who is queued now has a turn before this task.
+            let owner = Arc::clone(&self.owner);
+            tokio::spawn(async move { owner.lock().await.flush().await });
+        }
+        let lost = |_| StoreError::new(StoreErrorKind::Unavailable, "the writer stopped");
+        outcome.await.map_err(lost)?
+    }
+}
+
+impl Drop for WriteSession {
+    fn drop(&mut self) {
+        // Dropped without a commit: the savepoint is rolled back by whoever comes next, or now by a task.
+        if self.writer.take().is_some()
+            && let Ok(runtime) = tokio::runtime::Handle::try_current()
+        {
+            let owner = Arc::clone(&self.owner);
+            runtime.spawn(async move { owner.lock().await.flush().await });
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Reader {
+    connection: sqlx::pool::PoolConnection<Sqlite>,
+}
+
+impl Reader {
+    async fn end(self) -> Result<(), StoreError> {
+        Ok(())
+    }
+}
+
+session!(Reader, connection, Sqlite, Dialect::Sqlite, Row::Sqlite);

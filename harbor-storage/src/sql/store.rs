@@ -1,0 +1,137 @@
+//! `SqlMetadata`: the metadata store over whichever database.
+
+use std::path::Path;
+
+use async_trait::async_trait;
+use harbor_core::meta::{MetadataStore, Reads, Sharing, Transaction};
+use harbor_core::{StoreError, StoreErrorKind};
+
+use super::rows::Rows;
+use super::session::Session;
+
+/// Metadata in SQLite, PostgreSQL or MySQL/MariaDB.
+#[derive(Debug)]
+pub struct SqlMetadata {
+    database: Database,
+}
+
+#[derive(Debug)]
+enum Database {
+    #[cfg(feature = "sqlite")]
+    Sqlite(super::sqlite::SqliteDatabase),
+    #[cfg(feature = "postgres")]
+    Postgres(super::postgres::PgDatabase),
+    #[cfg(feature = "mysql")]
+    MySql(super::mysql::MySqlDatabase),
+}
+
+/// How many connections to a database server one node opens at most, unless the address says so.
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+const CONNECTIONS: u32 = 32;
+
+impl SqlMetadata {
+    /// Connects to the database at `url`, and migrates it: `sqlite:PATH` (or `sqlite://PATH`), `sqlite::memory:`,
+    /// `postgres://…`, `mysql://…` (which MariaDB understands).
+    ///
+    /// # Errors
+    /// `TooNew` when a newer version migrated it; `Unavailable` when it cannot be reached, or, for SQLite, when another
+    /// process has it; `Other` for an address that is none. Errors never hold the address, which may hold a password.
+    pub async fn connect(url: &str) -> Result<Self, StoreError> {
+        let (scheme, rest) = url.split_once(':').unwrap_or((url, ""));
+        match scheme {
+            "sqlite" if rest == ":memory:" => Self::in_memory().await,
+            "sqlite" => Self::sqlite(Path::new(rest.strip_prefix("//").unwrap_or(rest))).await,
+            #[cfg(feature = "postgres")]
+            "postgres" | "postgresql" => {
+                let database = super::postgres::PgDatabase::connect(url, CONNECTIONS).await?;
+                Ok(Self { database: Database::Postgres(database) })
+            }
+            #[cfg(feature = "mysql")]
+            "mysql" | "mariadb" => {
+                let url = format!("mysql:{rest}");
+                let database = super::mysql::MySqlDatabase::connect(&url, CONNECTIONS).await?;
+                Ok(Self { database: Database::MySql(database) })
+            }
+            _ => Err(StoreError::new(
+                StoreErrorKind::Other,
+                "the address of a database begins with sqlite:, postgres: or mysql:, \
+                 and this program must have been built with that feature",
+            )),
+        }
+    }
+
+    /// Opens the SQLite database in the file at `path`, making it where it is missing.
+    ///
+    /// # Errors
+    /// As [`SqlMetadata::connect`].
+    #[cfg(feature = "sqlite")]
+    pub async fn sqlite(path: &Path) -> Result<Self, StoreError> {
+        Ok(Self { database: Database::Sqlite(super::sqlite::SqliteDatabase::open(path).await?) })
+    }
+
+    /// A database in memory, for tests and registries that live for the life of a process.
+    ///
+    /// # Errors
+    /// As [`SqlMetadata::connect`].
+    #[cfg(feature = "sqlite")]
+    pub async fn in_memory() -> Result<Self, StoreError> {
+        Ok(Self { database: Database::Sqlite(super::sqlite::SqliteDatabase::in_memory().await?) })
+    }
+}
+
+/// Calls a method of whichever database.
+macro_rules! each {
+    ($self:expr, $method:ident) => {
+        match &$self.database {
+            #[cfg(feature = "sqlite")]
+            Database::Sqlite(database) => database.$method().await,
+            #[cfg(feature = "postgres")]
+            Database::Postgres(database) => database.$method().await,
+            #[cfg(feature = "mysql")]
+            Database::MySql(database) => database.$method().await,
+        }
+    };
+}
+
+#[async_trait]
+impl MetadataStore for SqlMetadata {
+    fn name(&self) -> &str {
+        match &self.database {
+            #[cfg(feature = "sqlite")]
+            Database::Sqlite(_) => "sqlite",
+            #[cfg(feature = "postgres")]
+            Database::Postgres(_) => "postgresql",
+            #[cfg(feature = "mysql")]
+            Database::MySql(_) => "mysql",
+        }
+    }
+
+    fn sharing(&self) -> Sharing {
+        match &self.database {
+            #[cfg(feature = "sqlite")]
+            Database::Sqlite(_) => Sharing::Exclusive,
+            #[cfg(feature = "postgres")]
+            Database::Postgres(_) => Sharing::Shared,
+            #[cfg(feature = "mysql")]
+            Database::MySql(_) => Sharing::Shared,
+        }
+    }
+
+    async fn read(&self) -> Result<Box<dyn Reads>, StoreError> {
+        let session: Box<dyn Session> = each!(self, read)?;
+        Ok(Box::new(Rows { session }))
+    }
+
+    async fn begin(&self) -> Result<Box<dyn Transaction>, StoreError> {
+        let session: Box<dyn Session> = each!(self, begin)?;
+        Ok(Box::new(Rows { session }))
+    }
+
+    async fn check(&self) -> Result<(), StoreError> {
+        each!(self, check)
+    }
+
+    async fn close(&self) {
+        each!(self, close);
+    }
+}
