@@ -1,1 +1,19 @@
-//! Harbor in Rust: server.
+//! HTTP over the engine.
+//!
+//! [`router`] gives a registry's endpoints to an application of one's own; [`Server`] serves them with TLS, limits, metrics
+//! and an orderly end; [`run`] is the whole program `harbor-server`. Handlers translate and decide nothing.
+
+mod api;
+mod app;
+mod config;
+mod log;
+mod metrics;
+mod net;
+mod run;
+mod token;
+mod v2;
+
+pub use app::{App, AppOptions, router};
+pub use config::{Config, ConfigError};
+pub use net::{Server, TlsFiles};
+pub use run::{RunError, run};

@@ -43,12 +43,16 @@ pub enum Decision {
 
 /// The projects in which somebody has a permission: what a list is limited to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum ProjectFilter {
     /// Every project.
     All,
-    /// Public projects, and these.
-    PublicAnd(Vec<ProjectId>),
+    /// Some projects.
+    Within {
+        /// Public projects are among them.
+        public: bool,
+        /// These are among them.
+        projects: Vec<ProjectId>,
+    },
 }
 
 /// Tells what somebody may do. It decides and cannot mint a proof.

@@ -2,6 +2,7 @@
 
 /// A database's way of saying things.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(dead_code, reason = "which of them are used follows from the features")]
 pub(super) enum Dialect {
     Sqlite,
     Postgres,

@@ -43,7 +43,9 @@ fn postgres_kind(code: &str) -> StoreErrorKind {
         "40001" | "40P01" | "55P03" => StoreErrorKind::Conflict,
         "53100" => StoreErrorKind::Full,
         "57014" => StoreErrorKind::Unavailable,
-        code if ["08", "53", "57P"].iter().any(|class| code.starts_with(class)) => StoreErrorKind::Unavailable,
+        code if ["08", "53", "57P"].iter().any(|class| code.starts_with(class)) => {
+            StoreErrorKind::Unavailable
+        }
         code if code.starts_with("XX00") => StoreErrorKind::Corrupt,
         _ => StoreErrorKind::Other,
     }

@@ -20,9 +20,12 @@ impl MySqlDatabase {
     /// Connects, and migrates what is missing.
     pub(super) async fn connect(url: &str, connections: u32) -> Result<Self, StoreError> {
         // The parser's message may quote the address, which holds a password.
-        let unread = |_| StoreError::new(StoreErrorKind::Other, "the address of the MySQL database does not read");
-        let options =
-            MySqlConnectOptions::from_str(url).map_err(unread)?.charset("utf8mb4").statement_cache_capacity(256);
+        let unread =
+            |_| StoreError::new(StoreErrorKind::Other, "the address of the MySQL database does not read");
+        let options = MySqlConnectOptions::from_str(url)
+            .map_err(unread)?
+            .charset("utf8mb4")
+            .statement_cache_capacity(256);
         let pool = MySqlPoolOptions::new()
             .max_connections(connections)
             .acquire_timeout(Duration::from_secs(PATIENCE))

@@ -20,7 +20,9 @@ impl PgDatabase {
     /// Connects, and migrates what is missing.
     pub(super) async fn connect(url: &str, connections: u32) -> Result<Self, StoreError> {
         // The parser's message may quote the address, which holds a password.
-        let unread = |_| StoreError::new(StoreErrorKind::Other, "the address of the PostgreSQL database does not read");
+        let unread = |_| {
+            StoreError::new(StoreErrorKind::Other, "the address of the PostgreSQL database does not read")
+        };
         let options = PgConnectOptions::from_str(url)
             .map_err(unread)?
             .application_name("harbor")

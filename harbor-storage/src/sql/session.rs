@@ -11,13 +11,18 @@ use super::statement::{Statement, Value};
 #[async_trait]
 pub(super) trait Session: fmt::Debug + Send {
     /// Runs a statement and reads its rows.
-    async fn fetch(&mut self, statement: &'static Statement, values: Vec<Value>) -> Result<Vec<Row>, StoreError>;
+    async fn fetch(
+        &mut self,
+        statement: &'static Statement,
+        values: Vec<Value>,
+    ) -> Result<Vec<Row>, StoreError>;
 
     /// Runs a statement that was put together of numbers at run time, and reads its rows.
     async fn fetch_built(&mut self, statement: String, values: Vec<Value>) -> Result<Vec<Row>, StoreError>;
 
     /// Runs a statement; yields how many rows it changed.
-    async fn execute(&mut self, statement: &'static Statement, values: Vec<Value>) -> Result<u64, StoreError>;
+    async fn execute(&mut self, statement: &'static Statement, values: Vec<Value>)
+    -> Result<u64, StoreError>;
 
     /// Commits the transaction.
     async fn commit(self: Box<Self>) -> Result<(), StoreError>;
@@ -90,8 +95,9 @@ impl Row {
     /// A column that holds a number which cannot be negative.
     pub(super) fn count(&self, column: usize) -> Result<u64, StoreError> {
         let number = self.int(column)?;
-        u64::try_from(number)
-            .map_err(|error| StoreError::new(StoreErrorKind::Corrupt, "a size is negative").with_source(error))
+        u64::try_from(number).map_err(|error| {
+            StoreError::new(StoreErrorKind::Corrupt, "a size is negative").with_source(error)
+        })
     }
 }
 
@@ -127,7 +133,11 @@ macro_rules! session {
                 Ok(rows.into_iter().map($row).collect())
             }
 
-            async fn fetch_built(&mut self, statement: String, values: Vec<Value>) -> Result<Vec<Row>, StoreError> {
+            async fn fetch_built(
+                &mut self,
+                statement: String,
+                values: Vec<Value>,
+            ) -> Result<Vec<Row>, StoreError> {
                 let statement = $dialect.render(&statement);
                 let query = bind!(sqlx::query::<$kind>(AssertSqlSafe(statement)).persistent(false), values);
                 let rows = query.fetch_all(&mut *self.$field).await.map_err(|error| map("reading", error))?;

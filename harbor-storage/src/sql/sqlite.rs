@@ -113,11 +113,15 @@ fn lock_file(path: &Path) -> Result<std::fs::File, StoreError> {
     if let Some(parent) = path.parent() {
         std::fs::create_dir_all(parent).map_err(failed)?;
     }
-    let file = std::fs::OpenOptions::new().create(true).truncate(false).write(true).open(&name).map_err(failed)?;
+    let file =
+        std::fs::OpenOptions::new().create(true).truncate(false).write(true).open(&name).map_err(failed)?;
     file.try_lock().map_err(|_| {
         StoreError::new(
             StoreErrorKind::Unavailable,
-            format!("{} is in use by another process; stop it, or give this one another folder", path.display()),
+            format!(
+                "{} is in use by another process; stop it, or give this one another folder",
+                path.display()
+            ),
         )
     })?;
     Ok(file)
@@ -156,7 +160,9 @@ impl Writer {
             self.open = false;
             // Fails when SQLite rolled back by itself.
             let _ = self.run("ROLLBACK").await;
-            self.answer(|| Err(StoreError::new(StoreErrorKind::Other, "a statement of the same commit failed")));
+            self.answer(|| {
+                Err(StoreError::new(StoreErrorKind::Other, "a statement of the same commit failed"))
+            });
         }
         if self.dirty {
             self.run("ROLLBACK TO one; RELEASE one").await?;
@@ -230,7 +236,11 @@ impl WriteSession {
 
 #[async_trait]
 impl Session for WriteSession {
-    async fn fetch(&mut self, statement: &'static Statement, values: Vec<Value>) -> Result<Vec<Row>, StoreError> {
+    async fn fetch(
+        &mut self,
+        statement: &'static Statement,
+        values: Vec<Value>,
+    ) -> Result<Vec<Row>, StoreError> {
         let query = bind!(sqlx::query::<Sqlite>(statement.rendered(Dialect::Sqlite)), values);
         let rows = query.fetch_all(&mut self.writer()?.connection).await;
         let rows = rows.map_err(|error| self.failed("reading in a transaction", error))?;
@@ -244,7 +254,11 @@ impl Session for WriteSession {
         Ok(rows.into_iter().map(Row::Sqlite).collect())
     }
 
-    async fn execute(&mut self, statement: &'static Statement, values: Vec<Value>) -> Result<u64, StoreError> {
+    async fn execute(
+        &mut self,
+        statement: &'static Statement,
+        values: Vec<Value>,
+    ) -> Result<u64, StoreError> {
         let query = bind!(sqlx::query::<Sqlite>(statement.rendered(Dialect::Sqlite)), values);
         let done = query.execute(&mut self.writer()?.connection).await;
         Ok(done.map_err(|error| self.failed("writing", error))?.rows_affected())

@@ -1,8 +1,6 @@
 use async_trait::async_trait;
 use harbor_core::blob::Location;
-use harbor_core::meta::{
-    Blob, BlobId, BlobRows, BlobRowsMut, BlobState, LinkId, LinkedBlob, RepositoryId,
-};
+use harbor_core::meta::{Blob, BlobId, BlobRows, BlobRowsMut, BlobState, LinkId, LinkedBlob, RepositoryId};
 use harbor_core::oci::{Digest, RepositoryName};
 use harbor_core::{StoreError, StoreErrorKind, Timestamp};
 
@@ -102,8 +100,7 @@ impl BlobRowsMut for Rows {
         );
         let parameters = values![digest.to_string(), size(bytes)?, location.as_str(), now.micros()];
         self.session.execute(insert, parameters).await?;
-        let find =
-            sql!("SELECT id, digest, size, location, state FROM blobs WHERE digest = ? FOR UPDATE");
+        let find = sql!("SELECT id, digest, size, location, state FROM blobs WHERE digest = ? FOR UPDATE");
         match first(self.session.fetch(find, values![digest.to_string()]).await?) {
             Some(row) => blob(&row),
             None => Err(StoreError::new(StoreErrorKind::Conflict, "storing a blob")),

@@ -1,7 +1,9 @@
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
-use harbor_core::meta::{LinkId, Manifest, ManifestId, ManifestRows, ManifestRowsMut, NewManifest, Referrer, RepositoryId};
+use harbor_core::meta::{
+    LinkId, Manifest, ManifestId, ManifestRows, ManifestRowsMut, NewManifest, Referrer, RepositoryId,
+};
 use harbor_core::oci::{Digest, Tag};
 use harbor_core::{StoreError, StoreErrorKind};
 
@@ -22,7 +24,8 @@ fn manifest(row: &Row) -> Result<Manifest, StoreError> {
 fn referrer(row: &Row) -> Result<Referrer, StoreError> {
     let annotations = row.text(5)?;
     let annotations: BTreeMap<String, String> = serde_json::from_str(&annotations).map_err(|error| {
-        StoreError::new(StoreErrorKind::Corrupt, "annotations were stored that do not read").with_source(error)
+        StoreError::new(StoreErrorKind::Corrupt, "annotations were stored that do not read")
+            .with_source(error)
     })?;
     Ok(Referrer {
         id: ManifestId::new(row.int(0)?),
@@ -36,7 +39,11 @@ fn referrer(row: &Row) -> Result<Referrer, StoreError> {
 
 #[async_trait]
 impl ManifestRows for Rows {
-    async fn manifest(&mut self, repository: RepositoryId, digest: &Digest) -> Result<Option<Manifest>, StoreError> {
+    async fn manifest(
+        &mut self,
+        repository: RepositoryId,
+        digest: &Digest,
+    ) -> Result<Option<Manifest>, StoreError> {
         let find = sql!(
             "SELECT id, digest, media_type, subject, payload FROM manifests WHERE repository_id = ? AND digest = ?"
         );
@@ -44,7 +51,11 @@ impl ManifestRows for Rows {
         first(rows).map(|row| manifest(&row)).transpose()
     }
 
-    async fn manifest_by_tag(&mut self, repository: RepositoryId, tag: &Tag) -> Result<Option<Manifest>, StoreError> {
+    async fn manifest_by_tag(
+        &mut self,
+        repository: RepositoryId,
+        tag: &Tag,
+    ) -> Result<Option<Manifest>, StoreError> {
         let find = sql!(
             "SELECT m.id, m.digest, m.media_type, m.subject, m.payload FROM tags t \
              JOIN manifests m ON m.id = t.manifest_id WHERE t.repository_id = ? AND t.name = ?"

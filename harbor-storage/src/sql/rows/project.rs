@@ -23,10 +23,13 @@ impl ProjectRows for Rows {
         first(self.session.fetch(find, values![name.as_str()]).await?).map(|row| project(&row)).transpose()
     }
 
-    async fn projects(&mut self, after: Option<&ProjectName>, limit: u32) -> Result<Vec<Project>, StoreError> {
-        let list = sql!(
-            "SELECT id, name, is_public, created_at FROM projects WHERE name > ? ORDER BY name LIMIT ?"
-        );
+    async fn projects(
+        &mut self,
+        after: Option<&ProjectName>,
+        limit: u32,
+    ) -> Result<Vec<Project>, StoreError> {
+        let list =
+            sql!("SELECT id, name, is_public, created_at FROM projects WHERE name > ? ORDER BY name LIMIT ?");
         let after = after.map_or("", ProjectName::as_str);
         self.session.fetch(list, values![after, limit]).await?.iter().map(project).collect()
     }
@@ -46,7 +49,8 @@ impl ProjectRowsMut for Rows {
         let insert = sql!(
             "INSERT INTO projects (name, is_public, created_at) VALUES (?, ?, ?) ON CONFLICT (name) DO NOTHING"
         );
-        let made = self.session.execute(insert, values![name.as_str(), i64::from(public), now.micros()]).await?;
+        let made =
+            self.session.execute(insert, values![name.as_str(), i64::from(public), now.micros()]).await?;
         let project = self.project(name).await?.ok_or_else(|| {
             // Made and deleted by somebody else since.
             StoreError::new(StoreErrorKind::Conflict, "making a project")

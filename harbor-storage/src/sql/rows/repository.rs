@@ -11,7 +11,9 @@ use crate::sql::statement::{sql, values};
 impl RepositoryRows for Rows {
     async fn repository(&mut self, name: &RepositoryName) -> Result<Option<Repository>, StoreError> {
         let find = sql!("SELECT id, project_id FROM repositories WHERE name = ?");
-        let Some(row) = first(self.session.fetch(find, values![name.as_str()]).await?) else { return Ok(None) };
+        let Some(row) = first(self.session.fetch(find, values![name.as_str()]).await?) else {
+            return Ok(None);
+        };
         Ok(Some(Repository {
             id: RepositoryId::new(row.int(0)?),
             project: ProjectId::new(row.int(1)?),
@@ -34,17 +36,17 @@ impl RepositoryRows for Rows {
                 );
                 self.session.fetch(list, values).await?
             }
-            ProjectFilter::PublicAnd(projects) => {
-                // Numbers only: nothing of a client's enters the text.
+            ProjectFilter::Within { public, projects } => {
+                // No row has 2. Numbers only: nothing of a client's enters the text.
+                let public = if *public { 1 } else { 2 };
                 let ids: String = projects.iter().map(|id| format!(" OR p.id = {}", id.get())).collect();
                 let list = format!(
                     "SELECT r.name FROM repositories r JOIN projects p ON p.id = r.project_id \
-                     WHERE r.name > ? AND (p.is_public = 1{ids}) \
+                     WHERE r.name > ? AND (p.is_public = {public}{ids}) \
                      AND EXISTS (SELECT 1 FROM manifests m WHERE m.repository_id = r.id) ORDER BY r.name LIMIT ?"
                 );
                 self.session.fetch_built(list, values).await?
             }
-            _ => return Err(StoreError::new(StoreErrorKind::Other, "an unknown filter of projects")),
         };
         rows.iter().map(|row| row.parsed(0)).collect()
     }

@@ -33,15 +33,21 @@ fn review(row: &Row) -> Result<Review, StoreError> {
 #[async_trait]
 impl ReviewRows for Rows {
     async fn reviews_due(&mut self, now: Timestamp, limit: u32) -> Result<Vec<Review>, StoreError> {
-        let list =
-            sql!("SELECT kind, subject_id, due, attempts FROM gc_reviews WHERE due <= ? ORDER BY due LIMIT ?");
+        let list = sql!(
+            "SELECT kind, subject_id, due, attempts FROM gc_reviews WHERE due <= ? ORDER BY due LIMIT ?"
+        );
         self.session.fetch(list, values![now.micros(), limit]).await?.iter().map(review).collect()
     }
 }
 
 #[async_trait]
 impl ReviewRowsMut for Rows {
-    async fn review_put(&mut self, subject: ReviewSubject, due: Timestamp, reason: &str) -> Result<(), StoreError> {
+    async fn review_put(
+        &mut self,
+        subject: ReviewSubject,
+        due: Timestamp,
+        reason: &str,
+    ) -> Result<(), StoreError> {
         let put = sql!(
             "INSERT INTO gc_reviews (kind, subject_id, due, attempts, reason) VALUES (?, ?, ?, 0, ?) \
              ON CONFLICT (kind, subject_id) DO UPDATE SET due = excluded.due, attempts = 0, reason = excluded.reason"

@@ -47,7 +47,11 @@ impl TagRowsMut for Rows {
         self.session.execute(put, parameters).await.map(|_| ())
     }
 
-    async fn tag_delete(&mut self, repository: RepositoryId, tag: &Tag) -> Result<Option<Digest>, StoreError> {
+    async fn tag_delete(
+        &mut self,
+        repository: RepositoryId,
+        tag: &Tag,
+    ) -> Result<Option<Digest>, StoreError> {
         let lock = sql!("SELECT id FROM tags WHERE repository_id = ? AND name = ? FOR UPDATE");
         if self.session.fetch(lock, values![repository.get(), tag.as_str()]).await?.is_empty() {
             return Ok(None);

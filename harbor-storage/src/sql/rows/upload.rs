@@ -88,8 +88,7 @@ impl UploadRowsMut for Rows {
             "UPDATE uploads SET lease_holder = ?, lease_until = ?, touched_at = ? \
              WHERE id = ? AND (lease_holder = ? OR lease_until <= ?)"
         );
-        let parameters =
-            values![holder, until.micros(), now.micros(), id.to_string(), holder, now.micros()];
+        let parameters = values![holder, until.micros(), now.micros(), id.to_string(), holder, now.micros()];
         Ok(self.session.execute(update, parameters).await? == 1)
     }
 

@@ -1,0 +1,64 @@
+//! `/api/v2.0`: what is served of it so far, answering as Harbor does.
+
+use axum::body::Body;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use http::{HeaderValue, Method, Response, StatusCode};
+use serde_json::json;
+
+use crate::app::App;
+
+/// A JSON answer.
+pub(crate) fn json(status: StatusCode, body: String) -> Response<Body> {
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = status;
+    let kind = HeaderValue::from_static("application/json; charset=utf-8");
+    response.headers_mut().insert(CONTENT_TYPE, kind);
+    response
+}
+
+fn wrong_method() -> Response<Body> {
+    let body = r#"{"errors":[{"code":"METHOD_NOT_ALLOWED","message":"use GET"}]}"#;
+    json(StatusCode::METHOD_NOT_ALLOWED, body.to_owned())
+}
+
+/// `getPing`: answers as long as the process does, whatever the stores do.
+pub(crate) fn ping(method: &Method) -> Response<Body> {
+    if method != Method::GET && method != Method::HEAD {
+        return wrong_method();
+    }
+    let mut response = Response::new(Body::from("Pong"));
+    let kind = HeaderValue::from_static("text/plain; charset=utf-8");
+    response.headers_mut().insert(CONTENT_TYPE, kind);
+    response
+}
+
+/// `getHealth`: the state of each part. As with Harbor the status is 200 and the body tells; the reason of a fault goes to
+/// the log, for it may name hosts.
+pub(crate) async fn health(app: &App, method: &Method) -> Response<Body> {
+    if method != Method::GET && method != Method::HEAD {
+        return wrong_method();
+    }
+    let health = app.harbor.health().await;
+    let word = |healthy: bool| if healthy { "healthy" } else { "unhealthy" };
+    let part = |name: &str, state: &Result<(), harbor_core::StoreError>| {
+        if let Err(error) = state {
+            tracing::warn!(component = name, %error, "a part of the registry is unhealthy");
+        }
+        let mut part = json!({ "name": name, "status": word(state.is_ok()) });
+        if state.is_err() {
+            part["error"] = json!("see the log of the server");
+        }
+        part
+    };
+    let body = json!({
+        "status": word(health.is_healthy()),
+        "components": [
+            part("core", &Ok(())),
+            part("database", &health.metadata.1),
+            part("registry", &health.blobs.1),
+        ],
+    });
+    let mut response = json(StatusCode::OK, body.to_string());
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}

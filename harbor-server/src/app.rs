@@ -1,0 +1,122 @@
+//! What every request passes through, whatever it asks for.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::body::Body;
+use axum::routing::any;
+use harbor_auth::Tokens;
+use harbor_core::Harbor;
+use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
+
+use crate::metrics::{Endpoint, Metrics};
+use crate::{api, log, token, v2};
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// The longest request id taken over from a client, in bytes.
+const LONGEST_ID: usize = 128;
+
+/// How requests are answered.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct AppOptions {
+    /// The token service, for clients that trade a password for a token. Without it, only Basic authentication is offered.
+    pub tokens: Option<Tokens>,
+    /// The address that clients reach the registry at, as `https://registry.example.org`, when it stands behind a proxy.
+    pub external_url: Option<String>,
+    /// Whether clients speak TLS to this process.
+    pub tls: bool,
+    /// How long a client may pause while it sends a body.
+    pub body_pause: Duration,
+}
+
+impl Default for AppOptions {
+    fn default() -> Self {
+        Self { tokens: None, external_url: None, tls: false, body_pause: Duration::from_secs(60) }
+    }
+}
+
+/// A registry and how it is served.
+#[derive(Debug)]
+pub struct App {
+    pub(crate) harbor: Harbor,
+    pub(crate) options: AppOptions,
+    pub(crate) metrics: Metrics,
+    /// Request ids of this process: a random beginning and a count.
+    process: u64,
+    count: AtomicU64,
+}
+
+impl App {
+    /// Serves `harbor`.
+    #[must_use]
+    pub fn new(harbor: Harbor, options: AppOptions) -> Arc<Self> {
+        let process = uuid::Uuid::new_v4().as_u64_pair().0;
+        Arc::new(Self { harbor, options, metrics: Metrics::new(), process, count: AtomicU64::new(0) })
+    }
+
+    /// Answers a request.
+    pub async fn handle(self: &Arc<Self>, request: Request<Body>) -> Response<Body> {
+        let began = Instant::now();
+        let id = self.request_id(&request);
+        let endpoint = Endpoint::of(&request);
+        let _running = self.metrics.running();
+        let entry = log::Entry::new(&request, &id);
+        let mut response = self.dispatch(request, endpoint, &id).await;
+        let took = began.elapsed();
+        self.metrics.answered(endpoint, response.status(), took);
+        entry.write(response.status(), took);
+        response.headers_mut().insert(REQUEST_ID, id);
+        response
+    }
+
+    async fn dispatch(self: &Arc<Self>, request: Request<Body>, endpoint: Endpoint, id: &HeaderValue) -> Response<Body> {
+        match endpoint {
+            Endpoint::Distribution(_) => v2::answer(self, request, id).await,
+            Endpoint::Token => token::answer(self, &request, id).await,
+            Endpoint::Ping => api::ping(request.method()),
+            Endpoint::Health => api::health(self, request.method()).await,
+            Endpoint::Metrics => self.metrics.page(),
+            Endpoint::Other => not_found(),
+        }
+    }
+
+    /// The client's id of the request when it is harmless, or a new one.
+    fn request_id(&self, request: &Request<Body>) -> HeaderValue {
+        let harmless = |value: &&HeaderValue| {
+            let text = value.as_bytes();
+            !text.is_empty()
+                && text.len() <= LONGEST_ID
+                && text.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:".contains(byte))
+        };
+        if let Some(value) = request.headers().get(REQUEST_ID).filter(harmless) {
+            return value.clone();
+        }
+        let count = self.count.fetch_add(1, Ordering::Relaxed);
+        let text = format!("{:016x}-{count:x}", self.process);
+        HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static("-"))
+    }
+}
+
+fn not_found() -> Response<Body> {
+    let body = r#"{"errors":[{"code":"NOT_FOUND","message":"no such endpoint"}]}"#;
+    api::json(StatusCode::NOT_FOUND, body.to_owned())
+}
+
+/// The registry's endpoints, to be merged into an application of one's own.
+///
+/// Start the registry's workers with [`Harbor::start`]. Limits on connections are the application's.
+pub fn router(app: &Arc<App>) -> Router {
+    let answer = |app: Arc<App>| {
+        any(move |request: Request<Body>| {
+            let app = Arc::clone(&app);
+            async move { app.handle(request).await }
+        })
+    };
+    ["/v2", "/v2/", "/v2/{*rest}", "/service/token", "/api/v2.0/ping", "/api/v2.0/health", "/metrics"]
+        .into_iter()
+        .fold(Router::new(), |router, path| router.route(path, answer(Arc::clone(app))))
+}
