@@ -1,0 +1,157 @@
+//! Static settings: flag over environment over file over default.
+
+mod file;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Parser;
+use harbor_core::Settings;
+use harbor_core::access::Secret;
+
+use crate::net::TlsFiles;
+use file::File;
+
+/// Why the settings cannot be used. Each says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("reading the configuration {path}: {error}")]
+    Read {
+        /// The file.
+        path: String,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// The file is not TOML, or a value has the wrong type.
+    #[error("the configuration {path} does not read: {error}")]
+    Syntax {
+        /// The file.
+        path: String,
+        /// Where and why.
+        error: String,
+    },
+    /// A key that there is not.
+    #[error("the configuration {path} has an unknown key {key:?}{}", nearest.as_ref().map(|near| format!("; did you mean {near:?}?")).unwrap_or_default())]
+    UnknownKey {
+        /// The file.
+        path: String,
+        /// The key.
+        key: String,
+        /// The known key that is most like it.
+        nearest: Option<String>,
+    },
+    /// A combination that makes no sense.
+    #[error("{0}")]
+    Invalid(String),
+}
+
+/// An OCI registry that speaks the Harbor API: one program, one folder.
+#[derive(Debug, Default, Parser)]
+#[command(name = "harbor-server", version, about)]
+pub(crate) struct Flags {
+    /// The address to listen on [default: 127.0.0.1:8080]
+    #[arg(long, env = "HARBOR_LISTEN", value_name = "ADDRESS")]
+    pub(crate) listen: Option<String>,
+    /// The folder for everything that is kept [default: ./harbor-data]
+    #[arg(long, env = "HARBOR_DATA", value_name = "FOLDER")]
+    pub(crate) data: Option<PathBuf>,
+    /// The database: sqlite:PATH, postgres://…, mysql://… [default: SQLite in the data folder]
+    #[arg(long, env = "HARBOR_DATABASE_URL", value_name = "URL", hide_env_values = true)]
+    pub(crate) database: Option<String>,
+    /// The blob store: file:PATH, memory:, s3://BUCKET, az://CONTAINER, gs://BUCKET [default: the data folder]
+    #[arg(long, env = "HARBOR_BLOBS_URL", value_name = "URL", hide_env_values = true)]
+    pub(crate) blobs: Option<String>,
+    /// A TOML file with these settings and more
+    #[arg(long, env = "HARBOR_CONFIG", value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// What is logged, as tracing filters have it [default: info]
+    #[arg(long, env = "HARBOR_LOG", value_name = "FILTER")]
+    pub(crate) log: Option<String>,
+    /// How it is logged: text or json [default: text]
+    #[arg(long, env = "HARBOR_LOG_FORMAT", value_name = "FORMAT")]
+    pub(crate) log_format: Option<String>,
+    /// The address that clients reach the registry at, when it stands behind a proxy
+    #[arg(long, env = "HARBOR_EXTERNAL_URL", value_name = "URL")]
+    pub(crate) external_url: Option<String>,
+    /// The certificate for TLS, as PEM
+    #[arg(long, env = "HARBOR_TLS_CERTIFICATE", value_name = "FILE", requires = "tls_key")]
+    pub(crate) tls_certificate: Option<PathBuf>,
+    /// The private key for TLS, as PEM
+    #[arg(long, env = "HARBOR_TLS_KEY", value_name = "FILE", requires = "tls_certificate")]
+    pub(crate) tls_key: Option<PathBuf>,
+}
+
+/// The settings of a server, complete and checked.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Config {
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// The address of the database.
+    pub database: String,
+    /// The address of the blob store.
+    pub blobs: String,
+    /// What is logged.
+    pub log: String,
+    /// Whether logs are JSON.
+    pub log_json: bool,
+    /// The address that clients use.
+    pub external_url: Option<String>,
+    /// The certificate, when TLS is spoken.
+    pub tls: Option<TlsFiles>,
+    /// The engine's settings.
+    pub settings: Settings,
+    /// The administrator's password, when it was given.
+    pub admin_password: Option<Secret>,
+}
+
+impl Config {
+    /// Reads the settings: flags and environment from `flags`, the rest from its file.
+    ///
+    /// # Errors
+    /// [`ConfigError`] says which setting is wrong and what it should be.
+    pub(crate) fn read(flags: Flags, admin_password: Option<Secret>) -> Result<Self, ConfigError> {
+        let file = match &flags.config {
+            None => File::default(),
+            Some(path) => File::read(path)?,
+        };
+        let data = flags.data.or(file.data).unwrap_or_else(|| PathBuf::from("./harbor-data"));
+        let listen = flags.listen.or(file.listen).unwrap_or_else(|| "127.0.0.1:8080".to_owned());
+        let listen = listen.parse().map_err(|_| {
+            ConfigError::Invalid(format!("{listen:?} is no address to listen on: write it as 127.0.0.1:8080"))
+        })?;
+        let below = |scheme: &str, name: &str| format!("{scheme}:{}", data.join(name).display());
+        let database = flags.database.or(file.database).unwrap_or_else(|| below("sqlite", "registry.db"));
+        let blobs = flags.blobs.or(file.blobs).unwrap_or_else(|| below("file", "blobs"));
+        let format = flags.log_format.or(file.log_format).unwrap_or_else(|| "text".to_owned());
+        let log_json = match format.as_str() {
+            "json" => true,
+            "text" => false,
+            other => return Err(ConfigError::Invalid(format!("log_format is text or json, not {other:?}"))),
+        };
+        let certificate = flags.tls_certificate.or(file.tls.certificate);
+        let tls = match (certificate, flags.tls_key.or(file.tls.key)) {
+            (None, None) => None,
+            (Some(certificate), Some(key)) => Some(TlsFiles { certificate, key }),
+            _ => return Err(ConfigError::Invalid("TLS needs both a certificate and a key".to_owned())),
+        };
+        Ok(Self {
+            listen,
+            database,
+            blobs,
+            log: flags.log.or(file.log).unwrap_or_else(|| "info".to_owned()),
+            log_json,
+            external_url: flags.external_url.or(file.external_url),
+            tls,
+            settings: file.settings.over(Settings::default()),
+            admin_password,
+        })
+    }
+}
+
+/// Seconds, as files have them.
+pub(crate) const fn seconds(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}

@@ -1,0 +1,88 @@
+//! One connection.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_util::sync::CancellationToken;
+
+use super::watch::{Activity, Watched};
+use crate::app::App;
+
+/// How long the head of a request may take.
+const HEAD: Duration = Duration::from_secs(30);
+
+/// How long nothing may move on a connection.
+pub(super) const IDLE: Duration = Duration::from_secs(90);
+
+/// The largest head of a request, and the most that is read ahead of a body, in bytes.
+const BUFFER: usize = 256 * 1024;
+
+/// How many headers a request may have.
+const HEADERS: usize = 100;
+
+/// How many requests one HTTP/2 connection may have under way.
+const STREAMS: u32 = 200;
+
+/// Speaks HTTP/1.1 or HTTP/2, whichever the client begins with, until the client leaves, falls silent, or `stop` is
+/// cancelled: then what is under way is finished and nothing more is taken.
+pub(super) async fn serve<S>(app: Arc<App>, stream: S, stop: CancellationToken)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let activity = Activity::new();
+    let stream = TokioIo::new(Watched::new(stream, activity.clone()));
+    let service = service_fn(move |request: hyper::Request<Incoming>| {
+        let app = Arc::clone(&app);
+        async move { Ok::<_, std::convert::Infallible>(app.handle(request.map(Body::new)).await) }
+    });
+    let builder = builder();
+    let connection = builder.serve_connection(stream, service);
+    tokio::pin!(connection);
+    let mut stopping = false;
+    loop {
+        tokio::select! {
+            ended = connection.as_mut() => {
+                if let Err(error) = ended {
+                    tracing::debug!(error, "a connection broke");
+                }
+                return;
+            }
+            () = activity.silence(IDLE) => {
+                tracing::debug!("a silent connection was ended");
+                return;
+            }
+            () = stop.cancelled(), if !stopping => {
+                stopping = true;
+                connection.as_mut().graceful_shutdown();
+            }
+        }
+    }
+}
+
+fn builder() -> auto::Builder<TokioExecutor> {
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD)
+        .max_buf_size(BUFFER)
+        .max_headers(HEADERS)
+        .half_close(false);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(STREAMS)
+        .max_header_list_size(64 * 1024)
+        .keep_alive_interval(Duration::from_secs(30))
+        .keep_alive_timeout(Duration::from_secs(20))
+        .initial_stream_window_size(1024 * 1024)
+        .initial_connection_window_size(4 * 1024 * 1024)
+        .max_send_buf_size(256 * 1024);
+    builder
+}

@@ -1,0 +1,144 @@
+//! The program: from settings to a server that runs until it is told to stop.
+
+use std::io::Write as _;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::Parser as _;
+use harbor_auth::{Administrator, PublicPull, Tokens};
+use harbor_core::access::{Authenticator, Secret};
+use harbor_core::meta::MetadataStore;
+use harbor_core::{Clock, Harbor};
+use harbor_storage::blobs;
+use harbor_storage::sql::SqlMetadata;
+use tokio_util::sync::CancellationToken;
+
+use crate::app::{App, AppOptions};
+use crate::config::{Config, ConfigError, Flags};
+use crate::net::Server;
+
+/// Why the server could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// A setting is wrong.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// A store could not be opened.
+    #[error("{0}")]
+    Store(#[from] harbor_core::StoreError),
+    /// The registry could not be started.
+    #[error("{0}")]
+    Engine(#[from] harbor_core::Error),
+    /// The socket could not be opened, or another call to the operating system failed.
+    #[error("{0}: {1}")]
+    Io(String, std::io::Error),
+}
+
+/// Runs the server as the command line, the environment and the configuration file say, until it is told to stop.
+#[must_use]
+pub fn run() -> ExitCode {
+    let flags = Flags::parse();
+    let password = std::env::var("HARBOR_ADMIN_PASSWORD").ok().filter(|password| !password.is_empty());
+    let outcome = Config::read(flags, password.map(Secret::new)).map_err(RunError::from).and_then(|config| {
+        start_log(&config);
+        let mut runtime = tokio::runtime::Builder::new_multi_thread();
+        let runtime = runtime.enable_all().thread_keep_alive(std::time::Duration::from_secs(5)).build();
+        let runtime = runtime.map_err(|error| RunError::Io("starting the runtime".to_owned(), error))?;
+        runtime.block_on(serve(config))
+    });
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // The log may not be running yet, and a person is reading.
+            let _ = writeln!(std::io::stderr(), "harbor-server: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn start_log(config: &Config) {
+    use tracing_subscriber::EnvFilter;
+
+    let filter = EnvFilter::try_new(&config.log).unwrap_or_else(|_| EnvFilter::new("info"));
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // Fails only where a log runs already, which then serves.
+    let _ = if config.log_json { log.json().try_init() } else { log.try_init() };
+}
+
+async fn serve(config: Config) -> Result<(), RunError> {
+    let metadata = Arc::new(SqlMetadata::connect(&config.database).await?);
+    let blobs = blobs::open(&config.blobs).await?;
+    let (administrator, made) = Administrator::bootstrap(metadata.as_ref(), config.admin_password).await?;
+    let tokens = Tokens::bootstrap(metadata.as_ref(), &administrator, Clock::System).await?;
+    let harbor = assemble(metadata, blobs, administrator, tokens.clone(), config.settings)?;
+    harbor.start().await?;
+
+    let options = AppOptions {
+        tokens: Some(tokens),
+        external_url: config.external_url,
+        tls: config.tls.is_some(),
+        ..AppOptions::default()
+    };
+    let scheme = if config.tls.is_some() { "https" } else { "http" };
+    let server = Server::bind(App::new(harbor.clone(), options), config.listen, config.tls).await;
+    let server = server.map_err(|error| RunError::Io(format!("listening on {}", config.listen), error))?;
+    let address = server.address().map_err(|error| RunError::Io("listening".to_owned(), error))?;
+    greet(scheme, &address.to_string(), made.as_ref());
+
+    let stop = CancellationToken::new();
+    tokio::spawn(cancel_when_told(stop.clone()));
+    server.serve(stop).await;
+    harbor.shutdown().await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+fn assemble(
+    metadata: Arc<dyn MetadataStore>,
+    blobs: Arc<dyn harbor_core::blob::BlobStore>,
+    administrator: impl Authenticator,
+    tokens: Tokens,
+    settings: harbor_core::Settings,
+) -> harbor_core::Result<Harbor> {
+    Harbor::builder()
+        .metadata_arc(metadata)
+        .blobs_arc(blobs)
+        // The cheap one first: a token is on every request.
+        .authenticator(tokens)
+        .authenticator(administrator)
+        .authorizer(PublicPull)
+        .settings(settings)
+        .build()
+}
+
+/// One line with the address, for people and for scripts; and, once in the life of a registry, the password.
+fn greet(scheme: &str, address: &str, made: Option<&Secret>) {
+    let mut out = std::io::stdout().lock();
+    if let Some(password) = made {
+        let _ = writeln!(
+            out,
+            "The administrator is admin, the password {} (shown only now; HARBOR_ADMIN_PASSWORD sets another)",
+            password.expose()
+        );
+    }
+    let _ = writeln!(out, "harbor-server is ready at {scheme}://{address}");
+    let _ = out.flush();
+}
+
+/// Cancels at SIGTERM or at Ctrl-C.
+async fn cancel_when_told(stop: CancellationToken) {
+    use tokio::signal::unix::{SignalKind, signal};
+
+    match signal(SignalKind::terminate()) {
+        Ok(mut terminate) => {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = tokio::signal::ctrl_c() => {}
+            }
+        }
+        Err(_) => {
+            let _ = tokio::signal::ctrl_c().await;
+        }
+    }
+    stop.cancel();
+}

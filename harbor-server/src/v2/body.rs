@@ -1,0 +1,88 @@
+//! Bodies on their way in.
+
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use axum::body::{Body, BodyDataStream};
+use bytes::{Bytes, BytesMut};
+use futures_util::{Stream, StreamExt};
+use harbor_core::content::Incoming;
+use harbor_core::{Error, Result};
+use http::header::CONTENT_LENGTH;
+use tokio::time::{Instant, Sleep};
+
+use super::Call;
+
+impl Call<'_> {
+    /// How many bytes the client announced.
+    pub(super) fn announced(&self) -> Result<Option<u64>> {
+        match self.header(&CONTENT_LENGTH) {
+            None => Ok(None),
+            Some(text) => match text.trim().parse() {
+                Ok(length) => Ok(Some(length)),
+                Err(_) => Err(Error::BadRequest("Content-Length must be a number of bytes".to_owned())),
+            },
+        }
+    }
+
+    /// The body as the engine takes it: of the announced length, and never silent for long.
+    pub(super) fn incoming(&self, body: Body) -> Result<Incoming> {
+        let announced = self.announced()?;
+        Ok(Incoming::new(announced, Paced::new(body, self.app.options.body_pause)))
+    }
+
+    /// The whole body, of at most `limit` bytes.
+    pub(super) async fn whole(&self, body: Body, limit: usize, too_large: fn() -> Error) -> Result<Bytes> {
+        let announced = self.announced()?.unwrap_or(0);
+        if announced > limit as u64 {
+            return Err(too_large());
+        }
+        let mut stream = Paced::new(body, self.app.options.body_pause);
+        let mut whole = BytesMut::new();
+        while let Some(piece) = stream.next().await {
+            let piece = piece?;
+            if whole.len() + piece.len() > limit {
+                return Err(too_large());
+            }
+            if whole.is_empty() && piece.len() as u64 == announced {
+                return Ok(piece);
+            }
+            whole.extend_from_slice(&piece);
+        }
+        Ok(whole.freeze())
+    }
+}
+
+/// A body that fails when it pauses for too long.
+struct Paced {
+    stream: BodyDataStream,
+    pause: Duration,
+    end: Option<Pin<Box<Sleep>>>,
+}
+
+impl Paced {
+    fn new(body: Body, pause: Duration) -> Self {
+        Self { stream: body.into_data_stream(), pause, end: None }
+    }
+}
+
+impl Stream for Paced {
+    type Item = Result<Bytes>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if let Poll::Ready(frame) = self.stream.poll_next_unpin(context) {
+            // The next pause begins with the next wait.
+            self.end = None;
+            return Poll::Ready(frame.map(|frame| frame.map_err(|error| broken(&error))));
+        }
+        let until = Instant::now() + self.pause;
+        let end = self.end.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(until)));
+        ready!(end.as_mut().poll(context));
+        Poll::Ready(Some(Err(Error::BodyInterrupted("nothing came for too long".to_owned()))))
+    }
+}
+
+fn broken(error: &axum::Error) -> Error {
+    Error::BodyInterrupted(error.to_string())
+}
