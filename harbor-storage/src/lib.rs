@@ -1,1 +1,3 @@
 //! Harbor in Rust: storage.
+
+pub mod blobs;

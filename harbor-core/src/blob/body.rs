@@ -30,7 +30,10 @@ impl BlobBody {
 
     /// `length` bytes that `stream` will yield.
     #[must_use]
-    pub fn stream(length: u64, stream: impl Stream<Item = Result<Bytes, StoreError>> + Send + 'static) -> Self {
+    pub fn stream(
+        length: u64,
+        stream: impl Stream<Item = Result<Bytes, StoreError>> + Send + 'static,
+    ) -> Self {
         Self { left: length, source: Source::Stream(stream.boxed()) }
     }
 
