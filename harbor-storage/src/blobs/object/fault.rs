@@ -47,6 +47,7 @@ fn kind_of_status(text: &str) -> Option<StoreErrorKind> {
     let status = text.split_once("status code: ")?.1.split_at_checked(3)?.0.parse().ok()?;
     let says = |code| text.contains(code);
     match status {
+        404 => Some(StoreErrorKind::NotFound),
         507 => Some(StoreErrorKind::Full),
         _ if says("QuotaExceeded") || says("XMinioStorageFull") => Some(StoreErrorKind::Full),
         408 | 429 | 500..=599 => Some(StoreErrorKind::Unavailable),
@@ -65,6 +66,7 @@ mod tests {
         assert_eq!(kind("507 Insufficient Storage: "), Some(StoreErrorKind::Full));
         assert_eq!(kind("403 Forbidden: <Code>QuotaExceeded</Code>"), Some(StoreErrorKind::Full));
         assert_eq!(kind("403 Forbidden: "), Some(StoreErrorKind::Other));
+        assert_eq!(kind("404 Not Found: NoSuchUpload"), Some(StoreErrorKind::NotFound));
         assert_eq!(kind("x"), None);
         assert_eq!(kind_of_status("dns"), None);
     }

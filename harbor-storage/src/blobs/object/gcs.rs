@@ -19,7 +19,7 @@ pub struct GcsOptions {
     /// The key of a service account, as JSON. Without one, the environment is asked (`GOOGLE_SERVICE_ACCOUNT`,
     /// application default credentials, the metadata server).
     pub service_account_key: Option<Secret>,
-    /// Sends no credentials at all: for servers that ask for none.
+    /// Sends a token that means nothing: for servers that ask for none.
     pub anonymous: bool,
     /// A prefix of all names.
     pub prefix: String,
@@ -57,10 +57,13 @@ impl ObjectBlobs {
             .builder()
             .with_bucket_name(&options.bucket)
             .with_client_options(client_options(options.endpoint.as_deref()))
-            .with_retry(retries())
-            .with_skip_signature(options.anonymous);
+            .with_retry(retries());
         if let Some(endpoint) = &options.endpoint {
             builder = builder.with_base_url(endpoint);
+        }
+        if options.anonymous {
+            // The library can leave credentials away when it reads, but not when it writes.
+            builder = builder.with_bearer_token("anonymous");
         }
         if let Some(key) = &options.service_account_key {
             builder = builder.with_service_account_key(key.expose());
