@@ -73,12 +73,18 @@ impl App {
         response
     }
 
-    async fn dispatch(self: &Arc<Self>, request: Request<Body>, endpoint: Endpoint, id: &HeaderValue) -> Response<Body> {
+    async fn dispatch(
+        self: &Arc<Self>,
+        request: Request<Body>,
+        endpoint: Endpoint,
+        id: &HeaderValue,
+    ) -> Response<Body> {
+        let (parts, body) = request.into_parts();
         match endpoint {
-            Endpoint::Distribution(_) => v2::answer(self, request, id).await,
-            Endpoint::Token => token::answer(self, &request, id).await,
-            Endpoint::Ping => api::ping(request.method()),
-            Endpoint::Health => api::health(self, request.method()).await,
+            Endpoint::Distribution(_) => v2::answer(self, &parts, body, id).await,
+            Endpoint::Token => token::answer(self, &parts, id).await,
+            Endpoint::Ping => api::ping(&parts.method),
+            Endpoint::Health => api::health(self, &parts.method).await,
             Endpoint::Metrics => self.metrics.page(),
             Endpoint::Other => not_found(),
         }

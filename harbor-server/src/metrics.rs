@@ -163,7 +163,11 @@ fn describe(recorder: &PrometheusRecorder) {
     let count = "Answers, by what was asked for and by class of status.";
     recorder.describe_counter("harbor_http_requests_total".into(), Some(Unit::Count), count.into());
     let took = "Time until an answer's head was ready, in seconds.";
-    recorder.describe_histogram("harbor_http_request_duration_seconds".into(), Some(Unit::Seconds), took.into());
+    recorder.describe_histogram(
+        "harbor_http_request_duration_seconds".into(),
+        Some(Unit::Seconds),
+        took.into(),
+    );
     let running = "Requests that are being answered.";
     recorder.describe_gauge("harbor_http_requests_running".into(), Some(Unit::Count), running.into());
 }

@@ -4,25 +4,32 @@
 use axum::body::Body;
 use harbor_core::Error;
 use http::header::{CACHE_CONTROL, HeaderValue};
-use http::{Method, Request, Response, StatusCode};
+use http::request::Parts;
+use http::{Method, Response, StatusCode};
 use serde_json::json;
 
 use crate::api;
 use crate::app::App;
 use crate::v2::{credentials, refuse};
 
-pub(crate) async fn answer(app: &App, request: &Request<Body>, id: &HeaderValue) -> Response<Body> {
+pub(crate) async fn answer(app: &App, request: &Parts, id: &HeaderValue) -> Response<Body> {
     let Some(tokens) = &app.options.tokens else {
-        return refuse(app, request.headers(), &Error::Unsupported("there is no token service here"), id, None);
+        return refuse(
+            app,
+            &request.headers,
+            &Error::Unsupported("there is no token service here"),
+            id,
+            None,
+        );
     };
-    if request.method() != Method::GET {
+    if request.method != Method::GET {
         // containerd tries POST first, and falls back on this status.
         let body = r#"{"errors":[{"code":"METHOD_NOT_ALLOWED","message":"use GET"}]}"#;
         return api::json(StatusCode::METHOD_NOT_ALLOWED, body.to_owned());
     }
     let issued = async {
-        let credentials = credentials(request.headers())?;
-        let scoped = request.uri().query().is_some_and(|query| query.contains("scope="));
+        let credentials = credentials(&request.headers)?;
+        let scoped = request.uri.query().is_some_and(|query| query.contains("scope="));
         if credentials.is_none() && !scoped {
             return Err(Error::Unauthenticated);
         }
@@ -30,7 +37,7 @@ pub(crate) async fn answer(app: &App, request: &Request<Body>, id: &HeaderValue)
         Ok(tokens.issue(&actor)?)
     };
     match issued.await {
-        Err(error) => refuse(app, request.headers(), &error, id, None),
+        Err(error) => refuse(app, &request.headers, &error, id, None),
         Ok(issued) => {
             let body = json!({
                 "token": issued.token.expose(),

@@ -119,16 +119,20 @@ impl SignOptions {
 ///   with nothing but the state that `park` returned.
 /// * **Drop beyond the offset**: bytes written after the last `park`, by a writer that was dropped or whose process died,
 ///   are not in the blob when the upload is resumed at the offset of that `park`.
+/// * **Cancelled**: a call whose future was dropped before it ended may still be at work in the background; nothing of it
+///   reaches what a later writer of this process writes, or comes back after a `discard`.
 /// * **Earlier state**: an upload can be resumed from the state and offset of the last stored `park` or checkpoint, also when
 ///   a later writer wrote and died.
 /// * **Own location**: two uploads of the same content get two locations, and deleting one leaves the other. This is what
 ///   lets garbage collection delete a location while somebody pushes the same blob.
 /// * **Large**: a blob of many parts, written in pieces of odd sizes, is whole.
 /// * **Discard**: an upload that is discarded leaves nothing; discarding it again, or one that never began, is `Ok`.
-/// * **Delete**: a deleted location cannot be opened (`NotFound`); deleting it again is `Ok`.
+/// * **Delete**: a deleted location cannot be opened (`NotFound`); deleting it again is `Ok`. A location that the driver
+///   never wrote is refused, and leads nowhere outside the store.
 /// * **Missing**: opening a location that never was is `NotFound`.
 /// * **Concurrent**: many uploads at once do not disturb each other.
-/// * **Durable**: `park` and `commit` return when the bytes, and the directory entries that lead to them, are on disk.
+/// * **Durable**: `park` and `commit` return when the bytes, and the directory entries that lead to them, are on disk;
+///   `discard` and `delete` when the removal is, because the row that knows of the bytes goes next.
 ///   (No test in a process can show it; the crash tests of the server do.)
 /// * **Never listed**: nothing in this port enumerates. An orphan is known to the database, because the upload's row is
 ///   written before its bytes.
@@ -151,10 +155,11 @@ pub trait BlobStore: fmt::Debug + Send + Sync + 'static {
     fn name(&self) -> &str;
 
     /// A writer that goes on with an upload at `offset`; a new upload has an empty `state` and offset 0. The caller
-    /// makes sure that there is one writer per upload.
+    /// makes sure that there is one writer per upload: a second one of this process puts the first out of work.
     ///
     /// # Errors
-    /// `NotFound` when the parked bytes are gone; otherwise as the store fails.
+    /// `NotFound` when the parked bytes are gone, here or from the first call of the writer that needs them; otherwise as
+    /// the store fails.
     async fn writer(
         &self,
         upload: UploadId,
@@ -200,7 +205,8 @@ pub trait BlobStore: fmt::Debug + Send + Sync + 'static {
 /// Takes the bytes of one upload. Dropping it is no loss beyond the last `park`.
 #[async_trait]
 pub trait BlobWriter: fmt::Debug + Send {
-    /// Appends `pieces`, in order. After an error the writer is only good for dropping.
+    /// Appends `pieces`, in order; what fails in the background is told by a later call. After an error the writer is only
+    /// good for dropping.
     ///
     /// `Some(state)` is a checkpoint: the driver has begun something in the store that a crash would orphan, and the
     /// caller must record the state (with the offset that it had recorded before) ahead of the next call.
@@ -219,6 +225,7 @@ pub trait BlobWriter: fmt::Debug + Send {
     /// name from; the caller verifies it. Costs no copy of the bytes.
     ///
     /// # Errors
-    /// As the store fails; the upload then stands where it was parked last.
+    /// As the store fails; the upload then stands where it was parked last. When the store had done it and only its answer
+    /// was lost, going on may yield `NotFound`, and the upload is only good for `discard`.
     async fn commit(self: Box<Self>, digest: &Digest) -> Result<Location, StoreError>;
 }

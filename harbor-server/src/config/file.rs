@@ -70,13 +70,14 @@ const KEYS: &[&str] = &[
 impl File {
     pub(super) fn read(path: &Path) -> Result<Self, ConfigError> {
         let name = path.display().to_string();
-        let text = std::fs::read_to_string(path)
-            .map_err(|error| ConfigError::Read { path: name.clone(), error })?;
+        let text =
+            std::fs::read_to_string(path).map_err(|error| ConfigError::Read { path: name.clone(), error })?;
         Self::parse(&name, &text)
     }
 
     fn parse(path: &str, text: &str) -> Result<Self, ConfigError> {
-        let syntax = |error: toml::de::Error| ConfigError::Syntax { path: path.to_owned(), error: error.to_string() };
+        let syntax =
+            |error: toml::de::Error| ConfigError::Syntax { path: path.to_owned(), error: error.to_string() };
         let table: toml::Table = toml::from_str(text).map_err(syntax)?;
         if let Some(key) = unknown(&table, "") {
             let nearest = nearest(&key);
@@ -137,7 +138,9 @@ mod tests {
             ("[settings]\ngc_gracee = 1", Some("settings.gc_grace")),
             ("zzzz = 1", None),
         ] {
-            let Err(ConfigError::UnknownKey { nearest, .. }) = File::parse("f", text) else { panic!("{text}") };
+            let Err(ConfigError::UnknownKey { nearest, .. }) = File::parse("f", text) else {
+                panic!("{text}")
+            };
             if near.is_some() {
                 assert_eq!(nearest.as_deref(), near, "{text}");
             }

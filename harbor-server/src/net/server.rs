@@ -12,8 +12,8 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::tls::{self, TlsFiles};
 use super::connection;
+use super::tls::{self, TlsFiles};
 use crate::app::App;
 
 /// How many connections are open at once.
@@ -86,7 +86,8 @@ impl Server {
     /// What runs beside the connections: the certificate's watch and the figures' upkeep.
     fn beside(&self) -> tokio::task::AbortHandle {
         let app = Arc::clone(&self.app);
-        let watch = self.tls.as_ref().map(|(files, _, current)| tls::watch(files.clone(), Arc::clone(current)));
+        let watch =
+            self.tls.as_ref().map(|(files, _, current)| tls::watch(files.clone(), Arc::clone(current)));
         let upkeep = async move {
             loop {
                 tokio::time::sleep(UPKEEP).await;

@@ -75,7 +75,9 @@ pub(super) async fn watch(files: TlsFiles, current: Arc<Current>) {
                 tracing::info!(certificate = %files.certificate.display(), "the certificate was reloaded");
                 loaded = now;
             }
-            Err(error) => tracing::error!(error, "the certificate was not reloaded; the old one stays in use"),
+            Err(error) => {
+                tracing::error!(error, "the certificate was not reloaded; the old one stays in use")
+            }
         }
     }
 }

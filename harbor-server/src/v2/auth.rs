@@ -33,15 +33,21 @@ pub(crate) fn credentials(headers: &HeaderMap) -> Result<Option<Credentials>> {
 /// The value of `WWW-Authenticate`. As Harbor does: a client without credentials is sent to the token service, one with wrong
 /// ones is asked for others.
 pub(super) fn challenge(app: &App, headers: &HeaderMap, needed: Option<&Needed>) -> String {
-    let basic = headers.get(AUTHORIZATION).is_some_and(|value| {
-        value.as_bytes().get(..6).is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"basic "))
-    });
-    if basic || app.options.tokens.is_none() {
+    let shown = |scheme: &[u8]| {
+        let shown = headers.get(AUTHORIZATION).and_then(|value| value.as_bytes().get(..scheme.len()));
+        shown.is_some_and(|shown| shown.eq_ignore_ascii_case(scheme))
+    };
+    if shown(b"basic ") || app.options.tokens.is_none() {
         return r#"Basic realm="harbor""#.to_owned();
     }
-    let mut challenge = format!(r#"Bearer realm="{}/service/token",service="harbor-registry""#, address(app, headers));
+    let mut challenge =
+        format!(r#"Bearer realm="{}/service/token",service="harbor-registry""#, address(app, headers));
     if let Some(Needed { repository: Some(repository), actions }) = needed {
         challenge.push_str(&format!(r#",scope="repository:{repository}:{actions}""#));
+        if shown(b"bearer ") {
+            // RFC 6750, section 3.1. Without it docker asks for the same token again and again.
+            challenge.push_str(r#",error="insufficient_scope""#);
+        }
     }
     challenge
 }

@@ -8,7 +8,8 @@ use harbor_core::content::{BlobSource, StoredBlob};
 use harbor_core::oci::{ByteRange, Digest, RangeError, RepositoryName};
 use harbor_core::{Error, Result, StoreError};
 use http::header::{
-    ACCEPT_RANGES, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, HeaderValue, IF_RANGE, LOCATION, RANGE,
+    ACCEPT_RANGES, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, HeaderValue, IF_RANGE,
+    LOCATION, RANGE,
 };
 use http::{HeaderMap, Response, StatusCode};
 use http_body::{Frame, SizeHint};
@@ -39,7 +40,9 @@ impl Call<'_> {
             return Ok(not_modified(digest));
         }
         let read = match range {
-            Ok(range) => self.content().blob_read(proof, digest, range).await.map(|read| (read, range.is_some())),
+            Ok(range) => {
+                self.content().blob_read(proof, digest, range).await.map(|read| (read, range.is_some()))
+            }
             Err(error) => Err(Error::RangeInvalid(error)),
         };
         match read {
@@ -59,7 +62,12 @@ impl Call<'_> {
     }
 
     /// A range that cannot be served is answered with the size that there is.
-    async fn out_of_range(&self, name: &RepositoryName, digest: &Digest, error: Error) -> Result<Response<Body>> {
+    async fn out_of_range(
+        &self,
+        name: &RepositoryName,
+        digest: &Digest,
+        error: Error,
+    ) -> Result<Response<Body>> {
         let proof = self.proof::<RepositoryPull>(name).await?;
         let blob = self.content().blob(proof, digest).await?;
         let body = serde_json::json!({

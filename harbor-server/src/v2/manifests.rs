@@ -4,7 +4,9 @@ use axum::body::Body;
 use harbor_core::access::permission::{ArtifactDelete, RepositoryPull, RepositoryPush, TagDelete};
 use harbor_core::content::ManifestPush;
 use harbor_core::meta::ManifestId;
-use harbor_core::oci::{Digest, MANIFEST_LIMIT, ManifestError, MediaType, Reference, RepositoryName, Route, Tag};
+use harbor_core::oci::{
+    Digest, MANIFEST_LIMIT, ManifestError, MediaType, Reference, RepositoryName, Route, Tag,
+};
 use harbor_core::{Error, Result};
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, LINK, LOCATION};
 use http::{HeaderName, Method, Response, StatusCode};
@@ -21,7 +23,11 @@ const TAGS: usize = 100;
 
 impl Call<'_> {
     /// end-3.
-    pub(super) async fn manifest(&self, name: &RepositoryName, reference: &Reference) -> Result<Response<Body>> {
+    pub(super) async fn manifest(
+        &self,
+        name: &RepositoryName,
+        reference: &Reference,
+    ) -> Result<Response<Body>> {
         let proof = self.proof::<RepositoryPull>(name).await?;
         let manifest = self.content().manifest(proof, reference).await?;
         if respond::client_has(&self.parts.headers, &manifest.digest) {
@@ -111,7 +117,8 @@ impl Call<'_> {
         let proof = self.proof::<RepositoryPull>(name).await?;
         let wanted = self.parameter("artifactType").filter(|wanted| !wanted.is_empty());
         let after = self.parameter("after").map(|after| after.parse().map(ManifestId::new)).transpose();
-        let after = after.map_err(|_| Error::BadRequest("after must come from a Link of this registry".to_owned()))?;
+        let after = after
+            .map_err(|_| Error::BadRequest("after must come from a Link of this registry".to_owned()))?;
         let page = self.content().referrers(proof, subject, wanted.as_deref(), after).await?;
         let index = json!({
             "schemaVersion": 2,

@@ -20,7 +20,7 @@ use harbor_core::access::{Action, Actor, Authorized, InRepository};
 use harbor_core::oci::{RepositoryName, Route};
 use harbor_core::{Error, Result};
 use http::request::Parts;
-use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http::{HeaderValue, Method, Response, StatusCode};
 
 pub(crate) use auth::credentials;
 pub(crate) use error::refuse;
@@ -42,10 +42,9 @@ pub(crate) struct Needed {
 }
 
 /// Answers a request whose path begins with `/v2`.
-pub(crate) async fn answer(app: &Arc<App>, request: Request<Body>, id: &HeaderValue) -> Response<Body> {
-    let (parts, body) = request.into_parts();
+pub(crate) async fn answer(app: &Arc<App>, parts: &Parts, body: Body, id: &HeaderValue) -> Response<Body> {
     let mut needed = None;
-    match dispatch(app, &parts, body, &mut needed).await {
+    match dispatch(app, parts, body, &mut needed).await {
         Ok(response) => response,
         Err(error) => {
             let mut response = refuse(app, &parts.headers, &error, id, needed.as_ref());

@@ -45,7 +45,12 @@ impl Call<'_> {
     }
 
     /// end-5.
-    pub(super) async fn upload_append(&self, name: &RepositoryName, id: &str, body: Body) -> Result<Response<Body>> {
+    pub(super) async fn upload_append(
+        &self,
+        name: &RepositoryName,
+        id: &str,
+        body: Body,
+    ) -> Result<Response<Body>> {
         let proof = self.proof::<RepositoryPush>(name).await?;
         let (id, chunk) = (session(id)?, self.chunk()?);
         let status = self.content().upload_append(proof, id, chunk, self.incoming(body)?).await?;
@@ -53,7 +58,12 @@ impl Call<'_> {
     }
 
     /// end-6.
-    pub(super) async fn upload_finish(&self, name: &RepositoryName, id: &str, body: Body) -> Result<Response<Body>> {
+    pub(super) async fn upload_finish(
+        &self,
+        name: &RepositoryName,
+        id: &str,
+        body: Body,
+    ) -> Result<Response<Body>> {
         let proof = self.proof::<RepositoryPush>(name).await?;
         let (id, chunk) = (session(id)?, self.chunk()?);
         let digest = self.parameter("digest").ok_or(Error::DigestInvalid(DigestError::Shape))?;

@@ -58,7 +58,10 @@ impl ManifestPush {
             Reference::Digest(expected) => {
                 let actual = Digest::of(expected.algorithm(), &self.payload);
                 if actual != expected {
-                    return Err(Error::DigestMismatch { expected: Box::new(expected), actual: Box::new(actual) });
+                    return Err(Error::DigestMismatch {
+                        expected: Box::new(expected),
+                        actual: Box::new(actual),
+                    });
                 }
                 expected
             }
@@ -143,7 +146,8 @@ impl Content<'_> {
         for blob in &linked {
             match needed.remove(&blob.digest) {
                 Some(stated) if stated != blob.size => {
-                    return Err(Error::ManifestSizeInvalid { digest: Box::new(blob.digest),
+                    return Err(Error::ManifestSizeInvalid {
+                        digest: Box::new(blob.digest),
                         stated,
                         actual: blob.size,
                     });

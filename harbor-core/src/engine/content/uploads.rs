@@ -367,7 +367,11 @@ impl Session<'_> {
 }
 
 fn agree(expected: Digest, actual: Digest) -> Result<()> {
-    if actual == expected { Ok(()) } else { Err(Error::DigestMismatch { expected: Box::new(expected), actual: Box::new(actual) }) }
+    if actual == expected {
+        Ok(())
+    } else {
+        Err(Error::DigestMismatch { expected: Box::new(expected), actual: Box::new(actual) })
+    }
 }
 
 async fn rehash(harbor: &Harbor, location: &Location, size: u64, algorithm: Algorithm) -> Result<Digest> {

@@ -1,0 +1,123 @@
+//! Large buffers that are used again, and no more of them than a fixed sum.
+//!
+//! A new buffer of half a mebibyte has to be zeroed and its pages found by the kernel, which costs more than reading into
+//! it. And a thousand slow clients with a large buffer each would cost half a gibibyte. So there is one stock of them for
+//! the process; who comes when it is empty reads in small pieces.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+
+/// The size of a large buffer, in bytes.
+pub(super) const LARGE: usize = 256 * 1024;
+
+/// The stock of the process: 32 MiB at most.
+static STOCK: Stock = Stock::new(32 * 1024 * 1024 / LARGE);
+
+/// How many unused buffers are kept for the next reader: 8 MiB.
+const SPARE: usize = 8 * 1024 * 1024 / LARGE;
+
+#[derive(Debug)]
+struct Stock {
+    limit: usize,
+    shelf: Mutex<Shelf>,
+}
+
+#[derive(Debug)]
+struct Shelf {
+    lent: usize,
+    spare: Vec<Vec<u8>>,
+}
+
+impl Stock {
+    const fn new(limit: usize) -> Self {
+        Self { limit, shelf: Mutex::new(Shelf { lent: 0, spare: Vec::new() }) }
+    }
+
+    fn shelf(&self) -> MutexGuard<'_, Shelf> {
+        self.shelf.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lend(&self) -> Option<Vec<u8>> {
+        let mut shelf = self.shelf();
+        if shelf.lent >= self.limit {
+            return None;
+        }
+        shelf.lent += 1;
+        let spare = shelf.spare.pop();
+        drop(shelf);
+        Some(spare.unwrap_or_else(|| vec![0; LARGE]))
+    }
+
+    fn take_back(&self, bytes: Vec<u8>) {
+        let mut shelf = self.shelf();
+        shelf.lent -= 1;
+        if shelf.spare.len() < SPARE {
+            shelf.spare.push(bytes);
+        }
+    }
+}
+
+/// Space to read into. It goes back to the stock when the last `Bytes` made of it is gone.
+#[derive(Debug)]
+pub(super) struct Buffer {
+    bytes: Vec<u8>,
+    from: Option<&'static Stock>,
+}
+
+impl Buffer {
+    /// A large one, unless there is none left; then, or when less is wanted, one of `wanted` or `small` bytes.
+    pub(super) fn of(wanted: usize, small: usize) -> Self {
+        if wanted > small
+            && let Some(bytes) = STOCK.lend()
+        {
+            return Self { bytes, from: Some(&STOCK) };
+        }
+        Self { bytes: vec![0; wanted.min(small)], from: None }
+    }
+
+    /// All of its space.
+    pub(super) fn space(&mut self) -> &mut [u8] {
+        &mut self.bytes
+    }
+
+    /// Its first `length` bytes, for passing on.
+    pub(super) fn filled(self, length: usize) -> Bytes {
+        Bytes::from_owner(self).slice(..length)
+    }
+}
+
+impl AsRef<[u8]> for Buffer {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl Drop for Buffer {
+    fn drop(&mut self) {
+        if let Some(stock) = self.from {
+            stock.take_back(std::mem::take(&mut self.bytes));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_more_than_the_limit_and_used_again() {
+        static TWO: Stock = Stock::new(2);
+        let buffer = |bytes| Buffer { bytes, from: Some(&TWO) };
+        let (first, second) = (buffer(TWO.lend().unwrap()), buffer(TWO.lend().unwrap()));
+        assert!(TWO.lend().is_none());
+        let bytes = first.filled(10);
+        let part = bytes.slice(3..5);
+        drop(bytes);
+        assert!(TWO.lend().is_none(), "a part of it is still held");
+        drop(part);
+        drop(second);
+        assert_eq!(TWO.shelf().spare.len(), 2);
+        assert_eq!(TWO.shelf().lent, 0);
+    }
+}

@@ -1,0 +1,180 @@
+//! The folder itself: names, and the system calls that take one.
+
+use std::fs::File;
+use std::io::Write;
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+
+use harbor_core::blob::{Location, UploadId};
+use harbor_core::{StoreError, StoreErrorKind};
+use rustix::fs::{AtFlags, Mode, OFlags};
+use rustix::io::Errno;
+
+/// Files are readable by the group, so that a backup can run as somebody else; never by all.
+const FILE_MODE: Mode = Mode::from_raw_mode(0o640);
+const FOLDER_MODE: Mode = Mode::from_raw_mode(0o750);
+
+/// The name of one blob's file. It comes from an [`UploadId`] alone, so it cannot lead anywhere else.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Place {
+    /// `ab/<upload-id>`, below `blobs`.
+    path: String,
+}
+
+impl Place {
+    pub(super) fn of(upload: UploadId) -> Self {
+        let name = upload.to_string();
+        Self { path: format!("{}/{name}", name.split_at(2).0) }
+    }
+
+    /// # Errors
+    /// `Other` for anything but what [`Self::location`] writes.
+    pub(super) fn parse(location: &Location) -> Result<Self, StoreError> {
+        let name = location.as_str().rsplit('/').next().unwrap_or_default();
+        let place = name.parse().ok().map(Self::of).filter(|place| place.location() == *location);
+        place.ok_or_else(|| {
+            let context = format!("{:?} is not a location of the folder driver", location.as_str());
+            StoreError::new(StoreErrorKind::Other, context)
+        })
+    }
+
+    pub(super) fn location(&self) -> Location {
+        Location::new(format!("blobs/{}", self.path))
+    }
+
+    pub(super) fn path(&self) -> &str {
+        &self.path
+    }
+
+    fn folder(&self) -> &str {
+        self.path.split_at(2).0
+    }
+
+    /// A fault that says which file it is about.
+    pub(super) fn fault(&self, doing: &str, error: impl Into<std::io::Error>) -> StoreError {
+        StoreError::io(format!("{doing} blobs/{}", self.path), error.into())
+    }
+}
+
+/// The folder of a store, open.
+#[derive(Debug)]
+pub(super) struct Root {
+    path: PathBuf,
+    blobs: OwnedFd,
+}
+
+impl Root {
+    /// Makes what is missing and waits until that is on disk.
+    pub(super) fn open(path: PathBuf) -> Result<Self, StoreError> {
+        let fault = |error| StoreError::io(format!("opening the blob folder {}", path.display()), error);
+        let blobs = make(&path).map_err(fault)?;
+        Ok(Self { path, blobs })
+    }
+
+    /// The `blobs` folder, for calls that take a descriptor and a relative path.
+    pub(super) fn blobs(&self) -> &OwnedFd {
+        &self.blobs
+    }
+
+    /// A new file, or an old one emptied: nothing of it was ever acknowledged.
+    pub(super) fn create(&self, place: &Place) -> Result<File, StoreError> {
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::CLOEXEC;
+        let file = rustix::fs::openat(&self.blobs, &place.path, flags, FILE_MODE);
+        file.map(File::from).map_err(|error| place.fault("creating", error))
+    }
+
+    /// A file to go on writing.
+    pub(super) fn reopen(&self, place: &Place) -> Result<File, StoreError> {
+        let file =
+            rustix::fs::openat(&self.blobs, &place.path, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty());
+        file.map(File::from).map_err(|error| place.fault("reopening", error))
+    }
+
+    /// A file to read.
+    pub(super) fn read(&self, place: &Place) -> Result<File, StoreError> {
+        let file =
+            rustix::fs::openat(&self.blobs, &place.path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty());
+        file.map(File::from).map_err(|error| place.fault("opening", error))
+    }
+
+    /// Removes a file, if it is there, and waits until that is on disk: the row that knows of it goes next.
+    pub(super) fn remove(&self, place: &Place) -> Result<(), StoreError> {
+        match rustix::fs::unlinkat(&self.blobs, &place.path, AtFlags::empty()) {
+            Ok(()) | Err(Errno::NOENT) => self.sync_folder(place),
+            Err(error) => Err(place.fault("removing", error)),
+        }
+    }
+
+    /// Waits until the entries of the folder that `place` is in are on disk.
+    pub(super) fn sync_folder(&self, place: &Place) -> Result<(), StoreError> {
+        let folder = open_folder(&self.blobs, place.folder());
+        folder.and_then(rustix::fs::fsync).map_err(|error| place.fault("syncing the folder of", error))
+    }
+
+    /// Writes a byte and takes it away again.
+    pub(super) fn probe(&self) -> Result<(), StoreError> {
+        let name = format!("probe-{}", UploadId::random());
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+        let written = rustix::fs::openat(&self.blobs, &name, flags, FILE_MODE)
+            .map_err(std::io::Error::from)
+            .and_then(|file| File::from(file).write_all(b"."))
+            .and_then(|()| Ok(rustix::fs::unlinkat(&self.blobs, &name, AtFlags::empty())?));
+        written.map_err(|error| {
+            StoreError::io(format!("writing to the blob folder {}", self.path.display()), error)
+        })
+    }
+}
+
+fn make(path: &std::path::Path) -> std::io::Result<OwnedFd> {
+    std::fs::create_dir_all(path)?;
+    let path = path.canonicalize()?;
+    let root = open_folder(rustix::fs::CWD, &path)?;
+    make_folder(&root, "blobs")?;
+    let blobs = open_folder(&root, "blobs")?;
+    for number in 0..=u8::MAX {
+        make_folder(&blobs, &format!("{number:02x}"))?;
+    }
+    rustix::fs::fsync(&blobs)?;
+    rustix::fs::fsync(&root)?;
+    if let Some(parent) = path.parent() {
+        rustix::fs::fsync(open_folder(rustix::fs::CWD, parent)?)?;
+    }
+    Ok(blobs)
+}
+
+fn open_folder(at: impl std::os::fd::AsFd, path: impl rustix::path::Arg) -> rustix::io::Result<OwnedFd> {
+    rustix::fs::openat(at, path, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
+}
+
+fn make_folder(at: &OwnedFd, name: &str) -> rustix::io::Result<()> {
+    match rustix::fs::mkdirat(at, name, FOLDER_MODE) {
+        Err(Errno::EXIST) => Ok(()),
+        made => made,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_our_own_locations_are_taken() {
+        let upload = UploadId::random();
+        let place = Place::of(upload);
+        assert_eq!(Place::parse(&place.location()).unwrap(), place);
+        let name = upload.to_string();
+        let other = if name.starts_with("00") { "01" } else { "00" };
+        for text in [
+            name.clone(),
+            format!("blobs/{name}"),
+            format!("blobs/{other}/{name}"),
+            format!("/blobs/{}/{name}", &name[..2]),
+            format!("blobs/{}/../{name}", &name[..2]),
+            format!("blobs/{}/{}", &name[..2], name.to_uppercase().replace('-', "")),
+            String::new(),
+            "../x".to_owned(),
+        ] {
+            assert!(Place::parse(&Location::new(text.clone())).is_err(), "{text}");
+        }
+    }
+}
