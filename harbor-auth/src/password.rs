@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use argon2::{Algorithm, Argon2, Params, Version};
 use argon2::password_hash::{PasswordHasher, PasswordVerifier};
+use argon2::{Algorithm, Argon2, Params, Version};
 use harbor_core::access::Secret;
 use harbor_core::{StoreError, StoreErrorKind};
 use tokio::sync::Semaphore;

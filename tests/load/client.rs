@@ -38,7 +38,12 @@ impl Client {
     }
 
     /// Pushes a blob in two requests, as every registry understands.
-    pub(crate) async fn push_blob(&self, repository: &str, content: Bytes, digest: &Digest) -> Result<(), Failure> {
+    pub(crate) async fn push_blob(
+        &self,
+        repository: &str,
+        content: Bytes,
+        digest: &Digest,
+    ) -> Result<(), Failure> {
         let begun = self.request(Method::POST, &format!("/v2/{repository}/blobs/uploads/")).send().await?;
         let begun = expect(begun, StatusCode::ACCEPTED).await?;
         let location = begun.headers().get(LOCATION).ok_or("no Location")?.to_str()?.to_owned();
@@ -62,9 +67,9 @@ impl Client {
         let begun = self.request(Method::POST, &format!("/v2/{repository}/blobs/uploads/")).send().await?;
         let begun = expect(begun, StatusCode::ACCEPTED).await?;
         let location = begun.headers().get(LOCATION).ok_or("no Location")?.to_str()?.to_owned();
-        let pieces = (0..content.len()).step_by(256 * 1024).map(move |at| {
-            Ok::<_, std::io::Error>(content.slice(at..content.len().min(at + 256 * 1024)))
-        });
+        let pieces = (0..content.len())
+            .step_by(256 * 1024)
+            .map(move |at| Ok::<_, std::io::Error>(content.slice(at..content.len().min(at + 256 * 1024))));
         let body = reqwest::Body::wrap_stream(stream::iter(pieces));
         let sent = self.request(Method::PATCH, &location).body(body).send().await?;
         let sent = expect(sent, StatusCode::ACCEPTED).await?;
@@ -74,7 +79,12 @@ impl Client {
         expect(stored, StatusCode::CREATED).await.map(|_| ())
     }
 
-    pub(crate) async fn push_manifest(&self, repository: &str, tag: &str, content: String) -> Result<(), Failure> {
+    pub(crate) async fn push_manifest(
+        &self,
+        repository: &str,
+        tag: &str,
+        content: String,
+    ) -> Result<(), Failure> {
         let stored = self
             .request(Method::PUT, &format!("/v2/{repository}/manifests/{tag}"))
             .header(CONTENT_TYPE, MediaType::OCI_MANIFEST)

@@ -27,9 +27,8 @@ pub(crate) async fn run(
     );
     let end = Instant::now() + Duration::from_secs(seconds);
     let begun = Instant::now();
-    let running: Vec<_> = (0..clients)
-        .map(|_| tokio::spawn(one(host.to_owned(), request.clone(), end)))
-        .collect();
+    let running: Vec<_> =
+        (0..clients).map(|_| tokio::spawn(one(host.to_owned(), request.clone(), end))).collect();
     let mut took = Vec::new();
     for client in running {
         took.extend(client.await??.took);
@@ -56,7 +55,8 @@ async fn one(host: String, request: String, end: Instant) -> Result<Done, Failur
         stream.write_all(request.as_bytes()).await?;
         let mut length = 0;
         while !answer.get(..length).is_some_and(|read| read.ends_with(b"\r\n\r\n")) {
-            let room = answer.get_mut(length..).filter(|room| !room.is_empty()).ok_or("the head is too long")?;
+            let room =
+                answer.get_mut(length..).filter(|room| !room.is_empty()).ok_or("the head is too long")?;
             let read = stream.read(room).await?;
             if read == 0 {
                 return Err("the server closed the connection".into());

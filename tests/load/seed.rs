@@ -25,7 +25,12 @@ fn manifest(config: &Digest, size: usize, note: &str) -> String {
     .to_string()
 }
 
-pub(crate) async fn run(client: &Client, prefix: &str, tags: usize, repositories: usize) -> Result<(), Failure> {
+pub(crate) async fn run(
+    client: &Client,
+    prefix: &str,
+    tags: usize,
+    repositories: usize,
+) -> Result<(), Failure> {
     let config = Bytes::from(vec![b' '; 77]);
     let digest = Digest::of(Algorithm::Sha256, &config);
     let tagged = format!("{prefix}-tags");
