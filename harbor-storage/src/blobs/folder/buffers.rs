@@ -1,8 +1,8 @@
 //! Large buffers that are used again, and no more of them than a fixed sum.
 //!
-//! A new buffer of half a mebibyte has to be zeroed and its pages found by the kernel, which costs more than reading into
-//! it. And a thousand slow clients with a large buffer each would cost half a gibibyte. So there is one stock of them for
-//! the process; who comes when it is empty reads in small pieces.
+//! A new large buffer has to be zeroed and its pages found by the kernel, which costs more than reading into it. And a
+//! thousand slow clients with two of them each would cost half a gibibyte. So there is one stock of them for the process;
+//! who comes when it is empty reads in small pieces.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
