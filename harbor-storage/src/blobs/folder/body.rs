@@ -24,10 +24,6 @@ use crate::blobs::{blocking, joined};
 /// Content up to this length, in bytes, is read in one go.
 const WHOLE: usize = 64 * 1024;
 
-/// At most so much is read from the page cache at once, in bytes: it is still in the processor's cache when it is sent on.
-/// (Measured: 128 KiB cost a third less than 256 KiB or 1 MiB. What comes from the disk fills the whole buffer.)
-const CACHED: usize = 128 * 1024;
-
 /// Opens `range` of a blob.
 pub(super) async fn open(root: &Arc<Root>, place: Place, range: Range<u64>) -> Result<BlobBody, StoreError> {
     let length = range.end.saturating_sub(range.start);
@@ -142,7 +138,7 @@ impl Reading {
     /// Reads what the page cache has; gives the buffer back when it has nothing.
     fn read_cached(&self) -> Result<Bytes, Buffer> {
         let mut buffer = self.buffer();
-        let wanted = self.wanted(buffer.space().len().min(CACHED));
+        let wanted = self.wanted(buffer.space().len());
         match cached::read(&self.open.file, buffer.space().split_at_mut(wanted).0, self.left.start) {
             Some(length) if length > 0 => Ok(buffer.filled(length)),
             _ => Err(buffer),

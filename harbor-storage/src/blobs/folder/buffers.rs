@@ -8,7 +8,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 
-/// The size of a large buffer, in bytes.
+/// The size of a large buffer, in bytes. With a socket behind it, nothing between 64 KiB and 1 MiB stood out when it was
+/// measured (bench `send_cached`); this is few calls for little memory.
 pub(super) const LARGE: usize = 256 * 1024;
 
 /// The stock of the process: 32 MiB at most.
