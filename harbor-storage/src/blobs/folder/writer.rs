@@ -242,3 +242,30 @@ fn write_all(mut file: &File, pieces: &[Bytes]) -> std::io::Result<u64> {
     }
     Ok(written)
 }
+
+#[cfg(test)]
+mod tests {
+    use harbor_core::blob::BlobStore;
+    use harbor_core::oci::Algorithm;
+
+    use super::*;
+    use crate::blobs::FolderBlobs;
+
+    /// What was queued in the blocking pool by a writer that is gone comes too late, and must find the door shut.
+    #[tokio::test]
+    async fn work_of_an_earlier_writer_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = FolderBlobs::open(folder.path()).await.unwrap();
+        let upload = UploadId::random();
+        let earlier = FolderWriter::new(Arc::clone(&store.root), upload, 0);
+        let mut later = store.writer(upload, &DriverState::default(), 0).await.unwrap();
+        later.write(vec!["later".into()]).await.unwrap();
+        let location = later.commit(&Digest::of(Algorithm::Sha256, b"later")).await.unwrap();
+
+        let Tail::Here(mut queued) = earlier.tail else { panic!("nothing was begun") };
+        // The newer writer is gone, but its ticket was the newest of this lane.
+        let refused = blocking(move || queued.write(&["earlier".into()])).await.unwrap_err();
+        assert_eq!(refused.kind(), StoreErrorKind::Conflict);
+        assert_eq!(store.open(&location, 0..5).await.unwrap().bytes().await.unwrap(), "later");
+    }
+}
