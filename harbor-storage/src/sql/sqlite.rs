@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use harbor_core::{StoreError, StoreErrorKind};
 use futures_util::{Stream, TryStreamExt};
+use harbor_core::{StoreError, StoreErrorKind};
 use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteQueryResult, SqliteRow, SqliteSynchronous,
+    SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteQueryResult, SqliteRow,
+    SqliteSynchronous,
 };
 use sqlx::{AssertSqlSafe, Connection, Either, Executor, Sqlite, SqliteConnection, SqlitePool};
 use tokio::sync::{Mutex, OwnedMutexGuard, oneshot};
@@ -171,7 +172,9 @@ impl Writer {
             // Fails when SQLite rolled back by itself.
             let _ = self.run("ROLLBACK").await;
             (self.broken, self.dirty, self.open) = (false, false, false);
-            self.answer(|| Err(StoreError::new(StoreErrorKind::Other, "a statement of the same commit failed")));
+            self.answer(|| {
+                Err(StoreError::new(StoreErrorKind::Other, "a statement of the same commit failed"))
+            });
         }
     }
 
@@ -263,7 +266,11 @@ async fn collect(
 
 #[async_trait]
 impl Session for WriteSession {
-    async fn fetch(&mut self, statement: &'static Statement, values: Vec<Value>) -> Result<Vec<Row>, StoreError> {
+    async fn fetch(
+        &mut self,
+        statement: &'static Statement,
+        values: Vec<Value>,
+    ) -> Result<Vec<Row>, StoreError> {
         Ok(self.run(statement.rendered(Dialect::Sqlite), values).await?.0)
     }
 
@@ -271,7 +278,11 @@ impl Session for WriteSession {
         Ok(self.run(&Dialect::Sqlite.render(&statement), values).await?.0)
     }
 
-    async fn execute(&mut self, statement: &'static Statement, values: Vec<Value>) -> Result<u64, StoreError> {
+    async fn execute(
+        &mut self,
+        statement: &'static Statement,
+        values: Vec<Value>,
+    ) -> Result<u64, StoreError> {
         Ok(self.run(statement.rendered(Dialect::Sqlite), values).await?.1)
     }
 
