@@ -35,6 +35,7 @@ pub async fn tags_paged(fixture: &dyn MetadataFixture) {
     assert_eq!(page(Some("B"), 1).await, ["a"]);
     assert_eq!(page(Some("e"), 2).await, [""; 0]);
     assert_eq!(page(Some("no tag: ' é 🚢"), 1).await, [""; 0]);
+    assert_eq!(page(Some("b\0c"), 1).await, ["d"]);
     assert_eq!(tags_after(&store, other.id, None, 2).await, [""; 0]);
 }
 
@@ -81,6 +82,7 @@ pub async fn catalog_paged(fixture: &dyn MetadataFixture) {
     assert_eq!(catalog(&store, &all, Some("a/b"), 2).await, ["a/b/c", "a/c"]);
     assert_eq!(catalog(&store, &all, Some("a/bb"), 9).await, ["a/c", "b/a"]);
     assert_eq!(catalog(&store, &all, Some("z' OR 1=1"), 9).await, [""; 0]);
+    assert_eq!(catalog(&store, &all, Some("a/c\0 é 🚢"), 9).await, ["b/a"]);
 }
 
 /// `repositories` lie within the filter.

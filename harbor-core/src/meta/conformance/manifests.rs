@@ -157,7 +157,9 @@ pub async fn referrers(fixture: &dyn MetadataFixture) {
     assert_eq!(list(None, None, 2).await, [signature, plain]);
     assert_eq!(list(None, Some(plain), 2).await, [sbom]);
     assert_eq!(list(Some("application/sbom"), None, 9).await, [sbom]);
-    assert_eq!(list(Some("application/SBOM"), None, 9).await, []);
+    for other in ["application/SBOM", "é 🚢", "application/sbom\0"] {
+        assert_eq!(list(Some(other), None, 9).await, []);
+    }
     assert_eq!(list(Some("application/sig"), Some(signature), 9).await, []);
     let found = read(&store).await.referrers(one.id, &subject, None, None, 1).await.unwrap().remove(0);
     assert_eq!((found.digest, found.size, found.media_type), (digest("zz signature"), 12, media_type()));
