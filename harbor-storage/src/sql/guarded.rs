@@ -45,6 +45,16 @@ impl Guarded {
         self.leave(done)
     }
 
+    pub(super) async fn defer(
+        &mut self,
+        statement: &'static Statement,
+        values: Vec<Value>,
+    ) -> Result<(), StoreError> {
+        self.enter()?;
+        let done = self.session.defer(statement, values).await;
+        self.leave(done)
+    }
+
     pub(super) async fn commit(mut self) -> Result<(), StoreError> {
         self.enter()?;
         self.session.commit().await

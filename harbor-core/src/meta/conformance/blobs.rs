@@ -4,7 +4,7 @@ use tokio::time::sleep;
 
 use super::MetadataFixture;
 use super::kit::{
-    WAITS, assert_kind, at, begin, blob, digest, linked, location, name, read, repository, store_with,
+    WAITS, assert_refused, at, begin, blob, digest, linked, location, name, read, repository, store_with,
 };
 use crate::StoreErrorKind;
 use crate::meta::{BlobId, BlobState};
@@ -90,8 +90,8 @@ pub async fn blob_delete_of_linked(fixture: &dyn MetadataFixture) {
     let (store, repository) = store_with(fixture, "one/two").await;
     let (made, _) = linked(&store, repository.id, "content").await;
     let mut rows = begin(&store).await;
-    assert_kind(rows.blob_delete(made.id).await, StoreErrorKind::Conflict);
-    drop(rows);
+    let refused = rows.blob_delete(made.id).await;
+    assert_refused(rows, refused, StoreErrorKind::Conflict).await;
     assert!(read(&store).await.linked_blob(repository.id, &made.digest).await.unwrap().is_some());
 }
 

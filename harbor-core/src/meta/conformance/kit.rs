@@ -192,6 +192,21 @@ pub(super) fn assert_kind<T: std::fmt::Debug>(outcome: Result<T, StoreError>, ki
     }
 }
 
+/// A change was refused, with that kind: at once, or at the latest by the commit.
+pub(super) async fn assert_refused<T: std::fmt::Debug>(
+    rows: Box<dyn Transaction>,
+    outcome: Result<T, StoreError>,
+    kind: StoreErrorKind,
+) {
+    match outcome {
+        Ok(_) => assert_kind(rows.commit().await, kind),
+        refused => {
+            assert_kind(refused, kind);
+            assert!(rows.commit().await.is_err(), "a transaction that failed was committed");
+        }
+    }
+}
+
 /// A store with a repository in it.
 pub(super) async fn store_with(fixture: &dyn MetadataFixture, full: &str) -> (Store, Repository) {
     let store = fixture.open().await;

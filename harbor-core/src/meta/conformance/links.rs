@@ -2,7 +2,8 @@
 
 use super::MetadataFixture;
 use super::kit::{
-    Says, assert_kind, at, begin, blob, digest, linked, manifest, read, repository, store_with,
+    Says, assert_kind, assert_refused, at, begin, blob, digest, linked, manifest, read, repository,
+    store_with,
 };
 use crate::StoreErrorKind;
 use crate::meta::{BlobId, LinkId, RepositoryId, ReviewSubject};
@@ -125,5 +126,6 @@ pub async fn link_delete_of_referenced(fixture: &dyn MetadataFixture) {
     let (_, link) = linked(&store, repository.id, "content").await;
     manifest(&store, repository.id, "a manifest", &Says { links: vec![link], ..Says::default() }).await;
     let mut rows = begin(&store).await;
-    assert_kind(rows.link_delete(link).await, StoreErrorKind::Conflict);
+    let refused = rows.link_delete(link).await;
+    assert_refused(rows, refused, StoreErrorKind::Conflict).await;
 }

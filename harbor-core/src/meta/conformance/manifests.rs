@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::MetadataFixture;
 use super::kit::{
-    Says, assert_kind, at, begin, digest, linked, manifest, media_type, put, read, repository, store_with,
+    Says, assert_refused, at, begin, digest, linked, manifest, media_type, put, read, repository, store_with,
     tag, tagged,
 };
 use crate::StoreErrorKind;
@@ -176,18 +176,23 @@ pub async fn tag_put(fixture: &dyn MetadataFixture) {
         let found = read(&store).await.tag(repository.id, &tag("latest")).await.unwrap();
         assert_eq!(found, Some(digest(expected)));
     }
+}
+
+/// What refers to something that is not there is refused: `Conflict`.
+pub async fn dangling(fixture: &dyn MetadataFixture) {
+    let (store, repository) = store_with(fixture, "one/two").await;
+    let id = manifest(&store, repository.id, "content", &Says::default()).await;
     let mut rows = begin(&store).await;
     let refused = rows.tag_put(repository.id, &tag("x"), ManifestId::new(9_999), at(0)).await;
-    assert_kind(refused, StoreErrorKind::Conflict);
-    drop(rows);
-    let nowhere = (RepositoryId::new(9_999), LinkId::new(9_999));
+    assert_refused(rows, refused, StoreErrorKind::Conflict).await;
     let mut rows = begin(&store).await;
-    assert_kind(rows.tag_put(nowhere.0, &tag("x"), old, at(0)).await, StoreErrorKind::Conflict);
-    drop(rows);
+    let refused = rows.tag_put(RepositoryId::new(9_999), &tag("x"), id, at(0)).await;
+    assert_refused(rows, refused, StoreErrorKind::Conflict).await;
     let mut rows = begin(&store).await;
-    let says = Says { links: vec![nowhere.1], ..Says::default() };
+    let says = Says { links: vec![LinkId::new(9_999)], ..Says::default() };
     let refused = put(&mut *rows, repository.id, &"dangling".into(), &says).await;
-    assert_kind(refused, StoreErrorKind::Conflict);
+    assert_refused(rows, refused, StoreErrorKind::Conflict).await;
+    assert_eq!(read(&store).await.tags(repository.id, None, 9).await.unwrap(), []);
 }
 
 /// `tag_delete` tells what the tag named; the manifest stays.

@@ -64,8 +64,8 @@ pub use links::{
 };
 pub use lists::{catalog_filtered, catalog_paged, order_of_bytes, projects_paged, tags_paged};
 pub use manifests::{
-    large_payload, manifest_by_tag, manifest_delete, manifest_ensure, manifest_lock, manifests_present,
-    referrers, tag_delete, tag_put,
+    dangling, large_payload, manifest_by_tag, manifest_delete, manifest_ensure, manifest_lock,
+    manifests_present, referrers, tag_delete, tag_put,
 };
 pub use names::{
     case_and_accents, keys_are_never_used_again, project_delete, project_delete_with_repositories,
@@ -112,7 +112,7 @@ macro_rules! metadata_store_conformance {
             linked_blob link_ensure link_ensure_of_nothing link_lock links_lock link_is_referenced
             link_is_referenced_by_sparse link_delete link_delete_of_referenced
             manifest_ensure manifest_lock manifest_by_tag manifests_present manifest_delete large_payload referrers
-            tag_put tag_delete
+            tag_put tag_delete dangling
             upload_insert upload_save upload_lease upload_release upload_delete uploads_idle
             reviews_due review_put review_extend review_postpone review_lock review_delete
             events event_cursor events_delete audit setting_put setting_claim

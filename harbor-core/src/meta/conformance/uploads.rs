@@ -1,7 +1,7 @@
 //! The row methods of upload sessions.
 
 use super::MetadataFixture;
-use super::kit::{assert_kind, at, begin, new_upload, read, store_with, upload};
+use super::kit::{assert_refused, at, begin, new_upload, read, store_with, upload};
 use crate::StoreErrorKind;
 use crate::blob::{DriverState, UploadId};
 use crate::meta::Upload;
@@ -15,7 +15,8 @@ pub async fn upload_insert(fixture: &dyn MetadataFixture) {
     assert_eq!(rows.upload(UploadId::random()).await.unwrap(), None);
     drop(rows);
     let mut rows = begin(&store).await;
-    assert_kind(rows.upload_insert(&session, at(1)).await, StoreErrorKind::Conflict);
+    let refused = rows.upload_insert(&session, at(1)).await;
+    assert_refused(rows, refused, StoreErrorKind::Conflict).await;
 }
 
 /// `upload_save` records how far a session is; false when it is gone.
