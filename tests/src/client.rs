@@ -121,7 +121,12 @@ impl Client {
     }
 
     /// Pushes a manifest under `reference`.
-    pub fn push_manifest(&self, repository: &str, reference: impl std::fmt::Display, manifest: &Piece) -> Call {
+    pub fn push_manifest(
+        &self,
+        repository: &str,
+        reference: impl std::fmt::Display,
+        manifest: &Piece,
+    ) -> Call {
         self.put(&format!("/v2/{repository}/manifests/{reference}"))
             .header("Content-Type", &manifest.media_type)
             .body(manifest.bytes.clone())

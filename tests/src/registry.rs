@@ -77,7 +77,10 @@ impl RegistryBuilder {
     }
 
     /// Puts something between the engine and the blob store.
-    pub fn wrap_blobs(mut self, wrap: impl FnOnce(Arc<dyn BlobStore>) -> Arc<dyn BlobStore> + 'static) -> Self {
+    pub fn wrap_blobs(
+        mut self,
+        wrap: impl FnOnce(Arc<dyn BlobStore>) -> Arc<dyn BlobStore> + 'static,
+    ) -> Self {
         self.wrap_blobs = Box::new(wrap);
         self
     }
@@ -96,7 +99,8 @@ impl RegistryBuilder {
         let stores = self.stores.open().await;
         let metadata = stores.metadata;
         let secret = Some(Secret::new(PASSWORD));
-        let (administrator, _) = Administrator::bootstrap(&*metadata, secret).await.expect("the administrator");
+        let (administrator, _) =
+            Administrator::bootstrap(&*metadata, secret).await.expect("the administrator");
         let tokens = Tokens::bootstrap(&*metadata, &administrator, self.clock.clone()).await.expect("tokens");
         let harbor = self
             .parts
@@ -203,7 +207,11 @@ impl TestRegistry {
     pub async fn project(&self, name: &str, public: bool) {
         let admin = Actor::administrator("admin");
         let proof = self.harbor.authorize::<ProjectCreate>(&admin, ()).await.expect("a proof");
-        self.harbor.projects().create(proof, &name.parse().expect("a name"), public).await.expect("a project");
+        self.harbor
+            .projects()
+            .create(proof, &name.parse().expect("a name"), public)
+            .await
+            .expect("a project");
     }
 
     /// Collects what is due.
