@@ -4,6 +4,9 @@
 
 #![allow(clippy::unwrap_used)]
 
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+
 use bytes::Bytes;
 use divan::Bencher;
 use divan::counter::{BytesCount, ItemsCount};
@@ -67,6 +70,30 @@ fn read_cached(bencher: Bencher<'_, '_>, size: usize) {
     let location = setup.push(size);
     let bencher = bencher.counter(BytesCount::new(size));
     bencher.bench_local(|| setup.runtime.block_on(read(&setup.store, &location, size)));
+}
+
+/// As a server does it: each piece goes to a socket, and somebody takes it from there.
+#[divan::bench(args = [MIB, 100 * MIB])]
+fn send_cached(bencher: Bencher<'_, '_>, size: usize) {
+    let setup = Setup::new();
+    let location = setup.push(size);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut sender = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let (mut receiver, _) = listener.accept().unwrap();
+    let draining = std::thread::spawn(move || {
+        let mut space = vec![0; MIB];
+        while receiver.read(&mut space).unwrap() > 0 {}
+    });
+    bencher.counter(BytesCount::new(size)).bench_local(|| {
+        setup.runtime.block_on(async {
+            let mut body = setup.store.open(&location, 0..size as u64).await.unwrap();
+            while let Some(piece) = body.next().await {
+                sender.write_all(&piece.unwrap()).unwrap();
+            }
+        });
+    });
+    drop(sender);
+    draining.join().unwrap();
 }
 
 #[divan::bench(sample_count = 20, sample_size = 1)]

@@ -1,4 +1,9 @@
 //! Drivers of the two storage ports: blobs and metadata.
 
 pub mod blobs;
+#[cfg(feature = "sqlite")]
+mod in_memory;
 pub mod sql;
+
+#[cfg(feature = "sqlite")]
+pub use in_memory::InMemory;

@@ -1,7 +1,7 @@
 //! The conformance suite of the blob store, run by every driver.
 
 // Fixtures are helpers outside of `#[test]`, where the lint does not know that this is a test.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::panic, clippy::unwrap_used)]
 
 use std::sync::Arc;
 

@@ -63,17 +63,19 @@ pub enum ProjectFilter {
 /// * `projects` agrees with `decide`: a project is within the filter exactly when `decide` allows the permission on it.
 ///
 /// ```
-/// use harbor_core::access::{Actor, Authorizer, Decision, Permission, ProjectFilter, Target};
+/// use harbor_core::access::{Actor, Authorizer, Decision, Identity, Permission, ProjectFilter, Target};
 /// use harbor_core::StoreError;
 ///
-/// /// Everybody may do everything: for a test on a developer's machine.
+/// /// Everybody may read, and who has a name may do the rest.
 /// #[derive(Debug)]
-/// struct AllowAll;
+/// struct NamesWrite;
 ///
 /// #[async_trait::async_trait]
-/// impl Authorizer for AllowAll {
-///     async fn decide(&self, _: &Actor, _: Permission, _: Target<'_>) -> Result<Decision, StoreError> {
-///         Ok(Decision::Allow)
+/// impl Authorizer for NamesWrite {
+///     async fn decide(&self, actor: &Actor, permission: Permission, _: Target<'_>) -> Result<Decision, StoreError> {
+///         let named = !matches!(actor.identity(), Identity::Anonymous);
+///         let read = ["pull", "read", "list"].contains(&permission.action);
+///         Ok(if named || read { Decision::Allow } else { Decision::Deny })
 ///     }
 ///     async fn projects(&self, _: &Actor, _: Permission) -> Result<ProjectFilter, StoreError> {
 ///         Ok(ProjectFilter::All)
@@ -92,4 +94,19 @@ pub trait Authorizer: fmt::Debug + Send + Sync + 'static {
 
     /// The projects in which `actor` has `permission`.
     async fn projects(&self, actor: &Actor, permission: Permission) -> Result<ProjectFilter, StoreError>;
+}
+
+/// Everybody may do everything: for registries that only their owner can reach, such as one in a test or a CI job.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct AllowAll;
+
+#[async_trait]
+impl Authorizer for AllowAll {
+    async fn decide(&self, _: &Actor, _: Permission, _: Target<'_>) -> Result<Decision, StoreError> {
+        Ok(Decision::Allow)
+    }
+
+    async fn projects(&self, _: &Actor, _: Permission) -> Result<ProjectFilter, StoreError> {
+        Ok(ProjectFilter::All)
+    }
 }

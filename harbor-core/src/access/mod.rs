@@ -12,5 +12,5 @@ pub mod permission;
 pub use actor::{Actor, Identity};
 pub use authenticator::{Authenticator, Credentials, Secret};
 pub use authorized::{Authorized, InProject, InRepository, InSystem, RepositoryTarget, Scope};
-pub use authorizer::{Authorizer, Decision, ProjectFilter, Target};
+pub use authorizer::{AllowAll, Authorizer, Decision, ProjectFilter, Target};
 pub use permission::{Action, Permission};

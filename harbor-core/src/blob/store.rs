@@ -114,6 +114,8 @@ impl SignOptions {
 ///
 /// * **Round trip**: what was written and committed is read back, byte for byte, at the location that `commit` returned.
 /// * **Empty**: a blob of no bytes can be committed and read.
+/// * **Exact**: the blob ends where the upload ended when it was committed; reading behind that is an error. (Who reads at a
+///   signed address gets all that is there.)
 /// * **Ranges**: `open` yields exactly the bytes of the range, of any range within the blob.
 /// * **Resume**: an upload parked at an offset goes on there, from another instance of the driver over the same store,
 ///   with nothing but the state that `park` returned.

@@ -17,7 +17,7 @@ use crate::meta::{LinkedBlob, Manifest, Project, Repository, RepositoryId, Shari
 use crate::oci::{Digest, ProjectName, RepositoryName, Tag};
 
 /// How many small rows of each kind are kept.
-const ROWS: usize = 16 * 1024;
+const ROWS: usize = 8 * 1024;
 
 /// Blobs up to this size are kept in memory: image configs, SBOMs, signatures. In bytes.
 pub(super) const SMALL_BLOB: u64 = 64 * 1024;

@@ -48,6 +48,7 @@ impl Ticket {
     ///
     /// # Errors
     /// `Conflict` when a newer ticket was taken.
+    #[cfg(any(test, feature = "s3", feature = "azure", feature = "gcs"))]
     pub(super) async fn hold(&self) -> Result<tokio::sync::MutexGuard<'_, ()>, StoreError> {
         let turn = self.lane.turn.lock().await;
         self.still_newest().map(|()| turn)

@@ -23,6 +23,7 @@
 //! // Or, when the driver needs a server that is not always there, with attributes for each test:
 //! harbor_core::blob_store_conformance!(MyStore, #[ignore = "needs a server"]);
 //! # }
+//! # fn main() {}
 //! ```
 
 // A test suite: it fails by panicking, and it ships in the library only so that others can run it.

@@ -56,6 +56,7 @@ pub async fn discard_of_large(fixture: &dyn BlobStoreFixture) {
     let mut session = Session::new(fixture);
     session.append(&content(1, 19 * MIB)).await;
     discard_twice(fixture, &session).await;
+    assert_eq!(go_on(fixture, &session, 19 * MIB).await, Err(StoreErrorKind::NotFound));
 
     let mut session = Session::new(fixture);
     session.append(&content(2, 10 * MIB)).await;

@@ -87,10 +87,19 @@ pub(super) async fn read(store: &Arc<dyn BlobStore>, location: &Location, size: 
     store.open(location, 0..size as u64).await.unwrap().bytes().await.unwrap()
 }
 
-/// The blob has exactly these bytes. (Comparing first keeps megabytes out of the message.)
+/// The blob has exactly these bytes and ends there. (Comparing first keeps megabytes out of the message.)
 pub(super) async fn assert_holds(store: &Arc<dyn BlobStore>, location: &Location, content: &Bytes) {
     let found = read(store, location, content.len()).await;
     assert_eq!(found.len(), content.len(), "the length of the blob");
     let differs = found.iter().zip(content).position(|(found, expected)| found != expected);
     assert_eq!(differs, None, "the first byte that differs");
+    assert!(!reaches(store, location, content.len() as u64).await, "there is something behind the last byte");
+}
+
+/// Whether the blob has a byte at `offset`.
+async fn reaches(store: &Arc<dyn BlobStore>, location: &Location, offset: u64) -> bool {
+    match store.open(location, offset..offset + 1).await {
+        Ok(body) => body.bytes().await.is_ok(),
+        Err(_) => false,
+    }
 }

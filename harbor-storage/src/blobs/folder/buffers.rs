@@ -1,14 +1,15 @@
 //! Large buffers that are used again, and no more of them than a fixed sum.
 //!
-//! A new buffer of half a mebibyte has to be zeroed and its pages found by the kernel, which costs more than reading into
-//! it. And a thousand slow clients with a large buffer each would cost half a gibibyte. So there is one stock of them for
-//! the process; who comes when it is empty reads in small pieces.
+//! A new large buffer has to be zeroed and its pages found by the kernel, which costs more than reading into it. And a
+//! thousand slow clients with two of them each would cost half a gibibyte. So there is one stock of them for the process;
+//! who comes when it is empty reads in small pieces.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 
-/// The size of a large buffer, in bytes.
+/// The size of a large buffer, in bytes. With a socket behind it, nothing between 64 KiB and 1 MiB stood out when it was
+/// measured (bench `send_cached`); this is few calls for little memory.
 pub(super) const LARGE: usize = 256 * 1024;
 
 /// The stock of the process: 32 MiB at most.

@@ -2,14 +2,15 @@
 //!
 //! # Layout
 //!
-//! One file per upload, from its first byte until garbage collection: `blobs/<ab>/<upload-id>`, where `ab` are the first
-//! two digits of the upload's id. The digest is not in the path, and nothing is ever renamed. That is on purpose:
+//! One file per upload: `blobs/<ab>/<upload-id>.part` from its first byte until it is committed, `blobs/<ab>/<upload-id>`
+//! from then until garbage collection, where `ab` are the first two digits of the upload's id. The change of name is one
+//! atomic rename, so a file without `.part` is whole. The digest is not in the path, on purpose:
 //!
 //! * A file's name follows from the upload's row alone. Whatever moment a crash comes at, there is one file and the
-//!   database knows its name; `discard` needs no notes, and a commit that failed half-way can be tried again.
+//!   database knows its names; `discard` needs no notes, and a commit that failed half-way can be tried again.
 //! * Each upload has a location of its own (the port asks for that), so a name made of the digest would not be unique
 //!   anyway, and would not save the look into the database.
-//! * A commit is one `fsync` of the file and one of its directory: no rename, no links, no second directory.
+//! * A commit is one rename, one `fsync` of the file and one of its directory: no links, no second directory.
 //!
 //! Which digest a file holds stands in the database; `sha256sum` tells the same.
 //!

@@ -42,6 +42,11 @@ impl Place {
         Location::new(format!("blobs/{}", self.path))
     }
 
+    /// The name of the file until its upload is committed.
+    fn part(&self) -> String {
+        format!("{}.part", self.path)
+    }
+
     pub(super) fn path(&self) -> &str {
         &self.path
     }
@@ -79,15 +84,27 @@ impl Root {
     /// A new file, or an old one emptied: nothing of it was ever acknowledged.
     pub(super) fn create(&self, place: &Place) -> Result<File, StoreError> {
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::CLOEXEC;
-        let file = rustix::fs::openat(&self.blobs, &place.path, flags, FILE_MODE);
+        let file = rustix::fs::openat(&self.blobs, place.part(), flags, FILE_MODE);
         file.map(File::from).map_err(|error| place.fault("creating", error))
     }
 
     /// A file to go on writing.
     pub(super) fn reopen(&self, place: &Place) -> Result<File, StoreError> {
-        let file =
-            rustix::fs::openat(&self.blobs, &place.path, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty());
+        let open = || rustix::fs::openat(&self.blobs, place.part(), OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty());
+        let file = match open() {
+            // It was committed, and then the database did not take it: it is an upload again.
+            Err(Errno::NOENT) => {
+                rustix::fs::renameat(&self.blobs, &place.path, &self.blobs, place.part()).and_then(|()| open())
+            }
+            file => file,
+        };
         file.map(File::from).map_err(|error| place.fault("reopening", error))
+    }
+
+    /// Gives a file that has all its bytes its last name, in one step.
+    pub(super) fn finish(&self, place: &Place) -> Result<(), StoreError> {
+        let renamed = rustix::fs::renameat(&self.blobs, place.part(), &self.blobs, &place.path);
+        renamed.map_err(|error| place.fault("renaming", error))
     }
 
     /// A file to read.
@@ -97,12 +114,15 @@ impl Root {
         file.map(File::from).map_err(|error| place.fault("opening", error))
     }
 
-    /// Removes a file, if it is there, and waits until that is on disk: the row that knows of it goes next.
+    /// Removes a file, under whichever name it is there, and waits until that is on disk: the row that knows of it goes next.
     pub(super) fn remove(&self, place: &Place) -> Result<(), StoreError> {
-        match rustix::fs::unlinkat(&self.blobs, &place.path, AtFlags::empty()) {
-            Ok(()) | Err(Errno::NOENT) => self.sync_folder(place),
-            Err(error) => Err(place.fault("removing", error)),
+        for name in [&place.part(), &place.path] {
+            match rustix::fs::unlinkat(&self.blobs, name, AtFlags::empty()) {
+                Ok(()) | Err(Errno::NOENT) => {}
+                Err(error) => return Err(place.fault("removing", error)),
+            }
         }
+        self.sync_folder(place)
     }
 
     /// Waits until the entries of the folder that `place` is in are on disk.

@@ -18,7 +18,7 @@ use crate::blobs::{blocking, joined};
 
 /// So much is gathered, in bytes, before a thread of the blocking pool is asked to write it. Uploads below it cost one
 /// visit to the pool in all.
-const GATHER: usize = 256 * 1024;
+const GATHER: usize = 64 * 1024;
 
 /// So much may be gathered while the disk is still busy with what came before.
 const GATHER_WHILE_BUSY: usize = 1024 * 1024;
@@ -93,8 +93,8 @@ impl FolderWriter {
         Ok(())
     }
 
-    /// Writes what is left and waits until all of it is on disk.
-    async fn settle(&mut self) -> Result<Place, StoreError> {
+    /// Writes what is left and waits until all of it is on disk, under its last name when it is `whole`.
+    async fn settle(&mut self, whole: bool) -> Result<Place, StoreError> {
         let mut upload = self.take().await?;
         if let Some(write_back) = upload.write_back.take() {
             // Its outcome counts: a fault of the disk is told only once for each open file.
@@ -103,6 +103,9 @@ impl FolderWriter {
         let pieces = std::mem::take(&mut self.gathered);
         blocking(move || {
             upload.write(&pieces)?;
+            if whole {
+                upload.finish()?;
+            }
             upload.sync()?;
             Ok(upload.place.clone())
         })
@@ -126,13 +129,13 @@ impl BlobWriter for FolderWriter {
         let untouched =
             self.gathered.is_empty() && matches!(&self.tail, Tail::Here(upload) if upload.file.is_none());
         if !untouched {
-            self.settle().await?;
+            self.settle(false).await?;
         }
         Ok(DriverState::new(vec![STATE]))
     }
 
     async fn commit(mut self: Box<Self>, _digest: &Digest) -> Result<Location, StoreError> {
-        Ok(self.settle().await?.location())
+        Ok(self.settle(true).await?.location())
     }
 }
 
@@ -184,6 +187,15 @@ impl OpenUpload {
             }
             blocking(move || file.sync_data().map_err(|error| place.fault("writing back", error))).await
         }));
+    }
+
+    /// Renames the file. Ahead of the sync, so that one commit of the journal covers the bytes and the name; a crash in
+    /// between leaves a name that no row of the database has, and the upload's row still knows of the file.
+    fn finish(&mut self) -> Result<(), StoreError> {
+        let _turn = self.ticket.hold_blocking()?;
+        self.root.finish(&self.place)?;
+        self.entry_synced = false;
+        Ok(())
     }
 
     /// Waits until the bytes and the name are on disk.
@@ -241,4 +253,31 @@ fn write_all(mut file: &File, pieces: &[Bytes]) -> std::io::Result<u64> {
         }
     }
     Ok(written)
+}
+
+#[cfg(test)]
+mod tests {
+    use harbor_core::blob::BlobStore;
+    use harbor_core::oci::Algorithm;
+
+    use super::*;
+    use crate::blobs::FolderBlobs;
+
+    /// What was queued in the blocking pool by a writer that is gone comes too late, and must find the door shut.
+    #[tokio::test]
+    async fn work_of_an_earlier_writer_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = FolderBlobs::open(folder.path()).await.unwrap();
+        let upload = UploadId::random();
+        let earlier = FolderWriter::new(Arc::clone(&store.root), upload, 0);
+        let mut later = store.writer(upload, &DriverState::default(), 0).await.unwrap();
+        later.write(vec!["later".into()]).await.unwrap();
+        let location = later.commit(&Digest::of(Algorithm::Sha256, b"later")).await.unwrap();
+
+        let Tail::Here(mut queued) = earlier.tail else { panic!("nothing was begun") };
+        // The newer writer is gone, but its ticket was the newest of this lane.
+        let refused = blocking(move || queued.write(&["earlier".into()])).await.unwrap_err();
+        assert_eq!(refused.kind(), StoreErrorKind::Conflict);
+        assert_eq!(store.open(&location, 0..5).await.unwrap().bytes().await.unwrap(), "later");
+    }
 }

@@ -124,3 +124,84 @@ impl BlobStore for ObjectBlobs {
         self.bucket.put("probe", vec!["harbor".into()]).await.map(drop)
     }
 }
+
+#[cfg(all(test, feature = "s3"))]
+mod tests {
+    // Helpers outside of `#[test]`, where the lint does not know that this is a test.
+    #![allow(clippy::unwrap_used)]
+
+    use std::time::{Duration, Instant};
+
+    use harbor_core::StoreErrorKind;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    use super::s3::S3Options;
+    use super::*;
+
+    fn store(endpoint: String) -> ObjectBlobs {
+        let mut options = S3Options::new("bucket");
+        options.endpoint = Some(endpoint);
+        options.access_key = Some("key".to_owned());
+        options.secret_key = Some("hunter2".into());
+        let store = ObjectBlobs::s3(&options).unwrap();
+        assert!(!format!("{options:?} {store:?}").contains("hunter2"));
+        store
+    }
+
+    /// The kind of the fault that a health check meets, when the server answers everything with `answer`.
+    async fn kind_for(answer: Option<&'static str>) -> (StoreErrorKind, Duration) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let endpoint = format!("http://{}", listener.local_addr().unwrap());
+        let serving = tokio::spawn(async move {
+            loop {
+                let (mut connection, _) = listener.accept().await.unwrap();
+                tokio::spawn(async move {
+                    let mut request = [0; 4096];
+                    while connection.read(&mut request).await.is_ok_and(|length| length > 0) {
+                        match answer {
+                            Some(answer) => connection.write_all(answer.as_bytes()).await.unwrap(),
+                            None => std::future::pending().await,
+                        }
+                    }
+                });
+            }
+        });
+        let start = Instant::now();
+        let kind = store(endpoint).check().await.unwrap_err().kind();
+        serving.abort();
+        (kind, start.elapsed())
+    }
+
+    #[tokio::test]
+    async fn a_store_that_is_not_there_is_unavailable_and_soon_known_to_be() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let endpoint = format!("http://{}", listener.local_addr().unwrap());
+        drop(listener);
+        let start = Instant::now();
+        let fault = store(endpoint).check().await.unwrap_err();
+        assert_eq!(fault.kind(), StoreErrorKind::Unavailable, "{fault}");
+        assert!(start.elapsed() < Duration::from_secs(11));
+    }
+
+    #[tokio::test]
+    async fn a_store_that_says_nothing_is_unavailable_after_ten_seconds() {
+        let (kind, took) = kind_for(None).await;
+        assert_eq!(kind, StoreErrorKind::Unavailable);
+        assert!(took < Duration::from_secs(12), "{took:?}");
+    }
+
+    #[tokio::test]
+    async fn answers_have_their_kinds() {
+        for (answer, expected) in [
+            ("HTTP/1.1 503 Slow Down\r\ncontent-length: 0\r\n\r\n", StoreErrorKind::Unavailable),
+            ("HTTP/1.1 507 Insufficient Storage\r\ncontent-length: 0\r\n\r\n", StoreErrorKind::Full),
+            ("HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n", StoreErrorKind::Other),
+            ("HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n", StoreErrorKind::NotFound),
+        ] {
+            let (kind, took) = kind_for(Some(answer)).await;
+            assert_eq!(kind, expected, "{answer}");
+            assert!(took < Duration::from_secs(11), "{took:?}");
+        }
+    }
+}

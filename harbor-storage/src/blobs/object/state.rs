@@ -135,7 +135,7 @@ mod tests {
             assert_eq!(State::load_any(UploadId::random(), &state.store().unwrap()).unwrap(), *state);
         }
         assert_eq!(load(&[2]).unwrap_err().kind(), StoreErrorKind::TooNew);
-        assert_eq!(load(b"\x01[]").unwrap_err().kind(), StoreErrorKind::Corrupt);
+        assert_eq!(load(b"\x01{").unwrap_err().kind(), StoreErrorKind::Corrupt);
         assert_eq!(load(&[0]).unwrap_err().kind(), StoreErrorKind::Corrupt);
     }
 

@@ -1,0 +1,5 @@
+//! The program `harborctl`: see [`harborctl::run`].
+
+fn main() -> std::process::ExitCode {
+    harborctl::run()
+}

@@ -1,0 +1,81 @@
+//! Fills any registry with content and loads it with pushes: the part of `tests/bench` that `wrk` cannot do.
+
+mod client;
+mod push;
+mod read;
+mod seed;
+
+use clap::{Parser, Subcommand};
+
+use client::Client;
+
+/// Seeds and loads a registry.
+#[derive(Debug, Parser)]
+struct Arguments {
+    /// Address of the registry, as http://127.0.0.1:8080
+    #[arg(long)]
+    url: String,
+    /// user:password for Basic authentication
+    #[arg(long)]
+    user: Option<String>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Fills the registry, and prints a path for each kind of request: a word and a path a line.
+    Seed {
+        /// How many tags the one repository gets.
+        #[arg(long, default_value_t = 1001)]
+        tags: usize,
+        /// How many repositories there are.
+        #[arg(long, default_value_t = 300)]
+        repositories: usize,
+        /// What the repositories' names begin with.
+        #[arg(long, default_value = "library/bench")]
+        prefix: String,
+    },
+    /// Asks for the head of a path, and prints figures.
+    Head {
+        /// The path.
+        #[arg(long)]
+        path: String,
+        /// How many connections.
+        #[arg(long)]
+        clients: usize,
+        /// For how long.
+        #[arg(long)]
+        seconds: u64,
+    },
+    /// Pushes blobs that the registry does not have, and prints figures.
+    Push {
+        /// Size of a blob, in bytes.
+        #[arg(long)]
+        size: usize,
+        /// How many blobs.
+        #[arg(long)]
+        count: usize,
+        /// How many are pushed at once.
+        #[arg(long)]
+        clients: usize,
+        /// Repository that they are pushed to.
+        #[arg(long, default_value = "library/bench-push")]
+        repository: String,
+    },
+}
+
+#[tokio::main]
+async fn main() -> Result<(), client::Failure> {
+    let arguments = Arguments::parse();
+    let client = Client::new(&arguments.url, arguments.user.as_deref())?;
+    match arguments.command {
+        Command::Seed { tags, repositories, prefix } => seed::run(&client, &prefix, tags, repositories).await,
+        Command::Head { path, clients, seconds } => {
+            read::run(&arguments.url, client.authorization(), &path, clients, seconds).await
+        }
+        Command::Push { size, count, clients, repository } => {
+            push::run(&client, &repository, size, count, clients).await
+        }
+    }
+}
