@@ -160,9 +160,11 @@ impl Content<'_> {
 
     async fn open_session(&self, proof: &Authorized<RepositoryPush>, algorithm: Algorithm) -> Result<Upload> {
         let target = proof.target();
+        // Before the transaction: whoever holds one and waits for another connection can wait for ever.
+        let known = self.repository(&target.name).await?;
         let mut write = self.harbor.write(proof).await?;
         let now = write.now();
-        let repository = match self.repository(&target.name).await? {
+        let repository = match known {
             Some(repository) if repository.project == target.project.id => repository,
             _ => write.rows().repository_ensure(target.project.id, &target.name, now).await?,
         };
