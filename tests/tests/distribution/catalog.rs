@@ -1,13 +1,14 @@
 //! The list of repositories, which the specification leaves open and every registry has.
 
 use harbor_core::oci::Algorithm;
-use harbor_tests::content::Piece;
+use harbor_tests::content::{Maker, Piece};
 use harbor_tests::{Answer, TestRegistry};
 
 super::on_every_store! {
     an_empty_registry_has_an_empty_list;
     names_come_in_order_and_in_pages;
     everybody_sees_public_repositories_only;
+    a_repository_without_a_manifest_is_not_listed;
 }
 
 fn names(answer: &Answer) -> Vec<String> {
@@ -16,7 +17,8 @@ fn names(answer: &Answer) -> Vec<String> {
 
 async fn fill(registry: &TestRegistry, repositories: &[&str]) {
     for repository in repositories {
-        registry.admin().push_blob(repository, &Piece::blob(Algorithm::Sha256, 1)).await;
+        let index = Maker::index(Algorithm::Sha256).done();
+        registry.admin().push(repository, None, &index).await;
     }
 }
 
@@ -54,4 +56,10 @@ async fn everybody_sees_public_repositories_only(registry: &TestRegistry) {
     assert_eq!(names(&registry.anon().get("/v2/_catalog").await), ["library/app", "open/app"]);
     let paged = registry.anon().get("/v2/_catalog?n=1&last=open/app").await;
     assert!(names(&paged).is_empty() && paged.next().is_none(), "{paged}");
+}
+
+async fn a_repository_without_a_manifest_is_not_listed(registry: &TestRegistry) {
+    registry.admin().push_blob("library/blobs-only", &Piece::blob(Algorithm::Sha256, 1)).await;
+    fill(registry, &["library/app"]).await;
+    assert_eq!(names(&registry.admin().get("/v2/_catalog").await), ["library/app"]);
 }
