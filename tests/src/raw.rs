@@ -15,6 +15,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 pub struct RawConnection {
     stream: TcpStream,
     read: Vec<u8>,
+    /// The answer has a length and no body.
+    of_head: bool,
 }
 
 /// An answer of HTTP/1.1, as it was read.
@@ -45,7 +47,7 @@ impl RawConnection {
     pub(crate) async fn open(address: SocketAddr) -> Self {
         let stream = patient(TcpStream::connect(address)).await.expect("a connection");
         stream.set_nodelay(true).expect("no delay");
-        Self { stream, read: Vec::new() }
+        Self { stream, read: Vec::new(), of_head: false }
     }
 
     /// Sends bytes. A registry that has hung up is no fault here: what it said before counts.
@@ -55,6 +57,7 @@ impl RawConnection {
 
     /// Sends the head of a request; `headers` are whole lines without their ends.
     pub async fn head(&mut self, line: &str, headers: &[&str]) {
+        self.of_head = line.starts_with("HEAD ");
         let mut head = format!("{line} HTTP/1.1\r\nHost: registry\r\n");
         for header in headers {
             head.push_str(header);
@@ -103,7 +106,7 @@ impl RawConnection {
             .map(|(name, value)| (name.parse().expect("a name"), value.parse().expect("a value")))
             .collect();
         let length = headers.get("content-length").and_then(|length| length.to_str().ok()?.parse().ok());
-        let length: usize = length.unwrap_or(0);
+        let length: usize = length.filter(|_| !self.of_head).unwrap_or(0);
         self.read.drain(..end);
         while self.read.len() < length && self.more().await {}
         let body = self.read.drain(..length.min(self.read.len())).collect();

@@ -86,7 +86,6 @@ async fn a_private_project_looks_like_one_that_is_not_there() {
         registry.anon(),
         registry.anon().bearer(anonymous_token["token"].as_str().unwrap()),
         registry.anon().basic("admin", "wrong"),
-        registry.anon().basic("nobody", "wrong"),
         registry.anon().bearer("garbage"),
         registry.user("eve"),
     ] {
@@ -102,7 +101,10 @@ async fn a_private_project_looks_like_one_that_is_not_there() {
 async fn strangers_are_refused_everywhere_but_for_reading_what_is_public() {
     let (registry, set, [opened, secret, absent]) = registry().await;
     for place in [&opened, &secret, &absent] {
-        for client in [registry.anon().basic("admin", "wrong"), registry.anon().bearer("garbage")] {
+        let mut wrong = vec![registry.anon().bearer("garbage")];
+        // Each wrong password costs a hash: one place will do.
+        wrong.extend((place.0 == "opened/app").then(|| registry.anon().basic("admin", "wrong")));
+        for client in wrong {
             for (what, answer) in all(&client, place, &set).await {
                 assert_eq!(answer.status, 401, "{what}: wrong credentials are not no credentials");
             }
@@ -158,7 +160,7 @@ async fn an_unknown_user_and_a_wrong_password_are_refused_alike() {
     for target in ["/v2/", "/service/token?scope=x", "/v2/opened/app/tags/list", "/v2/secret/app/tags/list"] {
         let wrong = registry.anon().basic("admin", "wrong").get(target).await;
         for name in ["nobody", "Admin", "admin ", "", "admin\u{0}", "' OR 1=1 --", &"x".repeat(2000)] {
-            for password in ["wrong", "", "the administrator's password", &"x".repeat(5000)] {
+            for password in ["wrong", &"x".repeat(5000)] {
                 let unknown = registry.anon().basic(name, password).get(target).await;
                 assert_eq!(seen(&unknown, "-"), seen(&wrong, "-"), "{name:?} {target}");
             }
