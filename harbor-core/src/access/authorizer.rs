@@ -42,7 +42,7 @@ pub enum Decision {
 }
 
 /// The projects in which somebody has a permission: what a list is limited to.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum ProjectFilter {
     /// Every project.
     All,

@@ -12,6 +12,9 @@ use bytes::Bytes;
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
+use super::content::{Page, PageRequest};
+use super::lists::Lists;
+use crate::access::ProjectFilter;
 use crate::blob::Location;
 use crate::meta::{LinkedBlob, Manifest, Project, Repository, RepositoryId, Sharing};
 use crate::oci::{Digest, ProjectName, RepositoryName, Tag};
@@ -29,6 +32,8 @@ pub(super) enum Change {
     Tag(RepositoryId, Tag),
     Manifest(RepositoryId, Digest),
     Blob(RepositoryId, Digest),
+    /// A repository got its first manifest, or lost one.
+    Catalog,
 }
 
 /// The state of the cache before a read, for [`Caches::keep`].
@@ -67,6 +72,8 @@ struct Rows {
     repositories: Cache<RepositoryName, Repository>,
     tags: Cache<(RepositoryId, Tag), Digest>,
     blobs: Cache<(RepositoryId, Digest), Arc<LinkedBlob>>,
+    tag_lists: Lists<RepositoryId, PageRequest, Tag>,
+    catalogs: Lists<(), (ProjectFilter, PageRequest), RepositoryName>,
 }
 
 /// One thing that can be cached, with its key.
@@ -76,6 +83,8 @@ pub(super) enum Entry {
     Tag(RepositoryId, Tag, Digest),
     Blob(RepositoryId, Arc<LinkedBlob>),
     Manifest(RepositoryId, Arc<Manifest>),
+    TagList(RepositoryId, PageRequest, Arc<Page<Tag>>),
+    Catalog(ProjectFilter, PageRequest, Arc<Page<RepositoryName>>),
 }
 
 impl Caches {
@@ -85,11 +94,13 @@ impl Caches {
             repositories: Cache::new(ROWS),
             tags: Cache::new(ROWS),
             blobs: Cache::new(ROWS),
+            tag_lists: Lists::new(bytes / 8),
+            catalogs: Lists::new(bytes / 8),
         };
         Self {
             rows: (sharing == Sharing::Exclusive).then(rows),
             manifests: Cache::with_weighter(1024, bytes / 2, ManifestWeight),
-            content: Cache::with_weighter(1024, bytes / 2, BytesWeight),
+            content: Cache::with_weighter(1024, bytes / 4, BytesWeight),
             generation: RwLock::new(0),
         }
     }
@@ -108,6 +119,14 @@ impl Caches {
 
     pub(super) fn blob(&self, repository: RepositoryId, digest: &Digest) -> Option<Arc<LinkedBlob>> {
         self.rows.as_ref()?.blobs.get(&(repository, *digest))
+    }
+
+    pub(super) fn tag_list(&self, repository: RepositoryId, page: &PageRequest) -> Option<Arc<Page<Tag>>> {
+        self.rows.as_ref()?.tag_lists.get(&repository, page)
+    }
+
+    pub(super) fn catalog(&self, asked: &(ProjectFilter, PageRequest)) -> Option<Arc<Page<RepositoryName>>> {
+        self.rows.as_ref()?.catalogs.get(&(), asked)
     }
 
     /// A manifest that was there when it was cached: on a shared store the caller checks that it still is.
@@ -152,6 +171,8 @@ impl Caches {
                 rows.repositories.insert(repository.name.clone(), repository);
             }
             (Entry::Tag(repository, tag, digest), Some(rows)) => rows.tags.insert((repository, tag), digest),
+            (Entry::TagList(repository, asked, page), Some(rows)) => rows.tag_lists.keep(repository, asked, page),
+            (Entry::Catalog(filter, asked, page), Some(rows)) => rows.catalogs.keep((), (filter, asked), page),
             (Entry::Blob(repository, blob), Some(rows)) => {
                 rows.blobs.insert((repository, blob.digest), blob);
             }
@@ -173,10 +194,13 @@ impl Caches {
                 }
                 (Change::Project(name), Some(rows)) => {
                     rows.projects.remove(name);
+                    rows.catalogs.forget(&());
                 }
                 (Change::Tag(repository, tag), Some(rows)) => {
                     rows.tags.remove(&(*repository, tag.clone()));
+                    rows.tag_lists.forget(repository);
                 }
+                (Change::Catalog, Some(rows)) => rows.catalogs.forget(&()),
                 (Change::Blob(repository, digest), Some(rows)) => {
                     rows.blobs.remove(&(*repository, *digest));
                 }

@@ -212,6 +212,11 @@ impl Write<'_> {
         self.changes.push(Change::Manifest(repository, *digest));
     }
 
+    /// A repository got a manifest, or lost one: the list of repositories that hold some may be another.
+    pub fn changed_catalog(&mut self) {
+        self.changes.push(Change::Catalog);
+    }
+
     /// The link of a repository to a blob was changed.
     pub fn changed_blob(&mut self, repository: RepositoryId, digest: &Digest) {
         self.changes.push(Change::Blob(repository, *digest));

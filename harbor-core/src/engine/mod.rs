@@ -6,6 +6,7 @@ pub mod content;
 mod gate;
 mod gc;
 mod health;
+mod lists;
 mod outbox;
 mod projects;
 mod settings;

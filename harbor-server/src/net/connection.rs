@@ -20,8 +20,9 @@ const HEAD: Duration = Duration::from_secs(30);
 /// How long nothing may move on a connection.
 pub(super) const IDLE: Duration = Duration::from_secs(90);
 
-/// The largest head of a request, and the most that is read ahead of a body, in bytes.
-const BUFFER: usize = 256 * 1024;
+/// The largest head of a request, the most that is read ahead of a body, and the most of an answer that waits for a slow
+/// client, in bytes: a thousand slow clients must not take much memory.
+const BUFFER: usize = 64 * 1024;
 
 /// How many headers a request may have.
 const HEADERS: usize = 100;

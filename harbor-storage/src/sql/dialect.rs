@@ -13,8 +13,16 @@ impl Dialect {
     /// A statement of the common text, as this database takes it.
     ///
     /// The common text has `?` for parameters, `ON CONFLICT (…) DO NOTHING` and `DO UPDATE SET c = excluded.c` for upserts,
-    /// and `FOR UPDATE` where a row is locked.
+    /// and `FOR UPDATE` where a row is locked. `LIST ` ahead of a `SELECT … AS entry …` marks a list of names, ordered by
+    /// themselves, that may come as rows or as lines of one text.
     pub(super) fn render(self, text: &str) -> String {
+        if let Some(list) = text.strip_prefix("LIST ") {
+            return match self {
+                // A row of SQLite's is handed from thread to thread, which costs more than finding it.
+                Self::Sqlite => format!("SELECT group_concat(entry, char(10) ORDER BY entry) FROM ({list})"),
+                _ => self.render(list),
+            };
+        }
         match self {
             // One writer at a time: every row is locked already.
             Self::Sqlite => text.replace(" FOR UPDATE", ""),
@@ -109,6 +117,16 @@ mod tests {
         assert_eq!(Dialect::Sqlite.render(text), "SELECT id FROM t WHERE a = ? AND b = ?");
         assert_eq!(Dialect::Postgres.render(text), "SELECT id FROM t WHERE a = $1 AND b = $2 FOR UPDATE");
         assert_eq!(Dialect::MySql.render(text), text);
+    }
+
+    #[test]
+    fn lists() {
+        let text = "LIST SELECT name AS entry FROM t WHERE a = ?";
+        assert_eq!(
+            Dialect::Sqlite.render(text),
+            "SELECT group_concat(entry, char(10) ORDER BY entry) FROM (SELECT name AS entry FROM t WHERE a = ?)"
+        );
+        assert_eq!(Dialect::Postgres.render(text), "SELECT name AS entry FROM t WHERE a = $1");
     }
 
     #[test]

@@ -24,6 +24,12 @@ pub(super) trait Session: fmt::Debug + Send {
     async fn execute(&mut self, statement: &'static Statement, values: Vec<Value>)
     -> Result<u64, StoreError>;
 
+    /// Runs a statement whose outcome nobody asks for, at the latest with the next one or at the commit, which then fails
+    /// in its stead.
+    async fn defer(&mut self, statement: &'static Statement, values: Vec<Value>) -> Result<(), StoreError> {
+        self.execute(statement, values).await.map(|_| ())
+    }
+
     /// Commits the transaction.
     async fn commit(self: Box<Self>) -> Result<(), StoreError>;
 }
@@ -70,15 +76,20 @@ columns! {
 }
 
 impl Row {
+    /// The names in a row of a list: one, or several lines.
+    pub(super) fn entries<T: std::str::FromStr<Err: std::error::Error + Send + Sync + 'static>>(
+        &self,
+    ) -> Result<Vec<T>, StoreError> {
+        let lines = self.optional_text(0)?.unwrap_or_default();
+        lines.lines().map(parse).collect()
+    }
+
     /// A column of text that holds something parsed.
     pub(super) fn parsed<T: std::str::FromStr<Err: std::error::Error + Send + Sync + 'static>>(
         &self,
         column: usize,
     ) -> Result<T, StoreError> {
-        let text = self.text(column)?;
-        text.parse().map_err(|error: T::Err| {
-            StoreError::new(StoreErrorKind::Corrupt, format!("{text:?} was stored")).with_source(error)
-        })
+        parse(&self.text(column)?)
     }
 
     /// A column of text that holds something parsed, or nothing.
@@ -99,6 +110,14 @@ impl Row {
             StoreError::new(StoreErrorKind::Corrupt, "a size is negative").with_source(error)
         })
     }
+}
+
+fn parse<T: std::str::FromStr<Err: std::error::Error + Send + Sync + 'static>>(
+    text: &str,
+) -> Result<T, StoreError> {
+    text.parse().map_err(|error: T::Err| {
+        StoreError::new(StoreErrorKind::Corrupt, format!("{text:?} was stored")).with_source(error)
+    })
 }
 
 /// Binds values to a query of whichever database.

@@ -6,8 +6,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use harbor_core::{StoreError, StoreErrorKind};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{AssertSqlSafe, Connection, Executor, Sqlite, SqliteConnection, SqlitePool};
+use futures_util::{Stream, TryStreamExt};
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteQueryResult, SqliteRow, SqliteSynchronous,
+};
+use sqlx::{AssertSqlSafe, Connection, Either, Executor, Sqlite, SqliteConnection, SqlitePool};
 use tokio::sync::{Mutex, OwnedMutexGuard, oneshot};
 
 use super::dialect::Dialect;
@@ -89,8 +92,14 @@ impl SqliteDatabase {
 
     pub(super) async fn begin(&self) -> Result<Box<dyn Session>, StoreError> {
         let mut writer = Arc::clone(&self.writer).lock_owned().await;
-        writer.begin().await?;
-        Ok(Box::new(WriteSession { writer: Some(writer), owner: Arc::clone(&self.writer) }))
+        let begun = writer.begin().await;
+        Ok(Box::new(WriteSession {
+            writer: Some(writer),
+            owner: Arc::clone(&self.writer),
+            deferred: begun.to_owned(),
+            deferred_values: Vec::new(),
+            deferred_count: 0,
+        }))
     }
 
     pub(super) async fn check(&self) -> Result<(), StoreError> {
@@ -153,40 +162,28 @@ impl Writer {
     }
 
     /// Gets rid of what a dropped or failed transaction left.
-    async fn tidy(&mut self) -> Result<(), StoreError> {
-        if self.broken {
-            self.broken = false;
+    async fn tidy(&mut self) {
+        if self.dirty && !self.broken {
+            self.broken = self.run("ROLLBACK TO one; RELEASE one").await.is_err();
             self.dirty = false;
-            self.open = false;
+        }
+        if self.broken {
             // Fails when SQLite rolled back by itself.
             let _ = self.run("ROLLBACK").await;
-            self.answer(|| {
-                Err(StoreError::new(StoreErrorKind::Other, "a statement of the same commit failed"))
-            });
+            (self.broken, self.dirty, self.open) = (false, false, false);
+            self.answer(|| Err(StoreError::new(StoreErrorKind::Other, "a statement of the same commit failed")));
         }
-        if self.dirty {
-            self.run("ROLLBACK TO one; RELEASE one").await?;
-            self.dirty = false;
-        }
-        Ok(())
     }
 
-    async fn begin(&mut self) -> Result<(), StoreError> {
-        self.tidy().await?;
-        if !self.open {
-            self.run("BEGIN IMMEDIATE").await?;
-            self.open = true;
-        }
-        self.dirty = true;
-        self.run("SAVEPOINT one").await
+    /// The statements that begin a transaction; they run with its first one.
+    async fn begin(&mut self) -> &'static str {
+        self.tidy().await;
+        if self.open { "SAVEPOINT one; " } else { "BEGIN IMMEDIATE; SAVEPOINT one; " }
     }
 
     /// Commits the outer transaction and answers everybody who waits for it.
     async fn flush(&mut self) {
-        if self.tidy().await.is_err() {
-            self.broken = true;
-            let _ = self.tidy().await;
-        }
+        self.tidy().await;
         if !self.open {
             return;
         }
@@ -210,65 +207,90 @@ impl Writer {
     }
 }
 
+/// How many statements wait for the next one at most: each text that is run is prepared and kept.
+const DEFERRED: usize = 4;
+
+/// A transaction. Statements go to SQLite's thread and back, which costs more than most of them do; so those whose outcome
+/// nobody asks for wait and go with the next one.
 #[derive(Debug)]
 struct WriteSession {
     /// Taken when the session ends.
     writer: Option<OwnedMutexGuard<Writer>>,
     owner: Arc<Mutex<Writer>>,
+    deferred: String,
+    deferred_values: Vec<Value>,
+    deferred_count: usize,
 }
 
-impl WriteSession {
-    fn writer(&mut self) -> Result<&mut Writer, StoreError> {
-        let ended = || StoreError::new(StoreErrorKind::Other, "the transaction has ended");
-        self.writer.as_deref_mut().ok_or_else(ended)
-    }
+/// What a run of statements yields: the rows, and how many rows the last one changed.
+type Ran = (Vec<Row>, u64);
 
-    fn failed(&mut self, context: &'static str, error: sqlx::Error) -> StoreError {
-        let error = map(context, error);
-        if error.kind() != StoreErrorKind::Conflict
-            && let Some(writer) = self.writer.as_deref_mut()
-        {
-            writer.broken = true;
-        }
-        error
+impl WriteSession {
+    /// Runs what waits, and then `statement`.
+    async fn run(&mut self, statement: &str, values: Vec<Value>) -> Result<Ran, StoreError> {
+        let mut text = std::mem::take(&mut self.deferred);
+        text.push_str(statement);
+        let values = std::mem::take(&mut self.deferred_values).into_iter().chain(values);
+        self.deferred_count = 0;
+        let Some(writer) = self.writer.as_deref_mut() else {
+            return Err(StoreError::new(StoreErrorKind::Other, "the transaction has ended"));
+        };
+        (writer.open, writer.dirty) = (true, true);
+        let query = bind!(sqlx::query::<Sqlite>(AssertSqlSafe(text)), values);
+        // Several statements in one call are something that only sqlx's SQLite driver does, and keeps prepared.
+        let ran = collect(writer.connection.fetch_many(query)).await;
+        ran.map_err(|error| {
+            let error = map("running a statement", error);
+            // Other faults may have rolled back the outer transaction too.
+            writer.broken = error.kind() != StoreErrorKind::Conflict;
+            error
+        })
     }
+}
+
+async fn collect(
+    mut outcomes: impl Stream<Item = Result<Either<SqliteQueryResult, SqliteRow>, sqlx::Error>> + Unpin,
+) -> Result<Ran, sqlx::Error> {
+    let mut ran: Ran = (Vec::new(), 0);
+    while let Some(outcome) = outcomes.try_next().await? {
+        match outcome {
+            Either::Left(done) => ran.1 = done.rows_affected(),
+            Either::Right(row) => ran.0.push(Row::Sqlite(row)),
+        }
+    }
+    Ok(ran)
 }
 
 #[async_trait]
 impl Session for WriteSession {
-    async fn fetch(
-        &mut self,
-        statement: &'static Statement,
-        values: Vec<Value>,
-    ) -> Result<Vec<Row>, StoreError> {
-        let query = bind!(sqlx::query::<Sqlite>(statement.rendered(Dialect::Sqlite)), values);
-        let rows = query.fetch_all(&mut self.writer()?.connection).await;
-        let rows = rows.map_err(|error| self.failed("reading in a transaction", error))?;
-        Ok(rows.into_iter().map(Row::Sqlite).collect())
+    async fn fetch(&mut self, statement: &'static Statement, values: Vec<Value>) -> Result<Vec<Row>, StoreError> {
+        Ok(self.run(statement.rendered(Dialect::Sqlite), values).await?.0)
     }
 
     async fn fetch_built(&mut self, statement: String, values: Vec<Value>) -> Result<Vec<Row>, StoreError> {
-        let query = bind!(sqlx::query::<Sqlite>(AssertSqlSafe(statement)).persistent(false), values);
-        let rows = query.fetch_all(&mut self.writer()?.connection).await;
-        let rows = rows.map_err(|error| self.failed("reading in a transaction", error))?;
-        Ok(rows.into_iter().map(Row::Sqlite).collect())
+        Ok(self.run(&Dialect::Sqlite.render(&statement), values).await?.0)
     }
 
-    async fn execute(
-        &mut self,
-        statement: &'static Statement,
-        values: Vec<Value>,
-    ) -> Result<u64, StoreError> {
-        let query = bind!(sqlx::query::<Sqlite>(statement.rendered(Dialect::Sqlite)), values);
-        let done = query.execute(&mut self.writer()?.connection).await;
-        Ok(done.map_err(|error| self.failed("writing", error))?.rows_affected())
+    async fn execute(&mut self, statement: &'static Statement, values: Vec<Value>) -> Result<u64, StoreError> {
+        Ok(self.run(statement.rendered(Dialect::Sqlite), values).await?.1)
+    }
+
+    async fn defer(&mut self, statement: &'static Statement, values: Vec<Value>) -> Result<(), StoreError> {
+        if self.deferred_count >= DEFERRED {
+            return self.execute(statement, values).await.map(|_| ());
+        }
+        self.deferred.push_str(statement.rendered(Dialect::Sqlite));
+        self.deferred.push_str("; ");
+        self.deferred_values.extend(values);
+        self.deferred_count += 1;
+        Ok(())
     }
 
     async fn commit(mut self: Box<Self>) -> Result<(), StoreError> {
+        self.run("RELEASE one", Vec::new()).await?;
         let Some(mut writer) = self.writer.take() else {
             return Err(StoreError::new(StoreErrorKind::Other, "the transaction has ended"));
         };
-        writer.run("RELEASE one").await.inspect_err(|_| writer.broken = true)?;
         writer.dirty = false;
         let (answer, outcome) = oneshot::channel();
         writer.waiting.push(answer);

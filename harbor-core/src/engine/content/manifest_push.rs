@@ -122,7 +122,10 @@ impl Content<'_> {
             children: &children,
             now,
         };
-        let (id, _) = write.rows().manifest_ensure(&manifest).await?;
+        let (id, stored) = write.rows().manifest_ensure(&manifest).await?;
+        if stored {
+            write.changed_catalog();
+        }
         for tag in &push.tags {
             write.rows().tag_put(repository.id, tag, id, now).await?;
             write.changed_tag(repository.id, tag);

@@ -113,6 +113,7 @@ impl Content<'_> {
             .event(EventKind::ArtifactDeleted { repository: name.to_string(), digest: *digest, tags: gone })
             .await?;
         write.changed_manifest(repository.id, digest);
+        write.changed_catalog();
         for tag in &tags {
             write.changed_tag(repository.id, tag);
         }

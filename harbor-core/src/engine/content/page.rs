@@ -4,7 +4,7 @@
 const LONGEST: u32 = 1000;
 
 /// Which part of a list is wanted: `n` and `last` of the OCI Distribution Specification.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct PageRequest {
     /// How many entries; as many as a page holds when not stated.
     pub limit: Option<u32>,

@@ -1,8 +1,11 @@
 //! Tags, and the list of repositories.
 
+use std::sync::Arc;
+
 use super::{Content, Page, PageRequest};
 use crate::access::permission::{RepositoryPull, TagDelete};
 use crate::access::{Actor, Authorized};
+use crate::engine::cache::Entry;
 use crate::engine::gate::contended;
 use crate::event::EventKind;
 use crate::oci::{RepositoryName, Tag};
@@ -14,28 +17,44 @@ impl Content<'_> {
     ///
     /// # Errors
     /// [`Error::NameUnknown`] when the repository does not exist.
-    pub async fn tags(&self, proof: Authorized<RepositoryPull>, page: PageRequest) -> Result<Page<Tag>> {
+    pub async fn tags(&self, proof: Authorized<RepositoryPull>, page: PageRequest) -> Result<Arc<Page<Tag>>> {
         let repository = self.existing(proof.target()).await?;
-        if page.size() == 0 {
-            return Ok(Page { entries: Vec::new(), more: false });
+        let (size, caches) = (page.size(), &self.harbor.inner.caches);
+        if size == 0 {
+            return Ok(Arc::new(Page { entries: Vec::new(), more: false }));
         }
+        if let Some(list) = caches.tag_list(repository.id, &page) {
+            return Ok(list);
+        }
+        let before = caches.generation();
         let mut rows = self.harbor.read().await?;
-        let tags = rows.tags(repository.id, page.after.as_deref(), page.size() + 1).await?;
-        Ok(Page::cut(tags, page.size()))
+        let tags = rows.tags(repository.id, page.after.as_deref(), size + 1).await?;
+        let list = Arc::new(Page::cut(tags, size));
+        caches.keep(before, Entry::TagList(repository.id, page, Arc::clone(&list)));
+        Ok(list)
     }
 
     /// Names of the repositories that `actor` may pull from, in the order of their bytes.
     ///
     /// # Errors
     /// As the stores fail.
-    pub async fn catalog(&self, actor: &Actor, page: PageRequest) -> Result<Page<RepositoryName>> {
+    pub async fn catalog(&self, actor: &Actor, page: PageRequest) -> Result<Arc<Page<RepositoryName>>> {
         let filter = self.harbor.visible::<RepositoryPull>(actor).await?;
-        if page.size() == 0 {
-            return Ok(Page { entries: Vec::new(), more: false });
+        let (size, caches) = (page.size(), &self.harbor.inner.caches);
+        if size == 0 {
+            return Ok(Arc::new(Page { entries: Vec::new(), more: false }));
         }
+        let asked = (filter, page);
+        if let Some(list) = caches.catalog(&asked) {
+            return Ok(list);
+        }
+        let before = caches.generation();
+        let (filter, page) = asked;
         let mut rows = self.harbor.read().await?;
-        let names = rows.repositories(&filter, page.after.as_deref(), page.size() + 1).await?;
-        Ok(Page::cut(names, page.size()))
+        let names = rows.repositories(&filter, page.after.as_deref(), size + 1).await?;
+        let list = Arc::new(Page::cut(names, size));
+        caches.keep(before, Entry::Catalog(filter, page, Arc::clone(&list)));
+        Ok(list)
     }
 
     /// Deletes a tag; the manifest that it named stays.

@@ -197,9 +197,14 @@ impl Content<'_> {
         proof: &'s Authorized<RepositoryPush>,
         id: UploadId,
     ) -> Result<Session<'s>> {
-        // Before the lease: a stranger must not learn from "busy" that the session exists.
-        self.owned_upload(proof, id).await?;
-        let lease = self.harbor.lease(id).await?;
+        let lease = match self.harbor.lease(id).await {
+            Err(Error::UploadBusy) => {
+                // A stranger must not learn from "busy" that the session exists.
+                self.owned_upload(proof, id).await?;
+                return Err(Error::UploadBusy);
+            }
+            lease => lease?,
+        };
         let upload = self.owned_upload(proof, id).await?;
         Ok(Session { harbor: self.harbor, proof, upload, lease })
     }

@@ -43,6 +43,6 @@ impl AuditRowsMut for Rows {
             project,
             row.resource.as_str(),
         ];
-        self.session.execute(insert, parameters).await.map(|_| ())
+        self.session.defer(insert, parameters).await
     }
 }

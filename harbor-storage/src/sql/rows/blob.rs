@@ -99,7 +99,7 @@ impl BlobRowsMut for Rows {
              ON CONFLICT (digest) DO NOTHING"
         );
         let parameters = values![digest.to_string(), size(bytes)?, location.as_str(), now.micros()];
-        self.session.execute(insert, parameters).await?;
+        self.session.defer(insert, parameters).await?;
         let find = sql!("SELECT id, digest, size, location, state FROM blobs WHERE digest = ? FOR UPDATE");
         match first(self.session.fetch(find, values![digest.to_string()]).await?) {
             Some(row) => blob(&row),
@@ -114,17 +114,17 @@ impl BlobRowsMut for Rows {
 
     async fn blob_condemn(&mut self, id: BlobId) -> Result<(), StoreError> {
         let update = sql!("UPDATE blobs SET state = 1 WHERE id = ?");
-        self.session.execute(update, values![id.get()]).await.map(|_| ())
+        self.session.defer(update, values![id.get()]).await
     }
 
     async fn blob_revive(&mut self, id: BlobId, location: &Location) -> Result<(), StoreError> {
         let update = sql!("UPDATE blobs SET state = 0, location = ? WHERE id = ?");
-        self.session.execute(update, values![location.as_str(), id.get()]).await.map(|_| ())
+        self.session.defer(update, values![location.as_str(), id.get()]).await
     }
 
     async fn blob_delete(&mut self, id: BlobId) -> Result<(), StoreError> {
         let delete = sql!("DELETE FROM blobs WHERE id = ?");
-        self.session.execute(delete, values![id.get()]).await.map(|_| ())
+        self.session.defer(delete, values![id.get()]).await
     }
 
     async fn link_ensure(
@@ -137,7 +137,7 @@ impl BlobRowsMut for Rows {
             "INSERT INTO blob_links (repository_id, blob_id, created_at) VALUES (?, ?, ?) \
              ON CONFLICT (repository_id, blob_id) DO NOTHING"
         );
-        self.session.execute(insert, values![repository.get(), blob.get(), now.micros()]).await?;
+        self.session.defer(insert, values![repository.get(), blob.get(), now.micros()]).await?;
         let find = sql!("SELECT id FROM blob_links WHERE repository_id = ? AND blob_id = ? FOR UPDATE");
         match first(self.session.fetch(find, values![repository.get(), blob.get()]).await?) {
             Some(row) => Ok(LinkId::new(row.int(0)?)),
@@ -193,6 +193,6 @@ impl BlobRowsMut for Rows {
 
     async fn link_delete(&mut self, link: LinkId) -> Result<(), StoreError> {
         let delete = sql!("DELETE FROM blob_links WHERE id = ?");
-        self.session.execute(delete, values![link.get()]).await.map(|_| ())
+        self.session.defer(delete, values![link.get()]).await
     }
 }

@@ -27,7 +27,7 @@ impl EventRows for Rows {
 impl EventRowsMut for Rows {
     async fn event_insert(&mut self, at: Timestamp, body: &str) -> Result<(), StoreError> {
         let insert = sql!("INSERT INTO events (happened_at, body) VALUES (?, ?)");
-        self.session.execute(insert, values![at.micros(), body]).await.map(|_| ())
+        self.session.defer(insert, values![at.micros(), body]).await
     }
 
     async fn event_cursor_put(&mut self, sink: &str, id: i64) -> Result<(), StoreError> {
@@ -35,7 +35,7 @@ impl EventRowsMut for Rows {
             "INSERT INTO event_cursors (sink, event_id) VALUES (?, ?) \
              ON CONFLICT (sink) DO UPDATE SET event_id = excluded.event_id"
         );
-        self.session.execute(put, values![sink, id]).await.map(|_| ())
+        self.session.defer(put, values![sink, id]).await
     }
 
     async fn events_delete(&mut self, id: i64) -> Result<u64, StoreError> {

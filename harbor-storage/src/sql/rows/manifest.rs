@@ -169,7 +169,7 @@ impl ManifestRowsMut for Rows {
             sql!("DELETE FROM manifest_children WHERE manifest_id = ?"),
             sql!("DELETE FROM manifests WHERE id = ?"),
         ] {
-            self.session.execute(statement, values![id.get()]).await?;
+            self.session.defer(statement, values![id.get()]).await?;
         }
         Ok((tags, links))
     }
@@ -182,7 +182,7 @@ impl Rows {
              ON CONFLICT (manifest_id, link_id) DO NOTHING"
         );
         for to in new.links {
-            self.session.execute(link, values![id.get(), to.get()]).await?;
+            self.session.defer(link, values![id.get(), to.get()]).await?;
         }
         let missing = sql!(
             "INSERT INTO manifest_missing (manifest_id, repository_id, digest) VALUES (?, ?, ?) \
@@ -190,7 +190,7 @@ impl Rows {
         );
         for digest in new.missing {
             let parameters = values![id.get(), new.repository.get(), digest.to_string()];
-            self.session.execute(missing, parameters).await?;
+            self.session.defer(missing, parameters).await?;
         }
         let child = sql!(
             "INSERT INTO manifest_children (manifest_id, repository_id, digest) VALUES (?, ?, ?) \
@@ -198,7 +198,7 @@ impl Rows {
         );
         for digest in new.children {
             let parameters = values![id.get(), new.repository.get(), digest.to_string()];
-            self.session.execute(child, parameters).await?;
+            self.session.defer(child, parameters).await?;
         }
         Ok(())
     }

@@ -56,3 +56,14 @@ fn pieces(digests: &[Digest]) -> impl Iterator<Item = Vec<Value>> {
 fn first(rows: Vec<Row>) -> Option<Row> {
     rows.into_iter().next()
 }
+
+/// The names that a list found.
+fn entries<T: std::str::FromStr<Err: std::error::Error + Send + Sync + 'static>>(
+    rows: &[Row],
+) -> Result<Vec<T>, StoreError> {
+    let mut entries = Vec::new();
+    for row in rows {
+        entries.extend(row.entries()?);
+    }
+    Ok(entries)
+}

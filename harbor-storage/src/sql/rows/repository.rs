@@ -31,7 +31,7 @@ impl RepositoryRows for Rows {
         let rows = match filter {
             ProjectFilter::All => {
                 let list = sql!(
-                    "SELECT r.name FROM repositories r WHERE r.name > ? \
+                    "LIST SELECT r.name AS entry FROM repositories r WHERE r.name > ? \
                      AND EXISTS (SELECT 1 FROM manifests m WHERE m.repository_id = r.id) ORDER BY r.name LIMIT ?"
                 );
                 self.session.fetch(list, values).await?
@@ -41,14 +41,14 @@ impl RepositoryRows for Rows {
                 let public = if *public { 1 } else { 2 };
                 let ids: String = projects.iter().map(|id| format!(" OR p.id = {}", id.get())).collect();
                 let list = format!(
-                    "SELECT r.name FROM repositories r JOIN projects p ON p.id = r.project_id \
+                    "LIST SELECT r.name AS entry FROM repositories r JOIN projects p ON p.id = r.project_id \
                      WHERE r.name > ? AND (p.is_public = {public}{ids}) \
                      AND EXISTS (SELECT 1 FROM manifests m WHERE m.repository_id = r.id) ORDER BY r.name LIMIT ?"
                 );
                 self.session.fetch_built(list, values).await?
             }
         };
-        rows.iter().map(|row| row.parsed(0)).collect()
+        super::entries(&rows)
     }
 }
 
@@ -71,7 +71,7 @@ impl RepositoryRowsMut for Rows {
         let insert = sql!(
             "INSERT INTO repositories (project_id, name, created_at) VALUES (?, ?, ?) ON CONFLICT (name) DO NOTHING"
         );
-        self.session.execute(insert, values![project.get(), name.as_str(), now.micros()]).await?;
+        self.session.defer(insert, values![project.get(), name.as_str(), now.micros()]).await?;
         match self.repository(name).await? {
             Some(repository) => of_project(repository, project),
             None => Err(StoreError::new(StoreErrorKind::Conflict, "making a repository")),

@@ -53,20 +53,20 @@ impl ReviewRowsMut for Rows {
              ON CONFLICT (kind, subject_id) DO UPDATE SET due = excluded.due, attempts = 0, reason = excluded.reason"
         );
         let (kind, id) = key(subject);
-        self.session.execute(put, values![kind, id, due.micros(), reason]).await.map(|_| ())
+        self.session.defer(put, values![kind, id, due.micros(), reason]).await
     }
 
     async fn review_extend(&mut self, subject: ReviewSubject, due: Timestamp) -> Result<(), StoreError> {
         let update = sql!("UPDATE gc_reviews SET due = ? WHERE kind = ? AND subject_id = ? AND due < ?");
         let (kind, id) = key(subject);
-        self.session.execute(update, values![due.micros(), kind, id, due.micros()]).await.map(|_| ())
+        self.session.defer(update, values![due.micros(), kind, id, due.micros()]).await
     }
 
     async fn review_postpone(&mut self, subject: ReviewSubject, due: Timestamp) -> Result<(), StoreError> {
         let update =
             sql!("UPDATE gc_reviews SET due = ?, attempts = attempts + 1 WHERE kind = ? AND subject_id = ?");
         let (kind, id) = key(subject);
-        self.session.execute(update, values![due.micros(), kind, id]).await.map(|_| ())
+        self.session.defer(update, values![due.micros(), kind, id]).await
     }
 
     async fn review_lock(&mut self, subject: ReviewSubject) -> Result<Option<Review>, StoreError> {
@@ -80,6 +80,6 @@ impl ReviewRowsMut for Rows {
     async fn review_delete(&mut self, subject: ReviewSubject) -> Result<(), StoreError> {
         let delete = sql!("DELETE FROM gc_reviews WHERE kind = ? AND subject_id = ?");
         let (kind, id) = key(subject);
-        self.session.execute(delete, values![kind, id]).await.map(|_| ())
+        self.session.defer(delete, values![kind, id]).await
     }
 }

@@ -20,12 +20,12 @@ impl SettingRowsMut for Rows {
             "INSERT INTO settings (name, content) VALUES (?, ?) \
              ON CONFLICT (name) DO UPDATE SET content = excluded.content"
         );
-        self.session.execute(put, values![key, value]).await.map(|_| ())
+        self.session.defer(put, values![key, value]).await
     }
 
     async fn setting_claim(&mut self, key: &str, value: &str) -> Result<String, StoreError> {
         let insert = sql!("INSERT INTO settings (name, content) VALUES (?, ?) ON CONFLICT (name) DO NOTHING");
-        self.session.execute(insert, values![key, value]).await?;
+        self.session.defer(insert, values![key, value]).await?;
         let missing = || StoreError::new(StoreErrorKind::Conflict, "claiming a setting");
         self.setting(key).await?.ok_or_else(missing)
     }

@@ -23,9 +23,9 @@ impl TagRows for Rows {
         after: Option<&str>,
         limit: u32,
     ) -> Result<Vec<Tag>, StoreError> {
-        let list = sql!("SELECT name FROM tags WHERE repository_id = ? AND name > ? ORDER BY name LIMIT ?");
+        let list = sql!("LIST SELECT name AS entry FROM tags WHERE repository_id = ? AND name > ? ORDER BY name LIMIT ?");
         let rows = self.session.fetch(list, values![repository.get(), after.unwrap_or(""), limit]).await?;
-        rows.iter().map(|row| row.parsed(0)).collect()
+        super::entries(&rows)
     }
 }
 
@@ -44,7 +44,7 @@ impl TagRowsMut for Rows {
              pushed_at = excluded.pushed_at"
         );
         let parameters = values![repository.get(), tag.as_str(), manifest.get(), now.micros()];
-        self.session.execute(put, parameters).await.map(|_| ())
+        self.session.defer(put, parameters).await
     }
 
     async fn tag_delete(
@@ -58,7 +58,7 @@ impl TagRowsMut for Rows {
         }
         let digest = self.tag(repository, tag).await?;
         let delete = sql!("DELETE FROM tags WHERE repository_id = ? AND name = ?");
-        self.session.execute(delete, values![repository.get(), tag.as_str()]).await?;
+        self.session.defer(delete, values![repository.get(), tag.as_str()]).await?;
         Ok(digest)
     }
 }

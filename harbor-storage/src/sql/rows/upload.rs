@@ -58,7 +58,7 @@ impl UploadRowsMut for Rows {
             upload.driver_state.as_bytes(),
             now.micros(),
         ];
-        self.session.execute(insert, parameters).await.map(|_| ())
+        self.session.defer(insert, parameters).await
     }
 
     async fn upload_save(&mut self, upload: &Upload, now: Timestamp) -> Result<bool, StoreError> {
@@ -94,7 +94,7 @@ impl UploadRowsMut for Rows {
 
     async fn upload_release(&mut self, id: UploadId, holder: &str) -> Result<(), StoreError> {
         let update = sql!("UPDATE uploads SET lease_until = 0 WHERE id = ? AND lease_holder = ?");
-        self.session.execute(update, values![id.to_string(), holder]).await.map(|_| ())
+        self.session.defer(update, values![id.to_string(), holder]).await
     }
 
     async fn upload_delete(&mut self, id: UploadId) -> Result<bool, StoreError> {
