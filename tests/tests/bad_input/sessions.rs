@@ -104,14 +104,30 @@ async fn many_idle_sessions_disturb_nobody() {
     }
 }
 
-#[tokio::test]
-async fn first_uploads_at_once_do_not_wait_for_one_another() {
-    let registry = TestRegistry::in_memory().await;
+async fn first_uploads_at_once(stores: BackEnd) {
+    let registry = TestRegistry::start(stores).await;
     let admin = registry.admin();
     let began = std::time::Instant::now();
     let names: Vec<String> = (0..100).map(|number| format!("library/new-{number}")).collect();
     futures_util::future::join_all(names.iter().map(|name| admin.begin(name))).await;
     assert!(began.elapsed().as_secs() < 4, "{:?}", began.elapsed());
+    registry.close().await;
+}
+
+#[tokio::test]
+async fn first_uploads_at_once_do_not_wait_for_one_another_in_a_folder() {
+    first_uploads_at_once(BackEnd::Folder).await;
+}
+
+#[tokio::test]
+async fn first_uploads_at_once_do_not_wait_for_one_another_in_memory() {
+    first_uploads_at_once(BackEnd::Memory).await;
+}
+
+#[tokio::test]
+#[ignore = "needs PostgreSQL and S3"]
+async fn first_uploads_at_once_do_not_wait_for_one_another_on_a_server() {
+    first_uploads_at_once(BackEnd::PostgresS3).await;
 }
 
 #[tokio::test]
