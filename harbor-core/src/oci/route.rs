@@ -110,10 +110,11 @@ impl Route {
     }
 }
 
-/// Decodes `%xx`. `None` for a broken escape, or for anything that is not printable ASCII afterwards: nothing that a
-/// route holds is.
+/// Decodes `%xx`. `None` for a broken escape, or for anything that means something else in a path: no tag, digest or
+/// session has such characters.
 fn percent_decode(text: &str) -> Option<Cow<'_, str>> {
-    if !text.contains('%') {
+    let harmless = |byte: u8| byte.is_ascii_graphic() && !b"/%?#".contains(&byte);
+    if text.bytes().all(harmless) {
         return Some(Cow::Borrowed(text));
     }
     let mut decoded = String::with_capacity(text.len());
@@ -123,7 +124,7 @@ fn percent_decode(text: &str) -> Option<Cow<'_, str>> {
             b'%' => hex(bytes.next()?)? << 4 | hex(bytes.next()?)?,
             byte => byte,
         };
-        if !byte.is_ascii_graphic() {
+        if !harmless(byte) {
             return None;
         }
         decoded.push(char::from(byte));
@@ -176,6 +177,8 @@ mod tests {
             "/v2/a%2fb/tags/list",
             "/v2/a/b/manifests/%2e%2e%2fsecret",
             "/v2/a/b/manifests/%zz",
+            "/v2/a/b/blobs/uploads/a%2fb",
+            "/v2/a/b/blobs/uploads/\u{e9}",
             "/v2/a//b/tags/list",
             "/v2/../v2/a/tags/list",
             "/v2/a/b/manifests/",
