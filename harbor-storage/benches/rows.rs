@@ -1,5 +1,7 @@
 //! Reading rows from SQLite in a file, as a server on one node does. `cargo bench -p harbor-storage --bench rows`.
 
+#![allow(clippy::expect_used, reason = "a benchmark that cannot be set up fails by panicking")]
+
 use divan::{Bencher, black_box};
 use harbor_core::Timestamp;
 use harbor_core::access::ProjectFilter;

@@ -66,6 +66,23 @@ impl Harbor {
         Ok(lease)
     }
 
+    /// Gives a lease back in the database, for the client's next request may come to any node. To be called before the
+    /// client is answered; what fails here is left to the end of the lease.
+    pub(in crate::engine) async fn give_back(&self, lease: &Lease) {
+        let Some(holder) = lease.holder() else { return };
+        if let Some(renewal) = &lease.renewal {
+            renewal.abort();
+        }
+        let given = async {
+            let mut write = self.write_as_system().await?;
+            write.rows().upload_release(lease.id, holder).await?;
+            write.commit().await
+        };
+        if let Err(error) = given.await {
+            tracing::warn!(upload = %lease.id, %error, "the lease on an upload was not given back");
+        }
+    }
+
     async fn renew(&self, id: UploadId, holder: &str) -> Result<bool> {
         let mut write = self.write_as_system().await?;
         let now = write.now();

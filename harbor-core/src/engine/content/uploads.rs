@@ -86,12 +86,9 @@ impl Content<'_> {
         shielded(async move {
             let content = harbor.content();
             let session = content.session(&proof, id).await?;
-            let (sink, broken) = session.take(chunk, body).await?;
-            let offset = session.park(sink).await?;
-            match broken {
-                Some(error) => Err(error),
-                None => Ok(UploadStatus { id, offset }),
-            }
+            let appended = session.append(chunk, body).await;
+            harbor.give_back(&session.lease).await;
+            Ok(UploadStatus { id, offset: appended? })
         })
         .await
     }
@@ -111,7 +108,12 @@ impl Content<'_> {
         let (harbor, digest) = (self.harbor.clone(), *digest);
         shielded(async move {
             let content = harbor.content();
-            content.session(&proof, id).await?.finish(chunk, digest, body).await
+            let session = content.session(&proof, id).await?;
+            let stored = session.finish(chunk, digest, body).await;
+            if stored.is_err() {
+                harbor.give_back(&session.lease).await;
+            }
+            stored
         })
         .await
     }
@@ -162,14 +164,20 @@ impl Content<'_> {
     /// [`Error::UploadUnknown`]; [`Error::UploadBusy`] while somebody writes to it.
     pub async fn upload_cancel(&self, proof: Authorized<RepositoryPush>, id: UploadId) -> Result<()> {
         let session = self.session(&proof, id).await?;
-        self.harbor.end_upload(session.upload.id).await
+        let ended = self.harbor.end_upload(session.upload.id).await;
+        if ended.is_err() {
+            self.harbor.give_back(&session.lease).await;
+        }
+        ended
     }
 
     async fn open_session(&self, proof: &Authorized<RepositoryPush>, algorithm: Algorithm) -> Result<Upload> {
         let target = proof.target();
+        // Before the transaction: whoever holds one and waits for another connection can wait for ever.
+        let known = self.repository(&target.name).await?;
         let mut write = self.harbor.write(proof).await?;
         let now = write.now();
-        let repository = match self.repository(&target.name).await? {
+        let repository = match known {
             Some(repository) if repository.project == target.project.id => repository,
             _ => write.rows().repository_ensure(target.project.id, &target.name, now).await?,
         };
@@ -210,8 +218,13 @@ impl Content<'_> {
             }
             lease => lease?,
         };
-        let upload = self.owned_upload(proof, id).await?;
-        Ok(Session { harbor: self.harbor, proof, upload, lease })
+        match self.owned_upload(proof, id).await {
+            Ok(upload) => Ok(Session { harbor: self.harbor, proof, upload, lease }),
+            Err(error) => {
+                self.harbor.give_back(&lease).await;
+                Err(error)
+            }
+        }
     }
 }
 
@@ -230,6 +243,13 @@ impl Checkpoint for Session<'_> {
 }
 
 impl Session<'_> {
+    /// Takes a chunk in and records it, also when it broke off. Yields how far the upload is.
+    async fn append(&self, chunk: Option<ChunkRange>, body: Incoming) -> Result<u64> {
+        let (sink, broken) = self.take(chunk, body).await?;
+        let offset = self.park(sink).await?;
+        broken.map_or(Ok(offset), Err)
+    }
+
     /// Takes a body in. Yields what broke it off, if something did.
     async fn take(&self, chunk: Option<ChunkRange>, body: Incoming) -> Result<(Sink, Option<Error>)> {
         let begin = self.upload.offset;

@@ -1,0 +1,16 @@
+//! What a registry must stand: malformed requests, broken connections, strangers, and stores that fail.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests are tests")]
+
+mod bodies;
+mod connections;
+mod faults;
+mod manifests;
+mod paths;
+mod queries;
+mod sessions;
+mod strangers;
+
+/// A repository of the public project that every registry has.
+const REPO: &str = "library/app";
+/// The digest of nothing.
+const DIGEST: &str = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
