@@ -226,6 +226,7 @@ impl From<RouteError> for Error {
     fn from(error: RouteError) -> Self {
         match error {
             RouteError::Unknown => Self::Unsupported("no such endpoint"),
+            RouteError::Session => Self::UploadUnknown,
             RouteError::Name(error) => Self::NameInvalid(error),
             RouteError::Digest(error) => Self::DigestInvalid(error),
             RouteError::Tag(error) => Self::TagInvalid(error),

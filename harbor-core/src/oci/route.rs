@@ -35,6 +35,9 @@ pub enum RouteError {
     /// No endpoint of the specification has this shape.
     #[error("no such endpoint")]
     Unknown,
+    /// What stands for an upload session holds characters that none has.
+    #[error("no such upload")]
+    Session,
     /// The repository's name is wrong.
     #[error(transparent)]
     Name(#[from] NameError),
@@ -82,7 +85,11 @@ impl Route {
         }
         let (head, last) = rest.rsplit_once('/').ok_or(RouteError::Unknown)?;
         let (head, noun) = head.rsplit_once('/').ok_or(RouteError::Unknown)?;
-        let last = percent_decode(last).ok_or(RouteError::Unknown)?;
+        let last = match (percent_decode(last), noun) {
+            (Some(last), _) => last,
+            (None, "uploads") => return Err(RouteError::Session),
+            (None, _) => return Err(RouteError::Unknown),
+        };
         match noun {
             "tags" if last == "list" => Ok(Self::Tags(head.parse()?)),
             "manifests" => Ok(Self::Manifest(head.parse()?, Reference::parse(&last)?)),

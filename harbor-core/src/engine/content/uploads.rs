@@ -164,7 +164,7 @@ impl Content<'_> {
     /// [`Error::UploadUnknown`]; [`Error::UploadBusy`] while somebody writes to it.
     pub async fn upload_cancel(&self, proof: Authorized<RepositoryPush>, id: UploadId) -> Result<()> {
         let session = self.session(&proof, id).await?;
-        let ended = self.harbor.end_upload(session.upload.id).await;
+        let ended = self.harbor.cancel_upload(session.upload.id).await;
         if ended.is_err() {
             self.harbor.give_back(&session.lease).await;
         }
