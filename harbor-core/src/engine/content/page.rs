@@ -17,8 +17,10 @@ impl PageRequest {
     /// what is not: that comes after everything that it begins like.
     pub(super) fn begin(&self) -> Option<std::borrow::Cow<'_, str>> {
         let after = self.after.as_deref()?;
-        Some(match after.find(|letter: char| !letter.is_ascii()) {
+        // Nothing lies between a text and the same text with NUL, which PostgreSQL does not take.
+        Some(match after.find(|letter: char| letter == '\0' || !letter.is_ascii()) {
             None => after.into(),
+            Some(end) if after[end..].starts_with('\0') => after[..end].into(),
             Some(end) => format!("{}\u{7f}", &after[..end]).into(),
         })
     }
