@@ -62,7 +62,9 @@ impl StoreError {
             std::io::ErrorKind::StorageFull
             | std::io::ErrorKind::QuotaExceeded
             | std::io::ErrorKind::FileTooLarge => StoreErrorKind::Full,
-            std::io::ErrorKind::TimedOut | std::io::ErrorKind::ConnectionRefused => StoreErrorKind::Unavailable,
+            std::io::ErrorKind::TimedOut | std::io::ErrorKind::ConnectionRefused => {
+                StoreErrorKind::Unavailable
+            }
             _ => StoreErrorKind::Other,
         };
         Self::new(kind, context).with_source(source)

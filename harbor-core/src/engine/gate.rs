@@ -227,9 +227,13 @@ impl Write<'_> {
     /// # Errors
     /// As the store fails; `Conflict` when a concurrent transaction won and all may be tried again.
     pub async fn commit(self) -> Result<()> {
-        // The caches forget before and whatever the outcome: after an error it is unknown whether the rows changed.
         let Self { harbor, rows, changes, told, .. } = self;
-        let committed = Invalidate { harbor, changes }.after(rows.commit()).await;
+        // The caches forget whatever the outcome: after an error it is unknown whether the rows changed.
+        let invalidate = Invalidate { harbor: harbor.clone(), changes };
+        // A task of its own: a commit goes on when its caller does not wait for it any more, and what was read before its
+        // end must not be kept.
+        let committing = tokio::spawn(invalidate.after(rows.commit()));
+        let committed = committing.await.map_err(|error| Error::Internal(error.to_string()))?;
         if told {
             harbor.inner.workers.wake_outbox();
         }
@@ -237,19 +241,19 @@ impl Write<'_> {
     }
 }
 
-/// Invalidates when it is dropped, so also when the future that waits for the commit is.
-struct Invalidate<'a> {
-    harbor: &'a Harbor,
+/// Invalidates when it is dropped, so also when the commit panics.
+struct Invalidate {
+    harbor: Harbor,
     changes: Vec<Change>,
 }
 
-impl Invalidate<'_> {
+impl Invalidate {
     async fn after<T>(self, commit: impl Future<Output = T>) -> T {
         commit.await
     }
 }
 
-impl Drop for Invalidate<'_> {
+impl Drop for Invalidate {
     fn drop(&mut self) {
         self.harbor.inner.caches.invalidate(&self.changes);
     }

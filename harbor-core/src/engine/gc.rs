@@ -9,11 +9,15 @@ use super::Harbor;
 use super::gate::contended;
 use crate::access::Authorized;
 use crate::access::permission::GarbageCollect;
+use crate::blob::UploadId;
 use crate::meta::{Blob, BlobId, BlobState, LinkId, Review, ReviewSubject, Upload};
-use crate::{Error, Result};
+use crate::{Error, Result, Timestamp};
 
 /// How much is looked at in one batch.
 const BATCH: u32 = 100;
+
+/// The principal of an upload that is over but whose bytes are still to be removed: no actor has this name.
+const ENDED: &str = "";
 
 /// The longest wait after failures.
 const LONGEST_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
@@ -186,7 +190,7 @@ impl Harbor {
                 lease => lease?,
             };
             report.reviewed += 1;
-            match self.end_upload(&upload).await {
+            match self.end_upload(upload.id).await {
                 Ok(()) => report.uploads += 1,
                 Err(error) => {
                     report.failed += 1;
@@ -199,11 +203,28 @@ impl Harbor {
         Ok(report)
     }
 
-    /// Removes an upload: its bytes first, for its row is what knows of them.
-    pub(super) async fn end_upload(&self, upload: &Upload) -> Result<()> {
-        self.inner.blobs.discard(upload.id, &upload.driver_state).await.map_err(Error::from)?;
+    /// Removes an upload whose lease the caller has: its bytes first, for its row is what knows of them.
+    ///
+    /// Ahead of both, the row is marked, so that nobody goes on with it. One that is gone is left alone: its bytes may have
+    /// become a blob, in a transaction whose answer was lost, or since the caller saw it.
+    pub(super) async fn end_upload(&self, id: UploadId) -> Result<()> {
+        let Some(upload) = contended!(self.mark_ended(id))? else { return Ok(()) };
+        self.inner.blobs.discard(id, &upload.driver_state).await.map_err(Error::from)?;
         let mut write = self.write_as_system().await?;
-        write.rows().upload_delete(upload.id).await?;
+        write.rows().upload_delete(id).await?;
         write.commit().await
+    }
+
+    /// The row as it is now, with the driver's last checkpoint.
+    async fn mark_ended(&self, id: UploadId) -> Result<Option<Upload>> {
+        let mut write = self.write_as_system().await?;
+        let Some(upload) = write.rows().upload(id).await? else { return Ok(None) };
+        let ended = Upload { principal: ENDED.to_owned(), ..upload };
+        // As if it had been idle for ever: what fails after this is tried again soon.
+        if !write.rows().upload_save(&ended, Timestamp::default()).await? {
+            return Ok(None);
+        }
+        write.commit().await?;
+        Ok(Some(ended))
     }
 }

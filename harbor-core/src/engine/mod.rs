@@ -52,7 +52,6 @@ struct Inner {
 
 impl Harbor {
     /// Begins to assemble a registry.
-    #[must_use]
     pub fn builder() -> Builder {
         Builder::default()
     }

@@ -89,13 +89,18 @@ impl<'a> Projects<'a> {
         if self.harbor.read().await?.project(&name).await?.is_some() {
             return Ok(());
         }
+        // Nodes that start at once both try.
+        contended!(self.try_ensure_library(&name))
+    }
+
+    async fn try_ensure_library(&self, name: &ProjectName) -> Result<()> {
         let mut write = self.harbor.write_as_system().await?;
         let now = write.now();
-        let (_, made) = write.rows().project_ensure(&name, true, now).await?;
+        let (_, made) = write.rows().project_ensure(name, true, now).await?;
         if made {
-            write.event(EventKind::ProjectCreated { project: LIBRARY.to_owned() }).await?;
+            write.event(EventKind::ProjectCreated { project: name.to_string() }).await?;
         }
-        write.changed_project(&name);
+        write.changed_project(name);
         write.commit().await
     }
 }

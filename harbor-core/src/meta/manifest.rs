@@ -100,7 +100,7 @@ pub trait ManifestRows {
 #[async_trait]
 pub trait ManifestRowsMut {
     /// Stores a manifest with its references, or yields the one of that digest that is there, locked; the flag tells which
-    /// (true: stored).
+    /// (true: stored). `Conflict` when somebody else stores it at the same time.
     async fn manifest_ensure(&mut self, manifest: &NewManifest<'_>) -> RowResult<(ManifestId, bool)>;
 
     /// The manifest of that digest, locked.

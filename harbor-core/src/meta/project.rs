@@ -32,7 +32,8 @@ pub trait ProjectRows {
 /// Changes projects.
 #[async_trait]
 pub trait ProjectRowsMut {
-    /// Makes a project, or yields the one of that name that is there; the flag tells which (true: made).
+    /// Makes a project, or yields the one of that name that is there; the flag tells which (true: made). `Conflict` when
+    /// somebody else makes it at the same time.
     async fn project_ensure(
         &mut self,
         name: &ProjectName,

@@ -81,7 +81,9 @@ pub trait Transaction:
 ///
 /// Each item, and each method of each row trait, is one test of [`conformance`](super::conformance).
 ///
-/// * **Atomic**: a transaction that is dropped or fails changes nothing; one that is committed changes everything.
+/// * **Atomic**: a transaction that is dropped changes nothing; one that is committed changes everything. One in which a
+///   method failed with a fault of the store changes nothing, and refuses to go on or to be committed. A change that
+///   the store refuses fails at once, or at the latest at the commit.
 /// * **Durable**: when `commit` returns, the changes survive a loss of power.
 /// * **Isolated**: nobody reads what is not committed. A method whose doc says that it *locks* a row makes other
 ///   transactions that lock it wait, so that what was read of the row stays true until the commit.

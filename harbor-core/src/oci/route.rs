@@ -75,7 +75,9 @@ impl Route {
             "/v2/_catalog" => return Ok(Self::Catalog),
             path => path.strip_prefix("/v2/").ok_or(RouteError::Unknown)?,
         };
-        if let Some(name) = rest.strip_suffix("/blobs/uploads/").or_else(|| rest.strip_suffix("/blobs/uploads")) {
+        if let Some(name) =
+            rest.strip_suffix("/blobs/uploads/").or_else(|| rest.strip_suffix("/blobs/uploads"))
+        {
             return Ok(Self::Uploads(name.parse()?));
         }
         let (head, last) = rest.rsplit_once('/').ok_or(RouteError::Unknown)?;
@@ -165,7 +167,9 @@ mod tests {
     fn names_may_hold_the_words_of_routes() {
         let Ok(Route::Tags(name)) = Route::parse("/v2/a/manifests/tags/list") else { panic!() };
         assert_eq!(name.as_str(), "a/manifests");
-        let Ok(Route::Blob(name, _)) = Route::parse(&format!("/v2/blobs/uploads/blobs/{DIGEST}")) else { panic!() };
+        let Ok(Route::Blob(name, _)) = Route::parse(&format!("/v2/blobs/uploads/blobs/{DIGEST}")) else {
+            panic!()
+        };
         assert_eq!(name.as_str(), "blobs/uploads");
     }
 

@@ -57,8 +57,11 @@ impl Dialect {
             (_, "int") => "BIGINT".to_owned(),
             (Self::Sqlite, "key" | "name" | "text") | (Self::Postgres, "text") => "TEXT".to_owned(),
             (Self::Postgres, "key" | "name") => "TEXT COLLATE \"C\"".to_owned(),
-            (Self::MySql, "key") => format!("VARCHAR({length}) CHARACTER SET ascii COLLATE ascii_bin"),
-            (Self::MySql, "name") => format!("VARCHAR({length}) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"),
+            // Of any characters also where all that is stored is ASCII: a column of ASCII is not compared with a parameter
+            // that is not, but refuses it.
+            (Self::MySql, "key" | "name") => {
+                format!("VARCHAR({length}) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin")
+            }
             (Self::MySql, "text") => "LONGTEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin".to_owned(),
             (Self::Sqlite, "bytes") => "BLOB".to_owned(),
             (Self::Postgres, "bytes") => "BYTEA".to_owned(),

@@ -5,6 +5,7 @@
 
 mod dialect;
 mod error;
+mod guarded;
 mod migrate;
 mod rows;
 #[cfg(any(feature = "postgres", feature = "mysql"))]

@@ -14,7 +14,20 @@ use super::server::{PATIENCE, server_database};
 use super::session::{Row, Session, bind, session};
 use super::statement::{Statement, Value};
 
-server_database!(MySqlDatabase, MySqlSession, MySqlTransaction, MySql, Dialect::MySql, Row::MySql);
+// The migrator's own lock waits for -1 seconds, which MariaDB takes for none at all.
+const LOCK: &str = "SELECT GET_LOCK(CONCAT('harbor-', MD5(DATABASE())), 600)";
+const UNLOCK: &str = "SELECT RELEASE_LOCK(CONCAT('harbor-', MD5(DATABASE())))";
+
+server_database!(
+    MySqlDatabase,
+    MySqlSession,
+    MySqlTransaction,
+    MySql,
+    Dialect::MySql,
+    Row::MySql,
+    LOCK,
+    UNLOCK
+);
 
 impl MySqlDatabase {
     /// Connects, and migrates what is missing.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use harbor_core::{StoreError, StoreErrorKind};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{AssertSqlSafe, Postgres};
+use sqlx::{AssertSqlSafe, Executor, Postgres};
 
 use super::dialect::Dialect;
 use super::error::map;
@@ -14,7 +14,20 @@ use super::server::{PATIENCE, server_database};
 use super::session::{Row, Session, bind, session};
 use super::statement::{Statement, Value};
 
-server_database!(PgDatabase, PgSession, PgTransaction, Postgres, Dialect::Postgres, Row::Postgres);
+// The migrator's own lock does.
+const LOCK: &str = "SELECT 1";
+const UNLOCK: &str = "SELECT 1";
+
+server_database!(
+    PgDatabase,
+    PgSession,
+    PgTransaction,
+    Postgres,
+    Dialect::Postgres,
+    Row::Postgres,
+    LOCK,
+    UNLOCK
+);
 
 impl PgDatabase {
     /// Connects, and migrates what is missing.

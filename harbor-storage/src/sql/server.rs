@@ -2,7 +2,7 @@
 
 /// Makes the database and session types for one of them.
 macro_rules! server_database {
-    ($database:ident, $session:ident, $transaction:ident, $kind:ty, $dialect:expr, $row:path) => {
+    ($database:ident, $session:ident, $transaction:ident, $kind:ty, $dialect:expr, $row:path, $lock:expr, $unlock:expr) => {
         /// A pool of connections to the server.
         #[derive(Debug)]
         pub(super) struct $database {
@@ -30,8 +30,12 @@ macro_rules! server_database {
             }
 
             async fn migrate(&self) -> Result<(), StoreError> {
-                let mut connection = self.pool.acquire().await.map_err(|error| map("connecting", error))?;
-                super::migrate::run($dialect, &mut *connection).await
+                let failed = |error| map("migrating the database", error);
+                let mut connection = self.pool.acquire().await.map_err(failed)?;
+                connection.execute($lock).await.map_err(failed)?;
+                let migrated = super::migrate::run($dialect, &mut *connection).await;
+                connection.execute($unlock).await.map_err(failed)?;
+                migrated
             }
         }
 

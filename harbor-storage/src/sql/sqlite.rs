@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use harbor_core::{StoreError, StoreErrorKind};
 use futures_util::{Stream, TryStreamExt};
+use harbor_core::{StoreError, StoreErrorKind};
 use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteQueryResult, SqliteRow, SqliteSynchronous,
+    SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteQueryResult, SqliteRow,
+    SqliteSynchronous,
 };
 use sqlx::{AssertSqlSafe, Connection, Either, Executor, Sqlite, SqliteConnection, SqlitePool};
 use tokio::sync::{Mutex, OwnedMutexGuard, oneshot};
@@ -32,8 +33,27 @@ const BUSY: Duration = Duration::from_secs(5);
 pub(super) struct SqliteDatabase {
     readers: SqlitePool,
     writer: Arc<Mutex<Writer>>,
-    /// Held for as long as the database is open: the lock of the operating system, which ends with the process.
-    _lock: Option<std::fs::File>,
+    /// Let go when the database is closed.
+    place: std::sync::Mutex<Option<Place>>,
+}
+
+/// What belongs to an open database beside its connections.
+#[derive(Debug)]
+enum Place {
+    /// The lock of the operating system, which ends with the process.
+    Locked { _file: std::fs::File },
+    /// A folder that goes with the database.
+    Passing(PathBuf),
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if let Self::Passing(folder) = self
+            && let Err(error) = std::fs::remove_dir_all(&*folder)
+        {
+            tracing::warn!(folder = %folder.display(), %error, "a passing database was left behind");
+        }
+    }
 }
 
 impl SqliteDatabase {
@@ -46,22 +66,24 @@ impl SqliteDatabase {
             .journal_mode(SqliteJournalMode::Wal)
             // In WAL mode only FULL syncs at each commit, and an answered push must survive a loss of power.
             .synchronous(SqliteSynchronous::Full);
-        Self::connect(options, Some(lock)).await
+        Self::connect(options, Place::Locked { _file: lock }).await
     }
 
     /// A database in memory, which is gone with this value.
+    ///
+    /// In files all the same, in a file system that is memory where there is one: of a database in SQLite's own memory,
+    /// readers wait for the writer, and a writer that reads on the side waits for itself.
     pub(super) async fn in_memory() -> Result<Self, StoreError> {
-        // SQLite's memdb: connections of this process that give the same name share it.
-        let name = format!("/harbor-{}", uuid::Uuid::new_v4());
+        let folder = passing_folder()?;
         let options = SqliteConnectOptions::new()
-            .filename(name)
-            .vfs("memdb")
-            .journal_mode(SqliteJournalMode::Memory)
+            .filename(folder.join("registry.db"))
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Off);
-        Self::connect(options, None).await
+        Self::connect(options, Place::Passing(folder)).await
     }
 
-    async fn connect(options: SqliteConnectOptions, lock: Option<std::fs::File>) -> Result<Self, StoreError> {
+    async fn connect(options: SqliteConnectOptions, place: Place) -> Result<Self, StoreError> {
         let options = options
             .foreign_keys(true)
             .busy_timeout(BUSY)
@@ -81,8 +103,15 @@ impl SqliteDatabase {
             .connect_with(options.pragma("query_only", "true"))
             .await
             .map_err(opened)?;
-        let writer = Writer { connection, open: false, dirty: false, broken: false, waiting: Vec::new() };
-        Ok(Self { readers, writer: Arc::new(Mutex::new(writer)), _lock: lock })
+        let writer = Writer {
+            connection: Some(connection),
+            open: false,
+            dirty: false,
+            broken: false,
+            waiting: Vec::new(),
+        };
+        let place = std::sync::Mutex::new(Some(place));
+        Ok(Self { readers, writer: Arc::new(Mutex::new(writer)), place })
     }
 
     pub(super) async fn read(&self) -> Result<Box<dyn Session>, StoreError> {
@@ -92,7 +121,7 @@ impl SqliteDatabase {
 
     pub(super) async fn begin(&self) -> Result<Box<dyn Session>, StoreError> {
         let mut writer = Arc::clone(&self.writer).lock_owned().await;
-        let begun = writer.begin().await;
+        let begun = writer.begin().await?;
         Ok(Box::new(WriteSession {
             writer: Some(writer),
             owner: Arc::clone(&self.writer),
@@ -109,8 +138,29 @@ impl SqliteDatabase {
 
     pub(super) async fn close(&self) {
         self.readers.close().await;
-        self.writer.lock().await.flush().await;
+        let mut writer = self.writer.lock().await;
+        writer.flush().await;
+        if let Some(connection) = writer.connection.take()
+            && let Err(error) = connection.close().await
+        {
+            tracing::warn!(%error, "the database was not closed in good order");
+        }
+        drop(self.place.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take());
     }
+}
+
+/// A folder that nobody else can look into.
+fn passing_folder() -> Result<PathBuf, StoreError> {
+    use std::os::unix::fs::DirBuilderExt;
+
+    let name = format!("harbor-{}", uuid::Uuid::new_v4());
+    let make = |parent: PathBuf| {
+        let folder = parent.join(&name);
+        std::fs::DirBuilder::new().mode(0o700).create(&folder).map(|()| folder)
+    };
+    make(PathBuf::from("/dev/shm"))
+        .or_else(|_| make(std::env::temp_dir()))
+        .map_err(|error| StoreError::io("making a folder for a database in memory", error))
 }
 
 /// Takes the lock on the database. Caches rely on it: no other process changes the rows.
@@ -144,7 +194,8 @@ fn lock_file(path: &Path) -> Result<std::fs::File, StoreError> {
 /// at once cost one too. What a transaction reads of an earlier one in the group is committed with it or not at all.
 #[derive(Debug)]
 struct Writer {
-    connection: SqliteConnection,
+    /// `None` when the database was closed.
+    connection: Option<SqliteConnection>,
     /// The outer transaction is open.
     open: bool,
     /// A savepoint is open. Left set by a transaction that was dropped.
@@ -156,8 +207,13 @@ struct Writer {
 }
 
 impl Writer {
+    fn connection(&mut self) -> Result<&mut SqliteConnection, StoreError> {
+        let closed = || StoreError::new(StoreErrorKind::Unavailable, "the database was closed");
+        self.connection.as_mut().ok_or_else(closed)
+    }
+
     async fn run(&mut self, statement: &'static str) -> Result<(), StoreError> {
-        let ran = self.connection.execute(statement).await;
+        let ran = self.connection()?.execute(statement).await;
         ran.map(|_| ()).map_err(|error| map("controlling a transaction", error))
     }
 
@@ -171,14 +227,17 @@ impl Writer {
             // Fails when SQLite rolled back by itself.
             let _ = self.run("ROLLBACK").await;
             (self.broken, self.dirty, self.open) = (false, false, false);
-            self.answer(|| Err(StoreError::new(StoreErrorKind::Other, "a statement of the same commit failed")));
+            self.answer(|| {
+                Err(StoreError::new(StoreErrorKind::Other, "a statement of the same commit failed"))
+            });
         }
     }
 
     /// The statements that begin a transaction; they run with its first one.
-    async fn begin(&mut self) -> &'static str {
+    async fn begin(&mut self) -> Result<&'static str, StoreError> {
+        self.connection()?;
         self.tidy().await;
-        if self.open { "SAVEPOINT one; " } else { "BEGIN IMMEDIATE; SAVEPOINT one; " }
+        Ok(if self.open { "SAVEPOINT one; " } else { "BEGIN IMMEDIATE; SAVEPOINT one; " })
     }
 
     /// Commits the outer transaction and answers everybody who waits for it.
@@ -238,7 +297,7 @@ impl WriteSession {
         (writer.open, writer.dirty) = (true, true);
         let query = bind!(sqlx::query::<Sqlite>(AssertSqlSafe(text)), values);
         // Several statements in one call are something that only sqlx's SQLite driver does, and keeps prepared.
-        let ran = collect(writer.connection.fetch_many(query)).await;
+        let ran = collect(writer.connection()?.fetch_many(query)).await;
         ran.map_err(|error| {
             let error = map("running a statement", error);
             // Other faults may have rolled back the outer transaction too.
@@ -263,7 +322,11 @@ async fn collect(
 
 #[async_trait]
 impl Session for WriteSession {
-    async fn fetch(&mut self, statement: &'static Statement, values: Vec<Value>) -> Result<Vec<Row>, StoreError> {
+    async fn fetch(
+        &mut self,
+        statement: &'static Statement,
+        values: Vec<Value>,
+    ) -> Result<Vec<Row>, StoreError> {
         Ok(self.run(statement.rendered(Dialect::Sqlite), values).await?.0)
     }
 
@@ -271,7 +334,11 @@ impl Session for WriteSession {
         Ok(self.run(&Dialect::Sqlite.render(&statement), values).await?.0)
     }
 
-    async fn execute(&mut self, statement: &'static Statement, values: Vec<Value>) -> Result<u64, StoreError> {
+    async fn execute(
+        &mut self,
+        statement: &'static Statement,
+        values: Vec<Value>,
+    ) -> Result<u64, StoreError> {
         Ok(self.run(statement.rendered(Dialect::Sqlite), values).await?.1)
     }
 

@@ -119,12 +119,12 @@ impl MetadataStore for SqlMetadata {
 
     async fn read(&self) -> Result<Box<dyn Reads>, StoreError> {
         let session: Box<dyn Session> = each!(self, read)?;
-        Ok(Box::new(Rows { session }))
+        Ok(Box::new(Rows::new(session)))
     }
 
     async fn begin(&self) -> Result<Box<dyn Transaction>, StoreError> {
         let session: Box<dyn Session> = each!(self, begin)?;
-        Ok(Box::new(Rows { session }))
+        Ok(Box::new(Rows::new(session)))
     }
 
     async fn check(&self) -> Result<(), StoreError> {

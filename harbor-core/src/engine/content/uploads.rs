@@ -12,8 +12,15 @@ use crate::meta::{BlobState, ReviewSubject, Upload};
 use crate::oci::{Algorithm, ChunkRange, Digest};
 use crate::{Error, Result};
 
-/// The principal of a session that is over but whose bytes are still to be removed: no actor has this name.
-const ENDED: &str = "";
+/// What came of making a blob visible.
+enum Linked {
+    /// The row names the bytes just written.
+    Used,
+    /// The content was here already.
+    Unused,
+    /// Garbage collection was deleting that content, and its bytes may still be there.
+    Condemned(Location),
+}
 
 /// How an upload shall begin.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -157,7 +164,7 @@ impl Content<'_> {
     /// [`Error::UploadUnknown`]; [`Error::UploadBusy`] while somebody writes to it.
     pub async fn upload_cancel(&self, proof: Authorized<RepositoryPush>, id: UploadId) -> Result<()> {
         let session = self.session(&proof, id).await?;
-        let ended = self.harbor.end_upload(&session.upload).await;
+        let ended = self.harbor.end_upload(session.upload.id).await;
         if ended.is_err() {
             self.harbor.give_back(&session.lease).await;
         }
@@ -338,11 +345,28 @@ impl Session<'_> {
         if !hashed {
             self.verify(&location, size, expected).await?;
         }
-        if !contended!(self.link(expected, size, &location))? {
-            // The content was here already. The bytes just written go, and the row that knows of them after them.
-            self.harbor.end_upload(&self.upload).await?;
+        if !self.publish(expected, size, &location).await? {
+            // The bytes just written go, and the row that knows of them after them.
+            self.abandon().await;
         }
         Ok(StoredBlob { digest: expected, size })
+    }
+
+    /// Makes the blob visible. False when the content was here already, so that the bytes just committed are of no use.
+    async fn publish(&self, digest: Digest, size: u64, location: &Location) -> Result<bool> {
+        let mut cleared = None;
+        loop {
+            match contended!(self.link(digest, size, location, cleared.as_ref()))? {
+                Linked::Used => return Ok(true),
+                Linked::Unused => return Ok(false),
+                // The row forgets where they are, so they go first; nothing lives at a condemned location again.
+                Linked::Condemned(old) => {
+                    self.harbor.inner.blobs.delete(&old).await?;
+                    self.harbor.inner.caches.drop_small_blob(&old);
+                    cleared = Some(old);
+                }
+            }
+        }
     }
 
     /// Hashes content again, in the algorithm that the client named only at the end.
@@ -350,14 +374,20 @@ impl Session<'_> {
         let actual = rehash(self.harbor, location, size, expected.algorithm()).await?;
         let verdict = agree(expected, actual);
         if verdict.is_err() {
-            self.harbor.end_upload(&self.upload).await?;
+            self.abandon().await;
         }
         verdict
     }
 
-    /// Makes the blob visible in the repository, and ends the session, at once. False when the content was here already,
-    /// so that the bytes just committed are of no use.
-    async fn link(&self, digest: Digest, size: u64, location: &Location) -> Result<bool> {
+    /// Makes the blob visible in the repository, and ends the session, at once. A condemned blob is revived when the bytes
+    /// that it had are `cleared`.
+    async fn link(
+        &self,
+        digest: Digest,
+        size: u64,
+        location: &Location,
+        cleared: Option<&Location>,
+    ) -> Result<Linked> {
         let mut write = self.write().await?;
         let now = write.now();
         let due = now.plus(self.harbor.settings().gc_grace);
@@ -365,6 +395,9 @@ impl Session<'_> {
         let blob = rows.blob_ensure(&digest, size, location, now).await?;
         let revived = blob.state == BlobState::Condemned;
         if revived {
+            if cleared != Some(&blob.location) {
+                return Ok(Linked::Condemned(blob.location));
+            }
             rows.blob_revive(blob.id, location).await?;
         }
         let used = revived || blob.location == *location;
@@ -373,19 +406,20 @@ impl Session<'_> {
         let ended = if used {
             rows.upload_delete(self.upload.id).await?
         } else {
-            rows.upload_save(&Upload { principal: ENDED.to_owned(), ..self.upload.clone() }, now).await?
+            // It stays, to be ended: its row knows of the bytes.
+            rows.upload(self.upload.id).await?.is_some()
         };
         if !ended {
             return Err(Error::UploadUnknown);
         }
         write.changed_blob(self.upload.repository, &digest);
         write.commit().await?;
-        Ok(used)
+        Ok(if used { Linked::Used } else { Linked::Unused })
     }
 
     /// Removes a session that nobody will go on with. What fails here is left to the expiry of uploads.
     async fn abandon(&self) {
-        if let Err(error) = self.harbor.end_upload(&self.upload).await {
+        if let Err(error) = self.harbor.end_upload(self.upload.id).await {
             tracing::warn!(upload = %self.upload.id, %error, "a failed upload was left to expire");
         }
     }

@@ -100,6 +100,10 @@ impl ManifestRows for Rows {
             "SELECT id, digest, media_type, size, artifact_type, annotations FROM manifests \
              WHERE repository_id = ? AND subject = ? AND id > ? AND artifact_type = ? ORDER BY id LIMIT ?"
         );
+        if artifact_type.is_some_and(|wanted| wanted.contains('\0')) {
+            // Nothing stored has a NUL, and PostgreSQL refuses to look for one.
+            return Ok(Vec::new());
+        }
         let after = after.map_or(0, ManifestId::get);
         let mut parameters = values![repository.get(), subject.to_string(), after];
         let statement = match artifact_type {
@@ -117,9 +121,16 @@ impl ManifestRows for Rows {
 #[async_trait]
 impl ManifestRowsMut for Rows {
     async fn manifest_ensure(&mut self, new: &NewManifest<'_>) -> Result<(ManifestId, bool), StoreError> {
+        if let Some(id) = self.manifest_lock(new.repository, &new.digest).await? {
+            // A sparse manifest that is pushed again refers to what came since.
+            self.put_references(id, new).await?;
+            return Ok((id, false));
+        }
+        // Without an upsert, of which MySQL does not tell whether it inserted. Somebody else's is a conflict, and is found
+        // by the next try.
         let insert = sql!(
             "INSERT INTO manifests (repository_id, digest, media_type, artifact_type, subject, size, annotations, \
-             payload, pushed_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (repository_id, digest) DO NOTHING"
+             payload, pushed_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
         );
         let annotations = serde_json::to_string(new.annotations).map_err(|error| {
             StoreError::new(StoreErrorKind::Other, "annotations cannot be stored").with_source(error)
@@ -135,12 +146,11 @@ impl ManifestRowsMut for Rows {
             new.payload.as_ref(),
             new.now.micros(),
         ];
-        let stored = self.session.execute(insert, parameters).await? == 1;
+        self.session.execute(insert, parameters).await?;
         let id = self.manifest_lock(new.repository, &new.digest).await?;
         let id = id.ok_or_else(|| StoreError::new(StoreErrorKind::Conflict, "storing a manifest"))?;
-        // Also when it was there: a sparse manifest that is pushed again refers to what came since.
         self.put_references(id, new).await?;
-        Ok((id, stored))
+        Ok((id, true))
     }
 
     async fn manifest_lock(

@@ -16,13 +16,20 @@ use harbor_core::StoreError;
 use harbor_core::meta::Transaction;
 use harbor_core::oci::Digest;
 
+use super::guarded::Guarded;
 use super::session::{Row, Session};
 use super::statement::Value;
 
 /// The rows, on one session.
 #[derive(Debug)]
 pub(super) struct Rows {
-    pub(super) session: Box<dyn Session>,
+    session: Guarded,
+}
+
+impl Rows {
+    pub(super) fn new(session: Box<dyn Session>) -> Self {
+        Self { session: Guarded { session, failed: false } }
+    }
 }
 
 #[async_trait]
@@ -50,6 +57,12 @@ fn pieces(digests: &[Digest]) -> impl Iterator<Item = Vec<Value>> {
         let filler = chunk.last().into_iter().cycle();
         chunk.iter().chain(filler).take(PIECE).map(|digest| Value::Text(digest.to_string())).collect()
     })
+}
+
+/// Where a list goes on that is ordered by names. PostgreSQL takes no NUL in a text; no name has one either, and what comes
+/// after a text with a NUL comes after the part before it.
+fn beginning(after: Option<&str>) -> &str {
+    after.map_or("", |after| after.split_once('\0').map_or(after, |(before, _)| before))
 }
 
 /// The one row that a statement found, if it found one.

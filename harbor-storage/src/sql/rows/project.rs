@@ -46,16 +46,12 @@ impl ProjectRowsMut for Rows {
         if let Some(project) = self.project(name).await? {
             return Ok((project, false));
         }
-        let insert = sql!(
-            "INSERT INTO projects (name, is_public, created_at) VALUES (?, ?, ?) ON CONFLICT (name) DO NOTHING"
-        );
-        let made =
-            self.session.execute(insert, values![name.as_str(), i64::from(public), now.micros()]).await?;
-        let project = self.project(name).await?.ok_or_else(|| {
-            // Made and deleted by somebody else since.
-            StoreError::new(StoreErrorKind::Conflict, "making a project")
-        })?;
-        Ok((project, made == 1))
+        // Without an upsert, of which MySQL does not tell whether it inserted. Somebody else's is a conflict, and is found
+        // by the next try.
+        let insert = sql!("INSERT INTO projects (name, is_public, created_at) VALUES (?, ?, ?)");
+        self.session.execute(insert, values![name.as_str(), i64::from(public), now.micros()]).await?;
+        let lost = || StoreError::new(StoreErrorKind::Conflict, "making a project");
+        Ok((self.project(name).await?.ok_or_else(lost)?, true))
     }
 
     async fn project_delete(&mut self, id: ProjectId) -> Result<bool, StoreError> {

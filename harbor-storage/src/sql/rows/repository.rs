@@ -4,7 +4,7 @@ use harbor_core::meta::{ProjectId, Repository, RepositoryId, RepositoryRows, Rep
 use harbor_core::oci::RepositoryName;
 use harbor_core::{StoreError, StoreErrorKind, Timestamp};
 
-use super::{Rows, first};
+use super::{Rows, beginning, first};
 use crate::sql::statement::{sql, values};
 
 #[async_trait]
@@ -27,7 +27,7 @@ impl RepositoryRows for Rows {
         after: Option<&str>,
         limit: u32,
     ) -> Result<Vec<RepositoryName>, StoreError> {
-        let values = values![after.unwrap_or(""), limit];
+        let values = values![beginning(after), limit];
         let rows = match filter {
             ProjectFilter::All => {
                 let list = sql!(

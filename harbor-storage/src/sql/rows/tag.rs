@@ -3,7 +3,7 @@ use harbor_core::meta::{ManifestId, RepositoryId, TagRows, TagRowsMut};
 use harbor_core::oci::{Digest, Tag};
 use harbor_core::{StoreError, Timestamp};
 
-use super::{Rows, first};
+use super::{Rows, beginning, first};
 use crate::sql::statement::{sql, values};
 
 #[async_trait]
@@ -23,8 +23,10 @@ impl TagRows for Rows {
         after: Option<&str>,
         limit: u32,
     ) -> Result<Vec<Tag>, StoreError> {
-        let list = sql!("LIST SELECT name AS entry FROM tags WHERE repository_id = ? AND name > ? ORDER BY name LIMIT ?");
-        let rows = self.session.fetch(list, values![repository.get(), after.unwrap_or(""), limit]).await?;
+        let list = sql!(
+            "LIST SELECT name AS entry FROM tags WHERE repository_id = ? AND name > ? ORDER BY name LIMIT ?"
+        );
+        let rows = self.session.fetch(list, values![repository.get(), beginning(after), limit]).await?;
         super::entries(&rows)
     }
 }

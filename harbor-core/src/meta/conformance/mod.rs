@@ -1,0 +1,133 @@
+//! The conformance suite of [`MetadataStore`]: every clause of its contract, and every row method, as a test that any driver
+//! can run.
+//!
+//! A driver proves itself with one line in its own tests:
+//!
+//! ```
+//! use std::sync::Arc;
+//! use harbor_core::meta::MetadataStore;
+//! use harbor_core::meta::conformance::MetadataFixture;
+//!
+//! # async fn connect() -> Arc<dyn MetadataStore> { unimplemented!() }
+//! struct MyStore;
+//!
+//! #[async_trait::async_trait]
+//! impl MetadataFixture for MyStore {
+//!     async fn open(&self) -> Arc<dyn MetadataStore> {
+//!         connect().await
+//!     }
+//! }
+//!
+//! harbor_core::metadata_store_conformance!(MyStore);
+//! # mod ignored {
+//! # use super::MyStore;
+//! // Or, when the driver needs a server that is not always there, with attributes for each test:
+//! harbor_core::metadata_store_conformance!(MyStore, #[ignore = "needs a server"]);
+//! # }
+//! # fn main() {}
+//! ```
+
+// A test suite: it fails by panicking, and it ships in the library only so that others can run it.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod atomicity;
+mod blobs;
+mod contention;
+mod kit;
+mod links;
+mod lists;
+mod manifests;
+mod names;
+mod outbox;
+mod reviews;
+mod uploads;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+pub use atomicity::{
+    committed, dropped, failed, failing_neighbour, group_commit, healthy, isolated, read_in_a_transaction,
+    reads_do_not_wait,
+};
+pub use blobs::{
+    blob_condemn_and_revive, blob_delete, blob_delete_of_linked, blob_ensure, blob_is_linked, blob_lock,
+    blob_locks_wait, blob_repositories,
+};
+pub use contention::{
+    deadlock, ensure_at_once, lease_at_once, lock_waits, locks_of_one_order, manifest_at_once,
+    settings_at_once,
+};
+pub use links::{
+    link_delete, link_delete_of_referenced, link_ensure, link_ensure_of_nothing, link_is_referenced,
+    link_is_referenced_by_sparse, link_lock, linked_blob, links_lock,
+};
+pub use lists::{catalog_filtered, catalog_paged, order_of_bytes, projects_paged, tags_paged};
+pub use manifests::{
+    dangling, large_payload, manifest_by_tag, manifest_delete, manifest_ensure, manifest_lock,
+    manifests_present, referrers, tag_delete, tag_put,
+};
+pub use names::{
+    case_and_accents, keys_are_never_used_again, project_delete, project_delete_with_repositories,
+    project_ensure, repository_ensure, repository_ensure_without_project, unicode,
+};
+pub use outbox::{audit, event_cursor, events, events_delete, setting_claim, setting_put};
+pub use reviews::{review_delete, review_extend, review_lock, review_postpone, review_put, reviews_due};
+pub use uploads::{upload_delete, upload_insert, upload_lease, upload_release, upload_save, uploads_idle};
+
+use super::MetadataStore;
+
+/// A store to test.
+#[async_trait]
+pub trait MetadataFixture: Send + Sync {
+    /// The store, which was empty when the fixture was made. Each call yields a handle of its own, as another node would
+    /// have it, where the store is shared; and the same handle where it is exclusive.
+    async fn open(&self) -> Arc<dyn MetadataStore>;
+}
+
+/// Runs one clause to its end, on a runtime of its own with four threads.
+pub fn run(clause: impl Future<Output = ()>) {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(4).enable_all().build();
+    runtime.expect("a runtime").block_on(clause);
+}
+
+/// Makes one `#[test]` of each clause of the contract of [`MetadataStore`](crate::meta::MetadataStore), and of each row
+/// method.
+///
+/// The first argument is an expression that yields a fresh [`MetadataFixture`]; it is evaluated once per test. What follows
+/// are attributes for each test, such as `#[ignore = "needs a server"]`.
+#[macro_export]
+macro_rules! metadata_store_conformance {
+    ($fixture:expr $(, $(#[$attribute:meta])*)?) => {
+        $crate::metadata_store_conformance! { @all $fixture, [$($(#[$attribute])*)?],
+            healthy committed dropped failed isolated read_in_a_transaction reads_do_not_wait failing_neighbour
+            group_commit
+            lock_waits locks_of_one_order deadlock ensure_at_once manifest_at_once lease_at_once settings_at_once
+            case_and_accents keys_are_never_used_again unicode
+            project_ensure project_delete project_delete_with_repositories
+            repository_ensure repository_ensure_without_project
+            order_of_bytes projects_paged tags_paged catalog_paged catalog_filtered
+            blob_ensure blob_lock blob_locks_wait blob_condemn_and_revive blob_delete blob_delete_of_linked
+            blob_is_linked blob_repositories
+            linked_blob link_ensure link_ensure_of_nothing link_lock links_lock link_is_referenced
+            link_is_referenced_by_sparse link_delete link_delete_of_referenced
+            manifest_ensure manifest_lock manifest_by_tag manifests_present manifest_delete large_payload referrers
+            tag_put tag_delete dangling
+            upload_insert upload_save upload_lease upload_release upload_delete uploads_idle
+            reviews_due review_put review_extend review_postpone review_lock review_delete
+            events event_cursor events_delete audit setting_put setting_claim
+        }
+    };
+    (@all $fixture:expr, $attributes:tt, $($clause:ident)*) => {
+        $($crate::metadata_store_conformance! { @one $fixture, $attributes, $clause })*
+    };
+    (@one $fixture:expr, [$($attribute:tt)*], $clause:ident) => {
+        #[test]
+        $($attribute)*
+        fn $clause() {
+            $crate::meta::conformance::run(async {
+                $crate::meta::conformance::$clause(&$fixture).await;
+            });
+        }
+    };
+}

@@ -1,0 +1,96 @@
+//! The row methods of events, the audit log and settings.
+
+use super::MetadataFixture;
+use super::kit::{at, begin, read, set, setting};
+use crate::meta::{AuditRow, ProjectId};
+
+/// `event_insert` and `events`, by number, after a number.
+pub async fn events(fixture: &dyn MetadataFixture) {
+    let store = fixture.open().await;
+    let mut rows = begin(&store).await;
+    for number in 0..5 {
+        rows.event_insert(at(number), &format!("event {number}")).await.unwrap();
+    }
+    rows.commit().await.unwrap();
+    let mut rows = read(&store).await;
+    let all = rows.events(0, 9).await.unwrap();
+    assert!(all.is_sorted_by(|a, b| a.id < b.id));
+    assert_eq!(all.iter().map(|event| event.at).collect::<Vec<_>>(), (0..5).map(at).collect::<Vec<_>>());
+    assert_eq!(all[3].body, "event 3");
+    assert_eq!(rows.events(all[1].id, 2).await.unwrap(), all[2..4]);
+    assert_eq!(rows.events(all[4].id, 2).await.unwrap(), []);
+}
+
+/// `event_cursor` and `event_cursor_put`, one for each sink.
+pub async fn event_cursor(fixture: &dyn MetadataFixture) {
+    let store = fixture.open().await;
+    let mut rows = begin(&store).await;
+    assert_eq!(rows.event_cursor("bus").await.unwrap(), None);
+    rows.event_cursor_put("bus", 7).await.unwrap();
+    rows.event_cursor_put("other", i64::MAX).await.unwrap();
+    rows.event_cursor_put("bus", 9).await.unwrap();
+    rows.commit().await.unwrap();
+    let mut rows = read(&store).await;
+    assert_eq!(rows.event_cursor("bus").await.unwrap(), Some(9));
+    assert_eq!(rows.event_cursor("other").await.unwrap(), Some(i64::MAX));
+}
+
+/// `events_delete` deletes up to a number, and tells how many.
+pub async fn events_delete(fixture: &dyn MetadataFixture) {
+    let store = fixture.open().await;
+    let mut rows = begin(&store).await;
+    for _ in 0..4 {
+        rows.event_insert(at(0), "event").await.unwrap();
+    }
+    let all = rows.events(0, 9).await.unwrap();
+    assert_eq!(rows.events_delete(all[1].id).await.unwrap(), 2);
+    assert_eq!(rows.events_delete(all[1].id).await.unwrap(), 0);
+    assert_eq!(rows.events(0, 9).await.unwrap(), all[2..]);
+}
+
+/// `audit_insert` and `audit_rows`, by key, after a key.
+pub async fn audit(fixture: &dyn MetadataFixture) {
+    let store = fixture.open().await;
+    let line = |number: i64, project| AuditRow {
+        at: at(number),
+        actor: "user:somebody".to_owned(),
+        operation: "artifact:delete".to_owned(),
+        project,
+        resource: format!("one/two@{number}"),
+    };
+    let lines = [line(1, None), line(2, Some(ProjectId::new(5))), line(3, None)];
+    let mut rows = begin(&store).await;
+    for line in &lines {
+        rows.audit_insert(line).await.unwrap();
+    }
+    rows.commit().await.unwrap();
+    let mut rows = read(&store).await;
+    let all = rows.audit_rows(0, 9).await.unwrap();
+    assert_eq!(all.iter().map(|(_, line)| line.clone()).collect::<Vec<_>>(), lines);
+    assert_eq!(rows.audit_rows(all[0].0, 1).await.unwrap(), all[1..2]);
+    assert_eq!(rows.audit_rows(all[2].0, 9).await.unwrap(), []);
+}
+
+/// `setting_put` sets a value, whatever it was.
+pub async fn setting_put(fixture: &dyn MetadataFixture) {
+    let store = fixture.open().await;
+    assert_eq!(setting(&store, "key").await, None);
+    let long = "long ".repeat(100_000);
+    for value in ["one", "two", "two", "", &long] {
+        set(&store, "key", value).await;
+        assert!(setting(&store, "key").await.as_deref() == Some(value));
+    }
+    assert_eq!(setting(&store, "Key").await, None);
+}
+
+/// `setting_claim` sets a value where there is none, and yields the one that is then there.
+pub async fn setting_claim(fixture: &dyn MetadataFixture) {
+    let store = fixture.open().await;
+    let mut rows = begin(&store).await;
+    assert_eq!(rows.setting_claim("key", "first").await.unwrap(), "first");
+    assert_eq!(rows.setting_claim("key", "second").await.unwrap(), "first");
+    rows.commit().await.unwrap();
+    let mut rows = begin(&store).await;
+    assert_eq!(rows.setting_claim("key", "third").await.unwrap(), "first");
+    assert_eq!(rows.setting("key").await.unwrap().as_deref(), Some("first"));
+}
