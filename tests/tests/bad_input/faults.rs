@@ -33,7 +33,12 @@ fn is_silent(answer: &Answer, statuses: &[u16]) {
 }
 
 /// Everything that asks a store.
-async fn ask(registry: &TestRegistry, set: &DataSet, at: &str, of_metadata: bool) -> Vec<Answer> {
+async fn ask(
+    registry: &TestRegistry,
+    set: &DataSet,
+    [at, given_up]: [&str; 2],
+    of_metadata: bool,
+) -> Vec<Answer> {
     let admin = registry.admin();
     let blob = Piece::blob(Algorithm::Sha256, 100);
     let mut answers = vec![
@@ -43,7 +48,7 @@ async fn ask(registry: &TestRegistry, set: &DataSet, at: &str, of_metadata: bool
             .await,
         admin.patch(at).body("more").await,
         admin.put(at).query("digest", blob.digest).body(blob.bytes.clone()).await,
-        admin.delete(at).await,
+        admin.delete(given_up).await,
     ];
     if of_metadata {
         let other = "library/other";
@@ -79,10 +84,10 @@ async fn a_blob_store_that_fails_tells_clients_nothing() {
         let registry = builder.start().await;
         let set = content::image(Algorithm::Sha256);
         registry.admin().push(REPO, Some("latest"), &set).await;
-        let at = registry.admin().begin(REPO).await;
+        let (at, given_up) = (registry.admin().begin(REPO).await, registry.admin().begin(REPO).await);
         registry.admin().patch(&at).body("begun").await.expect_status(202);
         switch.set(true);
-        for answer in ask(&registry, &set, &at, false).await {
+        for answer in ask(&registry, &set, [&at, &given_up], false).await {
             is_silent(&answer, statuses);
         }
         // What the blob store is not needed for works on.
@@ -108,10 +113,10 @@ async fn a_metadata_store_that_fails_tells_clients_nothing() {
         let registry = builder.start().await;
         let set = content::image(Algorithm::Sha256);
         registry.admin().push(REPO, Some("latest"), &set).await;
-        let at = registry.admin().begin(REPO).await;
+        let (at, given_up) = (registry.admin().begin(REPO).await, registry.admin().begin(REPO).await);
         registry.admin().patch(&at).body("begun").await.expect_status(202);
         switch.set(true);
-        for answer in ask(&registry, &set, &at, true).await {
+        for answer in ask(&registry, &set, [&at, &given_up], true).await {
             is_silent(&answer, statuses);
         }
         switch.set(false);
