@@ -24,7 +24,7 @@ async fn setting_is(store: &SqlMetadata, key: &str, value: &str) -> bool {
 }
 
 fn assert_too_new(outcome: Result<SqlMetadata, StoreError>) {
-    let error = outcome.err().expect("a database of a newer version is refused");
+    let error = outcome.expect_err("a database of a newer version is refused");
     assert_eq!(error.kind(), StoreErrorKind::TooNew, "{error}");
     assert!(error.to_string().contains("999"), "{error}");
 }

@@ -33,7 +33,12 @@ fn is_silent(answer: &Answer, statuses: &[u16]) {
 }
 
 /// Everything that asks a store.
-async fn ask(registry: &TestRegistry, set: &DataSet, at: &str, of_metadata: bool) -> Vec<Answer> {
+async fn ask(
+    registry: &TestRegistry,
+    set: &DataSet,
+    [at, given_up]: [&str; 2],
+    of_metadata: bool,
+) -> Vec<Answer> {
     let admin = registry.admin();
     let blob = Piece::blob(Algorithm::Sha256, 100);
     let mut answers = vec![
@@ -45,11 +50,11 @@ async fn ask(registry: &TestRegistry, set: &DataSet, at: &str, of_metadata: bool
         admin.put(at).query("digest", blob.digest).body(blob.bytes.clone()).await,
     ];
     if of_metadata {
+        answers.push(admin.delete(given_up).await);
         let other = "library/other";
         answers.extend([
             admin.post(&format!("/v2/{REPO}/blobs/uploads/")).await,
             admin.get(at).await,
-            admin.delete(at).await,
             admin.get(&format!("/v2/{other}/blobs/{}", blob.digest)).await,
             admin.get(&format!("/v2/{other}/manifests/latest")).await,
             admin.get(&format!("/v2/{other}/manifests/{}", set.top().digest)).await,
@@ -79,13 +84,14 @@ async fn a_blob_store_that_fails_tells_clients_nothing() {
         let registry = builder.start().await;
         let set = content::image(Algorithm::Sha256);
         registry.admin().push(REPO, Some("latest"), &set).await;
-        let at = registry.admin().begin(REPO).await;
+        let (at, given_up) = (registry.admin().begin(REPO).await, registry.admin().begin(REPO).await);
         registry.admin().patch(&at).body("begun").await.expect_status(202);
         switch.set(true);
-        for answer in ask(&registry, &set, &at, false).await {
+        for answer in ask(&registry, &set, [&at, &given_up], false).await {
             is_silent(&answer, statuses);
         }
-        // What the blob store is not needed for works on.
+        // What the blob store is not needed for works on. Bytes of a cancelled upload are left to expire.
+        registry.admin().delete(&given_up).await.expect_status(204);
         registry.anon().get(&format!("/v2/{REPO}/manifests/latest")).await.expect_status(200);
         registry.anon().head(&format!("/v2/{REPO}/blobs/{}", set.blobs[0].digest)).await.expect_status(200);
         switch.set(false);
@@ -108,10 +114,10 @@ async fn a_metadata_store_that_fails_tells_clients_nothing() {
         let registry = builder.start().await;
         let set = content::image(Algorithm::Sha256);
         registry.admin().push(REPO, Some("latest"), &set).await;
-        let at = registry.admin().begin(REPO).await;
+        let (at, given_up) = (registry.admin().begin(REPO).await, registry.admin().begin(REPO).await);
         registry.admin().patch(&at).body("begun").await.expect_status(202);
         switch.set(true);
-        for answer in ask(&registry, &set, &at, true).await {
+        for answer in ask(&registry, &set, [&at, &given_up], true).await {
             is_silent(&answer, statuses);
         }
         switch.set(false);

@@ -1,14 +1,15 @@
 //! Query parameters.
 
 use harbor_core::oci::Algorithm;
-use harbor_tests::TestRegistry;
 use harbor_tests::content::{self, Piece};
+use harbor_tests::{BackEnd, TestRegistry};
 
 use super::{DIGEST, REPO};
 
-#[tokio::test]
-async fn strange_parameters_are_ignored_or_refused() {
-    let registry = TestRegistry::in_memory().await;
+on_stores!(strange_parameters_are_ignored_or_refused);
+
+async fn strange_parameters_are_ignored_or_refused(stores: BackEnd) {
+    let registry = TestRegistry::start(stores).await;
     registry.admin().push(REPO, Some("latest"), &content::image(Algorithm::Sha256)).await;
     for (query, status) in [
         ("", 200),
@@ -37,9 +38,12 @@ async fn strange_parameters_are_ignored_or_refused() {
     assert_eq!(answer.json()["tags"], serde_json::json!([]));
 }
 
-#[tokio::test]
-async fn a_page_of_referrers_comes_from_a_link() {
-    let registry = TestRegistry::in_memory().await;
+on_stores!(a_page_of_referrers_comes_from_a_link);
+
+async fn a_page_of_referrers_comes_from_a_link(stores: BackEnd) {
+    let registry = TestRegistry::start(stores).await;
+    // Without a repository nobody asks the store.
+    registry.admin().push(REPO, None, &content::image(Algorithm::Sha256)).await;
     let target = format!("/v2/{REPO}/referrers/{DIGEST}");
     for after in ["", "x", "-", "1.5", "99999999999999999999", "1;x"] {
         registry.admin().get(&target).query("after", after).await.expect_error(400, "UNSUPPORTED");
@@ -47,7 +51,7 @@ async fn a_page_of_referrers_comes_from_a_link() {
     for after in ["0", "-1", "9223372036854775807"] {
         registry.admin().get(&target).query("after", after).await.expect_status(200);
     }
-    for kind in ["", "'", "%", "a/b", "\u{1f980}", &"x".repeat(10_000)] {
+    for kind in ["", "'", "%", "a/b", "\u{1f980}", "a/\u{e9}", "a/b\0", &"x".repeat(10_000)] {
         registry.admin().get(&target).query("artifactType", kind).await.expect_status(200);
     }
 }
