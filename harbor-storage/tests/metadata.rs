@@ -1,7 +1,7 @@
 //! The conformance suite of the metadata store, run by every database; and what belongs to one of them.
 
 // Fixtures are helpers outside of `#[test]`, where the lint does not know that this is a test.
-#![allow(clippy::panic, clippy::unwrap_used)]
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
 use std::sync::Arc;
 

@@ -1,0 +1,174 @@
+//! A metadata store whose calls fail.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use harbor_core::Timestamp;
+use harbor_core::access::ProjectFilter;
+use harbor_core::blob::{Location, UploadId};
+use harbor_core::meta::*;
+use harbor_core::oci::{Digest, ProjectName, RepositoryName, Tag};
+
+use crate::faults::Faults;
+
+#[derive(Debug)]
+pub(crate) struct FaultyMetadata {
+    pub(crate) inner: Arc<dyn MetadataStore>,
+    pub(crate) faults: Faults,
+}
+
+/// A connection or a transaction whose calls fail.
+struct Faulty<T: ?Sized> {
+    inner: Box<T>,
+    faults: Faults,
+}
+
+#[async_trait]
+impl MetadataStore for FaultyMetadata {
+    fn name(&self) -> &str {
+        "faulty"
+    }
+
+    fn sharing(&self) -> Sharing {
+        self.inner.sharing()
+    }
+
+    async fn read(&self) -> RowResult<Box<dyn Reads>> {
+        self.faults.before("read")?;
+        Ok(Box::new(Faulty { inner: self.inner.read().await?, faults: self.faults.clone() }))
+    }
+
+    async fn begin(&self) -> RowResult<Box<dyn Transaction>> {
+        self.faults.before("begin")?;
+        Ok(Box::new(Faulty { inner: self.inner.begin().await?, faults: self.faults.clone() }))
+    }
+
+    async fn check(&self) -> RowResult<()> {
+        self.faults.before("check")?;
+        self.inner.check().await
+    }
+
+    async fn close(&self) {
+        self.inner.close().await;
+    }
+}
+
+#[async_trait]
+impl Transaction for Faulty<dyn Transaction> {
+    async fn commit(self: Box<Self>) -> RowResult<()> {
+        self.faults.before("commit")?;
+        self.inner.commit().await?;
+        self.faults.after("commit")
+    }
+}
+
+macro_rules! rows {
+    ($($rows:ident { $($method:ident($($argument:ident: $kind:ty),*) -> $result:ty;)* })*) => {$(
+        #[async_trait]
+        impl<T: $rows + Send + ?Sized> $rows for Faulty<T> {
+            $(
+                async fn $method(&mut self, $($argument: $kind),*) -> RowResult<$result> {
+                    self.faults.before(stringify!($method))?;
+                    self.inner.$method($($argument),*).await
+                }
+            )*
+        }
+    )*};
+}
+
+rows! {
+    ProjectRows {
+        project(name: &ProjectName) -> Option<Project>;
+        projects(after: Option<&ProjectName>, limit: u32) -> Vec<Project>;
+    }
+    ProjectRowsMut {
+        project_ensure(name: &ProjectName, public: bool, now: Timestamp) -> (Project, bool);
+        project_delete(id: ProjectId) -> bool;
+    }
+    RepositoryRows {
+        repository(name: &RepositoryName) -> Option<Repository>;
+        repositories(filter: &ProjectFilter, after: Option<&str>, limit: u32) -> Vec<RepositoryName>;
+    }
+    RepositoryRowsMut {
+        repository_ensure(project: ProjectId, name: &RepositoryName, now: Timestamp) -> Repository;
+    }
+    BlobRows {
+        linked_blob(repository: RepositoryId, digest: &Digest) -> Option<LinkedBlob>;
+        blob_repositories(digest: &Digest, limit: u32) -> Vec<RepositoryName>;
+        blob_is_linked(blob: BlobId) -> bool;
+        link_is_referenced(link: LinkId) -> bool;
+    }
+    BlobRowsMut {
+        blob_ensure(digest: &Digest, size: u64, location: &Location, now: Timestamp) -> Blob;
+        blob_lock(blob: BlobId) -> Option<Blob>;
+        blob_condemn(blob: BlobId) -> ();
+        blob_revive(blob: BlobId, location: &Location) -> ();
+        blob_delete(blob: BlobId) -> ();
+        link_ensure(repository: RepositoryId, blob: BlobId, now: Timestamp) -> LinkId;
+        links_lock(repository: RepositoryId, digests: &[Digest]) -> Vec<LinkedBlob>;
+        link_lock(link: LinkId) -> Option<(RepositoryId, BlobId)>;
+        link_delete(link: LinkId) -> ();
+    }
+    ManifestRows {
+        manifest(repository: RepositoryId, digest: &Digest) -> Option<Manifest>;
+        manifest_by_tag(repository: RepositoryId, tag: &Tag) -> Option<Manifest>;
+        manifests_present(repository: RepositoryId, digests: &[Digest]) -> Vec<Digest>;
+        referrers(repository: RepositoryId, subject: &Digest, artifact_type: Option<&str>, after: Option<ManifestId>, limit: u32) -> Vec<Referrer>;
+    }
+    ManifestRowsMut {
+        manifest_ensure(manifest: &NewManifest<'_>) -> (ManifestId, bool);
+        manifest_lock(repository: RepositoryId, digest: &Digest) -> Option<ManifestId>;
+        manifest_delete(manifest: ManifestId) -> (Vec<Tag>, Vec<LinkId>);
+    }
+    TagRows {
+        tag(repository: RepositoryId, tag: &Tag) -> Option<Digest>;
+        tags(repository: RepositoryId, after: Option<&str>, limit: u32) -> Vec<Tag>;
+    }
+    TagRowsMut {
+        tag_put(repository: RepositoryId, tag: &Tag, manifest: ManifestId, now: Timestamp) -> ();
+        tag_delete(repository: RepositoryId, tag: &Tag) -> Option<Digest>;
+    }
+    UploadRows {
+        upload(id: UploadId) -> Option<Upload>;
+        uploads_idle(before: Timestamp, now: Timestamp, limit: u32) -> Vec<Upload>;
+    }
+    UploadRowsMut {
+        upload_insert(upload: &Upload, now: Timestamp) -> ();
+        upload_save(upload: &Upload, now: Timestamp) -> bool;
+        upload_lease(id: UploadId, holder: &str, now: Timestamp, until: Timestamp) -> bool;
+        upload_release(id: UploadId, holder: &str) -> ();
+        upload_delete(id: UploadId) -> bool;
+    }
+    ReviewRows {
+        reviews_due(now: Timestamp, limit: u32) -> Vec<Review>;
+    }
+    ReviewRowsMut {
+        review_put(subject: ReviewSubject, due: Timestamp, reason: &str) -> ();
+        review_extend(subject: ReviewSubject, due: Timestamp) -> ();
+        review_postpone(subject: ReviewSubject, due: Timestamp) -> ();
+        review_lock(subject: ReviewSubject) -> Option<Review>;
+        review_delete(subject: ReviewSubject) -> ();
+    }
+    EventRows {
+        events(after: i64, limit: u32) -> Vec<EventRow>;
+        event_cursor(sink: &str) -> Option<i64>;
+    }
+    EventRowsMut {
+        event_insert(at: Timestamp, body: &str) -> ();
+        event_cursor_put(sink: &str, id: i64) -> ();
+        events_delete(id: i64) -> u64;
+    }
+    AuditRows {
+        audit_rows(after: i64, limit: u32) -> Vec<(i64, AuditRow)>;
+    }
+    AuditRowsMut {
+        audit_insert(row: &AuditRow) -> ();
+    }
+    SettingRows {
+        setting(key: &str) -> Option<String>;
+    }
+    SettingRowsMut {
+        setting_put(key: &str, value: &str) -> ();
+        setting_claim(key: &str, value: &str) -> String;
+    }
+}
