@@ -9,7 +9,9 @@ fuzz_target!(|path: &str| {
         if let Ok(route) = Route::parse(&path) {
             let again = route.path();
             assert_eq!(Route::parse(&again), Ok(route));
-            assert!(again.is_ascii() && !again.contains("..") && !again[3..].contains("//"), "{again}");
+            // Two dots within a tag are its own; a segment of them would lead elsewhere.
+            let leads = again.split('/').skip(1).any(|segment| segment == ".." || segment == ".");
+            assert!(again.is_ascii() && !leads && !again.contains("//"), "{again}");
         }
     }
 });
