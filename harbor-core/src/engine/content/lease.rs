@@ -72,6 +72,10 @@ impl Harbor {
         let Some(holder) = lease.holder() else { return };
         if let Some(renewal) = &lease.renewal {
             renewal.abort();
+            // A renewal that is under way must not come after this.
+            while !renewal.is_finished() {
+                tokio::task::yield_now().await;
+            }
         }
         let given = async {
             let mut write = self.write_as_system().await?;

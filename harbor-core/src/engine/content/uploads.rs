@@ -210,6 +210,10 @@ impl Content<'_> {
         proof: &'s Authorized<RepositoryPush>,
         id: UploadId,
     ) -> Result<Session<'s>> {
+        if !self.harbor.inner.caches.is_exact() {
+            // A lease in the database outlasts this request if the node dies: no stranger shall take one.
+            self.owned_upload(proof, id).await?;
+        }
         let lease = match self.harbor.lease(id).await {
             Err(Error::UploadBusy) => {
                 // A stranger must not learn from "busy" that the session exists.
