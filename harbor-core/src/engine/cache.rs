@@ -12,8 +12,8 @@ use bytes::Bytes;
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
-use super::content::{Page, PageRequest};
 use super::lists::Lists;
+use super::page::{Page, PageRequest};
 use crate::access::ProjectFilter;
 use crate::blob::Location;
 use crate::meta::{LinkedBlob, Manifest, Project, Repository, RepositoryId, Sharing};

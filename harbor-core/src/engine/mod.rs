@@ -8,6 +8,7 @@ mod gc;
 mod health;
 mod lists;
 mod outbox;
+mod page;
 mod projects;
 mod settings;
 mod workers;
