@@ -1,6 +1,7 @@
 //! Who is writing to which upload: two writers of one session would mix their bytes.
 
 use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::task::AbortHandle;
@@ -22,6 +23,7 @@ pub(in crate::engine) struct Lease {
     id: UploadId,
     renewal: Option<AbortHandle>,
     holder: Option<String>,
+    released: AtomicBool,
 }
 
 impl Lease {
@@ -29,13 +31,35 @@ impl Lease {
     pub(in crate::engine) fn holder(&self) -> Option<&str> {
         self.holder.as_deref()
     }
+
+    /// The database has it that the lease was given back.
+    pub(in crate::engine) fn released(&self) {
+        self.stop_renewal();
+        self.released.store(true, Ordering::Relaxed);
+    }
+
+    /// Gives the lease back, unless that was done: the client's next request may come to another node. What fails here is
+    /// left to the lease to run out.
+    pub(in crate::engine) async fn release(self, harbor: &Harbor) {
+        self.stop_renewal();
+        if let Some(holder) = &self.holder
+            && !self.released.load(Ordering::Relaxed)
+            && let Err(error) = harbor.give_back(self.id, holder).await
+        {
+            tracing::warn!(upload = %self.id, %error, "the lease on an upload was left to run out");
+        }
+    }
+
+    fn stop_renewal(&self) {
+        if let Some(renewal) = &self.renewal {
+            renewal.abort();
+        }
+    }
 }
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        if let Some(renewal) = &self.renewal {
-            renewal.abort();
-        }
+        self.stop_renewal();
         self.held.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.id);
     }
 }
@@ -43,7 +67,13 @@ impl Drop for Lease {
 impl Leases {
     fn hold(&self, id: UploadId) -> Option<Lease> {
         let inserted = self.held.lock().unwrap_or_else(PoisonError::into_inner).insert(id);
-        inserted.then(|| Lease { held: Arc::clone(&self.held), id, renewal: None, holder: None })
+        inserted.then(|| Lease {
+            held: Arc::clone(&self.held),
+            id,
+            renewal: None,
+            holder: None,
+            released: AtomicBool::new(false),
+        })
     }
 }
 
@@ -64,6 +94,12 @@ impl Harbor {
             lease.holder = Some(holder);
         }
         Ok(lease)
+    }
+
+    async fn give_back(&self, id: UploadId, holder: &str) -> Result<()> {
+        let mut write = self.write_as_system().await?;
+        write.rows().upload_release(id, holder).await?;
+        write.commit().await
     }
 
     async fn renew(&self, id: UploadId, holder: &str) -> Result<bool> {

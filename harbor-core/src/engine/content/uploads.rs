@@ -86,12 +86,9 @@ impl Content<'_> {
         shielded(async move {
             let content = harbor.content();
             let session = content.session(&proof, id).await?;
-            let (sink, broken) = session.take(chunk, body).await?;
-            let offset = session.park(sink).await?;
-            match broken {
-                Some(error) => Err(error),
-                None => Ok(UploadStatus { id, offset }),
-            }
+            let appended = session.append(chunk, body).await;
+            session.lease.release(&harbor).await;
+            appended
         })
         .await
     }
@@ -111,7 +108,12 @@ impl Content<'_> {
         let (harbor, digest) = (self.harbor.clone(), *digest);
         shielded(async move {
             let content = harbor.content();
-            content.session(&proof, id).await?.finish(chunk, digest, body).await
+            let session = content.session(&proof, id).await?;
+            let stored = session.finish(chunk, digest, body).await;
+            if stored.is_err() {
+                session.lease.release(&harbor).await;
+            }
+            stored
         })
         .await
     }
@@ -225,7 +227,7 @@ struct Session<'a> {
 
 impl Checkpoint for Session<'_> {
     async fn record(&self, state: DriverState) -> Result<()> {
-        contended!(self.save(&Upload { driver_state: state.clone(), ..self.upload.clone() }))
+        contended!(self.save(&Upload { driver_state: state.clone(), ..self.upload.clone() }, false))
     }
 }
 
@@ -262,6 +264,15 @@ impl Session<'_> {
         Ok((taken.sink, taken.broken))
     }
 
+    async fn append(&self, chunk: Option<ChunkRange>, body: Incoming) -> Result<UploadStatus> {
+        let (sink, broken) = self.take(chunk, body).await?;
+        let offset = self.park(sink).await?;
+        match broken {
+            Some(error) => Err(error),
+            None => Ok(UploadStatus { id: self.upload.id, offset }),
+        }
+    }
+
     async fn open(&self) -> Result<Sink> {
         let upload = &self.upload;
         let hasher = Hasher::restore(&upload.hash_state).ok_or_else(|| {
@@ -279,17 +290,26 @@ impl Session<'_> {
         }
         let driver_state = writer.park().await?;
         let upload = Upload { offset, hash_state: hasher.save(), driver_state, ..self.upload.clone() };
-        contended!(self.save(&upload))?;
+        contended!(self.save(&upload, true))?;
         Ok(offset)
     }
 
-    async fn save(&self, upload: &Upload) -> Result<()> {
+    /// Records how far the upload is; with the `last` thing that this request writes, the lease is given back.
+    async fn save(&self, upload: &Upload, last: bool) -> Result<()> {
         let mut write = self.write().await?;
         let now = write.now();
         if !write.rows().upload_save(upload, now).await? {
             return Err(Error::UploadUnknown);
         }
-        write.commit().await
+        match self.lease.holder().filter(|_| last) {
+            Some(holder) => {
+                write.rows().upload_release(upload.id, holder).await?;
+                write.commit().await?;
+                self.lease.released();
+                Ok(())
+            }
+            None => write.commit().await,
+        }
     }
 
     /// A transaction in which this request still holds the session.
