@@ -106,18 +106,23 @@ impl Harbor {
         let mut write = self.write_as_system().await?;
         let now = write.now();
         let rows = write.rows();
+        // The link ahead of its entry, as a push has it: whoever locks in another order waits for one who waits for it.
+        let linked = rows.link_lock(link).await?;
         // Another node settled it, or a push moved it on since the queue was read.
         if rows.review_lock(subject).await?.is_none_or(|review| review.due > now) {
             return Ok(GcReport::default());
         }
         rows.review_delete(subject).await?;
         let mut report = GcReport::default();
-        if let Some((repository, blob)) = rows.link_lock(link).await?
+        if let Some((repository, blob)) = linked
             && !rows.link_is_referenced(link).await?
         {
             rows.link_delete(link).await?;
             rows.review_put(ReviewSubject::Blob(blob), now, "unlinked").await?;
-            if let Some(blob) = rows.blob_lock(blob).await? {
+            // For the cache, where there is one. On a store that others share, a push may have the blob, and wait for the link.
+            if self.inner.caches.is_exact()
+                && let Some(blob) = rows.blob_lock(blob).await?
+            {
                 write.changed_blob(repository, &blob.digest);
             }
             report.links = 1;
@@ -167,6 +172,8 @@ impl Harbor {
     async fn bury(&self, blob: &Blob) -> Result<bool> {
         let mut write = self.write_as_system().await?;
         let rows = write.rows();
+        // Its entry first, as who condemns has it.
+        rows.review_lock(ReviewSubject::Blob(blob.id)).await?;
         let now = rows.blob_lock(blob.id).await?;
         let gone = now.is_some_and(|now| now.state == BlobState::Condemned && now.location == blob.location);
         if gone {

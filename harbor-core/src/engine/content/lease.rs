@@ -1,6 +1,7 @@
 //! Who is writing to which upload: two writers of one session would mix their bytes.
 
 use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::task::AbortHandle;
@@ -22,12 +23,39 @@ pub(in crate::engine) struct Lease {
     id: UploadId,
     renewal: Option<AbortHandle>,
     holder: Option<String>,
+    released: AtomicBool,
 }
 
 impl Lease {
     /// The name that the database knows the holder by; `None` on a store that this process has alone.
     pub(in crate::engine) fn holder(&self) -> Option<&str> {
         self.holder.as_deref()
+    }
+
+    /// The database has it that the lease was given back.
+    pub(in crate::engine) fn released(&self) {
+        self.released.store(true, Ordering::Relaxed);
+    }
+
+    /// Gives the lease back, unless that was done: the client's next request may come to another node. What fails here is
+    /// left to the lease to run out.
+    pub(in crate::engine) async fn release(self, harbor: &Harbor) {
+        self.stop_renewal().await;
+        if let Some(holder) = &self.holder
+            && !self.released.load(Ordering::Relaxed)
+            && let Err(error) = harbor.give_back(self.id, holder).await
+        {
+            tracing::warn!(upload = %self.id, %error, "the lease on an upload was left to run out");
+        }
+    }
+
+    /// Ends the renewal, also one that is under way: it must not come after the lease was given back.
+    pub(in crate::engine) async fn stop_renewal(&self) {
+        let Some(renewal) = &self.renewal else { return };
+        renewal.abort();
+        while !renewal.is_finished() {
+            tokio::task::yield_now().await;
+        }
     }
 }
 
@@ -43,7 +71,13 @@ impl Drop for Lease {
 impl Leases {
     fn hold(&self, id: UploadId) -> Option<Lease> {
         let inserted = self.held.lock().unwrap_or_else(PoisonError::into_inner).insert(id);
-        inserted.then(|| Lease { held: Arc::clone(&self.held), id, renewal: None, holder: None })
+        inserted.then(|| Lease {
+            held: Arc::clone(&self.held),
+            id,
+            renewal: None,
+            holder: None,
+            released: AtomicBool::new(false),
+        })
     }
 }
 
@@ -66,25 +100,10 @@ impl Harbor {
         Ok(lease)
     }
 
-    /// Gives a lease back in the database, for the client's next request may come to any node. To be called before the
-    /// client is answered; what fails here is left to the end of the lease.
-    pub(in crate::engine) async fn give_back(&self, lease: &Lease) {
-        let Some(holder) = lease.holder() else { return };
-        if let Some(renewal) = &lease.renewal {
-            renewal.abort();
-            // A renewal that is under way must not come after this.
-            while !renewal.is_finished() {
-                tokio::task::yield_now().await;
-            }
-        }
-        let given = async {
-            let mut write = self.write_as_system().await?;
-            write.rows().upload_release(lease.id, holder).await?;
-            write.commit().await
-        };
-        if let Err(error) = given.await {
-            tracing::warn!(upload = %lease.id, %error, "the lease on an upload was not given back");
-        }
+    async fn give_back(&self, id: UploadId, holder: &str) -> Result<()> {
+        let mut write = self.write_as_system().await?;
+        write.rows().upload_release(id, holder).await?;
+        write.commit().await
     }
 
     async fn renew(&self, id: UploadId, holder: &str) -> Result<bool> {

@@ -103,7 +103,9 @@ impl Content<'_> {
         let rows = write.rows();
         let manifest = rows.manifest_lock(repository.id, digest).await?;
         let manifest = manifest.ok_or_else(|| Error::ManifestUnknown(digest.to_string()))?;
-        let (tags, links) = rows.manifest_delete(manifest).await?;
+        let (tags, mut links) = rows.manifest_delete(manifest).await?;
+        // In the order of keys: two manifests may have layers in common.
+        links.sort_unstable();
         for link in links {
             rows.review_put(ReviewSubject::Link(link), due, "manifest deleted").await?;
         }

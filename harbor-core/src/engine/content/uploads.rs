@@ -87,7 +87,7 @@ impl Content<'_> {
             let content = harbor.content();
             let session = content.session(&proof, id).await?;
             let appended = session.append(chunk, body).await;
-            harbor.give_back(&session.lease).await;
+            session.lease.release(&harbor).await;
             Ok(UploadStatus { id, offset: appended? })
         })
         .await
@@ -111,7 +111,7 @@ impl Content<'_> {
             let session = content.session(&proof, id).await?;
             let stored = session.finish(chunk, digest, body).await;
             if stored.is_err() {
-                harbor.give_back(&session.lease).await;
+                session.lease.release(&harbor).await;
             }
             stored
         })
@@ -166,7 +166,7 @@ impl Content<'_> {
         let session = self.session(&proof, id).await?;
         let ended = self.harbor.cancel_upload(session.upload.id).await;
         if ended.is_err() {
-            self.harbor.give_back(&session.lease).await;
+            session.lease.release(self.harbor).await;
         }
         ended
     }
@@ -225,7 +225,7 @@ impl Content<'_> {
         match self.owned_upload(proof, id).await {
             Ok(upload) => Ok(Session { harbor: self.harbor, proof, upload, lease }),
             Err(error) => {
-                self.harbor.give_back(&lease).await;
+                lease.release(self.harbor).await;
                 Err(error)
             }
         }
@@ -242,7 +242,7 @@ struct Session<'a> {
 
 impl Checkpoint for Session<'_> {
     async fn record(&self, state: DriverState) -> Result<()> {
-        contended!(self.save(&Upload { driver_state: state.clone(), ..self.upload.clone() }))
+        contended!(self.save(&Upload { driver_state: state.clone(), ..self.upload.clone() }, false))
     }
 }
 
@@ -303,17 +303,29 @@ impl Session<'_> {
         }
         let driver_state = writer.park().await?;
         let upload = Upload { offset, hash_state: hasher.save(), driver_state, ..self.upload.clone() };
-        contended!(self.save(&upload))?;
+        contended!(self.save(&upload, true))?;
         Ok(offset)
     }
 
-    async fn save(&self, upload: &Upload) -> Result<()> {
+    /// Records how far the upload is; with the `last` thing that this request writes, the lease is given back.
+    async fn save(&self, upload: &Upload, last: bool) -> Result<()> {
+        if last {
+            self.lease.stop_renewal().await;
+        }
         let mut write = self.write().await?;
         let now = write.now();
         if !write.rows().upload_save(upload, now).await? {
             return Err(Error::UploadUnknown);
         }
-        write.commit().await
+        match self.lease.holder().filter(|_| last) {
+            Some(holder) => {
+                write.rows().upload_release(upload.id, holder).await?;
+                write.commit().await?;
+                self.lease.released();
+                Ok(())
+            }
+            None => write.commit().await,
+        }
     }
 
     /// A transaction in which this request still holds the session.
