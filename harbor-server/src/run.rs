@@ -66,8 +66,9 @@ fn start_log(config: &Config) {
 }
 
 async fn serve(config: Config) -> Result<(), RunError> {
-    let metadata = Arc::new(SqlMetadata::connect(&config.database).await?);
-    let blobs = blobs::open(&config.blobs).await?;
+    let (metadata, blobs) =
+        tokio::try_join!(SqlMetadata::connect(&config.database), blobs::open(&config.blobs))?;
+    let metadata = Arc::new(metadata);
     let (administrator, made) = Administrator::bootstrap(metadata.as_ref(), config.admin_password).await?;
     let tokens = Tokens::bootstrap(metadata.as_ref(), &administrator, Clock::System).await?;
     let harbor = assemble(metadata, blobs, administrator, tokens.clone(), config.settings)?;

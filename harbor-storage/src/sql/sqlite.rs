@@ -92,7 +92,15 @@ impl SqliteDatabase {
             .pragma("journal_size_limit", "67108864");
         let opened = |error| map("opening the SQLite database", error);
         let mut connection = SqliteConnection::connect_with(&options).await.map_err(opened)?;
+        // Each statement of a migration need not be on disk before the next: whole or not at all is enough, and the first
+        // commit after them takes them along.
+        connection.execute("PRAGMA synchronous = NORMAL").await.map_err(opened)?;
         super::migrate::run(Dialect::Sqlite, &mut connection).await?;
+        let durable = match place {
+            Place::Locked { .. } => "PRAGMA synchronous = FULL",
+            Place::Passing(_) => "PRAGMA synchronous = OFF",
+        };
+        connection.execute(durable).await.map_err(opened)?;
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS)
             .min_connections(1)
