@@ -38,9 +38,14 @@ where
 {
     let activity = Activity::new();
     let stream = TokioIo::new(Watched::new(stream, activity.clone()));
+    let work = activity.clone();
     let service = service_fn(move |request: hyper::Request<Incoming>| {
-        let app = Arc::clone(&app);
-        async move { Ok::<_, std::convert::Infallible>(app.handle(request.map(Body::new)).await) }
+        let (app, working) = (Arc::clone(&app), work.work());
+        async move {
+            let answer = app.handle(request.map(Body::new)).await;
+            drop(working);
+            Ok::<_, std::convert::Infallible>(answer)
+        }
     });
     let builder = builder();
     let connection = builder.serve_connection(stream, service);

@@ -12,16 +12,29 @@ use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// When bytes last moved, in milliseconds since the connection began.
+/// When bytes last moved, in milliseconds since the connection began, and how many requests are being worked on: while
+/// one is, silence is the server's, not the client's.
 #[derive(Clone, Debug)]
 pub(super) struct Activity {
     began: Instant,
     last: Arc<AtomicU64>,
+    working: Arc<AtomicU64>,
+}
+
+/// A request that is being worked on, until it is dropped.
+#[derive(Debug)]
+pub(super) struct Working(Activity);
+
+impl Drop for Working {
+    fn drop(&mut self) {
+        self.0.working.fetch_sub(1, Ordering::Relaxed);
+        self.0.note();
+    }
 }
 
 impl Activity {
     pub(super) fn new() -> Self {
-        Self { began: Instant::now(), last: Arc::new(AtomicU64::new(0)) }
+        Self { began: Instant::now(), last: Arc::default(), working: Arc::default() }
     }
 
     fn note(&self) {
@@ -29,7 +42,15 @@ impl Activity {
         self.last.store(now, Ordering::Relaxed);
     }
 
+    pub(super) fn work(&self) -> Working {
+        self.working.fetch_add(1, Ordering::Relaxed);
+        Working(self.clone())
+    }
+
     fn idle(&self) -> Duration {
+        if self.working.load(Ordering::Relaxed) > 0 {
+            return Duration::ZERO;
+        }
         self.began.elapsed().saturating_sub(Duration::from_millis(self.last.load(Ordering::Relaxed)))
     }
 
