@@ -1,5 +1,7 @@
 //! Runs every example as its reader would.
 
+#![allow(clippy::expect_used, reason = "a test fails by panicking")]
+
 use std::process::Command;
 
 fn run(program: &str, says: &str) {

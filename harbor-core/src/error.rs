@@ -62,7 +62,9 @@ impl StoreError {
             std::io::ErrorKind::StorageFull
             | std::io::ErrorKind::QuotaExceeded
             | std::io::ErrorKind::FileTooLarge => StoreErrorKind::Full,
-            std::io::ErrorKind::TimedOut | std::io::ErrorKind::ConnectionRefused => StoreErrorKind::Unavailable,
+            std::io::ErrorKind::TimedOut | std::io::ErrorKind::ConnectionRefused => {
+                StoreErrorKind::Unavailable
+            }
             _ => StoreErrorKind::Other,
         };
         Self::new(kind, context).with_source(source)
@@ -224,6 +226,7 @@ impl From<RouteError> for Error {
     fn from(error: RouteError) -> Self {
         match error {
             RouteError::Unknown => Self::Unsupported("no such endpoint"),
+            RouteError::Session => Self::UploadUnknown,
             RouteError::Name(error) => Self::NameInvalid(error),
             RouteError::Digest(error) => Self::DigestInvalid(error),
             RouteError::Tag(error) => Self::TagInvalid(error),

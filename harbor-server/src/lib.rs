@@ -6,6 +6,8 @@
 mod api;
 mod app;
 mod config;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod log;
 mod metrics;
 mod net;

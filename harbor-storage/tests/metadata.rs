@@ -1,7 +1,7 @@
 //! The conformance suite of the metadata store, run by every database; and what belongs to one of them.
 
 // Fixtures are helpers outside of `#[test]`, where the lint does not know that this is a test.
-#![allow(clippy::panic, clippy::unwrap_used)]
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
 use std::sync::Arc;
 
@@ -24,7 +24,7 @@ async fn setting_is(store: &SqlMetadata, key: &str, value: &str) -> bool {
 }
 
 fn assert_too_new(outcome: Result<SqlMetadata, StoreError>) {
-    let error = outcome.err().expect("a database of a newer version is refused");
+    let error = outcome.expect_err("a database of a newer version is refused");
     assert_eq!(error.kind(), StoreErrorKind::TooNew, "{error}");
     assert!(error.to_string().contains("999"), "{error}");
 }

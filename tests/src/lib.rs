@@ -1,1 +1,22 @@
-//! Test kit.
+//! The test kit: what the suites that cross crates are written with.
+//!
+//! [`TestRegistry`] is a served registry over stores of its own; [`Client`] and [`RawConnection`] talk to it, politely
+//! and not; [`content`] makes what is pushed; [`faults`] makes stores that fail; [`Process`] runs the built program.
+//!
+//! Everything here fails loudly: a helper that cannot do its work panics, and the test with it.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "the kit runs in tests only")]
+
+mod access;
+mod client;
+pub mod content;
+pub mod faults;
+mod process;
+mod raw;
+mod registry;
+mod stores;
+
+pub use client::{Answer, Call, Client};
+pub use process::Process;
+pub use raw::{RawAnswer, RawConnection};
+pub use registry::{RegistryBuilder, TestRegistry};
+pub use stores::BackEnd;

@@ -12,8 +12,8 @@ use bytes::Bytes;
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
-use super::content::{Page, PageRequest};
 use super::lists::Lists;
+use super::page::{Page, PageRequest};
 use crate::access::ProjectFilter;
 use crate::blob::Location;
 use crate::meta::{LinkedBlob, Manifest, Project, Repository, RepositoryId, Sharing};
@@ -171,8 +171,12 @@ impl Caches {
                 rows.repositories.insert(repository.name.clone(), repository);
             }
             (Entry::Tag(repository, tag, digest), Some(rows)) => rows.tags.insert((repository, tag), digest),
-            (Entry::TagList(repository, asked, page), Some(rows)) => rows.tag_lists.keep(repository, asked, page),
-            (Entry::Catalog(filter, asked, page), Some(rows)) => rows.catalogs.keep((), (filter, asked), page),
+            (Entry::TagList(repository, asked, page), Some(rows)) => {
+                rows.tag_lists.keep(repository, asked, page)
+            }
+            (Entry::Catalog(filter, asked, page), Some(rows)) => {
+                rows.catalogs.keep((), (filter, asked), page)
+            }
             (Entry::Blob(repository, blob), Some(rows)) => {
                 rows.blobs.insert((repository, blob.digest), blob);
             }

@@ -215,7 +215,25 @@ impl Harbor {
     /// Ahead of both, the row is marked, so that nobody goes on with it. One that is gone is left alone: its bytes may have
     /// become a blob, in a transaction whose answer was lost, or since the caller saw it.
     pub(super) async fn end_upload(&self, id: UploadId) -> Result<()> {
-        let Some(upload) = contended!(self.mark_ended(id))? else { return Ok(()) };
+        match contended!(self.mark_ended(id))? {
+            Some(upload) => self.remove_ended(&upload).await,
+            None => Ok(()),
+        }
+    }
+
+    /// As [`Harbor::end_upload`], for somebody who is content to know that the upload is over: bytes that cannot be removed
+    /// at the moment are left to the expiry of uploads.
+    pub(super) async fn cancel_upload(&self, id: UploadId) -> Result<()> {
+        if let Some(upload) = contended!(self.mark_ended(id))?
+            && let Err(error) = self.remove_ended(&upload).await
+        {
+            tracing::warn!(upload = %id, %error, "the bytes of a cancelled upload are left to expire");
+        }
+        Ok(())
+    }
+
+    async fn remove_ended(&self, upload: &Upload) -> Result<()> {
+        let id = upload.id;
         self.inner.blobs.discard(id, &upload.driver_state).await.map_err(Error::from)?;
         let mut write = self.write_as_system().await?;
         write.rows().upload_delete(id).await?;

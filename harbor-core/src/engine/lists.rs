@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
-use super::content::Page;
+use super::page::Page;
 
 /// Pages of lists, by the thing listed (`S`) and by what was asked of it (`K`). All pages of one thing are forgotten at
 /// once: they are kept under a version of the thing, and the version is what is forgotten.

@@ -8,6 +8,7 @@ mod gc;
 mod health;
 mod lists;
 mod outbox;
+mod page;
 mod projects;
 mod settings;
 mod workers;
@@ -52,7 +53,6 @@ struct Inner {
 
 impl Harbor {
     /// Begins to assemble a registry.
-    #[must_use]
     pub fn builder() -> Builder {
         Builder::default()
     }

@@ -50,7 +50,13 @@ impl Harbor {
         };
         let weak = Arc::downgrade(&self.inner);
         let interval = self.inner.settings.gc_interval;
-        workers.tracker.spawn(run(weak.clone(), stop.clone(), Arc::clone(&workers.gc), interval, Kind::Gc));
+        workers.tracker.spawn(run(
+            Weak::clone(&weak),
+            stop.clone(),
+            Arc::clone(&workers.gc),
+            interval,
+            Kind::Gc,
+        ));
         if !self.inner.sinks.is_empty() {
             let wake = Arc::clone(&workers.outbox);
             workers.tracker.spawn(run(weak, stop, wake, OUTBOX_INTERVAL, Kind::Outbox));

@@ -55,7 +55,9 @@ impl FromStr for MediaType {
 
     fn from_str(text: &str) -> Result<Self, MediaTypeError> {
         match text.split_once('/') {
-            Some((kind, subtype)) if restricted_name(kind) && restricted_name(subtype) => Ok(Self(text.into())),
+            Some((kind, subtype)) if restricted_name(kind) && restricted_name(subtype) => {
+                Ok(Self(text.into()))
+            }
             _ => Err(MediaTypeError),
         }
     }
@@ -81,7 +83,8 @@ mod tests {
 
     #[test]
     fn header_values() {
-        let manifest = MediaType::from_header("Application/VND.oci.image.manifest.v1+json; charset=utf-8").unwrap();
+        let manifest =
+            MediaType::from_header("Application/VND.oci.image.manifest.v1+json; charset=utf-8").unwrap();
         assert_eq!(manifest.as_str(), MediaType::OCI_MANIFEST);
         for bad in ["", "text", "/", "a/", "/b", "a/b/c", "a b/c", "text/\r\nx"] {
             assert!(MediaType::from_header(bad).is_err(), "{bad}");

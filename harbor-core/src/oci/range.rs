@@ -110,12 +110,17 @@ mod tests {
 
     #[test]
     fn headers() {
-        assert_eq!(ByteRange::from_header("bytes=0-4"), Ok(Some(ByteRange::From { first: 0, last: Some(4) })));
+        assert_eq!(
+            ByteRange::from_header("bytes=0-4"),
+            Ok(Some(ByteRange::From { first: 0, last: Some(4) }))
+        );
         assert_eq!(ByteRange::from_header("bytes=5-"), Ok(Some(ByteRange::From { first: 5, last: None })));
         assert_eq!(ByteRange::from_header("bytes=-5"), Ok(Some(ByteRange::Suffix(5))));
         assert_eq!(ByteRange::from_header("bytes=0-1,3-4"), Ok(None));
         assert_eq!(ByteRange::from_header("lines=0-1"), Ok(None));
-        for bad in ["bytes=", "bytes=-", "bytes=a-b", "bytes=500-0", "bytes=+1-2", "bytes=1-99999999999999999999"] {
+        for bad in
+            ["bytes=", "bytes=-", "bytes=a-b", "bytes=500-0", "bytes=+1-2", "bytes=1-99999999999999999999"]
+        {
             assert_eq!(ByteRange::from_header(bad), Err(RangeError::Malformed), "{bad}");
         }
     }

@@ -35,6 +35,9 @@ pub enum RouteError {
     /// No endpoint of the specification has this shape.
     #[error("no such endpoint")]
     Unknown,
+    /// What stands for an upload session holds characters that none has.
+    #[error("no such upload")]
+    Session,
     /// The repository's name is wrong.
     #[error(transparent)]
     Name(#[from] NameError),
@@ -75,12 +78,18 @@ impl Route {
             "/v2/_catalog" => return Ok(Self::Catalog),
             path => path.strip_prefix("/v2/").ok_or(RouteError::Unknown)?,
         };
-        if let Some(name) = rest.strip_suffix("/blobs/uploads/").or_else(|| rest.strip_suffix("/blobs/uploads")) {
+        if let Some(name) =
+            rest.strip_suffix("/blobs/uploads/").or_else(|| rest.strip_suffix("/blobs/uploads"))
+        {
             return Ok(Self::Uploads(name.parse()?));
         }
         let (head, last) = rest.rsplit_once('/').ok_or(RouteError::Unknown)?;
         let (head, noun) = head.rsplit_once('/').ok_or(RouteError::Unknown)?;
-        let last = percent_decode(last).ok_or(RouteError::Unknown)?;
+        let last = match (percent_decode(last), noun) {
+            (Some(last), _) => last,
+            (None, "uploads") => return Err(RouteError::Session),
+            (None, _) => return Err(RouteError::Unknown),
+        };
         match noun {
             "tags" if last == "list" => Ok(Self::Tags(head.parse()?)),
             "manifests" => Ok(Self::Manifest(head.parse()?, Reference::parse(&last)?)),
@@ -110,10 +119,11 @@ impl Route {
     }
 }
 
-/// Decodes `%xx`. `None` for a broken escape, or for anything that is not printable ASCII afterwards: nothing that a
-/// route holds is.
+/// Decodes `%xx`. `None` for a broken escape, or for anything that means something else in a path: no tag, digest or
+/// session has such characters.
 fn percent_decode(text: &str) -> Option<Cow<'_, str>> {
-    if !text.contains('%') {
+    let harmless = |byte: u8| byte.is_ascii_graphic() && !b"/%?#".contains(&byte);
+    if text.bytes().all(harmless) {
         return Some(Cow::Borrowed(text));
     }
     let mut decoded = String::with_capacity(text.len());
@@ -123,7 +133,7 @@ fn percent_decode(text: &str) -> Option<Cow<'_, str>> {
             b'%' => hex(bytes.next()?)? << 4 | hex(bytes.next()?)?,
             byte => byte,
         };
-        if !byte.is_ascii_graphic() {
+        if !harmless(byte) {
             return None;
         }
         decoded.push(char::from(byte));
@@ -164,7 +174,9 @@ mod tests {
     fn names_may_hold_the_words_of_routes() {
         let Ok(Route::Tags(name)) = Route::parse("/v2/a/manifests/tags/list") else { panic!() };
         assert_eq!(name.as_str(), "a/manifests");
-        let Ok(Route::Blob(name, _)) = Route::parse(&format!("/v2/blobs/uploads/blobs/{DIGEST}")) else { panic!() };
+        let Ok(Route::Blob(name, _)) = Route::parse(&format!("/v2/blobs/uploads/blobs/{DIGEST}")) else {
+            panic!()
+        };
         assert_eq!(name.as_str(), "blobs/uploads");
     }
 
@@ -176,6 +188,8 @@ mod tests {
             "/v2/a%2fb/tags/list",
             "/v2/a/b/manifests/%2e%2e%2fsecret",
             "/v2/a/b/manifests/%zz",
+            "/v2/a/b/blobs/uploads/a%2fb",
+            "/v2/a/b/blobs/uploads/\u{e9}",
             "/v2/a//b/tags/list",
             "/v2/../v2/a/tags/list",
             "/v2/a/b/manifests/",

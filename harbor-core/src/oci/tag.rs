@@ -86,7 +86,9 @@ mod tests {
     fn referrers_tag_is_truncated() {
         let long = Tag::of_referrers(&Digest::of(Algorithm::Sha512, b""));
         assert_eq!(long.as_str().len(), "sha512-".len() + 64);
-        assert!(Tag::of_referrers(&Digest::of(Algorithm::Sha256, b"")).as_str().starts_with("sha256-e3b0c442"));
+        assert!(
+            Tag::of_referrers(&Digest::of(Algorithm::Sha256, b"")).as_str().starts_with("sha256-e3b0c442")
+        );
     }
 
     proptest! {

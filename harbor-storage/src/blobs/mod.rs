@@ -8,7 +8,6 @@ mod lane;
 mod memory;
 #[cfg(any(feature = "s3", feature = "azure", feature = "gcs"))]
 mod object;
-mod secret;
 
 use std::sync::Arc;
 
@@ -17,6 +16,7 @@ use harbor_core::{StoreError, StoreErrorKind};
 use tokio::task::JoinError;
 
 pub use folder::FolderBlobs;
+pub use harbor_core::access::Secret;
 pub use memory::MemoryBlobs;
 #[cfg(any(feature = "s3", feature = "azure", feature = "gcs"))]
 pub use object::ObjectBlobs;
@@ -26,7 +26,6 @@ pub use object::azure::AzureOptions;
 pub use object::gcs::GcsOptions;
 #[cfg(feature = "s3")]
 pub use object::s3::S3Options;
-pub use secret::Secret;
 
 /// Opens the blob store at an address:
 ///

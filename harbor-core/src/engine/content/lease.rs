@@ -34,14 +34,13 @@ impl Lease {
 
     /// The database has it that the lease was given back.
     pub(in crate::engine) fn released(&self) {
-        self.stop_renewal();
         self.released.store(true, Ordering::Relaxed);
     }
 
     /// Gives the lease back, unless that was done: the client's next request may come to another node. What fails here is
     /// left to the lease to run out.
     pub(in crate::engine) async fn release(self, harbor: &Harbor) {
-        self.stop_renewal();
+        self.stop_renewal().await;
         if let Some(holder) = &self.holder
             && !self.released.load(Ordering::Relaxed)
             && let Err(error) = harbor.give_back(self.id, holder).await
@@ -50,16 +49,21 @@ impl Lease {
         }
     }
 
-    fn stop_renewal(&self) {
-        if let Some(renewal) = &self.renewal {
-            renewal.abort();
+    /// Ends the renewal, also one that is under way: it must not come after the lease was given back.
+    pub(in crate::engine) async fn stop_renewal(&self) {
+        let Some(renewal) = &self.renewal else { return };
+        renewal.abort();
+        while !renewal.is_finished() {
+            tokio::task::yield_now().await;
         }
     }
 }
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        self.stop_renewal();
+        if let Some(renewal) = &self.renewal {
+            renewal.abort();
+        }
         self.held.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.id);
     }
 }

@@ -1,5 +1,7 @@
 //! Storing manifests.
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 
 use super::Content;
@@ -66,7 +68,8 @@ impl ManifestPush {
                 expected
             }
         };
-        tags.dedup();
+        let mut seen = BTreeSet::new();
+        tags.retain(|tag| seen.insert(tag.clone()));
         let view = ManifestView::parse(self.media_type.as_ref(), &self.payload)?;
         Ok(Verified { view, digest, tags, payload: self.payload })
     }

@@ -9,7 +9,7 @@ use crate::Result;
 use crate::access::Authorized;
 use crate::access::permission::RepositoryPull;
 use crate::meta::{ManifestId, Referrer, Repository};
-use crate::oci::{Descriptor, Digest, Tag};
+use crate::oci::{Descriptor, Digest, MediaType, Tag};
 
 /// The most referrers on one page. Annotations are the client's: the page is cut by bytes too.
 const LONGEST: u32 = 256;
@@ -48,7 +48,12 @@ impl Content<'_> {
             return Ok(none);
         }
         let mut rows = self.harbor.read().await?;
-        let found = rows.referrers(repository.id, subject, artifact_type, after, LONGEST + 1).await?;
+        // Stored types are media types; not every database can be asked for what is none.
+        let possible = artifact_type.is_none_or(|wanted| wanted.parse::<MediaType>().is_ok());
+        let found = match possible {
+            true => rows.referrers(repository.id, subject, artifact_type, after, LONGEST + 1).await?,
+            false => Vec::new(),
+        };
         drop(rows);
         let mut page = cut(found);
         if page.next.is_none() {

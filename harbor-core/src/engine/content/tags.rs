@@ -28,7 +28,7 @@ impl Content<'_> {
         }
         let before = caches.generation();
         let mut rows = self.harbor.read().await?;
-        let tags = rows.tags(repository.id, page.after.as_deref(), size + 1).await?;
+        let tags = rows.tags(repository.id, page.comes_after().as_deref(), size + 1).await?;
         let list = Arc::new(Page::cut(tags, size));
         caches.keep(before, Entry::TagList(repository.id, page, Arc::clone(&list)));
         Ok(list)
@@ -51,7 +51,7 @@ impl Content<'_> {
         let before = caches.generation();
         let (filter, page) = asked;
         let mut rows = self.harbor.read().await?;
-        let names = rows.repositories(&filter, page.after.as_deref(), size + 1).await?;
+        let names = rows.repositories(&filter, page.comes_after().as_deref(), size + 1).await?;
         let list = Arc::new(Page::cut(names, size));
         caches.keep(before, Entry::Catalog(filter, page, Arc::clone(&list)));
         Ok(list)

@@ -88,7 +88,7 @@ impl Content<'_> {
             let session = content.session(&proof, id).await?;
             let appended = session.append(chunk, body).await;
             session.lease.release(&harbor).await;
-            appended
+            Ok(UploadStatus { id, offset: appended? })
         })
         .await
     }
@@ -164,14 +164,20 @@ impl Content<'_> {
     /// [`Error::UploadUnknown`]; [`Error::UploadBusy`] while somebody writes to it.
     pub async fn upload_cancel(&self, proof: Authorized<RepositoryPush>, id: UploadId) -> Result<()> {
         let session = self.session(&proof, id).await?;
-        self.harbor.end_upload(session.upload.id).await
+        let ended = self.harbor.cancel_upload(session.upload.id).await;
+        if ended.is_err() {
+            session.lease.release(self.harbor).await;
+        }
+        ended
     }
 
     async fn open_session(&self, proof: &Authorized<RepositoryPush>, algorithm: Algorithm) -> Result<Upload> {
         let target = proof.target();
+        // Before the transaction: whoever holds one and waits for another connection can wait for ever.
+        let known = self.repository(&target.name).await?;
         let mut write = self.harbor.write(proof).await?;
         let now = write.now();
-        let repository = match self.repository(&target.name).await? {
+        let repository = match known {
             Some(repository) if repository.project == target.project.id => repository,
             _ => write.rows().repository_ensure(target.project.id, &target.name, now).await?,
         };
@@ -204,6 +210,10 @@ impl Content<'_> {
         proof: &'s Authorized<RepositoryPush>,
         id: UploadId,
     ) -> Result<Session<'s>> {
+        if !self.harbor.inner.caches.is_exact() {
+            // A lease in the database outlasts this request if the node dies: no stranger shall take one.
+            self.owned_upload(proof, id).await?;
+        }
         let lease = match self.harbor.lease(id).await {
             Err(Error::UploadBusy) => {
                 // A stranger must not learn from "busy" that the session exists.
@@ -212,8 +222,13 @@ impl Content<'_> {
             }
             lease => lease?,
         };
-        let upload = self.owned_upload(proof, id).await?;
-        Ok(Session { harbor: self.harbor, proof, upload, lease })
+        match self.owned_upload(proof, id).await {
+            Ok(upload) => Ok(Session { harbor: self.harbor, proof, upload, lease }),
+            Err(error) => {
+                lease.release(self.harbor).await;
+                Err(error)
+            }
+        }
     }
 }
 
@@ -232,6 +247,13 @@ impl Checkpoint for Session<'_> {
 }
 
 impl Session<'_> {
+    /// Takes a chunk in and records it, also when it broke off. Yields how far the upload is.
+    async fn append(&self, chunk: Option<ChunkRange>, body: Incoming) -> Result<u64> {
+        let (sink, broken) = self.take(chunk, body).await?;
+        let offset = self.park(sink).await?;
+        broken.map_or(Ok(offset), Err)
+    }
+
     /// Takes a body in. Yields what broke it off, if something did.
     async fn take(&self, chunk: Option<ChunkRange>, body: Incoming) -> Result<(Sink, Option<Error>)> {
         let begin = self.upload.offset;
@@ -264,15 +286,6 @@ impl Session<'_> {
         Ok((taken.sink, taken.broken))
     }
 
-    async fn append(&self, chunk: Option<ChunkRange>, body: Incoming) -> Result<UploadStatus> {
-        let (sink, broken) = self.take(chunk, body).await?;
-        let offset = self.park(sink).await?;
-        match broken {
-            Some(error) => Err(error),
-            None => Ok(UploadStatus { id: self.upload.id, offset }),
-        }
-    }
-
     async fn open(&self) -> Result<Sink> {
         let upload = &self.upload;
         let hasher = Hasher::restore(&upload.hash_state).ok_or_else(|| {
@@ -296,6 +309,9 @@ impl Session<'_> {
 
     /// Records how far the upload is; with the `last` thing that this request writes, the lease is given back.
     async fn save(&self, upload: &Upload, last: bool) -> Result<()> {
+        if last {
+            self.lease.stop_renewal().await;
+        }
         let mut write = self.write().await?;
         let now = write.now();
         if !write.rows().upload_save(upload, now).await? {

@@ -90,12 +90,12 @@ impl Root {
 
     /// A file to go on writing.
     pub(super) fn reopen(&self, place: &Place) -> Result<File, StoreError> {
-        let open = || rustix::fs::openat(&self.blobs, place.part(), OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty());
+        let open =
+            || rustix::fs::openat(&self.blobs, place.part(), OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty());
         let file = match open() {
             // It was committed, and then the database did not take it: it is an upload again.
-            Err(Errno::NOENT) => {
-                rustix::fs::renameat(&self.blobs, &place.path, &self.blobs, place.part()).and_then(|()| open())
-            }
+            Err(Errno::NOENT) => rustix::fs::renameat(&self.blobs, &place.path, &self.blobs, place.part())
+                .and_then(|()| open()),
             file => file,
         };
         file.map(File::from).map_err(|error| place.fault("reopening", error))

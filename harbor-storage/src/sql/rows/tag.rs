@@ -23,7 +23,9 @@ impl TagRows for Rows {
         after: Option<&str>,
         limit: u32,
     ) -> Result<Vec<Tag>, StoreError> {
-        let list = sql!("LIST SELECT name AS entry FROM tags WHERE repository_id = ? AND name > ? ORDER BY name LIMIT ?");
+        let list = sql!(
+            "LIST SELECT name AS entry FROM tags WHERE repository_id = ? AND name > ? ORDER BY name LIMIT ?"
+        );
         let rows = self.session.fetch(list, values![repository.get(), beginning(after), limit]).await?;
         super::entries(&rows)
     }

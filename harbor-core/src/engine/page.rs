@@ -13,6 +13,18 @@ pub struct PageRequest {
 }
 
 impl PageRequest {
+    /// What the page comes after, as stores compare it. Names and tags are ASCII, and not every database compares them with
+    /// what is not: that comes after everything that it begins like.
+    pub(super) fn comes_after(&self) -> Option<std::borrow::Cow<'_, str>> {
+        let after = self.after.as_deref()?;
+        // Nothing lies between a text and the same text with NUL, which PostgreSQL does not take.
+        Some(match after.find(|letter: char| letter == '\0' || !letter.is_ascii()) {
+            None => after.into(),
+            Some(end) if after[end..].starts_with('\0') => after[..end].into(),
+            Some(end) => format!("{}\u{7f}", &after[..end]).into(),
+        })
+    }
+
     /// How many entries the page will have at most.
     #[must_use]
     pub fn size(&self) -> u32 {

@@ -1,0 +1,106 @@
+//! Reading rows from SQLite in a file, as a server on one node does. `cargo bench -p harbor-storage --bench rows`.
+
+#![allow(clippy::expect_used, reason = "a benchmark that cannot be set up fails by panicking")]
+
+use divan::{Bencher, black_box};
+use harbor_core::Timestamp;
+use harbor_core::access::ProjectFilter;
+use harbor_core::meta::{MetadataStore, NewManifest, RepositoryId};
+use harbor_core::oci::{Algorithm, Digest, MediaType, RepositoryName};
+use harbor_storage::sql::SqlMetadata;
+use tokio::runtime::Runtime;
+
+fn main() {
+    divan::main();
+}
+
+struct Seeded {
+    runtime: Runtime,
+    store: SqlMetadata,
+    repository: RepositoryId,
+    name: RepositoryName,
+    digest: Digest,
+    _folder: tempfile::TempDir,
+}
+
+/// One repository with so many tags of one manifest.
+fn seeded(tags: usize) -> Seeded {
+    let runtime = Runtime::new().expect("a runtime");
+    let folder = tempfile::tempdir().expect("a folder");
+    let name: RepositoryName = "library/bench".parse().expect("a name");
+    let payload = bytes::Bytes::from_static(b"{}");
+    let digest = Digest::of(Algorithm::Sha256, &payload);
+    let (store, repository) = runtime.block_on(async {
+        let store = SqlMetadata::sqlite(&folder.path().join("bench.db")).await.expect("a store");
+        let now = Timestamp::from_micros(1);
+        let mut rows = store.begin().await.expect("a transaction");
+        let (project, _) =
+            rows.project_ensure(&"library".parse().expect("a name"), true, now).await.expect("a project");
+        let repository = rows.repository_ensure(project.id, &name, now).await.expect("a repository").id;
+        let manifest = NewManifest {
+            repository,
+            digest,
+            media_type: &MediaType::from_header(MediaType::OCI_MANIFEST).expect("a media type"),
+            artifact_type: None,
+            subject: None,
+            annotations: &Default::default(),
+            payload: &payload,
+            links: &[],
+            missing: &[],
+            children: &[],
+            now,
+        };
+        let (id, _) = rows.manifest_ensure(&manifest).await.expect("a manifest");
+        for number in 0..tags {
+            let tag = format!("tag-{number:06}").parse().expect("a tag");
+            rows.tag_put(repository, &tag, id, now).await.expect("a tag's row");
+        }
+        rows.commit().await.expect("a commit");
+        (store, repository)
+    });
+    Seeded { runtime, store, repository, name, digest, _folder: folder }
+}
+
+#[divan::bench(args = [1_000, 100_000])]
+fn tags_page_of_100(bencher: Bencher<'_, '_>, tags: usize) {
+    let seeded = seeded(tags);
+    bencher.bench(|| {
+        seeded.runtime.block_on(async {
+            let mut rows = seeded.store.read().await.expect("a reader");
+            rows.tags(black_box(seeded.repository), Some("tag-000500"), 100).await.expect("tags").len()
+        })
+    });
+}
+
+#[divan::bench]
+fn repository_by_name(bencher: Bencher<'_, '_>) {
+    let seeded = seeded(1);
+    bencher.bench(|| {
+        seeded.runtime.block_on(async {
+            let mut rows = seeded.store.read().await.expect("a reader");
+            rows.repository(black_box(&seeded.name)).await.expect("a row").is_some()
+        })
+    });
+}
+
+#[divan::bench]
+fn manifest_by_digest(bencher: Bencher<'_, '_>) {
+    let seeded = seeded(1);
+    bencher.bench(|| {
+        seeded.runtime.block_on(async {
+            let mut rows = seeded.store.read().await.expect("a reader");
+            rows.manifest(seeded.repository, black_box(&seeded.digest)).await.expect("a row").is_some()
+        })
+    });
+}
+
+#[divan::bench]
+fn catalog_page(bencher: Bencher<'_, '_>) {
+    let seeded = seeded(1);
+    bencher.bench(|| {
+        seeded.runtime.block_on(async {
+            let mut rows = seeded.store.read().await.expect("a reader");
+            rows.repositories(black_box(&ProjectFilter::All), None, 100).await.expect("names").len()
+        })
+    });
+}

@@ -1,0 +1,233 @@
+//! A served registry.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use harbor_auth::{Administrator, Tokens};
+use harbor_core::access::permission::{GarbageCollect, ProjectCreate};
+use harbor_core::access::{Actor, Secret};
+use harbor_core::blob::BlobStore;
+use harbor_core::event::EventSink;
+use harbor_core::meta::MetadataStore;
+use harbor_core::policy::Policy;
+use harbor_core::{Builder, Clock, GcReport, Harbor, Settings};
+use harbor_server::{App, AppOptions, Server};
+use tokio::task::JoinHandle;
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use crate::access::{People, password_of};
+use crate::client::Client;
+use crate::raw::RawConnection;
+use crate::stores::{BackEnd, Rest};
+
+/// The administrator's password in every test.
+pub(crate) const PASSWORD: &str = "the administrator's password";
+
+type Wrap<T> = Box<dyn FnOnce(Arc<T>) -> Arc<T>>;
+
+/// What a registry is started with.
+#[must_use]
+pub struct RegistryBuilder {
+    stores: BackEnd,
+    parts: Builder,
+    settings: Settings,
+    clock: Clock,
+    people: People,
+    body_pause: Option<Duration>,
+    wrap_blobs: Wrap<dyn BlobStore>,
+    wrap_metadata: Wrap<dyn MetadataStore>,
+}
+
+impl RegistryBuilder {
+    /// Changes the engine's settings.
+    pub fn settings(mut self, change: impl FnOnce(&mut Settings)) -> Self {
+        change(&mut self.settings);
+        self
+    }
+
+    /// Replaces the system's clock.
+    pub fn clock(mut self, clock: Clock) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Adds a policy.
+    pub fn policy(mut self, policy: impl Policy) -> Self {
+        self.parts = self.parts.policy(policy);
+        self
+    }
+
+    /// Adds a receiver of events.
+    pub fn event_sink(mut self, sink: impl EventSink) -> Self {
+        self.parts = self.parts.event_sink(sink);
+        self
+    }
+
+    /// Adds a user who may do everything in `projects`: see [`TestRegistry::user`].
+    pub fn user(mut self, name: &str, projects: &[&str]) -> Self {
+        self.people.add(name, projects);
+        self
+    }
+
+    /// How long a client may pause while it sends a body.
+    pub const fn body_pause(mut self, pause: Duration) -> Self {
+        self.body_pause = Some(pause);
+        self
+    }
+
+    /// Puts something between the engine and the blob store.
+    pub fn wrap_blobs(
+        mut self,
+        wrap: impl FnOnce(Arc<dyn BlobStore>) -> Arc<dyn BlobStore> + 'static,
+    ) -> Self {
+        self.wrap_blobs = Box::new(wrap);
+        self
+    }
+
+    /// Puts something between the engine and the metadata store.
+    pub fn wrap_metadata(
+        mut self,
+        wrap: impl FnOnce(Arc<dyn MetadataStore>) -> Arc<dyn MetadataStore> + 'static,
+    ) -> Self {
+        self.wrap_metadata = Box::new(wrap);
+        self
+    }
+
+    /// Opens the stores and serves.
+    pub async fn start(self) -> TestRegistry {
+        let stores = self.stores.open().await;
+        let metadata = stores.metadata;
+        let secret = Some(Secret::new(PASSWORD));
+        let (administrator, _) =
+            Administrator::bootstrap(&*metadata, secret).await.expect("the administrator");
+        let tokens = Tokens::bootstrap(&*metadata, &administrator, self.clock.clone()).await.expect("tokens");
+        let harbor = self
+            .parts
+            .metadata_arc((self.wrap_metadata)(metadata))
+            .blobs_arc((self.wrap_blobs)(stores.blobs))
+            .authenticator(tokens.clone())
+            .authenticator(self.people.clone())
+            .authenticator(administrator)
+            .authorizer(self.people)
+            .clock(self.clock.clone())
+            .settings(self.settings)
+            .build()
+            .expect("a complete registry");
+        harbor.start().await.expect("a registry that starts");
+
+        let mut options = AppOptions::default();
+        options.tokens = Some(tokens);
+        options.body_pause = self.body_pause.unwrap_or(options.body_pause);
+        let app = App::new(harbor.clone(), options);
+        let server = Server::bind(app, ([127, 0, 0, 1], 0).into(), None).await.expect("a free port");
+        let address = server.address().expect("an address");
+        let stop = CancellationToken::new();
+        let serving = tokio::spawn(server.serve(stop.clone()));
+        TestRegistry {
+            harbor,
+            clock: self.clock,
+            address,
+            client: Client::new(&format!("http://{address}")),
+            serving,
+            stop: stop.drop_guard(),
+            rest: stores.rest,
+        }
+    }
+}
+
+/// A registry that is served on a free port of the loopback interface, over stores of its own.
+pub struct TestRegistry {
+    /// The registry as a value, beside HTTP.
+    pub harbor: Harbor,
+    /// Its clock.
+    pub clock: Clock,
+    address: SocketAddr,
+    client: Client,
+    serving: JoinHandle<()>,
+    stop: DropGuard,
+    rest: Rest,
+}
+
+impl TestRegistry {
+    /// A registry over `stores`, to be changed before it starts.
+    pub fn builder(stores: BackEnd) -> RegistryBuilder {
+        RegistryBuilder {
+            stores,
+            parts: Harbor::builder(),
+            settings: Settings::default(),
+            clock: Clock::System,
+            people: People::default(),
+            body_pause: None,
+            wrap_blobs: Box::new(|store| store),
+            wrap_metadata: Box::new(|store| store),
+        }
+    }
+
+    /// A registry over `stores` with every default.
+    pub async fn start(stores: BackEnd) -> Self {
+        Self::builder(stores).start().await
+    }
+
+    /// A registry in memory.
+    pub async fn in_memory() -> Self {
+        Self::start(BackEnd::Memory).await
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// A client without credentials.
+    #[must_use]
+    pub fn anon(&self) -> Client {
+        self.client.clone()
+    }
+
+    /// The administrator.
+    #[must_use]
+    pub fn admin(&self) -> Client {
+        self.client.basic("admin", PASSWORD)
+    }
+
+    /// A user of [`RegistryBuilder::user`].
+    #[must_use]
+    pub fn user(&self, name: &str) -> Client {
+        self.client.basic(name, &password_of(name))
+    }
+
+    /// A connection on which anything can be said.
+    pub async fn raw(&self) -> RawConnection {
+        RawConnection::open(self.address).await
+    }
+
+    /// Makes a project.
+    pub async fn project(&self, name: &str, public: bool) {
+        let admin = Actor::administrator("admin");
+        let proof = self.harbor.authorize::<ProjectCreate>(&admin, ()).await.expect("a proof");
+        self.harbor
+            .projects()
+            .create(proof, &name.parse().expect("a name"), public)
+            .await
+            .expect("a project");
+    }
+
+    /// Collects what is due.
+    pub async fn collect_garbage(&self) -> GcReport {
+        let admin = Actor::administrator("admin");
+        let proof = self.harbor.authorize::<GarbageCollect>(&admin, ()).await.expect("a proof");
+        self.harbor.collect_garbage(proof).await.expect("a report")
+    }
+
+    /// Stops serving, closes the stores and removes them.
+    pub async fn close(self) {
+        drop((self.stop, self.client));
+        // A test may have left a connection in the middle of a request.
+        let _ = tokio::time::timeout(Duration::from_secs(2), self.serving).await;
+        self.harbor.shutdown().await;
+        drop(self.harbor);
+        self.rest.remove().await;
+    }
+}

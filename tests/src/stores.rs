@@ -1,0 +1,134 @@
+//! Stores of a test's own: made for it and gone after it.
+
+use std::sync::Arc;
+
+use harbor_core::blob::BlobStore;
+use harbor_core::meta::MetadataStore;
+use harbor_storage::blobs;
+use harbor_storage::sql::SqlMetadata;
+use sqlx::{AssertSqlSafe, Connection, Executor};
+use tempfile::TempDir;
+use url::Url;
+
+/// Which stores a registry is tested over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BackEnd {
+    /// SQLite in memory, blobs in memory.
+    Memory,
+    /// SQLite in a file, blobs in a folder: the default of the server.
+    Folder,
+    /// PostgreSQL and S3: `HARBOR_TEST_POSTGRES_URL`, `HARBOR_TEST_S3_…`, `AWS_…`.
+    PostgresS3,
+    /// MariaDB and a folder: `HARBOR_TEST_MYSQL_URL`.
+    MariaDbFolder,
+}
+
+/// Opened stores, and how to remove them.
+pub(crate) struct Opened {
+    pub(crate) metadata: Arc<dyn MetadataStore>,
+    pub(crate) blobs: Arc<dyn BlobStore>,
+    pub(crate) rest: Rest,
+}
+
+/// What is to be removed once the stores are closed.
+#[derive(Default)]
+pub(crate) struct Rest {
+    folder: Option<TempDir>,
+    database: Option<(Server, Url, String)>,
+}
+
+#[derive(Clone, Copy)]
+enum Server {
+    Postgres,
+    MySql,
+}
+
+/// A value that the one who started the services must have set. Failing is right: a test that skips itself says "ok".
+fn setting(name: &str) -> String {
+    std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set: `tests/run --services` prints it"))
+}
+
+fn folder() -> TempDir {
+    TempDir::with_prefix("harbor-test-").expect("a temporary folder")
+}
+
+impl BackEnd {
+    pub(crate) async fn open(self) -> Opened {
+        match self {
+            Self::Memory => Self::assemble("sqlite::memory:", "memory:", Rest::default()).await,
+            Self::Folder => {
+                let folder = folder();
+                let database = format!("sqlite:{}", folder.path().join("registry.db").display());
+                let blobs = format!("file:{}", folder.path().join("blobs").display());
+                Self::assemble(&database, &blobs, Rest { folder: Some(folder), ..Rest::default() }).await
+            }
+            Self::PostgresS3 => {
+                let (url, rest) = database_of_its_own(Server::Postgres, "HARBOR_TEST_POSTGRES_URL").await;
+                Self::assemble(&url, &bucket(), rest).await
+            }
+            Self::MariaDbFolder => {
+                let (url, mut rest) = database_of_its_own(Server::MySql, "HARBOR_TEST_MYSQL_URL").await;
+                let folder = folder();
+                let blobs = format!("file:{}", folder.path().display());
+                rest.folder = Some(folder);
+                Self::assemble(&url, &blobs, rest).await
+            }
+        }
+    }
+
+    async fn assemble(database: &str, blobs: &str, rest: Rest) -> Opened {
+        let metadata = SqlMetadata::connect(database).await.expect("the database");
+        let blobs = blobs::open(blobs).await.expect("the blob store");
+        Opened { metadata: Arc::new(metadata), blobs, rest }
+    }
+}
+
+/// A prefix of its own in the bucket of the tests, whose server forgets everything when it stops.
+fn bucket() -> String {
+    let prefix = uuid::Uuid::new_v4();
+    let mut url = Url::parse(&format!("s3://{}/{prefix}", setting("HARBOR_TEST_S3_BUCKET"))).expect("a URL");
+    url.query_pairs_mut()
+        .append_pair("endpoint", &setting("HARBOR_TEST_S3_ENDPOINT"))
+        .append_pair("region", &setting("HARBOR_TEST_S3_REGION"));
+    url.into()
+}
+
+async fn database_of_its_own(server: Server, variable: &str) -> (String, Rest) {
+    let admin = Url::parse(&setting(variable)).expect("the address of a database");
+    let name = format!("harbor_test_{}", uuid::Uuid::new_v4().simple());
+    run(server, &admin, format!("CREATE DATABASE {name}")).await;
+    let mut url = admin.clone();
+    url.set_path(&name);
+    (url.into(), Rest { database: Some((server, admin, name)), folder: None })
+}
+
+async fn run(server: Server, url: &Url, statement: String) {
+    match server {
+        Server::Postgres => {
+            let mut connection = sqlx::PgConnection::connect(url.as_str()).await.expect("PostgreSQL");
+            connection.execute(AssertSqlSafe(statement)).await.expect("an answer of PostgreSQL");
+            connection.close().await.expect("a farewell");
+        }
+        Server::MySql => {
+            let mut connection = sqlx::MySqlConnection::connect(url.as_str()).await.expect("MariaDB");
+            connection.execute(AssertSqlSafe(statement)).await.expect("an answer of MariaDB");
+            connection.close().await.expect("a farewell");
+        }
+    }
+}
+
+impl Rest {
+    /// Removes what is left. After a test that failed nobody calls this, and the database can be looked at.
+    pub(crate) async fn remove(self) {
+        match self.database {
+            Some((server @ Server::Postgres, admin, name)) => {
+                run(server, &admin, format!("DROP DATABASE {name} WITH (FORCE)")).await;
+            }
+            Some((server @ Server::MySql, admin, name)) => {
+                run(server, &admin, format!("DROP DATABASE {name}")).await;
+            }
+            None => {}
+        }
+        drop(self.folder);
+    }
+}

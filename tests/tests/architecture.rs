@@ -1,0 +1,145 @@
+//! Who may depend on whom: the rules of `harbor-core/ARCHITECTURE.md`, over what cargo says.
+
+#![allow(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace").to_path_buf()
+}
+
+fn metadata() -> Value {
+    let output = Command::new(env!("CARGO"))
+        .args(["metadata", "--format-version=1", "--no-deps", "--offline"])
+        .current_dir(root())
+        .output()
+        .expect("cargo runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).expect("JSON")
+}
+
+/// The dependencies of each member, without those of its tests.
+fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
+    let metadata = metadata();
+    let packages = metadata["packages"].as_array().expect("packages");
+    let name = |value: &Value| value["name"].as_str().expect("a name").to_owned();
+    let of = |package: &Value| {
+        let dependencies = package["dependencies"].as_array().expect("dependencies");
+        dependencies.iter().filter(|dependency| dependency["kind"].is_null()).map(name).collect()
+    };
+    packages.iter().map(|package| (name(package), of(package))).collect()
+}
+
+#[test]
+fn members_depend_on_what_they_may() {
+    let members =
+        ["harbor-core", "harbor-storage", "harbor-auth", "harbor-scan", "harbor-replicate", "harbor-server"];
+    let dependencies = dependencies();
+    let among = |member: &str| -> Vec<&String> {
+        let of = dependencies.get(member).unwrap_or_else(|| panic!("{member} is a member"));
+        of.iter().filter(|name| name.starts_with("harbor")).collect()
+    };
+    assert!(among("harbor-core").is_empty(), "the engine depends on no other member");
+    for domain in ["harbor-storage", "harbor-auth", "harbor-scan", "harbor-replicate"] {
+        assert_eq!(among(domain), ["harbor-core"], "{domain} meets the others in traits only");
+    }
+    for (member, of) in &dependencies {
+        let may = ["harbor-examples", "harbor-tests", "harborctl"].contains(&member.as_str());
+        assert!(may || !of.contains("harbor-server"), "{member} must not depend on the server");
+    }
+    assert!(members.iter().all(|member| dependencies.contains_key(*member)));
+}
+
+#[test]
+fn the_engine_knows_no_driver() {
+    let of = &dependencies()["harbor-core"];
+    for foreign in ["axum", "hyper", "reqwest", "sqlx", "object_store", "rustls"] {
+        assert!(!of.contains(foreign), "harbor-core must not depend on {foreign}");
+    }
+    assert!(!dependencies()["harborctl"].contains("sqlx"), "harborctl is free of databases by default");
+}
+
+/// Source files of a folder, with their texts.
+fn sources(folder: &str) -> Vec<(PathBuf, String)> {
+    let mut found = Vec::new();
+    let mut folders = vec![root().join(folder)];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let text = std::fs::read_to_string(&path).expect("text");
+                found.push((path, text));
+            }
+        }
+    }
+    assert!(found.len() > 1, "a walk that saw nothing proves nothing");
+    found
+}
+
+#[test]
+fn write_transactions_are_opened_by_the_gate_alone() {
+    for (path, text) in sources("harbor-core/src/engine") {
+        if !path.ends_with("gate.rs") {
+            assert!(!text.contains("metadata.begin("), "{} must go through Harbor::write", path.display());
+        }
+    }
+    for (path, text) in sources("harbor-server/src") {
+        assert!(!text.contains(".begin()"), "{} must go through the engine", path.display());
+    }
+}
+
+#[test]
+fn proofs_are_minted_by_the_gate_alone() {
+    for (path, text) in sources("harbor-core/src") {
+        if !path.ends_with("gate.rs") && !path.ends_with("authorized.rs") {
+            assert!(!text.contains("::mint("), "{} must not mint a proof", path.display());
+        }
+    }
+}
+
+#[test]
+fn statements_are_in_rows_alone() {
+    for (path, text) in sources("harbor-storage/src/sql") {
+        let in_rows = path.components().any(|part| part.as_os_str() == "rows");
+        assert!(in_rows || !text.contains("sql!(\""), "{} holds a statement", path.display());
+    }
+}
+
+#[test]
+fn files_stay_short() {
+    for member in ["harbor-core", "harbor-storage", "harbor-auth", "harbor-server", "harborctl"] {
+        for (path, text) in sources(&format!("{member}/src")) {
+            assert!(text.lines().count() <= 520, "{} should become a folder", path.display());
+        }
+    }
+}
+
+#[test]
+fn the_top_level_is_as_planned() {
+    let planned = [
+        "Cargo.toml",
+        "Cargo.lock",
+        "LICENSE",
+        "README.md",
+        "harbor-core",
+        "harbor-storage",
+        "harbor-auth",
+        "harbor-scan",
+        "harbor-replicate",
+        "harbor-server",
+        "harborctl",
+        "examples",
+        "tests",
+    ];
+    let output = Command::new("git").args(["ls-files"]).current_dir(root()).output().expect("git runs");
+    let listed = String::from_utf8(output.stdout).expect("text");
+    let top: BTreeSet<&str> = listed.lines().filter_map(|path| path.split('/').next()).collect();
+    let extra: Vec<_> = top.iter().filter(|name| !name.starts_with('.') && !planned.contains(name)).collect();
+    assert!(extra.is_empty(), "not planned at the top level: {extra:?}");
+}

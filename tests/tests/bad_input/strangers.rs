@@ -1,0 +1,191 @@
+//! The matrix: every route and method, as everybody, on a public project, a private one and one that is not there.
+//! Nobody learns from an answer whether a private project exists.
+
+use harbor_core::oci::Algorithm;
+use harbor_tests::content::{self, DataSet};
+use harbor_tests::{Answer, BackEnd, Client, TestRegistry};
+
+use super::DIGEST;
+
+const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
+
+/// Every route of a repository, also with what is in it.
+fn routes(repository: &str, set: &DataSet, session: &str) -> Vec<String> {
+    let (manifest, blob) = (set.top().digest, set.blobs[0].digest);
+    let from = format!("/v2/{repository}/blobs/uploads/?mount={blob}&from={repository}");
+    let mut routes = vec![from];
+    for rest in [
+        "tags/list".to_owned(),
+        "tags/list?n=1".to_owned(),
+        "manifests/latest".to_owned(),
+        "manifests/none".to_owned(),
+        format!("manifests/{manifest}"),
+        format!("manifests/{DIGEST}"),
+        format!("blobs/{blob}"),
+        format!("blobs/{DIGEST}"),
+        format!("referrers/{manifest}"),
+        "blobs/uploads/".to_owned(),
+        format!("blobs/uploads/?digest={DIGEST}"),
+        format!("blobs/uploads/?mount={blob}"),
+        format!("blobs/uploads/{session}"),
+        format!("blobs/uploads/{session}?digest={DIGEST}"),
+        "blobs/uploads/none".to_owned(),
+        "manifests/.invalid".to_owned(),
+        "blobs/sha256:invalid".to_owned(),
+        "unknown/route".to_owned(),
+    ] {
+        routes.push(format!("/v2/{repository}/{rest}"));
+    }
+    routes
+}
+
+/// A registry with the same image in a public and in a private project, and an upload begun in each.
+async fn registry() -> (TestRegistry, DataSet, [(&'static str, String); 3]) {
+    let registry = TestRegistry::builder(BackEnd::Memory).user("eve", &[]).start().await;
+    let set = content::image(Algorithm::Sha256);
+    let mut places = Vec::new();
+    for (project, public) in [("opened", true), ("secret", false)] {
+        registry.project(project, public).await;
+        registry.admin().push(&format!("{project}/app"), Some("latest"), &set).await;
+        let at = registry.admin().begin(&format!("{project}/app")).await;
+        places.push(at.rsplit_once('/').unwrap().1.to_owned());
+    }
+    let (secret, opened) = (places.pop().unwrap(), places.pop().unwrap());
+    (registry, set, [("opened/app", opened), ("secret/app", secret.clone()), ("absent/app", secret)])
+}
+
+/// All of an answer that could tell something, with the project's name taken out.
+fn seen(answer: &Answer, project: &str) -> String {
+    let mut headers: Vec<String> = answer
+        .headers
+        .iter()
+        .filter(|(name, _)| !["date", "x-request-id"].contains(&name.as_str()))
+        .map(|(name, value)| format!("{name}: {}", value.to_str().unwrap()))
+        .collect();
+    headers.sort();
+    let text = format!("{} {headers:?} {}", answer.status, String::from_utf8_lossy(&answer.body));
+    text.replace(project, "PROJECT").replace(answer.need("X-Request-Id"), "ID")
+}
+
+async fn all(client: &Client, place: &(&str, String), set: &DataSet) -> Vec<(String, Answer)> {
+    let mut answers = Vec::new();
+    for route in routes(place.0, set, &place.1) {
+        for method in METHODS {
+            let answer = client.call(method, &route).await;
+            answers.push((format!("{method} {}", route.replace(place.0, "PROJECT/app")), answer));
+        }
+    }
+    answers
+}
+
+#[tokio::test]
+async fn a_private_project_looks_like_one_that_is_not_there() {
+    let (registry, set, [_, secret, absent]) = registry().await;
+    let anonymous_token = registry.anon().get("/service/token?scope=repository:secret/app:pull").await.json();
+    for client in [
+        registry.anon(),
+        registry.anon().bearer(anonymous_token["token"].as_str().unwrap()),
+        registry.anon().basic("admin", "wrong"),
+        registry.anon().bearer("garbage"),
+        registry.user("eve"),
+    ] {
+        let (there, not) = (all(&client, &secret, &set).await, all(&client, &absent, &set).await);
+        for ((what, there), (_, not)) in there.iter().zip(&not) {
+            assert_eq!(seen(there, "secret"), seen(not, "absent"), "{what}");
+            assert!(there.status >= 400, "{what}: {there}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn strangers_are_refused_everywhere_but_for_reading_what_is_public() {
+    let (registry, set, [opened, secret, absent]) = registry().await;
+    for place in [&opened, &secret, &absent] {
+        let mut wrong = vec![registry.anon().bearer("garbage")];
+        // Each wrong password costs a hash: one place will do.
+        wrong.extend((place.0 == "opened/app").then(|| registry.anon().basic("admin", "wrong")));
+        for client in wrong {
+            for (what, answer) in all(&client, place, &set).await {
+                assert_eq!(answer.status, 401, "{what}: wrong credentials are not no credentials");
+            }
+        }
+        for (what, answer) in all(&registry.anon(), place, &set).await {
+            let reads = what.starts_with("GET") || what.starts_with("HEAD");
+            let public = place.0 == "opened/app" && reads && !what.contains("uploads");
+            assert!(public || answer.status >= 400, "{what}: {answer}");
+            let (method, _) = what.split_once(' ').unwrap();
+            let route_exists = !["405", "404", "400"].contains(&answer.status.to_string().as_str());
+            if route_exists && !public {
+                assert_eq!(answer.status, 401, "{what}");
+                let challenge = answer.need("WWW-Authenticate");
+                assert!(challenge.contains(&format!("repository:{}:", place.0)), "{method}: {challenge}");
+            }
+        }
+    }
+    // And all is still there.
+    for repository in ["opened/app", "secret/app"] {
+        let manifest =
+            registry.admin().get(&format!("/v2/{repository}/manifests/latest")).await.expect_status(200);
+        assert_eq!(manifest.body, set.top().bytes);
+        for blob in &set.blobs {
+            registry.admin().get(&format!("/v2/{repository}/blobs/{}", blob.digest)).await.expect_status(200);
+        }
+    }
+    registry.admin().get(&format!("/v2/secret/app/blobs/uploads/{}", secret.1)).await.expect_status(204);
+}
+
+#[tokio::test]
+async fn what_is_public_is_read_by_everybody_and_the_rest_by_nobody() {
+    let (registry, set, _) = registry().await;
+    let blob = set.blobs[0].digest;
+    for rest in ["tags/list", "manifests/latest", &format!("blobs/{blob}"), &format!("referrers/{DIGEST}")] {
+        for client in [registry.anon(), registry.user("eve"), registry.admin()] {
+            client.get(&format!("/v2/opened/app/{rest}")).await.expect_status(200);
+        }
+        registry.anon().get(&format!("/v2/secret/app/{rest}")).await.expect_error(401, "UNAUTHORIZED");
+        registry.user("eve").get(&format!("/v2/secret/app/{rest}")).await.expect_error(404, "NAME_UNKNOWN");
+        registry.admin().get(&format!("/v2/secret/app/{rest}")).await.expect_status(200);
+    }
+    let range = registry.anon().get(&format!("/v2/secret/app/blobs/{blob}")).header("Range", "bytes=0-1");
+    range.await.expect_error(401, "UNAUTHORIZED");
+    for stranger in [registry.anon(), registry.user("eve")] {
+        let listed = stranger.get("/v2/_catalog").await.expect_status(200);
+        assert!(!String::from_utf8_lossy(&listed.body).contains("secret"), "{listed}");
+    }
+}
+
+#[tokio::test]
+async fn an_unknown_user_and_a_wrong_password_are_refused_alike() {
+    let (registry, _, _) = registry().await;
+    for target in ["/v2/", "/service/token?scope=x", "/v2/opened/app/tags/list", "/v2/secret/app/tags/list"] {
+        let wrong = registry.anon().basic("admin", "wrong").get(target).await;
+        for name in ["nobody", "Admin", "admin ", "", "admin\u{0}", "' OR 1=1 --", &"x".repeat(2000)] {
+            for password in ["wrong", &"x".repeat(5000)] {
+                let unknown = registry.anon().basic(name, password).get(target).await;
+                assert_eq!(seen(&unknown, "-"), seen(&wrong, "-"), "{name:?} {target}");
+            }
+        }
+        assert_eq!(wrong.status, 401);
+    }
+}
+
+#[tokio::test]
+async fn a_token_of_another_registry_is_no_token_here() {
+    let (registry, other) = (TestRegistry::in_memory().await, TestRegistry::in_memory().await);
+    let token = other.admin().get("/service/token").await.expect_status(200).json();
+    let token = token["token"].as_str().unwrap().to_owned();
+    other.anon().bearer(&token).get("/v2/").await.expect_status(200);
+    let (head, signature) = token.rsplit_once('.').unwrap();
+    for forged in [
+        &token,
+        head,
+        &format!("{head}."),
+        &format!("x{token}"),
+        &format!("{token}x"),
+        signature,
+        "..",
+        "h1.e30.",
+    ] {
+        registry.anon().bearer(forged).get("/v2/").await.expect_error(401, "UNAUTHORIZED");
+    }
+}
