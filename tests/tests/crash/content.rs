@@ -30,12 +30,14 @@ impl Numbers {
 pub(crate) struct Blob {
     seed: u64,
     pub(crate) digest: Digest,
+    pub(crate) size: usize,
 }
 
 impl Blob {
     /// Of a size that follows from the seed: most are small, some have several writes.
     pub(crate) fn new(seed: u64) -> Self {
-        Self { seed, digest: Digest::of(Algorithm::Sha256, &bytes(seed)) }
+        let content = bytes(seed);
+        Self { seed, digest: Digest::of(Algorithm::Sha256, &content), size: content.len() }
     }
 
     pub(crate) fn bytes(&self) -> Bytes {
@@ -46,8 +48,8 @@ impl Blob {
 fn bytes(seed: u64) -> Bytes {
     let mut numbers = Numbers::new(seed);
     let size = match numbers.below(8) {
-        0 => 1_000_000 + numbers.below(500_000),
-        1 | 2 => 100_000 + numbers.below(100_000),
+        0 => 300_000 + numbers.below(300_000),
+        1 | 2 => 60_000 + numbers.below(60_000),
         _ => 1 + numbers.below(5_000),
     };
     let size = usize::try_from(size).unwrap();
