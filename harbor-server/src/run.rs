@@ -97,10 +97,10 @@ async fn serve(config: Config) -> Result<(), RunError> {
     let server = Server::bind(App::new(harbor.clone(), options), config.listen, config.tls).await;
     let server = server.map_err(|error| RunError::Io(format!("listening on {}", config.listen), error))?;
     let address = server.address().map_err(|error| RunError::Io("listening".to_owned(), error))?;
-    greet(scheme, &address.to_string());
-
     let stop = CancellationToken::new();
-    tokio::spawn(cancel_when_told(stop.clone()));
+    // Whoever reads that it is ready may tell it to stop.
+    cancel_when_told(stop.clone()).map_err(|error| RunError::Io("listening to signals".to_owned(), error))?;
+    greet(scheme, &address.to_string());
     server.serve(stop).await;
     harbor.shutdown().await;
     tracing::info!("stopped");
@@ -143,20 +143,18 @@ fn greet(scheme: &str, address: &str) {
     let _ = out.flush();
 }
 
-/// Cancels at SIGTERM or at Ctrl-C.
-async fn cancel_when_told(stop: CancellationToken) {
+/// Cancels at SIGTERM or at Ctrl-C, from now on.
+fn cancel_when_told(stop: CancellationToken) -> std::io::Result<()> {
     use tokio::signal::unix::{SignalKind, signal};
 
-    match signal(SignalKind::terminate()) {
-        Ok(mut terminate) => {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = tokio::signal::ctrl_c() => {}
-            }
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
         }
-        Err(_) => {
-            let _ = tokio::signal::ctrl_c().await;
-        }
-    }
-    stop.cancel();
+        stop.cancel();
+    });
+    Ok(())
 }

@@ -147,7 +147,7 @@ async fn refusal(certificate: Option<&str>, key: Option<&str>) -> String {
     }
     let app = App::new(Harbor::in_memory().await.unwrap(), AppOptions::default());
     let bound = Server::bind(app, ([127, 0, 0, 1], 0).into(), Some(files)).await;
-    bound.err().expect("a server that does not start").to_string()
+    bound.expect_err("a server that does not start").to_string()
 }
 
 #[tokio::test]
