@@ -41,6 +41,7 @@ pub fn run() -> ExitCode {
     let password = std::env::var("HARBOR_ADMIN_PASSWORD").ok().filter(|password| !password.is_empty());
     let outcome = Config::read(flags, password.map(Secret::new)).map_err(RunError::from).and_then(|config| {
         start_log(&config);
+        raise_file_limit();
         let mut runtime = tokio::runtime::Builder::new_multi_thread();
         let runtime = runtime.enable_all().thread_keep_alive(std::time::Duration::from_secs(5)).build();
         let runtime = runtime.map_err(|error| RunError::Io("starting the runtime".to_owned(), error))?;
@@ -65,11 +66,24 @@ fn start_log(config: &Config) {
     let _ = if config.log_json { log.json().try_init() } else { log.try_init() };
 }
 
+/// Lets the process open as many files as it is allowed to: each connection is one, and the usual limit is a thousand.
+fn raise_file_limit() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+    let limit = getrlimit(Resource::Nofile);
+    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }) {
+        tracing::warn!(%error, "the limit of open files was not raised");
+    }
+}
+
 async fn serve(config: Config) -> Result<(), RunError> {
     let (metadata, blobs) =
         tokio::try_join!(SqlMetadata::connect(&config.database), blobs::open(&config.blobs))?;
     let metadata = Arc::new(metadata);
     let (administrator, made) = Administrator::bootstrap(metadata.as_ref(), config.admin_password).await?;
+    if let Some(password) = made {
+        show(&password);
+    }
     let tokens = Tokens::bootstrap(metadata.as_ref(), &administrator, Clock::System).await?;
     let harbor = assemble(metadata, blobs, administrator, tokens.clone(), config.settings)?;
     harbor.start().await?;
@@ -84,10 +98,10 @@ async fn serve(config: Config) -> Result<(), RunError> {
     let server = Server::bind(App::new(harbor.clone(), options), config.listen, config.tls).await;
     let server = server.map_err(|error| RunError::Io(format!("listening on {}", config.listen), error))?;
     let address = server.address().map_err(|error| RunError::Io("listening".to_owned(), error))?;
-    greet(scheme, &address.to_string(), made.as_ref());
-
     let stop = CancellationToken::new();
-    tokio::spawn(cancel_when_told(stop.clone()));
+    // Whoever reads that it is ready may tell it to stop.
+    cancel_when_told(stop.clone()).map_err(|error| RunError::Io("listening to signals".to_owned(), error))?;
+    greet(scheme, &address.to_string());
     server.serve(stop).await;
     harbor.shutdown().await;
     tracing::info!("stopped");
@@ -112,34 +126,36 @@ fn assemble(
         .build()
 }
 
-/// One line with the address, for people and for scripts; and, once in the life of a registry, the password.
-fn greet(scheme: &str, address: &str, made: Option<&Secret>) {
+/// The password, once in the life of a registry: at once, for it is stored, and the start may still fail.
+fn show(password: &Secret) {
     let mut out = std::io::stdout().lock();
-    if let Some(password) = made {
-        let _ = writeln!(
-            out,
-            "The administrator is admin, the password {} (shown only now; HARBOR_ADMIN_PASSWORD sets another)",
-            password.expose()
-        );
-    }
+    let _ = writeln!(
+        out,
+        "The administrator is admin, the password {} (shown only now; HARBOR_ADMIN_PASSWORD sets another)",
+        password.expose()
+    );
+    let _ = out.flush();
+}
+
+/// One line with the address, for people and for scripts.
+fn greet(scheme: &str, address: &str) {
+    let mut out = std::io::stdout().lock();
     let _ = writeln!(out, "harbor-server is ready at {scheme}://{address}");
     let _ = out.flush();
 }
 
-/// Cancels at SIGTERM or at Ctrl-C.
-async fn cancel_when_told(stop: CancellationToken) {
+/// Cancels at SIGTERM or at Ctrl-C, from now on.
+fn cancel_when_told(stop: CancellationToken) -> std::io::Result<()> {
     use tokio::signal::unix::{SignalKind, signal};
 
-    match signal(SignalKind::terminate()) {
-        Ok(mut terminate) => {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = tokio::signal::ctrl_c() => {}
-            }
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
         }
-        Err(_) => {
-            let _ = tokio::signal::ctrl_c().await;
-        }
-    }
-    stop.cancel();
+        stop.cancel();
+    });
+    Ok(())
 }

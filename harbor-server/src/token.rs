@@ -14,13 +14,7 @@ use crate::v2::{credentials, refuse};
 
 pub(crate) async fn answer(app: &App, request: &Parts, id: &HeaderValue) -> Response<Body> {
     let Some(tokens) = &app.options.tokens else {
-        return refuse(
-            app,
-            &request.headers,
-            &Error::Unsupported("there is no token service here"),
-            id,
-            None,
-        );
+        return refuse(app, request, &Error::Unsupported("there is no token service here"), id, None);
     };
     if request.method != Method::GET {
         // containerd tries POST first, and falls back on this status.
@@ -37,7 +31,7 @@ pub(crate) async fn answer(app: &App, request: &Parts, id: &HeaderValue) -> Resp
         Ok(tokens.issue(&actor)?)
     };
     match issued.await {
-        Err(error) => refuse(app, &request.headers, &error, id, None),
+        Err(error) => refuse(app, request, &error, id, None),
         Ok(issued) => {
             let body = json!({
                 "token": issued.token.expose(),

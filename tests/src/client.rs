@@ -32,10 +32,24 @@ impl Client {
         Self { authorization: self.authorization.clone(), ..client }
     }
 
+    /// A client that trusts this certificate (PEM) alone, and offers the registry HTTP/2 or not. Its connections are new.
+    #[must_use]
+    pub fn trusting(&self, certificate: &str, http2: bool) -> Self {
+        let certificate = reqwest::Certificate::from_pem(certificate.as_bytes()).expect("a certificate");
+        let builder =
+            if http2 { reqwest::Client::builder() } else { reqwest::Client::builder().http1_only() };
+        let http = Self::built(builder.tls_certs_only([certificate]));
+        Self { http, ..self.clone() }
+    }
+
     fn over(base: &str, builder: reqwest::ClientBuilder) -> Self {
-        let builder = builder.no_proxy().redirect(reqwest::redirect::Policy::none()).tls_certs_only([]);
-        let http = builder.timeout(std::time::Duration::from_secs(30)).build().expect("a client");
+        let http = Self::built(builder.tls_certs_only([]));
         Self { http, base: base.to_owned(), authorization: None }
+    }
+
+    fn built(builder: reqwest::ClientBuilder) -> reqwest::Client {
+        let builder = builder.no_proxy().redirect(reqwest::redirect::Policy::none());
+        builder.timeout(std::time::Duration::from_secs(30)).build().expect("a client")
     }
 
     /// The same with a name and a password.
@@ -182,12 +196,22 @@ impl Call {
     }
 
     async fn send(self) -> Answer {
-        let response = self.request.send().await.unwrap_or_else(|error| panic!("{}: {error:?}", self.what));
-        let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        let body = response.bytes().await.unwrap_or_else(|error| panic!("{}: {error:?}", self.what));
-        let answer = Answer { what: self.what, status, headers, body };
+        let what = self.what.clone();
+        self.attempt().await.unwrap_or_else(|error| panic!("{what}: {error:?}"))
+    }
+
+    /// The answer, unless there is none.
+    ///
+    /// # Errors
+    /// When no connection comes about, or it breaks.
+    pub async fn attempt(self) -> reqwest::Result<Answer> {
+        let response = self.request.send().await?;
+        let (status, headers, version) =
+            (response.status().as_u16(), response.headers().clone(), response.version());
+        let body = response.bytes().await?;
+        let answer = Answer { what: self.what, version, status, headers, body };
         answer.check(&self.method);
-        answer
+        Ok(answer)
     }
 }
 
@@ -204,6 +228,8 @@ impl IntoFuture for Call {
 #[derive(Clone, Debug)]
 pub struct Answer {
     what: String,
+    /// The version of HTTP that was spoken.
+    pub version: http::Version,
     /// The status.
     pub status: u16,
     /// The headers.

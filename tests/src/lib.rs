@@ -16,7 +16,7 @@ mod registry;
 mod stores;
 
 pub use client::{Answer, Call, Client};
-pub use process::Process;
+pub use process::{Build, Process, outcome};
 pub use raw::{RawAnswer, RawConnection};
 pub use registry::{RegistryBuilder, TestRegistry};
 pub use stores::BackEnd;

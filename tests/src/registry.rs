@@ -12,7 +12,7 @@ use harbor_core::event::EventSink;
 use harbor_core::meta::MetadataStore;
 use harbor_core::policy::Policy;
 use harbor_core::{Builder, Clock, GcReport, Harbor, Settings};
-use harbor_server::{App, AppOptions, Server};
+use harbor_server::{App, AppOptions, Server, TlsFiles};
 use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
@@ -35,6 +35,7 @@ pub struct RegistryBuilder {
     clock: Clock,
     people: People,
     body_pause: Option<Duration>,
+    tls: Option<(TlsFiles, Duration)>,
     wrap_blobs: Wrap<dyn BlobStore>,
     wrap_metadata: Wrap<dyn MetadataStore>,
 }
@@ -73,6 +74,12 @@ impl RegistryBuilder {
     /// How long a client may pause while it sends a body.
     pub const fn body_pause(mut self, pause: Duration) -> Self {
         self.body_pause = Some(pause);
+        self
+    }
+
+    /// Speaks TLS, with a certificate for `localhost` and the loopback address that is looked at every `look`.
+    pub fn tls(mut self, files: TlsFiles, look: Duration) -> Self {
+        self.tls = Some((files, look));
         self
     }
 
@@ -119,8 +126,14 @@ impl RegistryBuilder {
         let mut options = AppOptions::default();
         options.tokens = Some(tokens);
         options.body_pause = self.body_pause.unwrap_or(options.body_pause);
+        options.tls = self.tls.is_some();
         let app = App::new(harbor.clone(), options);
-        let server = Server::bind(app, ([127, 0, 0, 1], 0).into(), None).await.expect("a free port");
+        let (files, look) = self.tls.map(|(files, look)| (Some(files), Some(look))).unwrap_or_default();
+        let scheme = if files.is_some() { "https" } else { "http" };
+        let mut server = Server::bind(app, ([127, 0, 0, 1], 0).into(), files).await.expect("a free port");
+        if let Some(look) = look {
+            server = server.look_every(look);
+        }
         let address = server.address().expect("an address");
         let stop = CancellationToken::new();
         let serving = tokio::spawn(server.serve(stop.clone()));
@@ -128,7 +141,7 @@ impl RegistryBuilder {
             harbor,
             clock: self.clock,
             address,
-            client: Client::new(&format!("http://{address}")),
+            client: Client::new(&format!("{scheme}://{address}")),
             serving,
             stop: stop.drop_guard(),
             rest: stores.rest,
@@ -159,6 +172,7 @@ impl TestRegistry {
             clock: Clock::System,
             people: People::default(),
             body_pause: None,
+            tls: None,
             wrap_blobs: Box::new(|store| store),
             wrap_metadata: Box::new(|store| store),
         }

@@ -47,9 +47,13 @@ pub enum ConfigError {
     Invalid(String),
 }
 
+/// A password is no flag: flags are seen by everybody on the machine.
+const PASSWORD_HELP: &str = "HARBOR_ADMIN_PASSWORD sets the password of the administrator, admin. Without it, one is made \
+    and shown at the first start.";
+
 /// An OCI registry that speaks the Harbor API: one program, one folder.
 #[derive(Debug, Default, Parser)]
-#[command(name = "harbor-server", version, about)]
+#[command(name = "harbor-server", version, about, after_help = PASSWORD_HELP)]
 pub(crate) struct Flags {
     /// The address to listen on [default: 127.0.0.1:8080]
     #[arg(long, env = "HARBOR_LISTEN", value_name = "ADDRESS")]

@@ -34,6 +34,7 @@ pub struct Server {
     app: Arc<App>,
     listener: TcpListener,
     tls: Option<(TlsFiles, Arc<ServerConfig>, Arc<tls::Current>)>,
+    look: Duration,
 }
 
 impl Server {
@@ -50,7 +51,14 @@ impl Server {
             }
         };
         let listener = TcpListener::bind(address).await?;
-        Ok(Self { app, listener, tls })
+        Ok(Self { app, listener, tls, look: tls::LOOK })
+    }
+
+    /// How often the certificate's files are looked at for a change. Default: 5 seconds.
+    #[must_use]
+    pub const fn look_every(mut self, look: Duration) -> Self {
+        self.look = look;
+        self
     }
 
     /// The address that it listens on.
@@ -86,8 +94,9 @@ impl Server {
     /// What runs beside the connections: the certificate's watch and the figures' upkeep.
     fn beside(&self) -> tokio::task::AbortHandle {
         let app = Arc::clone(&self.app);
+        let look = self.look;
         let watch =
-            self.tls.as_ref().map(|(files, _, current)| tls::watch(files.clone(), Arc::clone(current)));
+            self.tls.as_ref().map(|(files, _, current)| tls::watch(files.clone(), Arc::clone(current), look));
         let upkeep = async move {
             loop {
                 tokio::time::sleep(UPKEEP).await;

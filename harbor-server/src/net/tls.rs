@@ -11,7 +11,7 @@ use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
 /// How often the files are looked at.
-const LOOK: Duration = Duration::from_secs(5);
+pub(super) const LOOK: Duration = Duration::from_secs(5);
 
 /// Where the certificate and its key are, as PEM.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +27,12 @@ impl TlsFiles {
         let certificates = CertificateDer::pem_file_iter(&self.certificate)
             .and_then(Iterator::collect::<Result<Vec<_>, _>>)
             .map_err(|error| format!("reading the certificate {}: {error}", self.certificate.display()))?;
+        if certificates.is_empty() {
+            return Err(format!(
+                "reading the certificate {}: there is none in it",
+                self.certificate.display()
+            ));
+        }
         let key = PrivateKeyDer::from_pem_file(&self.key)
             .map_err(|error| format!("reading the private key {}: {error}", self.key.display()))?;
         let provider = rustls::crypto::aws_lc_rs::default_provider();
@@ -43,17 +49,23 @@ impl TlsFiles {
 
 /// The certificate in use.
 #[derive(Debug)]
-pub(super) struct Current(RwLock<Arc<CertifiedKey>>);
+pub(super) struct Current {
+    key: RwLock<Arc<CertifiedKey>>,
+    /// When the files that were read at the start had been written.
+    at_start: Option<(SystemTime, SystemTime)>,
+}
 
 impl ResolvesServerCert for Current {
     fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        Some(Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner)))
+        Some(Arc::clone(&self.key.read().unwrap_or_else(PoisonError::into_inner)))
     }
 }
 
 /// The configuration of TLS, and the certificate that [`watch`] replaces.
 pub(super) fn configure(files: &TlsFiles) -> Result<(Arc<ServerConfig>, Arc<Current>), String> {
-    let current = Arc::new(Current(RwLock::new(files.load()?)));
+    // Before they are read: what is written in between is a change.
+    let at_start = files.changed();
+    let current = Arc::new(Current { key: RwLock::new(files.load()?), at_start });
     let resolver: Arc<dyn ResolvesServerCert> = Arc::<Current>::clone(&current);
     let mut config = ServerConfig::builder().with_no_client_auth().with_cert_resolver(resolver);
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
@@ -61,17 +73,17 @@ pub(super) fn configure(files: &TlsFiles) -> Result<(Arc<ServerConfig>, Arc<Curr
 }
 
 /// Reloads the files whenever they change. New files that do not read are logged, and the old ones stay in use.
-pub(super) async fn watch(files: TlsFiles, current: Arc<Current>) {
-    let mut loaded = files.changed();
+pub(super) async fn watch(files: TlsFiles, current: Arc<Current>, look: Duration) {
+    let mut loaded = current.at_start;
     loop {
-        tokio::time::sleep(LOOK).await;
+        tokio::time::sleep(look).await;
         let now = files.changed();
         if now.is_none() || now == loaded {
             continue;
         }
         match files.load() {
             Ok(certified) => {
-                *current.0.write().unwrap_or_else(PoisonError::into_inner) = certified;
+                *current.key.write().unwrap_or_else(PoisonError::into_inner) = certified;
                 tracing::info!(certificate = %files.certificate.display(), "the certificate was reloaded");
                 loaded = now;
             }

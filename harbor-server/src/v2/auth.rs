@@ -6,6 +6,8 @@ use harbor_core::access::{Credentials, Secret};
 use harbor_core::{Error, Result};
 use http::HeaderMap;
 use http::header::{AUTHORIZATION, HOST};
+use http::request::Parts;
+use http::uri::Authority;
 
 use super::Needed;
 use crate::app::App;
@@ -32,16 +34,16 @@ pub(crate) fn credentials(headers: &HeaderMap) -> Result<Option<Credentials>> {
 
 /// The value of `WWW-Authenticate`. As Harbor does: a client without credentials is sent to the token service, one with wrong
 /// ones is asked for others.
-pub(super) fn challenge(app: &App, headers: &HeaderMap, needed: Option<&Needed>) -> String {
+pub(super) fn challenge(app: &App, request: &Parts, needed: Option<&Needed>) -> String {
     let shown = |scheme: &[u8]| {
-        let shown = headers.get(AUTHORIZATION).and_then(|value| value.as_bytes().get(..scheme.len()));
+        let shown = request.headers.get(AUTHORIZATION).and_then(|value| value.as_bytes().get(..scheme.len()));
         shown.is_some_and(|shown| shown.eq_ignore_ascii_case(scheme))
     };
     if shown(b"basic ") || app.options.tokens.is_none() {
         return r#"Basic realm="harbor""#.to_owned();
     }
     let mut challenge =
-        format!(r#"Bearer realm="{}/service/token",service="harbor-registry""#, address(app, headers));
+        format!(r#"Bearer realm="{}/service/token",service="harbor-registry""#, address(app, request));
     if let Some(Needed { repository: Some(repository), actions }) = needed {
         challenge.push_str(&format!(r#",scope="repository:{repository}:{actions}""#));
         if shown(b"bearer ") {
@@ -52,8 +54,9 @@ pub(super) fn challenge(app: &App, headers: &HeaderMap, needed: Option<&Needed>)
     challenge
 }
 
-/// The address that the client reached this registry at.
-fn address(app: &App, headers: &HeaderMap) -> String {
+/// The address that the client reached this registry at. In HTTP/2 the host stands in the request's target, and there is no
+/// header of it.
+fn address(app: &App, request: &Parts) -> String {
     if let Some(address) = &app.options.external_url {
         return address.trim_end_matches('/').to_owned();
     }
@@ -61,7 +64,8 @@ fn address(app: &App, headers: &HeaderMap) -> String {
     let harmless = |host: &&str| {
         !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._:[]".contains(&byte))
     };
-    let host = headers.get(HOST).and_then(|host| host.to_str().ok()).filter(harmless);
+    let header = || request.headers.get(HOST).and_then(|host| host.to_str().ok());
+    let host = request.uri.authority().map(Authority::as_str).or_else(header).filter(harmless);
     format!("{scheme}://{}", host.unwrap_or("localhost"))
 }
 

@@ -4,7 +4,8 @@ use axum::body::Body;
 use harbor_core::Error;
 use harbor_core::oci::Route;
 use http::header::{ALLOW, CONNECTION, HeaderValue, RANGE, RETRY_AFTER, WWW_AUTHENTICATE};
-use http::{HeaderMap, Response, StatusCode};
+use http::request::Parts;
+use http::{Response, StatusCode};
 use serde_json::json;
 
 use super::{Needed, auth, respond};
@@ -14,7 +15,7 @@ use crate::app::App;
 /// with nothing else.
 pub(crate) fn refuse(
     app: &App,
-    headers: &HeaderMap,
+    request: &Parts,
     error: &Error,
     id: &HeaderValue,
     needed: Option<&Needed>,
@@ -29,7 +30,7 @@ pub(crate) fn refuse(
     let mut response = body(status, error.oci_code().as_str(), &message);
     let answer = response.headers_mut();
     if status == StatusCode::UNAUTHORIZED
-        && let Ok(challenge) = HeaderValue::try_from(auth::challenge(app, headers, needed))
+        && let Ok(challenge) = HeaderValue::try_from(auth::challenge(app, request, needed))
     {
         answer.insert(WWW_AUTHENTICATE, challenge);
     }

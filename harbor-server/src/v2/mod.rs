@@ -47,7 +47,7 @@ pub(crate) async fn answer(app: &Arc<App>, parts: &Parts, body: Body, id: &Heade
     match dispatch(app, parts, body, &mut needed).await {
         Ok(response) => response,
         Err(error) => {
-            let mut response = refuse(app, &parts.headers, &error, id, needed.as_ref());
+            let mut response = refuse(app, parts, &error, id, needed.as_ref());
             if parts.method == Method::HEAD {
                 *response.body_mut() = Body::empty();
             }

@@ -6,11 +6,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 use harbor_core::{StoreError, StoreErrorKind};
 use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
-use sqlx::{AssertSqlSafe, Executor, MySql};
+use sqlx::{AssertSqlSafe, Executor, MySql, MySqlConnection};
 
 use super::dialect::Dialect;
 use super::error::map;
-use super::server::{PATIENCE, server_database};
+use super::server::{PATIENCE, reason, server_database};
 use super::session::{Row, Session, bind, session};
 use super::statement::{Statement, Value};
 
@@ -51,9 +51,15 @@ impl MySqlDatabase {
                     Ok(())
                 })
             })
-            .connect_with(options)
-            .await
-            .map_err(|error| map("connecting to MySQL", error))?;
+            .connect_with(options.clone())
+            .await;
+        let pool = match pool {
+            Ok(pool) => pool,
+            Err(error) => {
+                let error = reason::<MySqlConnection>(&options, error).await;
+                return Err(map("connecting to MySQL", error));
+            }
+        };
         let database = Self { pool };
         database.migrate().await?;
         Ok(database)

@@ -6,11 +6,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 use harbor_core::{StoreError, StoreErrorKind};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{AssertSqlSafe, Executor, Postgres};
+use sqlx::{AssertSqlSafe, Executor, PgConnection, Postgres};
 
 use super::dialect::Dialect;
 use super::error::map;
-use super::server::{PATIENCE, server_database};
+use super::server::{PATIENCE, reason, server_database};
 use super::session::{Row, Session, bind, session};
 use super::statement::{Statement, Value};
 
@@ -45,9 +45,15 @@ impl PgDatabase {
         let pool = PgPoolOptions::new()
             .max_connections(connections)
             .acquire_timeout(Duration::from_secs(PATIENCE))
-            .connect_with(options)
-            .await
-            .map_err(|error| map("connecting to PostgreSQL", error))?;
+            .connect_with(options.clone())
+            .await;
+        let pool = match pool {
+            Ok(pool) => pool,
+            Err(error) => {
+                let error = reason::<PgConnection>(&options, error).await;
+                return Err(map("connecting to PostgreSQL", error));
+            }
+        };
         let database = Self { pool };
         database.migrate().await?;
         Ok(database)

@@ -69,3 +69,15 @@ pub(super) use server_database;
 
 /// How long to wait for a connection before the request is answered that the database is not available, in seconds.
 pub(super) const PATIENCE: u64 = 10;
+
+/// What kept a pool from connecting at the start: of a server that cannot be reached, the pool says no more than that it
+/// waited in vain.
+pub(super) async fn reason<C: sqlx::Connection>(options: &C::Options, error: sqlx::Error) -> sqlx::Error {
+    if !matches!(error, sqlx::Error::PoolTimedOut) {
+        return error;
+    }
+    match tokio::time::timeout(std::time::Duration::from_secs(2), C::connect_with(options)).await {
+        Ok(Err(reason)) => reason,
+        _ => error,
+    }
+}

@@ -11,7 +11,7 @@ use crate::blob::{BlobWriter, DriverState, Hasher};
 use crate::{Error, Result};
 
 /// How much may wait while the piece before it is hashed and written, in bytes.
-const WAITING: usize = 1024 * 1024;
+const WAITING: usize = 256 * 1024;
 
 /// Below this many bytes, hashing is quicker than finding a thread for it.
 const INLINE: usize = 32 * 1024;

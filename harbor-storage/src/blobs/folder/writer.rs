@@ -21,7 +21,7 @@ use crate::blobs::{blocking, joined};
 const GATHER: usize = 64 * 1024;
 
 /// So much may be gathered while the disk is still busy with what came before.
-const GATHER_WHILE_BUSY: usize = 1024 * 1024;
+const GATHER_WHILE_BUSY: usize = 256 * 1024;
 
 /// After so many bytes the kernel is told to begin with writing them to the disk, so that little is left at the end.
 const WRITE_BACK: u64 = 16 * 1024 * 1024;
