@@ -39,10 +39,19 @@ pub struct IssuedToken {
 /// What a token says. Persisted for as long as it works: tagged with a version by the prefix of the token.
 #[derive(Debug, Serialize, Deserialize)]
 struct Claims {
-    /// The administrator's name, or nothing for nobody in particular.
-    sub: Option<String>,
+    /// Whose it is.
+    sub: Subject,
     /// When it ends: seconds since the epoch.
     exp: i64,
+}
+
+/// Whose a token is.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Subject {
+    Anonymous,
+    Administrator(String),
+    User(String),
 }
 
 /// Issues tokens and knows whose they are. `h1.<claims>.<HMAC-SHA256>`, keyed with a secret of the registry and bound to the
@@ -86,8 +95,13 @@ impl Tokens {
     pub fn issue(&self, actor: &Actor) -> Result<IssuedToken, StoreError> {
         let issued_at = self.clock.now();
         let sub = match actor.identity() {
-            Identity::Administrator(name) => Some(name.to_string()),
-            _ => None,
+            Identity::Anonymous => Subject::Anonymous,
+            Identity::Administrator(name) => Subject::Administrator(name.to_string()),
+            Identity::User(name) => Subject::User(name.to_string()),
+            Identity::System => {
+                let refused = "the engine's own workers carry no tokens";
+                return Err(StoreError::new(StoreErrorKind::Other, refused));
+            }
         };
         let claims = Claims { sub, exp: issued_at.plus(VALID_FOR).micros() / 1_000_000 };
         let claims = serde_json::to_vec(&claims)
@@ -107,7 +121,11 @@ impl Tokens {
         if claims.exp <= self.clock.now().micros() / 1_000_000 {
             return None;
         }
-        Some(claims.sub.map_or_else(Actor::anonymous, |name| Actor::administrator(&name)))
+        Some(match claims.sub {
+            Subject::Anonymous => Actor::anonymous(),
+            Subject::Administrator(name) => Actor::administrator(&name),
+            Subject::User(name) => Actor::user(&name),
+        })
     }
 }
 
@@ -148,6 +166,8 @@ mod tests {
         let nobody = first.issue(&Actor::anonymous()).unwrap().token;
         assert_eq!(first.whose(token.expose()), Some(admin.clone()));
         assert_eq!(first.whose(nobody.expose()), Some(Actor::anonymous()));
+        let grace = first.issue(&Actor::user("grace")).unwrap().token;
+        assert_eq!(first.whose(grace.expose()), Some(Actor::user("grace")));
 
         let again = tokens("one", &store, &clock).await;
         assert_eq!(again.whose(token.expose()), Some(admin), "another node, or the next start");
@@ -163,7 +183,7 @@ mod tests {
         let tokens = tokens("one", &store, &Clock::System).await;
         let token = tokens.issue(&Actor::anonymous()).unwrap().token;
         let (body, signature) = token.expose().rsplit_once('.').unwrap();
-        let admin = BASE64.encode(br#"{"sub":"admin","exp":99999999999}"#);
+        let admin = BASE64.encode(br#"{"sub":{"administrator":"admin"},"exp":99999999999}"#);
         for forged in [
             String::new(),
             "h1..".to_owned(),

@@ -32,6 +32,8 @@ pub(super) enum Change {
     Tag(RepositoryId, Tag),
     Manifest(RepositoryId, Digest),
     Blob(RepositoryId, Digest),
+    /// The links of a repository to several blobs, or their reviews.
+    Blobs(RepositoryId),
     /// A repository got its first manifest, or lost one.
     Catalog,
 }
@@ -204,6 +206,8 @@ impl Caches {
                     rows.tags.remove(&(*repository, tag.clone()));
                     rows.tag_lists.forget(repository);
                 }
+                // Rare, and the rows are few: they are looked through.
+                (Change::Blobs(repository), Some(rows)) => rows.blobs.retain(|(of, _), _| of != repository),
                 (Change::Catalog, Some(rows)) => rows.catalogs.forget(&()),
                 (Change::Blob(repository, digest), Some(rows)) => {
                     rows.blobs.remove(&(*repository, *digest));

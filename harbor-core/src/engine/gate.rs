@@ -212,6 +212,11 @@ impl Write<'_> {
         self.changes.push(Change::Manifest(repository, *digest));
     }
 
+    /// Links of a repository to blobs, or the times at which they will be reviewed, were changed.
+    pub fn changed_blobs(&mut self, repository: RepositoryId) {
+        self.changes.push(Change::Blobs(repository));
+    }
+
     /// A repository got a manifest, or lost one: the list of repositories that hold some may be another.
     pub fn changed_catalog(&mut self) {
         self.changes.push(Change::Catalog);

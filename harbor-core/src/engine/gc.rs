@@ -114,18 +114,14 @@ impl Harbor {
         }
         rows.review_delete(subject).await?;
         let mut report = GcReport::default();
-        if let Some((repository, blob)) = linked
-            && !rows.link_is_referenced(link).await?
-        {
-            rows.link_delete(link).await?;
-            rows.review_put(ReviewSubject::Blob(blob), now, "unlinked").await?;
-            // For the cache, where there is one. On a store that others share, a push may have the blob, and wait for the link.
-            if self.inner.caches.is_exact()
-                && let Some(blob) = rows.blob_lock(blob).await?
-            {
-                write.changed_blob(repository, &blob.digest);
+        if let Some((repository, blob)) = linked {
+            if !rows.link_is_referenced(link).await? {
+                rows.link_delete(link).await?;
+                rows.review_put(ReviewSubject::Blob(blob), now, "unlinked").await?;
+                report.links = 1;
             }
-            report.links = 1;
+            // Also when it stays: its review is over, and the cache shall know.
+            write.changed_blobs(repository);
         }
         write.commit().await?;
         Ok(report)

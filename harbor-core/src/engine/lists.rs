@@ -25,7 +25,8 @@ const ENTRY: u64 = 64;
 
 impl<S, K, T> Weighter<(S, u64, K), Arc<Page<T>>> for PageWeight {
     fn weight(&self, _: &(S, u64, K), page: &Arc<Page<T>>) -> u64 {
-        256 + page.entries.len() as u64 * ENTRY
+        // With a key of a few hundred bytes.
+        768 + page.entries.len() as u64 * ENTRY
     }
 }
 

@@ -12,7 +12,24 @@ pub struct PageRequest {
     pub after: Option<String>,
 }
 
+/// No name is as long as this, in bytes: what a client writes beyond it changes nothing, and is not kept.
+const LONGEST_NAME: usize = 256;
+
 impl PageRequest {
+    /// The same request, as short as it can be said.
+    #[must_use]
+    pub(super) fn shortened(mut self) -> Self {
+        if let Some(after) = &mut self.after {
+            let mut end = after.len().min(LONGEST_NAME);
+            while !after.is_char_boundary(end) {
+                end -= 1;
+            }
+            after.truncate(end);
+            after.shrink_to_fit();
+        }
+        self
+    }
+
     /// What the page comes after, as stores compare it. Names and tags are ASCII, and not every database compares them with
     /// what is not: that comes after everything that it begins like.
     pub(super) fn comes_after(&self) -> Option<std::borrow::Cow<'_, str>> {

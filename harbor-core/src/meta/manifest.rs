@@ -110,6 +110,7 @@ pub trait ManifestRowsMut {
         digest: &Digest,
     ) -> RowResult<Option<ManifestId>>;
 
-    /// Deletes a manifest with its tags and references. Yields the tags that went, and the links that it referred to.
+    /// Deletes a manifest with its tags and references. Yields the tags that went, and the links that it referred to, also
+    /// those to blobs that came after it.
     async fn manifest_delete(&mut self, manifest: ManifestId) -> RowResult<(Vec<Tag>, Vec<LinkId>)>;
 }

@@ -40,6 +40,9 @@ pub enum ManifestError {
     /// A member that its kind must have.
     #[error("the manifest lacks {0}")]
     Missing(&'static str),
+    /// One blob cannot have two sizes.
+    #[error("the manifest states two sizes for {0}")]
+    TwoSizes(Box<Digest>),
     /// A media type within that is none.
     #[error("{0} is not a media type")]
     Member(&'static str),
@@ -186,6 +189,13 @@ impl Document {
         let within = view.config.iter().chain(&view.layers).chain(&view.manifests).chain(&view.subject);
         if within.into_iter().any(|descriptor| !media_type_is_one(&descriptor.media_type)) {
             return Err(ManifestError::Member("the mediaType of a descriptor"));
+        }
+        let listed = view.config.iter().chain(&view.layers);
+        let mut sizes = BTreeMap::new();
+        for blob in listed {
+            if *sizes.entry(blob.digest).or_insert(blob.size) != blob.size {
+                return Err(ManifestError::TwoSizes(Box::new(blob.digest)));
+            }
         }
         Ok(view)
     }

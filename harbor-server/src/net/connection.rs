@@ -28,7 +28,7 @@ const BUFFER: usize = 64 * 1024;
 const HEADERS: usize = 100;
 
 /// How many requests one HTTP/2 connection may have under way.
-const STREAMS: u32 = 200;
+const STREAMS: u32 = 64;
 
 /// Speaks HTTP/1.1 or HTTP/2, whichever the client begins with, until the client leaves, falls silent, or `stop` is
 /// cancelled: then what is under way is finished and nothing more is taken.
@@ -89,6 +89,6 @@ fn builder() -> auto::Builder<TokioExecutor> {
         .keep_alive_timeout(Duration::from_secs(20))
         .initial_stream_window_size(1024 * 1024)
         .initial_connection_window_size(4 * 1024 * 1024)
-        .max_send_buf_size(256 * 1024);
+        .max_send_buf_size(64 * 1024);
     builder
 }

@@ -66,6 +66,9 @@ impl Activity {
     }
 }
 
+/// The fewest bytes that count as something moving: more than a frame of HTTP/2 that only keeps a connection open.
+const LEAST: usize = 64;
+
 /// A connection that notes each read and write.
 #[derive(Debug)]
 pub(super) struct Watched<S> {
@@ -78,11 +81,12 @@ impl<S> Watched<S> {
         Self { stream, activity }
     }
 
-    fn noted<T>(&self, polled: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
-        if polled.is_ready() {
+    /// Counts what moved, unless it is so little that HTTP/2 moves it without anything being asked or answered: the answer to
+    /// a ping of ours must not keep a client connected that reads nothing.
+    fn note(&self, moved: usize) {
+        if moved >= LEAST {
             self.activity.note();
         }
-        polled
     }
 }
 
@@ -92,8 +96,10 @@ impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
         let polled = Pin::new(&mut self.stream).poll_read(context, buffer);
-        self.noted(polled)
+        self.note(buffer.filled().len().saturating_sub(before));
+        polled
     }
 }
 
@@ -104,7 +110,10 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let polled = Pin::new(&mut self.stream).poll_write(context, bytes);
-        self.noted(polled)
+        if let Poll::Ready(Ok(moved)) = polled {
+            self.note(moved);
+        }
+        polled
     }
 
     fn poll_write_vectored(
@@ -113,7 +122,10 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
         pieces: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let polled = Pin::new(&mut self.stream).poll_write_vectored(context, pieces);
-        self.noted(polled)
+        if let Poll::Ready(Ok(moved)) = polled {
+            self.note(moved);
+        }
+        polled
     }
 
     fn is_write_vectored(&self) -> bool {

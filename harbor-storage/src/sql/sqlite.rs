@@ -171,17 +171,27 @@ fn passing_folder() -> Result<PathBuf, StoreError> {
         .map_err(|error| StoreError::io("making a folder for a database in memory", error))
 }
 
+/// A file that only its owner can read, made where it is missing: the database holds the keys of the registry.
+fn own_file(name: &Path) -> Result<std::fs::File, StoreError> {
+    use std::os::unix::fs::OpenOptionsExt;
+
+    let mut options = std::fs::OpenOptions::new();
+    let opened = options.create(true).truncate(false).write(true).mode(0o600).open(name);
+    opened.map_err(|error| StoreError::io(format!("opening {}", name.display()), error))
+}
+
 /// Takes the lock on the database. Caches rely on it: no other process changes the rows.
 fn lock_file(path: &Path) -> Result<std::fs::File, StoreError> {
+    use std::os::unix::fs::DirBuilderExt;
+
     let mut name = path.as_os_str().to_owned();
     name.push(".lock");
     let name = PathBuf::from(name);
-    let failed = |error| StoreError::io(format!("opening {}", name.display()), error);
-    if let Some(parent) = path.parent() {
-        std::fs::create_dir_all(parent).map_err(failed)?;
+    if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+        let made = std::fs::DirBuilder::new().recursive(true).mode(0o750).create(parent);
+        made.map_err(|error| StoreError::io(format!("making {}", parent.display()), error))?;
     }
-    let file =
-        std::fs::OpenOptions::new().create(true).truncate(false).write(true).open(&name).map_err(failed)?;
+    let file = own_file(&name)?;
     file.try_lock().map_err(|_| {
         StoreError::new(
             StoreErrorKind::Unavailable,
@@ -191,6 +201,8 @@ fn lock_file(path: &Path) -> Result<std::fs::File, StoreError> {
             ),
         )
     })?;
+    // SQLite gives the files beside it the mode of the database.
+    own_file(path)?;
     Ok(file)
 }
 

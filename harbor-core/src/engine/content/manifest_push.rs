@@ -106,7 +106,7 @@ impl Content<'_> {
         let target = proof.target();
         let mut write = self.harbor.write(proof).await?;
         let now = write.now();
-        let repository = write.rows().repository_ensure(target.project.id, &target.name, now).await?;
+        let repository = self.ensure_repository(&mut write, target).await?;
         let (links, missing) = self.lock_blobs(&mut write, repository.id, &push.view).await?;
         let children = self.check_children(&mut write, repository.id, &push.view).await?;
         let manifest = NewManifest {

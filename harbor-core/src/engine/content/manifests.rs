@@ -116,6 +116,8 @@ impl Content<'_> {
             .await?;
         write.changed_manifest(repository.id, digest);
         write.changed_catalog();
+        // Their reviews are due again: who asks for one of them relies on the answer.
+        write.changed_blobs(repository.id);
         for tag in &tags {
             write.changed_tag(repository.id, tag);
         }

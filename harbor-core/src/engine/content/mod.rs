@@ -19,12 +19,13 @@ pub use uploads::{UploadOptions, UploadStatus};
 
 use super::Harbor;
 use super::cache::Entry;
+use super::gate::Write;
 pub use super::page::{Page, PageRequest};
 use crate::access::{Actor, RepositoryTarget};
 use crate::meta::Repository;
 use crate::oci::RepositoryName;
 use crate::policy::{Step, Verdict};
-use crate::{Error, Result};
+use crate::{Error, Result, StoreErrorKind};
 
 /// Use cases of content: a cheap borrow.
 #[derive(Clone, Copy, Debug)]
@@ -58,6 +59,21 @@ impl<'a> Content<'a> {
             Some(repository) if repository.project == target.project.id => Ok(repository),
             _ => Err(Error::NameUnknown),
         }
+    }
+
+    /// The repository that a proof is for, made where it is missing.
+    async fn ensure_repository(
+        &self,
+        write: &mut Write<'_>,
+        target: &RepositoryTarget,
+    ) -> Result<Repository> {
+        let now = write.now();
+        let ensured = write.rows().repository_ensure(target.project.id, &target.name, now).await;
+        ensured.map_err(|error| match error.kind() {
+            // The project was deleted since the permission was granted.
+            StoreErrorKind::NotFound => Error::NameUnknown,
+            _ => Error::Store(error),
+        })
     }
 
     /// Asks the policies, in order; the first denial wins.

@@ -67,8 +67,8 @@ impl Content<'_> {
         let mut write = self.harbor.write(proof).await?;
         let now = write.now();
         let due = now.plus(self.harbor.settings().gc_grace);
+        let repository = self.ensure_repository(&mut write, target).await?;
         let rows = write.rows();
-        let repository = rows.repository_ensure(target.project.id, &target.name, now).await?;
         match rows.blob_lock(source.blob).await? {
             Some(blob) if blob.state == BlobState::Live => {}
             _ => return Ok(false),

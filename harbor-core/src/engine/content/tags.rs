@@ -19,6 +19,7 @@ impl Content<'_> {
     /// [`Error::NameUnknown`] when the repository does not exist.
     pub async fn tags(&self, proof: Authorized<RepositoryPull>, page: PageRequest) -> Result<Arc<Page<Tag>>> {
         let repository = self.existing(proof.target()).await?;
+        let page = page.shortened();
         let (size, caches) = (page.size(), &self.harbor.inner.caches);
         if size == 0 {
             return Ok(Arc::new(Page { entries: Vec::new(), more: false }));
@@ -40,6 +41,7 @@ impl Content<'_> {
     /// As the stores fail.
     pub async fn catalog(&self, actor: &Actor, page: PageRequest) -> Result<Arc<Page<RepositoryName>>> {
         let filter = self.harbor.visible::<RepositoryPull>(actor).await?;
+        let page = page.shortened();
         let (size, caches) = (page.size(), &self.harbor.inner.caches);
         if size == 0 {
             return Ok(Arc::new(Page { entries: Vec::new(), more: false }));

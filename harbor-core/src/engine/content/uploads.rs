@@ -96,7 +96,8 @@ impl Content<'_> {
     /// Appends a last chunk, which may be empty, and makes the upload a blob of the repository.
     ///
     /// # Errors
-    /// As [`Content::upload_append`]; and [`Error::DigestMismatch`], after which the session stands where it stood.
+    /// As [`Content::upload_append`]; and [`Error::DigestMismatch`], after which the session stands where it stood, unless
+    /// the digest is of another algorithm than the upload began with: then it is over.
     pub async fn upload_finish(
         &self,
         proof: Authorized<RepositoryPush>,
@@ -179,7 +180,7 @@ impl Content<'_> {
         let now = write.now();
         let repository = match known {
             Some(repository) if repository.project == target.project.id => repository,
-            _ => write.rows().repository_ensure(target.project.id, &target.name, now).await?,
+            _ => self.ensure_repository(&mut write, target).await?,
         };
         let upload = Upload {
             id: UploadId::random(),
@@ -412,6 +413,9 @@ impl Session<'_> {
         let revived = blob.state == BlobState::Condemned;
         if revived {
             if cleared != Some(&blob.location) {
+                // Nothing outside may follow from what may still be rolled back: once this commits, so has the
+                // condemnation that it saw.
+                write.commit().await?;
                 return Ok(Linked::Condemned(blob.location));
             }
             rows.blob_revive(blob.id, location).await?;

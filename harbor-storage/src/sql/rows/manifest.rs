@@ -172,6 +172,13 @@ impl ManifestRowsMut for Rows {
         let links = sql!("SELECT link_id FROM manifest_blobs WHERE manifest_id = ?");
         let links = self.session.fetch(links, values![id.get()]).await?;
         let links = links.iter().map(|row| row.int(0).map(LinkId::new)).collect::<Result<Vec<_>, _>>()?;
+        let came = sql!(
+            "SELECT l.id FROM manifest_missing x JOIN blobs b ON b.digest = x.digest \
+             JOIN blob_links l ON l.blob_id = b.id AND l.repository_id = x.repository_id WHERE x.manifest_id = ?"
+        );
+        let came = self.session.fetch(came, values![id.get()]).await?;
+        let came = came.iter().map(|row| row.int(0).map(LinkId::new)).collect::<Result<Vec<_>, _>>()?;
+        let links = links.into_iter().chain(came).collect();
         for statement in [
             sql!("DELETE FROM tags WHERE manifest_id = ?"),
             sql!("DELETE FROM manifest_blobs WHERE manifest_id = ?"),
