@@ -40,7 +40,7 @@ pub fn run() -> ExitCode {
     let flags = Flags::parse();
     let password = std::env::var("HARBOR_ADMIN_PASSWORD").ok().filter(|password| !password.is_empty());
     let outcome = Config::read(flags, password.map(Secret::new)).map_err(RunError::from).and_then(|config| {
-        start_log(&config);
+        start_log(&config)?;
         raise_file_limit();
         let mut runtime = tokio::runtime::Builder::new_multi_thread();
         let runtime = runtime.enable_all().thread_keep_alive(std::time::Duration::from_secs(5)).build();
@@ -57,13 +57,16 @@ pub fn run() -> ExitCode {
     }
 }
 
-fn start_log(config: &Config) {
+fn start_log(config: &Config) -> Result<(), ConfigError> {
     use tracing_subscriber::EnvFilter;
 
-    let filter = EnvFilter::try_new(&config.log).unwrap_or_else(|_| EnvFilter::new("info"));
+    let unread =
+        |error| ConfigError::Invalid(format!("the log filter {:?} does not read: {error}", config.log));
+    let filter = EnvFilter::try_new(&config.log).map_err(unread)?;
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     // Fails only where a log runs already, which then serves.
     let _ = if config.log_json { log.json().try_init() } else { log.try_init() };
+    Ok(())
 }
 
 /// Lets the process open as many files as it is allowed to: each connection is one, and the usual limit is a thousand.

@@ -123,9 +123,7 @@ impl Config {
         };
         let data = flags.data.or(file.data).unwrap_or_else(|| PathBuf::from("./harbor-data"));
         let listen = flags.listen.or(file.listen).unwrap_or_else(|| "127.0.0.1:8080".to_owned());
-        let listen = listen.parse().map_err(|_| {
-            ConfigError::Invalid(format!("{listen:?} is no address to listen on: write it as 127.0.0.1:8080"))
-        })?;
+        let listen = resolve(&listen)?;
         let below = |scheme: &str, name: &str| format!("{scheme}:{}", data.join(name).display());
         let database = flags.database.or(file.database).unwrap_or_else(|| below("sqlite", "registry.db"));
         let blobs = flags.blobs.or(file.blobs).unwrap_or_else(|| below("file", "blobs"));
@@ -153,6 +151,16 @@ impl Config {
             admin_password,
         })
     }
+}
+
+/// The address that a text means: numbers, or a name of this machine.
+fn resolve(listen: &str) -> Result<SocketAddr, ConfigError> {
+    use std::net::ToSocketAddrs as _;
+
+    let resolved = listen.to_socket_addrs().ok().and_then(|mut addresses| addresses.next());
+    resolved.ok_or_else(|| {
+        ConfigError::Invalid(format!("{listen:?} is no address to listen on: write it as 127.0.0.1:8080"))
+    })
 }
 
 /// Seconds, as files have them.
