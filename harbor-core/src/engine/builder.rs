@@ -94,6 +94,7 @@ impl Builder {
         let metadata = self.metadata.ok_or(Error::MissingPart("metadata"))?;
         let blobs = self.blobs.ok_or(Error::MissingPart("blobs"))?;
         let authorizer = self.authorizer.ok_or(Error::MissingPart("authorizer"))?;
+        let sinks = self.sinks.len();
         let caches = cache::Caches::new(metadata.sharing(), self.settings.cache_bytes);
         Ok(Harbor {
             inner: Arc::new(Inner {
@@ -107,7 +108,7 @@ impl Builder {
                 settings: self.settings,
                 caches,
                 leases: content::Leases::default(),
-                workers: workers::Workers::default(),
+                workers: workers::Workers::new(sinks),
             }),
         })
     }

@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use tokio_util::sync::CancellationToken;
+
 use super::Harbor;
+use crate::Result;
 use crate::event::{Event, EventSink};
 use crate::meta::EventRow;
-use crate::{Error, Result};
 
 /// How many events are read at a time.
 const BATCH: u32 = 100;
@@ -14,45 +16,57 @@ const BATCH: u32 = 100;
 /// with concurrent writers a lower number can appear after a higher one. No transaction of the engine is open for longer.
 const GAP: Duration = Duration::from_secs(30);
 
-impl Harbor {
-    /// Delivers the next events to every sink that is not failing. True when there may be more.
-    pub(super) async fn deliver_events(&self) -> Result<bool> {
-        let mut more = false;
-        let mut slowest = i64::MAX;
-        for sink in &self.inner.sinks {
-            let (cursor, moved) = self.deliver_to(sink.as_ref()).await?;
-            more |= moved;
-            slowest = slowest.min(cursor);
-        }
-        if more && slowest != i64::MAX {
-            let mut write = self.write_as_system().await?;
-            write.rows().events_delete(slowest).await?;
-            write.commit().await?;
-        }
-        Ok(more)
-    }
+/// How long a sink may take over one event. After that it counts as not taken, and comes again.
+const PATIENCE: Duration = Duration::from_secs(30);
 
-    /// Delivers a batch to one sink. Yields how far it is, and whether it got on.
-    async fn deliver_to(&self, sink: &dyn EventSink) -> Result<(i64, bool)> {
+/// How far a sink got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Delivered {
+    /// There may be more for it.
+    More,
+    /// It has everything that can be delivered now.
+    All,
+    /// It did not take an event, which will come again.
+    Refused,
+}
+
+impl Harbor {
+    /// Delivers the next events to the sink of that number.
+    pub(super) async fn deliver_events(&self, sink: usize, stop: &CancellationToken) -> Result<Delivered> {
+        let Some(sink) = self.inner.sinks.get(sink) else { return Ok(Delivered::All) };
         let mut rows = self.read().await?;
         let before = rows.event_cursor(sink.name()).await?.unwrap_or(0);
         let batch = rows.events(before, BATCH).await?;
         drop(rows);
-        let mut cursor = before;
+        let (mut cursor, mut outcome) = (before, Delivered::All);
         for row in self.settled(before, batch) {
-            let event = decode(&row)?;
-            if let Err(error) = sink.deliver(&event).await {
-                tracing::warn!(sink = sink.name(), event = row.id, %error, "an event was not taken and will come again");
+            let taken = tokio::select! {
+                () = stop.cancelled() => break,
+                taken = deliver(sink.as_ref(), &row) => taken,
+            };
+            if !taken {
+                outcome = Delivered::Refused;
                 break;
             }
-            cursor = row.id;
+            (cursor, outcome) = (row.id, Delivered::More);
         }
         if cursor > before {
-            let mut write = self.write_as_system().await?;
-            write.rows().event_cursor_put(sink.name(), cursor).await?;
-            write.commit().await?;
+            self.advance(sink.name(), cursor).await?;
         }
-        Ok((cursor, cursor > before))
+        Ok(outcome)
+    }
+
+    /// Records how far a sink is, and deletes what every sink of this registry has.
+    async fn advance(&self, sink: &str, cursor: i64) -> Result<()> {
+        let mut write = self.write_as_system().await?;
+        let rows = write.rows();
+        rows.event_cursor_put(sink, cursor).await?;
+        let mut slowest = cursor;
+        for other in &self.inner.sinks {
+            slowest = slowest.min(rows.event_cursor(other.name()).await?.unwrap_or(0));
+        }
+        rows.events_delete(slowest).await?;
+        write.commit().await
     }
 
     /// The events ahead of the first gap that may still be filled.
@@ -68,9 +82,29 @@ impl Harbor {
     }
 }
 
-fn decode(row: &EventRow) -> Result<Event> {
-    let mut event: Event = serde_json::from_str(&row.body)
-        .map_err(|error| Error::Internal(format!("event {} does not read: {error}", row.id)))?;
-    event.id = row.id;
-    Ok(event)
+/// Whether the sink took the event. One that does not read is told of in the log and counts as taken: it would otherwise
+/// hold up all that come after it, for ever.
+async fn deliver(sink: &dyn EventSink, row: &EventRow) -> bool {
+    let event = match serde_json::from_str::<Event>(&row.body) {
+        Ok(event) => Event { id: row.id, ..event },
+        Err(error) => {
+            tracing::error!(event = row.id, %error, "an event does not read and was left out");
+            return true;
+        }
+    };
+    match tokio::time::timeout(PATIENCE, sink.deliver(&event)).await {
+        Ok(Ok(())) => true,
+        Ok(Err(error)) => {
+            tracing::warn!(sink = sink.name(), event = row.id, %error, "an event was not taken and will come again");
+            false
+        }
+        Err(_) => {
+            tracing::warn!(
+                sink = sink.name(),
+                event = row.id,
+                "an event was not taken in time and will come again"
+            );
+            false
+        }
+    }
 }

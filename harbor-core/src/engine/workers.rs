@@ -7,6 +7,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::outbox::Delivered;
 use super::{Harbor, Inner};
 use crate::Result;
 
@@ -18,13 +19,19 @@ const OUTBOX_INTERVAL: Duration = Duration::from_secs(5);
 pub(super) struct Workers {
     tracker: TaskTracker,
     stop: Mutex<Option<CancellationToken>>,
-    outbox: Arc<Notify>,
+    /// One for each receiver of events.
+    outbox: Vec<Arc<Notify>>,
     gc: Arc<Notify>,
 }
 
 impl Workers {
+    /// For a registry with so many receivers of events.
+    pub(super) fn new(sinks: usize) -> Self {
+        Self { outbox: (0..sinks).map(|_| Arc::default()).collect(), ..Self::default() }
+    }
+
     pub(super) fn wake_outbox(&self) {
-        self.outbox.notify_one();
+        self.outbox.iter().for_each(|sink| sink.notify_one());
     }
 
     pub(super) fn wake_gc(&self) {
@@ -57,9 +64,9 @@ impl Harbor {
             interval,
             Kind::Gc,
         ));
-        if !self.inner.sinks.is_empty() {
-            let wake = Arc::clone(&workers.outbox);
-            workers.tracker.spawn(run(weak, stop, wake, OUTBOX_INTERVAL, Kind::Outbox));
+        for (number, wake) in workers.outbox.iter().enumerate() {
+            let (weak, wake) = (Weak::clone(&weak), Arc::clone(wake));
+            workers.tracker.spawn(run(weak, stop.clone(), wake, OUTBOX_INTERVAL, Kind::Outbox(number)));
         }
         Ok(())
     }
@@ -79,36 +86,48 @@ impl Harbor {
 #[derive(Clone, Copy, Debug)]
 enum Kind {
     Gc,
-    Outbox,
+    /// Delivery to the sink of that number.
+    Outbox(usize),
 }
 
-/// Works until there is nothing to do, then sleeps until it is woken or `interval` has passed. Holds the registry only
-/// while it works, so that dropping the last clone ends it.
+/// A worker that fails again and again waits up to so many times its interval.
+const LONGEST_WAIT: u32 = 64;
+
+/// Works until there is nothing to do, then sleeps until it is woken or `interval` has passed; after failures longer and
+/// longer, and nothing wakes it. Holds the registry only while it works, so that dropping the last clone ends it.
 async fn run(inner: Weak<Inner>, stop: CancellationToken, wake: Arc<Notify>, interval: Duration, kind: Kind) {
+    let mut wait = 1;
     loop {
         let Some(inner) = inner.upgrade() else { return };
-        work(&Harbor { inner }, kind, &stop).await;
+        let worked = work(&Harbor { inner }, kind, &stop).await;
+        wait = if worked { 1 } else { (wait * 2).min(LONGEST_WAIT) };
         tokio::select! {
             () = stop.cancelled() => return,
-            () = wake.notified() => {}
-            () = tokio::time::sleep(interval) => {}
+            () = wake.notified(), if worked => {}
+            () = tokio::time::sleep(interval * wait) => {}
         }
     }
 }
 
-async fn work(harbor: &Harbor, kind: Kind, stop: &CancellationToken) {
+/// Works until there is nothing to do. False when it failed.
+async fn work(harbor: &Harbor, kind: Kind, stop: &CancellationToken) -> bool {
     while !stop.is_cancelled() {
-        let more = match kind {
-            Kind::Gc => harbor.gc_batch().await.map(|report| report.reviewed > 0),
-            Kind::Outbox => harbor.deliver_events().await,
+        let step = match kind {
+            Kind::Gc => harbor.gc_batch().await.map(|report| match report.reviewed {
+                0 => Delivered::All,
+                _ => Delivered::More,
+            }),
+            Kind::Outbox(number) => harbor.deliver_events(number, stop).await,
         };
-        match more {
-            Ok(true) => {}
-            Ok(false) => return,
+        match step {
+            Ok(Delivered::More) => {}
+            Ok(Delivered::All) => return true,
+            Ok(Delivered::Refused) => return false,
             Err(error) => {
                 tracing::warn!(worker = ?kind, %error, "a worker failed and will try again");
-                return;
+                return false;
             }
         }
     }
+    true
 }
