@@ -117,8 +117,13 @@ async fn health(client: &Client, component: &str) -> (String, String) {
     (health["status"].as_str().unwrap().to_owned(), part["status"].as_str().unwrap().to_owned())
 }
 
+/// An answer is good for a moment, so a new state shows soon, not at once.
 async fn expect_health(client: &Client, component: &str, word: &str) {
-    assert_eq!(health(client, component).await, (word.to_owned(), word.to_owned()));
+    let begin = Instant::now();
+    while health(client, component).await != (word.to_owned(), word.to_owned()) {
+        assert!(begin.elapsed() < BOUND, "{component} should be {word}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
 }
 
 // A full disk.

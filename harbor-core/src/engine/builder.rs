@@ -109,6 +109,7 @@ impl Builder {
                 caches,
                 leases: content::Leases::default(),
                 workers: workers::Workers::new(sinks),
+                health: Default::default(),
             }),
         })
     }

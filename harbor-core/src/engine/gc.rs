@@ -19,6 +19,12 @@ const BATCH: u32 = 100;
 /// The principal of an upload that is over but whose bytes are still to be removed: no actor has this name.
 const ENDED: &str = "";
 
+/// How long after a failure an upload is tried again.
+const RETRY: Duration = Duration::from_secs(60);
+
+/// For how long events are kept when nobody receives any here: a receiver that is added hears of the last days.
+const EVENTS_KEPT: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
 /// The longest wait after failures.
 const LONGEST_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -70,6 +76,7 @@ impl Harbor {
     /// Looks at the next due entries. A batch that reviewed nothing had nothing due.
     pub(super) async fn gc_batch(&self) -> Result<GcReport> {
         let mut report = self.expire_uploads().await?;
+        self.forget_events().await?;
         let due = self.read().await?.reviews_due(self.now(), BATCH).await?;
         for review in due {
             report.reviewed += 1;
@@ -83,6 +90,21 @@ impl Harbor {
             }
         }
         Ok(report)
+    }
+
+    /// Deletes a batch of old events, where nobody receives them who would.
+    async fn forget_events(&self) -> Result<()> {
+        if !self.inner.sinks.is_empty() {
+            return Ok(());
+        }
+        let events = self.read().await?.events(0, BATCH).await?;
+        let old = self.now().minus(EVENTS_KEPT);
+        if let Some(last) = events.iter().take_while(|event| event.at < old).last() {
+            let mut write = self.write_as_system().await?;
+            write.rows().events_delete(last.id).await?;
+            write.commit().await?;
+        }
+        Ok(())
     }
 
     async fn review(&self, review: Review) -> Result<GcReport> {
@@ -198,12 +220,22 @@ impl Harbor {
                 Err(error) => {
                     report.failed += 1;
                     tracing::warn!(upload = %upload.id, %error, "an expired upload was not removed");
+                    self.postpone_expiry(upload.id, idle_since.plus(RETRY)).await?;
                 }
             }
         }
         // What failed stays due, and must not keep the worker from sleeping.
         report.reviewed -= report.failed;
         Ok(report)
+    }
+
+    /// Moves an upload that cannot be removed behind the others, which shall not wait for it.
+    async fn postpone_expiry(&self, id: UploadId, touched: Timestamp) -> Result<()> {
+        let mut write = self.write_as_system().await?;
+        if let Some(upload) = write.rows().upload(id).await? {
+            write.rows().upload_save(&upload, touched).await?;
+        }
+        write.commit().await
     }
 
     /// Removes an upload whose lease the caller has: its bytes first, for its row is what knows of them.

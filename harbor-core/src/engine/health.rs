@@ -1,9 +1,16 @@
 //! Whether the parts of the registry work.
 
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use super::Harbor;
 use crate::{StoreError, StoreErrorKind};
+
+/// How long an answer is good for.
+const FRESH: Duration = Duration::from_secs(2);
+
+/// The last answer, and when it was given.
+pub(super) type Last = tokio::sync::Mutex<Option<(Instant, Arc<Health>)>>;
 
 /// How long a part may take to answer.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -27,14 +34,23 @@ impl Health {
 }
 
 impl Harbor {
-    /// Asks each part whether it works.
-    pub async fn health(&self) -> Health {
+    /// Asks each part whether it works. An answer is good for a few seconds, and one question is asked at a time: asking writes
+    /// to the stores, and anybody may ask.
+    pub async fn health(&self) -> Arc<Health> {
         let inner = &self.inner;
+        let mut last = inner.health.lock().await;
+        if let Some((at, health)) = &*last
+            && at.elapsed() < FRESH
+        {
+            return Arc::clone(health);
+        }
         let (metadata, blobs) = tokio::join!(patient(inner.metadata.check()), patient(inner.blobs.check()));
-        Health {
+        let health = Arc::new(Health {
             metadata: (inner.metadata.name().to_owned(), metadata),
             blobs: (inner.blobs.name().to_owned(), blobs),
-        }
+        });
+        *last = Some((Instant::now(), Arc::clone(&health)));
+        health
     }
 }
 

@@ -49,6 +49,7 @@ struct Inner {
     caches: cache::Caches,
     leases: content::Leases,
     workers: workers::Workers,
+    health: health::Last,
 }
 
 impl Harbor {

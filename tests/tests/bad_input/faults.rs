@@ -139,10 +139,19 @@ async fn health_tells_which_part_is_ill_and_not_why() {
     let registry = builder.start().await;
     for ill in [false, true] {
         switch.set(ill);
-        let answer = registry.anon().get("/api/v2.0/health").await.expect_status(200);
-        let text = String::from_utf8_lossy(&answer.body).into_owned();
-        assert!(!text.contains(CANARY), "{answer}");
-        assert_eq!(answer.json()["status"], if ill { "unhealthy" } else { "healthy" });
+        // An answer is good for a moment, so the new state shows soon, not at once.
+        let shown = tokio::time::timeout(std::time::Duration::from_secs(10), async {
+            loop {
+                let answer = registry.anon().get("/api/v2.0/health").await.expect_status(200);
+                let text = String::from_utf8_lossy(&answer.body).into_owned();
+                assert!(!text.contains(CANARY), "{answer}");
+                if answer.json()["status"] == if ill { "unhealthy" } else { "healthy" } {
+                    return;
+                }
+                tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            }
+        });
+        shown.await.expect("the state shows");
     }
     registry.anon().get("/api/v2.0/ping").await.expect_status(200);
 }

@@ -11,7 +11,7 @@ use crate::engine::cache::{Entry, SMALL_BLOB};
 use crate::engine::gate::contended;
 use crate::meta::{LinkedBlob, Repository, ReviewSubject};
 use crate::oci::{ByteRange, Digest};
-use crate::{Error, Result};
+use crate::{Error, Result, StoreErrorKind};
 
 /// A blob of a repository.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,8 +73,24 @@ impl Content<'_> {
         let linked = self.linked(&repository, digest).await?;
         let span = range.map_or(Ok(0..linked.size), |range| range.resolve(linked.size))?;
         let blob = StoredBlob { digest: linked.digest, size: linked.size };
-        let source = self.source(&linked, span.clone()).await?;
+        let source = match self.source(&linked, span.clone()).await {
+            Err(error) if is_missing(&error) => return Err(self.missing(&repository, digest, error).await),
+            source => source?,
+        };
         Ok(BlobRead { blob, span, source })
+    }
+
+    /// Why the bytes of a blob are not there: garbage collection was quicker than this read, or they are lost.
+    async fn missing(&self, repository: &Repository, digest: &Digest, lost: Error) -> Error {
+        let linked = match self.harbor.read().await {
+            Ok(mut rows) => rows.linked_blob(repository.id, digest).await.map_err(Error::from),
+            Err(error) => Err(error),
+        };
+        match linked {
+            Ok(None) => Error::BlobUnknown(*digest),
+            Ok(Some(_)) => lost,
+            Err(error) => error,
+        }
     }
 
     async fn source(&self, linked: &LinkedBlob, span: Range<u64>) -> Result<BlobSource> {
@@ -160,4 +176,8 @@ impl Content<'_> {
         self.harbor.inner.workers.wake_gc();
         Ok(())
     }
+}
+
+fn is_missing(error: &Error) -> bool {
+    matches!(error, Error::Store(error) if error.kind() == StoreErrorKind::NotFound)
 }
