@@ -147,6 +147,21 @@ mod tests {
         }
     }
 
+    /// The file that people begin with: as it is, and with what is commented out.
+    #[test]
+    fn the_example_reads() {
+        let text = include_str!("../../../examples/deploy/harbor.toml");
+        File::parse("harbor.toml", text).unwrap();
+        let settings = |line: &str| line.contains(" = ") || line.starts_with("# [");
+        let uncomment = |line: &str| match line.strip_prefix("# ") {
+            Some(rest) if settings(line) => rest.to_owned(),
+            _ => line.to_owned(),
+        };
+        let all: Vec<String> = text.lines().map(uncomment).collect();
+        let file = File::parse("harbor.toml", &all.join("\n")).unwrap();
+        assert!(file.tls.key.is_some() && file.settings.blob_limit.is_some() && file.external_url.is_some());
+    }
+
     #[test]
     fn every_key_reads() {
         let text = "listen = '[::1]:80'\ndata = 'd'\ndatabase = 'sqlite:x'\nblobs = 'memory:'\nlog = 'debug'\n\
