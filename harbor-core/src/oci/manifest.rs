@@ -210,7 +210,7 @@ mod tests {
 
     fn descriptor(media_type: &str) -> serde_json::Value {
         let digest = Digest::of(Algorithm::Sha256, media_type.as_bytes());
-        serde_json::json!({"mediaType": media_type, "digest": digest, "size": 3, "platform": {"os": "linux"}})
+        serde_json::json!({"digest": digest, "mediaType": media_type, "platform": {"os": "linux"}, "size": 3})
     }
 
     fn image() -> serde_json::Value {
@@ -235,6 +235,21 @@ mod tests {
         assert_eq!(view.kind, ManifestKind::Image);
         assert_eq!(view.artifact_type.as_deref(), Some("application/vnd.oci.image.config.v1+json"));
         assert_eq!(view.required_blobs().len(), 2, "a non-distributable layer may be absent");
+    }
+
+    /// What we read is what the field's own crate reads.
+    #[test]
+    fn views_agree_with_oci_spec() {
+        // Theirs asks for more of a platform than the test's descriptors have.
+        let text = image().to_string().replace(r#","platform":{"os":"linux"}"#, "");
+        let theirs = oci_spec::image::ImageManifest::from_reader(text.as_bytes()).unwrap();
+        let ours = ManifestView::parse(None, text.as_bytes()).unwrap();
+        assert_eq!(ours.config.unwrap().digest.to_string(), theirs.config().digest().to_string());
+        let layers = ours.layers.iter().map(|layer| (layer.digest.to_string(), layer.size));
+        let their_layers = theirs.layers().iter().map(|layer| (layer.digest().to_string(), layer.size()));
+        assert!(layers.eq(their_layers));
+        assert_eq!(MediaType::OCI_MANIFEST, oci_spec::image::MediaType::ImageManifest.to_string());
+        assert_eq!(MediaType::OCI_INDEX, oci_spec::image::MediaType::ImageIndex.to_string());
     }
 
     #[test]
