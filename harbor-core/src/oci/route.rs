@@ -95,6 +95,8 @@ impl Route {
             "manifests" => Ok(Self::Manifest(head.parse()?, Reference::parse(&last)?)),
             "blobs" => Ok(Self::Blob(head.parse()?, last.parse()?)),
             "referrers" => Ok(Self::Referrers(head.parse()?, last.parse()?)),
+            // To whoever normalises the path, these lead elsewhere.
+            "uploads" if last == "." || last == ".." => Err(RouteError::Session),
             "uploads" => match head.strip_suffix("/blobs") {
                 Some(name) => Ok(Self::Upload(name.parse()?, last.into_owned())),
                 None => Err(RouteError::Unknown),
@@ -189,6 +191,8 @@ mod tests {
             "/v2/a/b/manifests/%2e%2e%2fsecret",
             "/v2/a/b/manifests/%zz",
             "/v2/a/b/blobs/uploads/a%2fb",
+            "/v2/a/b/blobs/uploads/.",
+            "/v2/a/b/blobs/uploads/%2e%2e",
             "/v2/a/b/blobs/uploads/\u{e9}",
             "/v2/a//b/tags/list",
             "/v2/../v2/a/tags/list",
