@@ -110,7 +110,7 @@ impl SignOptions {
 ///
 /// # Contract
 ///
-/// Each item is one test of [`conformance`](super::conformance).
+/// Each item is one test of the module `conformance` (feature `conformance`).
 ///
 /// * **Round trip**: what was written and committed is read back, byte for byte, at the location that `commit` returned.
 /// * **Empty**: a blob of no bytes can be committed and read.

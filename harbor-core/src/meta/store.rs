@@ -79,7 +79,7 @@ pub trait Transaction:
 ///
 /// # Contract
 ///
-/// Each item, and each method of each row trait, is one test of [`conformance`](super::conformance).
+/// Each item, and each method of each row trait, is one test of the module `conformance` (feature `conformance`).
 ///
 /// * **Atomic**: a transaction that is dropped changes nothing; one that is committed changes everything. One in which a
 ///   method failed with a fault of the store changes nothing, and refuses to go on or to be committed. A change that
