@@ -1,12 +1,13 @@
 //! Passwords: made, hashed with argon2id (RFC 9106), verified.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use argon2::password_hash::{PasswordHasher, PasswordVerifier};
-use argon2::{Algorithm, Argon2, Params, Version};
+use argon2::password_hash::phc::{Output, ParamsString, PasswordHash, Salt};
+use argon2::{Algorithm, Argon2, Block, Params, Version};
 use harbor_core::access::Secret;
 use harbor_core::{StoreError, StoreErrorKind};
-use tokio::sync::Semaphore;
+use subtle::ConstantTimeEq;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// The cost of a hash: 7 MiB of memory and 5 passes, the least memory that OWASP's "Password Storage Cheat Sheet" calls equal
 /// to the others. A small registry shall stay small while somebody logs in.
@@ -23,53 +24,123 @@ const LONGEST: usize = 1024;
 #[derive(Clone, Debug)]
 pub(crate) struct Passwords {
     turns: Arc<Semaphore>,
+    /// Used again: what one thread of many gives back, an allocator keeps for that thread.
+    memories: Arc<Mutex<Vec<Vec<Block>>>>,
 }
 
 impl Default for Passwords {
     fn default() -> Self {
-        Self { turns: Arc::new(Semaphore::new(AT_ONCE)) }
+        Self { turns: Arc::new(Semaphore::new(AT_ONCE)), memories: Arc::default() }
     }
 }
 
 impl Passwords {
+    /// Waits until it may compute a hash.
+    pub(crate) async fn turn(&self) -> Result<Turn, StoreError> {
+        let permit = Arc::clone(&self.turns).acquire_owned().await;
+        let permit = permit.map_err(|error| failed(error.to_string()))?;
+        Ok(Turn { memories: Arc::clone(&self.memories), _permit: permit })
+    }
+}
+
+/// The right to compute one hash.
+#[derive(Debug)]
+pub(crate) struct Turn {
+    memories: Arc<Mutex<Vec<Vec<Block>>>>,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Turn {
     /// The hash of a password, in PHC string format.
-    pub(crate) async fn hash(&self, password: &Secret) -> Result<String, StoreError> {
+    pub(crate) async fn hash(self, password: &Secret) -> Result<String, StoreError> {
         let password = password.clone();
         if password.expose().len() > LONGEST {
             return Err(failed(format!("a password has at most {LONGEST} bytes")));
         }
-        let hashed = self.compute(move || {
-            let hash = argon2()?.hash_password(password.expose().as_bytes());
-            hash.map(|hash| hash.to_string()).map_err(|error| error.to_string())
-        });
-        hashed.await?.map_err(failed)
+        let salt = random::<{ Salt::RECOMMENDED_LENGTH }>()?;
+        self.compute(move |memory| {
+            let salt = Salt::new(&salt).map_err(|error| error.to_string())?;
+            let parameters = Params::new(MEMORY, PASSES, 1, None).map_err(|error| error.to_string())?;
+            let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, parameters);
+            let hash = output(&argon2, &password, &salt, Params::DEFAULT_OUTPUT_LEN, memory)?;
+            let hash = PasswordHash {
+                algorithm: Algorithm::Argon2id.ident(),
+                version: Some(Version::V0x13.into()),
+                params: ParamsString::try_from(argon2.params()).map_err(|error| error.to_string())?,
+                salt: Some(salt),
+                hash: Some(hash),
+            };
+            Ok(hash.to_string())
+        })
+        .await
     }
 
     /// Whether a password has that hash.
-    pub(crate) async fn verify(&self, password: &Secret, hash: &str) -> Result<bool, StoreError> {
+    pub(crate) async fn verify(self, password: &Secret, hash: &str) -> Result<bool, StoreError> {
         if password.expose().len() > LONGEST {
             return Ok(false);
         }
         let (password, hash) = (password.clone(), hash.to_owned());
-        let verified = self.compute(move || {
-            let hash = argon2::PasswordHash::new(&hash).map_err(|error| error.to_string())?;
-            Ok(Argon2::default().verify_password(password.expose().as_bytes(), &hash).is_ok())
-        });
-        verified.await?.map_err(|error: String| failed(error))
+        self.compute(move |memory| {
+            let hash = PasswordHash::new(&hash).map_err(|error| error.to_string())?;
+            let (Some(salt), Some(expected)) = (&hash.salt, &hash.hash) else {
+                return Err("the stored hash is not complete".to_owned());
+            };
+            let argon2 = as_stored(&hash).map_err(|error| error.to_string())?;
+            let actual = output(&argon2, &password, salt, expected.len(), memory)?;
+            Ok(expected.as_ref().ct_eq(actual.as_ref()).into())
+        })
+        .await
     }
 
     async fn compute<T: Send + 'static>(
-        &self,
-        work: impl FnOnce() -> T + Send + 'static,
+        self,
+        work: impl FnOnce(&mut Vec<Block>) -> Result<T, String> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let _turn = self.turns.acquire().await.map_err(|error| failed(error.to_string()))?;
-        tokio::task::spawn_blocking(work).await.map_err(|error| failed(error.to_string()))
+        // The turn goes with the work, which a caller that leaves does not stop.
+        let run = move || {
+            let memory = self.memories.lock().unwrap_or_else(PoisonError::into_inner).pop();
+            let mut memory = memory.unwrap_or_default();
+            let done = work(&mut memory);
+            // A hash that somebody else made may want much more: that is not kept.
+            if memory.len() <= MEMORY as usize {
+                self.memories.lock().unwrap_or_else(PoisonError::into_inner).push(memory);
+            }
+            done
+        };
+        let done = tokio::task::spawn_blocking(run).await.map_err(|error| failed(error.to_string()))?;
+        done.map_err(failed)
     }
 }
 
-fn argon2() -> Result<Argon2<'static>, String> {
-    let parameters = Params::new(MEMORY, PASSES, 1, None).map_err(|error| error.to_string())?;
-    Ok(Argon2::new(Algorithm::Argon2id, Version::V0x13, parameters))
+/// The function that a stored hash was made with.
+fn as_stored(hash: &PasswordHash) -> Result<Argon2<'static>, argon2::password_hash::Error> {
+    let algorithm = Algorithm::try_from(hash.algorithm.as_str())?;
+    let version = hash.version.map(Version::try_from).transpose()?.unwrap_or_default();
+    Ok(Argon2::new(algorithm, version, Params::try_from(hash)?))
+}
+
+fn output(
+    argon2: &Argon2<'_>,
+    password: &Secret,
+    salt: &Salt,
+    length: usize,
+    memory: &mut Vec<Block>,
+) -> Result<Output, String> {
+    let blocks = argon2.params().block_count();
+    if memory.len() < blocks {
+        memory.resize(blocks, Block::default());
+    }
+    let mut bytes = vec![0; length];
+    argon2
+        .hash_password_into_with_memory(
+            password.expose().as_bytes(),
+            salt.as_ref(),
+            &mut bytes,
+            &mut memory[..blocks],
+        )
+        .map_err(|error| error.to_string())?;
+    Output::new(&bytes).map_err(|error| error.to_string())
 }
 
 fn failed(error: String) -> StoreError {
@@ -108,10 +179,24 @@ mod tests {
         let passwords = Passwords::default();
         let made = make().unwrap();
         assert_eq!(made.expose().len(), 24);
-        let hash = passwords.hash(&made).await.unwrap();
+        let hash = passwords.turn().await.unwrap().hash(&made).await.unwrap();
         assert!(hash.starts_with("$argon2id$"), "{hash}");
-        assert!(passwords.verify(&made, &hash).await.unwrap());
-        assert!(!passwords.verify(&Secret::new("other"), &hash).await.unwrap());
-        assert!(!passwords.verify(&Secret::new("x".repeat(2000)), &hash).await.unwrap());
+        let verify = async |password: &Secret, hash: &str| {
+            passwords.turn().await.unwrap().verify(password, hash).await
+        };
+        assert!(verify(&made, &hash).await.unwrap());
+        assert!(!verify(&Secret::new("other"), &hash).await.unwrap());
+        assert!(!verify(&Secret::new("x".repeat(2000)), &hash).await.unwrap());
+        assert!(verify(&made, "$argon2id$v=19$m=7168,t=5,p=1").await.is_err(), "half a hash is no hash");
+        assert_eq!(passwords.memories.lock().unwrap().len(), 1, "memory is used again");
+    }
+
+    /// Made by the reference implementation (`argon2 somesalt -id -t 2 -k 65536 -p 1`).
+    #[tokio::test]
+    async fn hashes_of_other_programs_verify_with_their_own_costs() {
+        let hash = "$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc";
+        let passwords = Passwords::default();
+        assert!(passwords.turn().await.unwrap().verify(&Secret::new("password"), hash).await.unwrap());
+        assert!(!passwords.turn().await.unwrap().verify(&Secret::new("Password"), hash).await.unwrap());
     }
 }

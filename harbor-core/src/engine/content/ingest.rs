@@ -7,11 +7,16 @@ use bytes::Bytes;
 use futures_util::stream::BoxStream;
 use futures_util::{Stream, StreamExt, stream};
 
-use crate::blob::{BlobWriter, DriverState, Hasher};
+use super::gather::Gathered;
+use crate::blob::{BlobWriter, DriverState, Hasher, LARGE_BUFFER};
 use crate::{Error, Result};
 
 /// How much may wait while the piece before it is hashed and written, in bytes.
-const WAITING: usize = 256 * 1024;
+const WAITING: usize = 2 * LARGE_BUFFER;
+
+/// From so many bytes on, what waits is hashed and written as soon as what came before it is; less waits for more, or for
+/// the end of the body.
+const ENOUGH: usize = 64 * 1024;
 
 /// Below this many bytes, hashing is quicker than finding a thread for it.
 const INLINE: usize = 32 * 1024;
@@ -78,7 +83,7 @@ pub(super) trait Checkpoint: Send + Sync {
 /// Takes in a whole body, of at most `limit` bytes beyond the sink's offset.
 ///
 /// While one piece is hashed (on a thread) and written (by the driver), the next is received, so the push runs at the
-/// speed of the slowest of the three. At most [`WAITING`] bytes wait; a slow client makes small pieces.
+/// speed of the slowest of the three. At most [`WAITING`] bytes and a frame wait.
 ///
 /// # Errors
 /// Those of the driver, after which the upload stands where it was recorded last; and [`Error::TooLarge`].
@@ -90,26 +95,20 @@ pub(super) async fn take(
 ) -> Result<Taken> {
     let mut idle = Some(sink);
     let mut busy: Option<Pin<Box<dyn Future<Output = Result<Sink>> + Send + '_>>> = None;
-    let mut waiting: Vec<Bytes> = Vec::new();
-    let mut waiting_bytes = 0;
+    let mut waiting = Gathered::default();
     let mut left = limit;
     let mut open = true;
     let mut broken = None;
     loop {
-        if !waiting.is_empty()
-            && let Some(sink) = idle.take()
-        {
-            busy = Some(Box::pin(process(sink, std::mem::take(&mut waiting), checkpoint)));
-            waiting_bytes = 0;
+        let ready = if open { waiting.size() >= ENOUGH } else { waiting.size() > 0 };
+        if ready && let Some(sink) = idle.take() {
+            busy = Some(Box::pin(process(sink, waiting.take(), checkpoint)));
         }
         tokio::select! {
-            frame = body.stream.next(), if open && waiting_bytes < WAITING => match frame {
+            frame = body.stream.next(), if open && waiting.size() < WAITING => match frame {
                 Some(Ok(bytes)) => {
                     left = allowance(left, bytes.len(), limit)?;
-                    waiting_bytes += bytes.len();
-                    if !bytes.is_empty() {
-                        waiting.push(bytes);
-                    }
+                    waiting.add(bytes);
                 }
                 Some(Err(error)) => {
                     broken = Some(error);
@@ -123,7 +122,7 @@ pub(super) async fn take(
             }
             else => break,
         }
-        if !open && waiting.is_empty() && busy.is_none() {
+        if !open && waiting.size() == 0 && busy.is_none() {
             break;
         }
     }

@@ -1,6 +1,7 @@
 //! The content engine: blobs, uploads, manifests, tags, referrers.
 
 mod blobs;
+mod gather;
 mod ingest;
 mod lease;
 mod manifest_push;

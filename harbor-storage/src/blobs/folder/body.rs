@@ -12,11 +12,10 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use futures_util::stream::{Stream, try_unfold};
-use harbor_core::blob::BlobBody;
+use harbor_core::blob::{BlobBody, Buffer};
 use harbor_core::{StoreError, StoreErrorKind};
 use tokio::task::JoinHandle;
 
-use super::buffers::Buffer;
 use super::pace::{Pace, SMALL};
 use super::root::{Place, Root};
 use crate::blobs::{blocking, joined};

@@ -22,7 +22,6 @@
 //! journal commits and flushes in the kernel. The 256 directories are made, and made durable, when the store is opened.
 
 mod body;
-mod buffers;
 mod pace;
 mod root;
 mod writer;

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::buffers::LARGE;
+use harbor_core::blob::LARGE_BUFFER;
 
 /// The first piece, in bytes: nothing is known of the reader yet.
 const FIRST: usize = 64 * 1024;
@@ -48,7 +48,7 @@ impl Pace {
     fn judge(&mut self, taken: Duration, bytes: u64) {
         let time_at = |rate: u64| Duration::from_nanos(bytes.saturating_mul(1_000_000_000) / rate);
         if taken <= time_at(FAST) {
-            self.size = LARGE;
+            self.size = LARGE_BUFFER;
         } else if taken > time_at(SLOW) {
             self.size = SMALL;
         }
@@ -67,15 +67,15 @@ mod tests {
         assert_eq!(pace.size(), FIRST);
         pace.gave(start, FIRST);
         pace.asked(start + Duration::from_micros(100));
-        assert_eq!(pace.size(), LARGE);
-        pace.gave(start, LARGE);
+        assert_eq!(pace.size(), LARGE_BUFFER);
+        pace.gave(start, LARGE_BUFFER);
         pace.asked(start + Duration::from_millis(30));
-        assert_eq!(pace.size(), LARGE, "neither fast nor slow changes nothing");
-        pace.gave(start, LARGE);
+        assert_eq!(pace.size(), LARGE_BUFFER, "neither fast nor slow changes nothing");
+        pace.gave(start, LARGE_BUFFER);
         pace.asked(start + Duration::from_secs(1));
         assert_eq!(pace.size(), SMALL);
         pace.gave(start, SMALL);
         pace.asked(start + Duration::from_micros(10));
-        assert_eq!(pace.size(), LARGE);
+        assert_eq!(pace.size(), LARGE_BUFFER);
     }
 }

@@ -20,9 +20,6 @@ use crate::blobs::{blocking, joined};
 /// visit to the pool in all.
 const GATHER: usize = 64 * 1024;
 
-/// So much may be gathered while the disk is still busy with what came before.
-const GATHER_WHILE_BUSY: usize = 256 * 1024;
-
 /// After so many bytes the kernel is told to begin with writing them to the disk, so that little is left at the end.
 const WRITE_BACK: u64 = 16 * 1024 * 1024;
 
@@ -55,11 +52,6 @@ impl FolderWriter {
             write_back: None,
         };
         Self { gathered: Vec::new(), gathered_size: 0, tail: Tail::Here(Box::new(upload)) }
-    }
-
-    /// Whether the disk is still writing what came before.
-    fn busy(&self) -> bool {
-        matches!(&self.tail, Tail::Busy(task) if !task.is_finished())
     }
 
     /// Waits for the disk and takes the file.
@@ -117,8 +109,7 @@ impl FolderWriter {
 impl BlobWriter for FolderWriter {
     async fn write(&mut self, pieces: Vec<Bytes>) -> Result<Option<DriverState>, StoreError> {
         self.gather(pieces);
-        let limit = if self.busy() { GATHER_WHILE_BUSY } else { GATHER };
-        if self.gathered_size > limit {
+        if self.gathered_size >= GATHER {
             self.flush().await?;
         }
         Ok(None)

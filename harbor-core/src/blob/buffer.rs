@@ -1,22 +1,24 @@
 //! Large buffers that are used again, and no more of them than a fixed sum.
 //!
-//! A new large buffer has to be zeroed and its pages found by the kernel, which costs more than reading into it. And a
-//! thousand slow clients with two of them each would cost half a gibibyte. So there is one stock of them for the process;
-//! who comes when it is empty reads in small pieces.
+//! Content on its way in or out needs large pieces: few system calls, few visits to a thread. But a new large buffer has to
+//! be zeroed and its pages found by the kernel, which costs more than filling it; an allocator that many threads give large
+//! pieces back to keeps far more than is in use; and a thousand slow clients with two of them each would cost hundreds of
+//! mebibytes. So there is one stock of them for the process, for receiving and for reading; who comes when it is empty works
+//! in small pieces.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 
 /// The size of a large buffer, in bytes. With a socket behind it, nothing between 64 KiB and 1 MiB stood out when it was
-/// measured (bench `send_cached`); this is few calls for little memory.
-pub(super) const LARGE: usize = 256 * 1024;
+/// measured (bench `send_cached` of harbor-storage); this is few calls for little memory.
+pub const LARGE_BUFFER: usize = 128 * 1024;
 
-/// The stock of the process: 32 MiB at most.
-static STOCK: Stock = Stock::new(32 * 1024 * 1024 / LARGE);
+/// The stock of the process: 16 MiB at most.
+static STOCK: Stock = Stock::new(16 * 1024 * 1024 / LARGE_BUFFER);
 
 /// How many unused buffers are kept for the next reader: 8 MiB.
-const SPARE: usize = 8 * 1024 * 1024 / LARGE;
+const SPARE: usize = 8 * 1024 * 1024 / LARGE_BUFFER;
 
 #[derive(Debug)]
 struct Stock {
@@ -47,7 +49,7 @@ impl Stock {
         shelf.lent += 1;
         let spare = shelf.spare.pop();
         drop(shelf);
-        Some(spare.unwrap_or_else(|| vec![0; LARGE]))
+        Some(spare.unwrap_or_else(|| vec![0; LARGE_BUFFER]))
     }
 
     fn take_back(&self, bytes: Vec<u8>) {
@@ -59,16 +61,18 @@ impl Stock {
     }
 }
 
-/// Space to read into. It goes back to the stock when the last `Bytes` made of it is gone.
+/// Space for content that is on its way. It goes back to the stock of the process when the last `Bytes` made of it is gone.
 #[derive(Debug)]
-pub(super) struct Buffer {
+pub struct Buffer {
     bytes: Vec<u8>,
     from: Option<&'static Stock>,
 }
 
 impl Buffer {
-    /// A large one, unless there is none left; then, or when less is wanted, one of `wanted` or `small` bytes.
-    pub(super) fn of(wanted: usize, small: usize) -> Self {
+    /// A large one ([`LARGE_BUFFER`] bytes), unless there is none left; then, or when no more than `small` are wanted, one of
+    /// `wanted` or `small` bytes, whichever is less.
+    #[must_use]
+    pub fn of(wanted: usize, small: usize) -> Self {
         if wanted > small
             && let Some(bytes) = STOCK.lend()
         {
@@ -78,12 +82,16 @@ impl Buffer {
     }
 
     /// All of its space.
-    pub(super) fn space(&mut self) -> &mut [u8] {
+    pub fn space(&mut self) -> &mut [u8] {
         &mut self.bytes
     }
 
     /// Its first `length` bytes, for passing on.
-    pub(super) fn filled(self, length: usize) -> Bytes {
+    ///
+    /// # Panics
+    /// When it has fewer.
+    #[must_use]
+    pub fn filled(self, length: usize) -> Bytes {
         Bytes::from_owner(self).slice(..length)
     }
 }
