@@ -15,8 +15,8 @@ use quick_cache::sync::Cache;
 use super::lists::Lists;
 use super::page::{Page, PageRequest};
 use crate::access::ProjectFilter;
-use crate::blob::Location;
-use crate::meta::{LinkedBlob, Manifest, Project, Repository, RepositoryId, Sharing};
+use crate::blob::{Location, UploadId};
+use crate::meta::{LinkedBlob, Manifest, Project, Repository, RepositoryId, Sharing, Upload};
 use crate::oci::{Digest, ProjectName, RepositoryName, Tag};
 
 /// How many small rows of each kind are kept.
@@ -74,6 +74,7 @@ struct Rows {
     repositories: Cache<RepositoryName, Repository>,
     tags: Cache<(RepositoryId, Tag), Digest>,
     blobs: Cache<(RepositoryId, Digest), Arc<LinkedBlob>>,
+    uploads: Cache<UploadId, Arc<Upload>>,
     tag_lists: Lists<RepositoryId, PageRequest, Tag>,
     catalogs: Lists<(), (ProjectFilter, PageRequest), RepositoryName>,
 }
@@ -96,6 +97,7 @@ impl Caches {
             repositories: Cache::new(ROWS),
             tags: Cache::new(ROWS),
             blobs: Cache::new(ROWS),
+            uploads: Cache::new(ROWS / 8),
             tag_lists: Lists::new(bytes / 8),
             catalogs: Lists::new(bytes / 8),
         };
@@ -151,6 +153,25 @@ impl Caches {
 
     pub(super) fn drop_small_blob(&self, location: &Location) {
         self.content.remove(location);
+    }
+
+    pub(super) fn upload(&self, id: UploadId) -> Option<Arc<Upload>> {
+        self.rows.as_ref()?.uploads.get(&id)
+    }
+
+    /// Keeps the row of an upload as it was just committed. Needs no generation: only who has its lease, or has just made it,
+    /// changes the row, and that is who calls this.
+    pub(super) fn keep_upload(&self, upload: &Upload) {
+        if let Some(rows) = &self.rows {
+            rows.uploads.insert(upload.id, Arc::new(upload.clone()));
+        }
+    }
+
+    /// To be called by who has the lease of an upload, before it changes the row.
+    pub(super) fn drop_upload(&self, id: UploadId) {
+        if let Some(rows) = &self.rows {
+            rows.uploads.remove(&id);
+        }
     }
 
     /// To be called before the database is read.

@@ -270,6 +270,7 @@ impl Harbor {
 
     /// The row as it is now, with the driver's last checkpoint.
     async fn mark_ended(&self, id: UploadId) -> Result<Option<Upload>> {
+        self.inner.caches.drop_upload(id);
         let mut write = self.write_as_system().await?;
         let Some(upload) = write.rows().upload(id).await? else { return Ok(None) };
         let ended = Upload { principal: ENDED.to_owned(), ..upload };

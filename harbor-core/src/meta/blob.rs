@@ -4,7 +4,7 @@ use async_trait::async_trait;
 
 use super::{BlobId, LinkId, RepositoryId, RowResult};
 use crate::Timestamp;
-use crate::blob::Location;
+use crate::blob::{Location, UploadId};
 use crate::oci::{Digest, RepositoryName};
 
 /// Whether a blob may still be linked.
@@ -67,6 +67,38 @@ pub trait BlobRows {
 
     /// Whether any manifest of the link's repository refers to the link's blob.
     async fn link_is_referenced(&mut self, link: LinkId) -> RowResult<bool>;
+}
+
+/// What an upload brought, for [`Transaction::publish`](super::Transaction::publish).
+#[derive(Clone, Copy, Debug)]
+pub struct Publish<'a> {
+    /// The session.
+    pub upload: UploadId,
+    /// The repository that it belongs to.
+    pub repository: RepositoryId,
+    /// The digest of what it brought.
+    pub digest: &'a Digest,
+    /// The size of that, in bytes.
+    pub size: u64,
+    /// Where it is.
+    pub location: &'a Location,
+    /// When garbage collection shall look at the link.
+    pub due: Timestamp,
+    /// Now.
+    pub now: Timestamp,
+}
+
+/// What came of publishing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Published {
+    /// The blob has the upload's bytes. It is linked, and the session is over.
+    Used,
+    /// The blob was there before. It is linked, and the session is still there: it knows of bytes that nobody needs.
+    Unused,
+    /// Garbage collection is deleting the blob, which is locked now. Nothing was linked.
+    Condemned(Blob),
+    /// The session is gone. The transaction must be dropped.
+    Gone,
 }
 
 /// Changes blobs and links.

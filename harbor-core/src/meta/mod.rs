@@ -19,7 +19,7 @@ mod tag;
 mod upload;
 
 pub use audit::{AuditRow, AuditRows, AuditRowsMut};
-pub use blob::{Blob, BlobRows, BlobRowsMut, BlobState, LinkedBlob};
+pub use blob::{Blob, BlobRows, BlobRowsMut, BlobState, LinkedBlob, Publish, Published};
 pub use event::{EventRow, EventRows, EventRowsMut};
 pub use id::{BlobId, LinkId, ManifestId, ProjectId, RepositoryId};
 pub use manifest::{Manifest, ManifestRows, ManifestRowsMut, NewManifest, Referrer};
@@ -27,7 +27,7 @@ pub use project::{Project, ProjectRows, ProjectRowsMut};
 pub use repository::{Repository, RepositoryRows, RepositoryRowsMut};
 pub use review::{Review, ReviewRows, ReviewRowsMut, ReviewSubject};
 pub use setting::{SettingRows, SettingRowsMut};
-pub use store::{MetadataStore, Reads, Sharing, Transaction};
+pub use store::{MetadataStore, PUSHED, Reads, Sharing, Transaction};
 pub use tag::{TagRows, TagRowsMut};
 pub use upload::{Upload, UploadRows, UploadRowsMut};
 

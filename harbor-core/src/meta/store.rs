@@ -5,10 +5,14 @@ use std::fmt;
 use async_trait::async_trait;
 
 use super::{
-    AuditRows, AuditRowsMut, BlobRows, BlobRowsMut, EventRows, EventRowsMut, ManifestRows, ManifestRowsMut,
-    ProjectRows, ProjectRowsMut, RepositoryRows, RepositoryRowsMut, ReviewRows, ReviewRowsMut, RowResult,
-    SettingRows, SettingRowsMut, TagRows, TagRowsMut, UploadRows, UploadRowsMut,
+    AuditRows, AuditRowsMut, BlobRows, BlobRowsMut, BlobState, EventRows, EventRowsMut, ManifestRows,
+    ManifestRowsMut, ProjectRows, ProjectRowsMut, Publish, Published, RepositoryRows, RepositoryRowsMut,
+    ReviewRows, ReviewRowsMut, ReviewSubject, RowResult, SettingRows, SettingRowsMut, TagRows, TagRowsMut,
+    UploadRows, UploadRowsMut,
 };
+
+/// Why a pushed blob's link is reviewed.
+pub const PUSHED: &str = "blob pushed";
 
 /// Whether another process may change the rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,6 +71,32 @@ pub trait Transaction:
     + SettingRowsMut
     + Send
 {
+    /// Makes what an upload brought a blob of its repository: ensures the blob, links it, puts the review of the link, and
+    /// ends the session. The blob is locked.
+    ///
+    /// Every push does this. The provided method is made of the row methods; a driver for which each call is dear may do it
+    /// in fewer.
+    ///
+    /// # Errors
+    /// As the row methods fail.
+    async fn publish(&mut self, publish: &Publish<'_>) -> RowResult<Published> {
+        let Publish { upload, repository, digest, size, location, due, now } = *publish;
+        let blob = self.blob_ensure(digest, size, location, now).await?;
+        if blob.state == BlobState::Condemned {
+            return Ok(Published::Condemned(blob));
+        }
+        let link = self.link_ensure(repository, blob.id, now).await?;
+        self.review_put(ReviewSubject::Link(link), due, PUSHED).await?;
+        let used = blob.location == *location;
+        let was_there =
+            if used { self.upload_delete(upload).await? } else { self.upload(upload).await?.is_some() };
+        Ok(match (was_there, used) {
+            (false, _) => Published::Gone,
+            (true, true) => Published::Used,
+            (true, false) => Published::Unused,
+        })
+    }
+
     /// Makes all changes durable and visible, at once.
     ///
     /// # Errors

@@ -89,6 +89,8 @@ impl SqliteDatabase {
             .busy_timeout(BUSY)
             .statement_cache_capacity(256)
             .pragma("temp_store", "memory")
+            // A checkpoint writes each page once, however often the log has it, and the writer waits for it.
+            .pragma("wal_autocheckpoint", "8000")
             .pragma("journal_size_limit", "67108864");
         let opened = |error| map("opening the SQLite database", error);
         let mut connection = SqliteConnection::connect_with(&options).await.map_err(opened)?;
@@ -113,7 +115,7 @@ impl SqliteDatabase {
             .map_err(opened)?;
         let writer = Writer {
             connection: Some(connection),
-            open: false,
+            open: None,
             dirty: false,
             broken: false,
             waiting: Vec::new(),
@@ -129,11 +131,13 @@ impl SqliteDatabase {
 
     pub(super) async fn begin(&self) -> Result<Box<dyn Session>, StoreError> {
         let mut writer = Arc::clone(&self.writer).lock_owned().await;
-        let begun = writer.begin().await?;
+        writer.connection()?;
+        writer.tidy().await;
         Ok(Box::new(WriteSession {
             writer: Some(writer),
             owner: Arc::clone(&self.writer),
-            deferred: begun.to_owned(),
+            begun: false,
+            deferred: String::new(),
             deferred_values: Vec::new(),
             deferred_count: 0,
         }))
@@ -208,22 +212,50 @@ fn lock_file(path: &Path) -> Result<std::fs::File, StoreError> {
 
 /// The one connection that writes.
 ///
-/// Transactions take turns; each is a savepoint within an outer transaction. A transaction that commits releases its
-/// savepoint, leaves the connection to the next and waits; the outer transaction is committed once for all of them, as soon
+/// Transactions take turns; each is a savepoint within an outer transaction. A transaction that commits leaves the
+/// connection, and its savepoint, to the next and waits; the outer transaction is committed once for all of them, as soon
 /// as those that were queued at the first one's commit had their turn. So a commit alone costs one sync of the disk, and 64
 /// at once cost one too. What a transaction reads of an earlier one in the group is committed with it or not at all.
+///
+/// A savepoint is released by the next transaction's first call, which spares a visit to SQLite's thread. Two names take
+/// turns: when a call was given up before it opened its savepoint, rolling back to that finds none, and never the one of a
+/// transaction that committed.
 #[derive(Debug)]
 struct Writer {
     /// `None` when the database was closed.
     connection: Option<SqliteConnection>,
-    /// The outer transaction is open.
-    open: bool,
-    /// A savepoint is open. Left set by a transaction that was dropped.
+    /// The savepoint of the newest transaction; `None` when no outer transaction is open.
+    open: Option<Savepoint>,
+    /// The newest transaction did not commit. Left set by one that was dropped.
     dirty: bool,
     /// A statement failed in a way after which SQLite may have rolled back everything.
     broken: bool,
     /// Who waits for the outer commit.
     waiting: Vec<oneshot::Sender<Result<(), StoreError>>>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Savepoint {
+    One,
+    Two,
+}
+
+impl Savepoint {
+    /// The next one, and the statements that lead there.
+    const fn next(open: Option<Self>) -> (Self, &'static str) {
+        match open {
+            None => (Self::One, "BEGIN IMMEDIATE; SAVEPOINT one; "),
+            Some(Self::One) => (Self::Two, "RELEASE one; SAVEPOINT two; "),
+            Some(Self::Two) => (Self::One, "RELEASE two; SAVEPOINT one; "),
+        }
+    }
+
+    const fn undo(self) -> &'static str {
+        match self {
+            Self::One => "ROLLBACK TO one",
+            Self::Two => "ROLLBACK TO two",
+        }
+    }
 }
 
 impl Writer {
@@ -239,34 +271,26 @@ impl Writer {
 
     /// Gets rid of what a dropped or failed transaction left.
     async fn tidy(&mut self) {
-        if self.dirty && !self.broken {
-            self.broken = self.run("ROLLBACK TO one; RELEASE one").await.is_err();
+        if let Some(savepoint) = self.open.filter(|_| self.dirty && !self.broken) {
+            self.broken = self.run(savepoint.undo()).await.is_err();
             self.dirty = false;
         }
         if self.broken {
             // Fails when SQLite rolled back by itself.
             let _ = self.run("ROLLBACK").await;
-            (self.broken, self.dirty, self.open) = (false, false, false);
+            (self.broken, self.dirty, self.open) = (false, false, None);
             self.answer(|| {
                 Err(StoreError::new(StoreErrorKind::Other, "a statement of the same commit failed"))
             });
         }
     }
 
-    /// The statements that begin a transaction; they run with its first one.
-    async fn begin(&mut self) -> Result<&'static str, StoreError> {
-        self.connection()?;
-        self.tidy().await;
-        Ok(if self.open { "SAVEPOINT one; " } else { "BEGIN IMMEDIATE; SAVEPOINT one; " })
-    }
-
     /// Commits the outer transaction and answers everybody who waits for it.
     async fn flush(&mut self) {
         self.tidy().await;
-        if !self.open {
+        if self.open.take().is_none() {
             return;
         }
-        self.open = false;
         match self.run("COMMIT").await {
             Ok(()) => self.answer(|| Ok(())),
             Err(error) => {
@@ -296,6 +320,8 @@ struct WriteSession {
     /// Taken when the session ends.
     writer: Option<OwnedMutexGuard<Writer>>,
     owner: Arc<Mutex<Writer>>,
+    /// Whether its savepoint was opened, with its first statement.
+    begun: bool,
     deferred: String,
     deferred_values: Vec<Value>,
     deferred_count: usize,
@@ -307,14 +333,19 @@ type Ran = (Vec<Row>, u64);
 impl WriteSession {
     /// Runs what waits, and then `statement`.
     async fn run(&mut self, statement: &str, values: Vec<Value>) -> Result<Ran, StoreError> {
-        let mut text = std::mem::take(&mut self.deferred);
-        text.push_str(statement);
-        let values = std::mem::take(&mut self.deferred_values).into_iter().chain(values);
-        self.deferred_count = 0;
         let Some(writer) = self.writer.as_deref_mut() else {
             return Err(StoreError::new(StoreErrorKind::Other, "the transaction has ended"));
         };
-        (writer.open, writer.dirty) = (true, true);
+        let mut text = String::new();
+        if !self.begun {
+            let (savepoint, begin) = Savepoint::next(writer.open);
+            text.push_str(begin);
+            (writer.open, writer.dirty, self.begun) = (Some(savepoint), true, true);
+        }
+        text.push_str(&std::mem::take(&mut self.deferred));
+        text.push_str(statement);
+        let values = std::mem::take(&mut self.deferred_values).into_iter().chain(values);
+        self.deferred_count = 0;
         let query = bind!(sqlx::query::<Sqlite>(AssertSqlSafe(text)), values);
         // Several statements in one call are something that only sqlx's SQLite driver does, and keeps prepared.
         let ran = collect(writer.connection()?.fetch_many(query)).await;
@@ -374,10 +405,15 @@ impl Session for WriteSession {
     }
 
     async fn commit(mut self: Box<Self>) -> Result<(), StoreError> {
-        self.run("RELEASE one", Vec::new()).await?;
+        if self.deferred_count > 0 {
+            self.run("", Vec::new()).await?;
+        }
         let Some(mut writer) = self.writer.take() else {
             return Err(StoreError::new(StoreErrorKind::Other, "the transaction has ended"));
         };
+        if !self.begun {
+            return Ok(());
+        }
         writer.dirty = false;
         let (answer, outcome) = oneshot::channel();
         writer.waiting.push(answer);

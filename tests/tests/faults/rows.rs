@@ -55,6 +55,7 @@ impl MetadataStore for FaultyMetadata {
 
 #[async_trait]
 impl Transaction for Faulty<dyn Transaction> {
+    // `publish` is the provided one, so that each of its steps fails in turn.
     async fn commit(self: Box<Self>) -> RowResult<()> {
         self.faults.before("commit")?;
         self.inner.commit().await?;

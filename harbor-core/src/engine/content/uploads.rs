@@ -8,7 +8,7 @@ use crate::access::permission::RepositoryPush;
 use crate::blob::{DriverState, Hasher, Location, UploadId};
 use crate::engine::Harbor;
 use crate::engine::gate::{Write, contended};
-use crate::meta::{BlobState, ReviewSubject, Upload};
+use crate::meta::{Publish, Published, Upload};
 use crate::oci::{Algorithm, ChunkRange, Digest};
 use crate::{Error, Result};
 
@@ -192,13 +192,18 @@ impl Content<'_> {
         };
         write.rows().upload_insert(&upload, now).await?;
         write.commit().await?;
+        // Before anybody else knows its name.
+        self.harbor.inner.caches.keep_upload(&upload);
         Ok(upload)
     }
 
     /// The session, when it belongs to this repository and this principal: to everybody else it does not exist.
     async fn owned_upload(&self, proof: &Authorized<RepositoryPush>, id: UploadId) -> Result<Upload> {
         let repository = self.repository(&proof.target().name).await?.ok_or(Error::UploadUnknown)?;
-        let upload = self.harbor.read().await?.upload(id).await?.ok_or(Error::UploadUnknown)?;
+        let upload = match self.harbor.inner.caches.upload(id) {
+            Some(upload) => Upload::clone(&upload),
+            None => self.harbor.read().await?.upload(id).await?.ok_or(Error::UploadUnknown)?,
+        };
         if upload.repository == repository.id && upload.principal == proof.actor().principal() {
             Ok(upload)
         } else {
@@ -313,6 +318,7 @@ impl Session<'_> {
         if last {
             self.lease.stop_renewal().await;
         }
+        self.harbor.inner.caches.drop_upload(upload.id);
         let mut write = self.write().await?;
         let now = write.now();
         if !write.rows().upload_save(upload, now).await? {
@@ -323,10 +329,11 @@ impl Session<'_> {
                 write.rows().upload_release(upload.id, holder).await?;
                 write.commit().await?;
                 self.lease.released();
-                Ok(())
             }
-            None => write.commit().await,
+            None => write.commit().await?,
         }
+        self.harbor.inner.caches.keep_upload(upload);
+        Ok(())
     }
 
     /// A transaction in which this request still holds the session.
@@ -405,36 +412,34 @@ impl Session<'_> {
         location: &Location,
         cleared: Option<&Location>,
     ) -> Result<Linked> {
+        self.harbor.inner.caches.drop_upload(self.upload.id);
         let mut write = self.write().await?;
         let now = write.now();
         let due = now.plus(self.harbor.settings().gc_grace);
+        let (upload, repository) = (self.upload.id, self.upload.repository);
         let rows = write.rows();
-        let blob = rows.blob_ensure(&digest, size, location, now).await?;
-        let revived = blob.state == BlobState::Condemned;
-        if revived {
-            if cleared != Some(&blob.location) {
-                // Nothing outside may follow from what may still be rolled back: once this commits, so has the
-                // condemnation that it saw.
-                write.commit().await?;
-                return Ok(Linked::Condemned(blob.location));
+        let publish = Publish { upload, repository, digest: &digest, size, location, due, now };
+        let linked = match rows.publish(&publish).await? {
+            Published::Used => Linked::Used,
+            Published::Unused => Linked::Unused,
+            Published::Gone => return Err(Error::UploadUnknown),
+            Published::Condemned(blob) => {
+                if cleared != Some(&blob.location) {
+                    // Nothing outside may follow from what may still be rolled back: once this commits, so has the
+                    // condemnation that it saw.
+                    write.commit().await?;
+                    return Ok(Linked::Condemned(blob.location));
+                }
+                rows.blob_revive(blob.id, location).await?;
+                match rows.publish(&publish).await? {
+                    Published::Used => Linked::Used,
+                    _ => return Err(Error::UploadUnknown),
+                }
             }
-            rows.blob_revive(blob.id, location).await?;
-        }
-        let used = revived || blob.location == *location;
-        let link = rows.link_ensure(self.upload.repository, blob.id, now).await?;
-        rows.review_put(ReviewSubject::Link(link), due, "blob pushed").await?;
-        let ended = if used {
-            rows.upload_delete(self.upload.id).await?
-        } else {
-            // It stays, to be ended: its row knows of the bytes.
-            rows.upload(self.upload.id).await?.is_some()
         };
-        if !ended {
-            return Err(Error::UploadUnknown);
-        }
-        write.changed_blob(self.upload.repository, &digest);
+        write.changed_blob(repository, &digest);
         write.commit().await?;
-        Ok(if used { Linked::Used } else { Linked::Unused })
+        Ok(linked)
     }
 
     /// Removes a session that nobody will go on with. What fails here is left to the expiry of uploads.

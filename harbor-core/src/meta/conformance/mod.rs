@@ -39,6 +39,7 @@ mod lists;
 mod manifests;
 mod names;
 mod outbox;
+mod publish;
 mod reviews;
 mod uploads;
 
@@ -72,6 +73,10 @@ pub use names::{
     project_ensure, repository_ensure, repository_ensure_without_project, unicode,
 };
 pub use outbox::{audit, event_cursor, events, events_delete, setting_claim, setting_put};
+pub use publish::{
+    publish_again, publish_condemned, publish_first, publish_locks, publish_other_repository,
+    publish_without_session,
+};
 pub use reviews::{review_delete, review_extend, review_lock, review_postpone, review_put, reviews_due};
 pub use uploads::{upload_delete, upload_insert, upload_lease, upload_release, upload_save, uploads_idle};
 
@@ -109,6 +114,7 @@ macro_rules! metadata_store_conformance {
             order_of_bytes projects_paged tags_paged catalog_paged catalog_filtered
             blob_ensure blob_lock blob_locks_wait blob_condemn_and_revive blob_delete blob_delete_of_linked
             blob_is_linked blob_repositories
+            publish_first publish_again publish_other_repository publish_without_session publish_condemned publish_locks
             linked_blob link_ensure link_ensure_of_nothing link_lock links_lock link_is_referenced
             link_is_referenced_by_sparse link_delete link_delete_of_referenced
             manifest_ensure manifest_lock manifest_by_tag manifests_present manifest_delete large_payload referrers

@@ -22,7 +22,7 @@ fn linked(row: &Row) -> Result<LinkedBlob, StoreError> {
     })
 }
 
-fn blob(row: &Row) -> Result<Blob, StoreError> {
+pub(super) fn blob(row: &Row) -> Result<Blob, StoreError> {
     let state = match row.int(4)? {
         LIVE => BlobState::Live,
         CONDEMNED => BlobState::Condemned,

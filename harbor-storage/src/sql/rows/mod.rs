@@ -5,6 +5,7 @@ mod blob;
 mod event;
 mod manifest;
 mod project;
+mod publish;
 mod repository;
 mod review;
 mod setting;
@@ -13,7 +14,7 @@ mod upload;
 
 use async_trait::async_trait;
 use harbor_core::StoreError;
-use harbor_core::meta::Transaction;
+use harbor_core::meta::{Publish, Published, Transaction};
 use harbor_core::oci::Digest;
 
 use super::guarded::Guarded;
@@ -34,6 +35,10 @@ impl Rows {
 
 #[async_trait]
 impl Transaction for Rows {
+    async fn publish(&mut self, publish: &Publish<'_>) -> Result<Published, StoreError> {
+        self.publish_at_once(publish).await
+    }
+
     async fn commit(self: Box<Self>) -> Result<(), StoreError> {
         self.session.commit().await
     }

@@ -1,0 +1,61 @@
+//! `Transaction::publish` in one visit to the database where that can be.
+
+use harbor_core::meta::{BlobState, LinkId, PUSHED, Publish, Published};
+use harbor_core::{StoreError, StoreErrorKind};
+
+use super::blob::blob;
+use super::{Rows, first};
+use crate::sql::session::size;
+use crate::sql::statement::{sql, values};
+
+impl Rows {
+    /// None of the first four statements needs to be told what the others found, so on SQLite all go together.
+    pub(super) async fn publish_at_once(&mut self, publish: &Publish<'_>) -> Result<Published, StoreError> {
+        let Publish { upload, repository, digest, size: bytes, location, due, now } = *publish;
+        let (upload, digest) = (upload.to_string(), digest.to_string());
+        let session = &mut self.session;
+        let ensure = sql!(
+            "INSERT INTO blobs (digest, size, location, state, created_at) VALUES (?, ?, ?, 0, ?) \
+             ON CONFLICT (digest) DO NOTHING"
+        );
+        let parameters = values![digest.as_str(), size(bytes)?, location.as_str(), now.micros()];
+        session.defer(ensure, parameters).await?;
+        // The lock is taken here already: a blob that is seen live stays so until its link is there.
+        let link = sql!(
+            "INSERT INTO blob_links (repository_id, blob_id, created_at) \
+             SELECT ?, b.id, ? FROM blobs b WHERE b.digest = ? AND b.state = 0 \
+             AND EXISTS (SELECT 1 FROM uploads u WHERE u.id = ?) FOR UPDATE \
+             ON CONFLICT (repository_id, blob_id) DO NOTHING"
+        );
+        let parameters = values![repository.get(), now.micros(), digest.as_str(), upload.as_str()];
+        session.defer(link, parameters).await?;
+        let review = sql!(
+            "INSERT INTO gc_reviews (kind, subject_id, due, attempts, reason) \
+             SELECT 0, l.id, ?, 0, ? FROM blob_links l JOIN blobs b ON b.id = l.blob_id \
+             WHERE l.repository_id = ? AND b.digest = ? AND b.state = 0 \
+             ON CONFLICT (kind, subject_id) DO UPDATE SET due = excluded.due, attempts = 0, reason = excluded.reason"
+        );
+        let parameters = values![due.micros(), PUSHED, repository.get(), digest.as_str()];
+        session.defer(review, parameters).await?;
+        let end = sql!(
+            "DELETE FROM uploads WHERE id = ? AND EXISTS \
+             (SELECT 1 FROM blobs b WHERE b.digest = ? AND b.location = ? AND b.state = 0)"
+        );
+        session.defer(end, values![upload.as_str(), digest.as_str(), location.as_str()]).await?;
+        let find = sql!(
+            "SELECT b.id, b.digest, b.size, b.location, b.state, (SELECT l.id FROM blob_links l \
+             WHERE l.blob_id = b.id AND l.repository_id = ?), (SELECT COUNT(*) FROM uploads u WHERE u.id = ?) \
+             FROM blobs b WHERE b.digest = ? FOR UPDATE"
+        );
+        let rows = session.fetch(find, values![repository.get(), upload, digest]).await?;
+        let row = first(rows).ok_or_else(|| StoreError::new(StoreErrorKind::Conflict, "storing a blob"))?;
+        let (blob, link, still_there) = (blob(&row)?, row.optional_int(5)?.map(LinkId::new), row.int(6)? > 0);
+        Ok(match (blob.state, link) {
+            (BlobState::Condemned, _) => Published::Condemned(blob),
+            (BlobState::Live, None) => Published::Gone,
+            (BlobState::Live, Some(_)) if blob.location == *location => Published::Used,
+            (BlobState::Live, Some(_)) if still_there => Published::Unused,
+            (BlobState::Live, Some(_)) => Published::Gone,
+        })
+    }
+}
