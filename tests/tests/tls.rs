@@ -48,7 +48,7 @@ async fn served() -> (TestRegistry, Pair, TlsFiles, TempDir) {
     let folder = tempfile::tempdir().unwrap();
     let (files, pair) = (files(folder.path()), Pair::new());
     pair.write(&files);
-    let registry = TestRegistry::builder(BackEnd::Memory).tls(files.clone(), LOOK).start().await;
+    let registry = TestRegistry::builder(BackEnd::Folder).tls(files.clone(), LOOK).start().await;
     (registry, pair, files, folder)
 }
 

@@ -1,7 +1,9 @@
 //! Bytes on their way out of a store.
 
 use std::fmt;
+use std::fs::File;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::{Bytes, BytesMut};
@@ -14,6 +16,16 @@ use crate::StoreError;
 pub struct BlobBody {
     left: u64,
     source: Source,
+    backing: Option<Backing>,
+}
+
+/// A file that has the bytes of a body too.
+#[derive(Clone, Debug)]
+pub struct Backing {
+    /// The file, open for reading. It is never changed.
+    pub file: Arc<File>,
+    /// Where the body begins in it.
+    pub start: u64,
 }
 
 enum Source {
@@ -25,7 +37,7 @@ impl BlobBody {
     /// Bytes that are in memory already.
     #[must_use]
     pub fn whole(bytes: Bytes) -> Self {
-        Self { left: bytes.len() as u64, source: Source::Whole(Some(bytes)) }
+        Self { left: bytes.len() as u64, source: Source::Whole(Some(bytes)), backing: None }
     }
 
     /// `length` bytes that `stream` will yield.
@@ -34,7 +46,19 @@ impl BlobBody {
         length: u64,
         stream: impl Stream<Item = Result<Bytes, StoreError>> + Send + 'static,
     ) -> Self {
-        Self { left: length, source: Source::Stream(stream.boxed()) }
+        Self { left: length, source: Source::Stream(stream.boxed()), backing: None }
+    }
+
+    /// The same body, whose bytes are also in a file: a server can then have the kernel send them, without a copy.
+    #[must_use]
+    pub fn backed_by(self, backing: Backing) -> Self {
+        Self { backing: Some(backing), ..self }
+    }
+
+    /// The file that has the bytes too. For a body that nothing was read of yet.
+    #[must_use]
+    pub const fn backing(&self) -> Option<&Backing> {
+        self.backing.as_ref()
     }
 
     /// How many bytes are still to come.
@@ -47,7 +71,7 @@ impl BlobBody {
     pub fn into_whole(self) -> Result<Bytes, Self> {
         match self.source {
             Source::Whole(bytes) => Ok(bytes.unwrap_or_default()),
-            source @ Source::Stream(_) => Err(Self { left: self.left, source }),
+            source @ Source::Stream(_) => Err(Self { source, ..self }),
         }
     }
 

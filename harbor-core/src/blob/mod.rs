@@ -7,7 +7,7 @@ pub mod conformance;
 mod hasher;
 mod store;
 
-pub use body::BlobBody;
+pub use body::{Backing, BlobBody};
 pub use buffer::{Buffer, LARGE_BUFFER};
 pub use hasher::Hasher;
 pub use store::{BlobStore, BlobWriter, DriverState, Location, SignOptions, UploadId, UploadIdError};

@@ -4,13 +4,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
+use http::Version;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 
+use super::sendfile::{FileQueue, FileStream};
 use super::watch::{Activity, Watched};
 use crate::app::App;
 
@@ -30,16 +33,26 @@ const HEADERS: usize = 100;
 /// How many requests one HTTP/2 connection may have under way.
 const STREAMS: u32 = 64;
 
+/// As [`serve`], over a socket that the kernel can send files to.
+pub(super) async fn serve_plain(app: Arc<App>, stream: TcpStream, stop: CancellationToken) {
+    let files = FileQueue::default();
+    serve(app, FileStream::new(stream, files.clone()), Some(files), stop).await;
+}
+
 /// Speaks HTTP/1.1 or HTTP/2, whichever the client begins with, until the client leaves, falls silent, or `stop` is
 /// cancelled: then what is under way is finished and nothing more is taken.
-pub(super) async fn serve<S>(app: Arc<App>, stream: S, stop: CancellationToken)
+pub(super) async fn serve<S>(app: Arc<App>, stream: S, files: Option<FileQueue>, stop: CancellationToken)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let activity = Activity::new();
     let stream = TokioIo::new(Watched::new(stream, activity.clone()));
     let work = activity.clone();
-    let service = service_fn(move |request: hyper::Request<Incoming>| {
+    let service = service_fn(move |mut request: hyper::Request<Incoming>| {
+        // HTTP/2 puts bodies into frames of its own.
+        if let Some(files) = files.as_ref().filter(|_| request.version() <= Version::HTTP_11) {
+            request.extensions_mut().insert(files.clone());
+        }
         let (app, working) = (Arc::clone(&app), work.work());
         async move {
             let answer = app.handle(request.map(Body::new)).await;
@@ -79,7 +92,9 @@ fn builder() -> auto::Builder<TokioExecutor> {
         .header_read_timeout(HEAD)
         .max_buf_size(BUFFER)
         .max_headers(HEADERS)
-        .half_close(false);
+        .half_close(false)
+        // Whatever the connection says of itself: a stand-in for a file must come to it by reference.
+        .writev(true);
     builder
         .http2()
         .timer(TokioTimer::new())

@@ -146,9 +146,9 @@ impl Server {
                 return;
             }
             match acceptor {
-                None => connection::serve(app, stream, stop).await,
+                None => connection::serve_plain(app, stream, stop).await,
                 Some(acceptor) => match tokio::time::timeout(HANDSHAKE, acceptor.accept(stream)).await {
-                    Ok(Ok(stream)) => connection::serve(app, stream, stop).await,
+                    Ok(Ok(stream)) => connection::serve(app, stream, None, stop).await,
                     Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
                     Err(_) => tracing::debug!("a TLS handshake took too long"),
                 },

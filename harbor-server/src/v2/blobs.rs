@@ -15,6 +15,7 @@ use http::{HeaderMap, Response, StatusCode};
 use http_body::{Frame, SizeHint};
 
 use super::{Call, respond};
+use crate::net::FileQueue;
 
 impl Call<'_> {
     /// end-2, HEAD.
@@ -46,7 +47,10 @@ impl Call<'_> {
             Err(error) => Err(Error::RangeInvalid(error)),
         };
         match read {
-            Ok((read, partial)) => Ok(serve(&read.blob, read.span, partial, read.source)),
+            Ok((read, partial)) => {
+                let files = self.parts.extensions.get();
+                Ok(serve(&read.blob, read.span, partial, read.source, files))
+            }
             Err(error @ Error::RangeInvalid(_)) => self.out_of_range(name, digest, error).await,
             Err(error) => Err(error),
         }
@@ -100,7 +104,13 @@ fn describe(headers: &mut HeaderMap, blob: &StoredBlob) {
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, max-age=31536000, immutable"));
 }
 
-fn serve(blob: &StoredBlob, span: std::ops::Range<u64>, partial: bool, source: BlobSource) -> Response<Body> {
+fn serve(
+    blob: &StoredBlob,
+    span: std::ops::Range<u64>,
+    partial: bool,
+    source: BlobSource,
+    files: Option<&FileQueue>,
+) -> Response<Body> {
     let body = match source {
         BlobSource::Redirect(address) => {
             let mut response = respond::empty(StatusCode::TEMPORARY_REDIRECT);
@@ -118,11 +128,21 @@ fn serve(blob: &StoredBlob, span: std::ops::Range<u64>, partial: bool, source: B
         let range = format!("bytes {}-{}/{}", span.start, span.end.saturating_sub(1), blob.size);
         headers.insert(CONTENT_RANGE, respond::value(range));
     }
-    *response.body_mut() = match body.into_whole() {
+    *response.body_mut() = send(body, files);
+    response
+}
+
+/// The body as hyper sends it: from memory, by the kernel where the connection can, or piece by piece.
+fn send(body: BlobBody, files: Option<&FileQueue>) -> Body {
+    if let Some((files, backing)) = files.zip(body.backing())
+        && let Some(file) = files.body(backing, body.remaining())
+    {
+        return Body::new(file);
+    }
+    match body.into_whole() {
         Ok(bytes) => Body::from(bytes),
         Err(stream) => Body::new(Outgoing(stream)),
-    };
-    response
+    }
 }
 
 /// A blob as hyper sends it: it knows its length.

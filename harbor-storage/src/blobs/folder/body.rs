@@ -12,7 +12,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use futures_util::stream::{Stream, try_unfold};
-use harbor_core::blob::{BlobBody, Buffer};
+use harbor_core::blob::{Backing, BlobBody, Buffer};
 use harbor_core::{StoreError, StoreErrorKind};
 use tokio::task::JoinHandle;
 
@@ -33,7 +33,9 @@ pub(super) async fn open(root: &Arc<Root>, place: Place, range: Range<u64>) -> R
         }
         _ => {
             let (place, file) = open_file(root, place, cached).await?;
-            Ok(BlobBody::stream(length, pieces(Arc::new(Open { place, file }), range)))
+            let (file, start) = (Arc::new(file), range.start);
+            let backing = Backing { file: Arc::clone(&file), start };
+            Ok(BlobBody::stream(length, pieces(Arc::new(Open { place, file }), range)).backed_by(backing))
         }
     }
 }
@@ -42,7 +44,7 @@ pub(super) async fn open(root: &Arc<Root>, place: Place, range: Range<u64>) -> R
 #[derive(Debug)]
 struct Open {
     place: Place,
-    file: File,
+    file: Arc<File>,
 }
 
 async fn open_file(
