@@ -1,6 +1,7 @@
 //! Fills any registry with content and loads it with pushes: the part of `tests/bench` that `wrk` cannot do.
 
 mod client;
+mod fill;
 mod push;
 mod read;
 mod seed;
@@ -13,7 +14,7 @@ use client::Client;
 #[derive(Debug, Parser)]
 struct Arguments {
     /// Address of the registry, as http://127.0.0.1:8080
-    #[arg(long)]
+    #[arg(long, default_value = "http://127.0.0.1:8080")]
     url: String,
     /// user:password for Basic authentication
     #[arg(long)]
@@ -35,6 +36,21 @@ enum Command {
         /// What the repositories' names begin with.
         #[arg(long, default_value = "library/bench")]
         prefix: String,
+    },
+    /// Writes many rows into the SQLite database of a server that is stopped, and prints paths as `seed` does.
+    Fill {
+        /// The database file.
+        #[arg(long)]
+        database: std::path::PathBuf,
+        /// How many manifests there will be.
+        #[arg(long, default_value_t = 1_000_000)]
+        manifests: usize,
+        /// How many of them are tags of one repository.
+        #[arg(long, default_value_t = 100_000)]
+        tags: usize,
+        /// How many other repositories there are.
+        #[arg(long, default_value_t = 10_000)]
+        repositories: usize,
     },
     /// Asks for the head of a path, and prints figures.
     Head {
@@ -71,6 +87,9 @@ async fn main() -> Result<(), client::Failure> {
     let client = Client::new(&arguments.url, arguments.user.as_deref())?;
     match arguments.command {
         Command::Seed { tags, repositories, prefix } => seed::run(&client, &prefix, tags, repositories).await,
+        Command::Fill { database, manifests, tags, repositories } => {
+            fill::run(&database, &fill::Scale { manifests, tags, repositories }).await
+        }
         Command::Head { path, clients, seconds } => {
             read::run(&arguments.url, client.authorization(), &path, clients, seconds).await
         }

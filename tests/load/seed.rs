@@ -14,7 +14,7 @@ const AT_ONCE: usize = 16;
 
 const MIB: usize = 1024 * 1024;
 
-fn manifest(config: &Digest, size: usize, note: &str) -> String {
+pub(crate) fn manifest(config: &Digest, size: usize, note: &str) -> String {
     json!({
         "schemaVersion": 2,
         "mediaType": MediaType::OCI_MANIFEST,
