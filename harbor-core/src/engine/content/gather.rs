@@ -1,8 +1,7 @@
 //! What a client sent and nobody has taken yet, gathered into few large pieces.
 //!
 //! Frames are copied. That costs a few per cent of hashing them, and saves more: the connection reads into the same few
-//! pages again and again, a frame of one byte does not hold the 64 KiB that it came in, and what waits is bounded by the
-//! stock of [`Buffer`]s whatever the clients do.
+//! pages again and again, a frame of one byte does not hold the 64 KiB that it came in, and what waits is what was counted.
 
 use bytes::Bytes;
 
