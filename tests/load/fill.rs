@@ -32,7 +32,8 @@ pub(crate) async fn run(database: &Path, scale: &Scale) -> Result<(), Failure> {
     write(&store, project, tagged, scale.tags, |number| format!("tag-{number:06}")).await?;
     let each = scale.manifests.saturating_sub(scale.tags) / scale.repositories.max(1);
     for number in 0..scale.repositories {
-        write(&store, project, &format!("library/scale-{number:06}"), each, |number| format!("v{number}")).await?;
+        write(&store, project, &format!("library/scale-{number:06}"), each, |number| format!("v{number}"))
+            .await?;
     }
     store.close().await;
     writeln!(std::io::stdout().lock(), "scale-tags /v2/{tagged}/tags/list?n=100")?;
