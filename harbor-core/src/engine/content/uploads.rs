@@ -304,8 +304,29 @@ impl Session<'_> {
         }
         let driver_state = writer.park().await?;
         let upload = Upload { offset, hash_state: hasher.save(), driver_state, ..self.upload.clone() };
-        contended!(self.save(&upload, true))?;
-        Ok(offset)
+        let saved = contended!(self.save(&upload, true));
+        if let Err(Error::UploadBusy | Error::UploadUnknown) = saved {
+            self.tidy_if_over(&upload.driver_state).await;
+        }
+        saved.map(|()| offset)
+    }
+
+    /// Removes what this request parked when it had lost its lease and others have ended the upload since: whoever did
+    /// could not know of it. While the upload goes on, it is theirs.
+    async fn tidy_if_over(&self, state: &DriverState) {
+        let Ok(mut read) = self.harbor.read().await else { return };
+        let found = read.upload(self.upload.id).await;
+        drop(read);
+        if matches!(found, Ok(None)) {
+            self.tidy(state).await;
+        }
+    }
+
+    /// Removes what the upload left beside its blob.
+    async fn tidy(&self, state: &DriverState) {
+        if let Err(error) = self.harbor.inner.blobs.tidy(self.upload.id, state).await {
+            tracing::warn!(upload = %self.upload.id, %error, "parked bytes are left until their blob is deleted");
+        }
     }
 
     /// Records how far the upload is; with the `last` thing that this request writes, the lease is given back.
@@ -362,7 +383,9 @@ impl Session<'_> {
         if !hashed {
             self.verify(&location, size, expected).await?;
         }
-        if !self.publish(expected, size, &location).await? {
+        if self.publish(expected, size, &location).await? {
+            self.tidy(&self.upload.driver_state).await;
+        } else {
             // The bytes just written go, and the row that knows of them after them.
             self.abandon().await;
         }
