@@ -161,8 +161,8 @@ pub trait BlobStore: fmt::Debug + Send + Sync + 'static {
     /// makes sure that there is one writer per upload: a second one of this process puts the first out of work.
     ///
     /// # Errors
-    /// `NotFound` when the parked bytes are gone, here or from the first call of the writer that needs them; otherwise as
-    /// the store fails.
+    /// `NotFound` when the parked bytes are gone, here or from the first call of the writer that needs them; `Conflict` when
+    /// another writer has the upload; otherwise as the store fails.
     async fn writer(
         &self,
         upload: UploadId,
@@ -224,7 +224,7 @@ pub trait BlobWriter: fmt::Debug + Send {
     /// caller must record the state (with the offset that it had recorded before) ahead of the next call.
     ///
     /// # Errors
-    /// `Full`, `Unavailable`, ….
+    /// `Conflict` when another writer took the upload over; `Full`, `Unavailable`, ….
     async fn write(&mut self, pieces: Vec<Bytes>) -> Result<Option<DriverState>, StoreError>;
 
     /// Makes everything written durable and returns what is needed to go on, on any node.

@@ -1,6 +1,6 @@
 //! Upload sessions: begun, appended to, finished, cancelled, on any node.
 
-use super::ingest::{self, Checkpoint, Sink};
+use super::ingest::{self, Checkpoint, Sink, writer_fault};
 use super::lease::Lease;
 use super::{Content, Incoming, StoredBlob};
 use crate::access::Authorized;
@@ -292,8 +292,8 @@ impl Session<'_> {
         let hasher = Hasher::restore(&upload.hash_state).ok_or_else(|| {
             Error::Internal(format!("the hash state of upload {} does not read", upload.id))
         })?;
-        let writer = self.harbor.inner.blobs.writer(upload.id, &upload.driver_state, upload.offset).await?;
-        Ok(Sink { hasher, writer, offset: upload.offset })
+        let writer = self.harbor.inner.blobs.writer(upload.id, &upload.driver_state, upload.offset).await;
+        Ok(Sink { hasher, writer: writer.map_err(writer_fault)?, offset: upload.offset })
     }
 
     /// Makes what was taken durable, and then records it. Yields how far the upload is.
@@ -302,7 +302,7 @@ impl Session<'_> {
         if offset == self.upload.offset {
             return Ok(offset);
         }
-        let driver_state = writer.park().await?;
+        let driver_state = writer.park().await.map_err(writer_fault)?;
         let upload = Upload { offset, hash_state: hasher.save(), driver_state, ..self.upload.clone() };
         let saved = contended!(self.save(&upload, true));
         if let Err(Error::UploadBusy | Error::UploadUnknown) = saved {
@@ -379,7 +379,7 @@ impl Session<'_> {
         if hashed {
             agree(expected, hasher.finish())?;
         }
-        let location = writer.commit(&expected).await?;
+        let location = writer.commit(&expected).await.map_err(writer_fault)?;
         if !hashed {
             self.verify(&location, size, expected).await?;
         }
