@@ -170,6 +170,9 @@ pub enum Error {
     /// A parameter of a request is wrong.
     #[error("{0}")]
     BadRequest(String),
+    /// The number of entries that a page shall have is none.
+    #[error("n must be a number of entries, 0 or more")]
+    PageSizeInvalid,
     /// It exists already.
     #[error("{0} exists already")]
     Conflict(String),
@@ -248,6 +251,7 @@ impl Error {
             | Self::ManifestSizeInvalid { .. }
             | Self::UploadInvalid(_)
             | Self::BadRequest(_)
+            | Self::PageSizeInvalid
             | Self::BodyInterrupted(_) => 400,
             Self::Unauthenticated => 401,
             Self::Denied | Self::PolicyDenied { .. } => 403,
@@ -298,6 +302,7 @@ impl Error {
             Self::Unauthenticated => ErrorCode::Unauthorized,
             Self::Denied | Self::InUse(_) | Self::PolicyDenied { .. } => ErrorCode::Denied,
             Self::TooManyRequests { .. } => ErrorCode::TooManyRequests,
+            Self::PageSizeInvalid => ErrorCode::PaginationNumberInvalid,
             Self::BadRequest(_) | Self::Unsupported(_) => ErrorCode::Unsupported,
             Self::Conflict(_)
             | Self::Contended
