@@ -33,6 +33,8 @@ pub enum StoreErrorKind {
     Full,
     /// The store cannot be reached or is overloaded; the same call may succeed later.
     Unavailable,
+    /// More is asked at the moment than it takes on: who comes again in a moment may be served.
+    Busy,
     /// What is stored is not what was written.
     Corrupt,
     /// The store was written by a newer version of this program.
@@ -267,7 +269,7 @@ impl Error {
             Self::RangeInvalid(_) | Self::ChunkOutOfOrder { .. } => 416,
             Self::TooManyRequests { .. } => 429,
             Self::Store(error) => match error.kind {
-                StoreErrorKind::Unavailable => 503,
+                StoreErrorKind::Unavailable | StoreErrorKind::Busy => 503,
                 StoreErrorKind::Full => 507,
                 StoreErrorKind::NotFound
                 | StoreErrorKind::Conflict
@@ -319,7 +321,9 @@ impl Error {
             Self::Store(error) if error.kind == StoreErrorKind::Full => {
                 "the registry's storage is full; nothing was lost, try again when there is space".to_owned()
             }
-            Self::Store(error) if error.kind == StoreErrorKind::Unavailable => {
+            Self::Store(error)
+                if matches!(error.kind, StoreErrorKind::Unavailable | StoreErrorKind::Busy) =>
+            {
                 "the registry's storage is not available at the moment; try again".to_owned()
             }
             error if error.status() >= 500 => "internal server error".to_owned(),
@@ -333,7 +337,9 @@ impl Error {
         match self {
             Self::TooManyRequests { retry_after } => Some(*retry_after),
             Self::UploadBusy | Self::Contended => Some(Duration::from_secs(1)),
-            Self::Store(StoreError { kind: StoreErrorKind::Unavailable, .. }) => Some(Duration::from_secs(5)),
+            Self::Store(StoreError { kind: StoreErrorKind::Unavailable | StoreErrorKind::Busy, .. }) => {
+                Some(Duration::from_secs(5))
+            }
             _ => None,
         }
     }
