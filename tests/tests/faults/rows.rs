@@ -112,8 +112,8 @@ rows! {
     ManifestRows {
         manifest(repository: RepositoryId, digest: &Digest) -> Option<Manifest>;
         manifest_by_tag(repository: RepositoryId, tag: &Tag) -> Option<Manifest>;
-        manifests_present(repository: RepositoryId, digests: &[Digest]) -> Vec<Digest>;
-        referrers(repository: RepositoryId, subject: &Digest, artifact_type: Option<&str>, after: Option<ManifestId>, limit: u32) -> Vec<Referrer>;
+        manifests_present(repository: RepositoryId, digests: &[Digest]) -> Vec<(Digest, Option<Digest>)>;
+        referrers(repository: RepositoryId, subject: &Digest, artifact_type: Option<&str>, after: Option<ManifestId>, limit: u32, bytes: u64) -> (Vec<Referrer>, bool);
     }
     ManifestRowsMut {
         manifest_ensure(manifest: &NewManifest<'_>) -> (ManifestId, bool);

@@ -181,6 +181,7 @@ impl Content<'_> {
         children.dedup();
         if !children.is_empty() && !self.harbor.settings().sparse_manifests {
             let present = write.rows().manifests_present(repository, &children).await?;
+            let present: BTreeSet<Digest> = present.into_iter().map(|(digest, _)| digest).collect();
             if let Some(missing) = children.iter().find(|child| !present.contains(child)) {
                 return Err(Error::ManifestBlobUnknown(*missing));
             }
