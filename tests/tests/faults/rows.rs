@@ -152,6 +152,7 @@ rows! {
     EventRows {
         events(after: i64, limit: u32) -> Vec<EventRow>;
         event_cursor(sink: &str) -> Option<i64>;
+        event_cursor_lowest() -> Option<i64>;
     }
     EventRowsMut {
         event_insert(at: Timestamp, body: &str) -> ();
