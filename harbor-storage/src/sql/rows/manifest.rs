@@ -7,7 +7,7 @@ use harbor_core::meta::{
 use harbor_core::oci::{Digest, Tag};
 use harbor_core::{StoreError, StoreErrorKind};
 
-use super::{Rows, first, piece, pieces};
+use super::{Rows, first, piece, piece_of, pieces, rows_of};
 use crate::sql::session::{Row, size};
 use crate::sql::statement::{Value, sql, values};
 
@@ -219,28 +219,32 @@ impl ManifestRowsMut for Rows {
 
 impl Rows {
     async fn put_references(&mut self, id: ManifestId, new: &NewManifest<'_>) -> Result<(), StoreError> {
-        let link = sql!(
-            "INSERT INTO manifest_blobs (manifest_id, link_id) VALUES (?, ?) \
-             ON CONFLICT (manifest_id, link_id) DO NOTHING"
-        );
-        for to in new.links {
-            self.session.defer(link, values![id.get(), to.get()]).await?;
+        // Many rows at a time, for others may wait for the transaction.
+        let link = sql!(concat!(
+            "INSERT INTO manifest_blobs (manifest_id, link_id) VALUES ",
+            piece_of!("(?, ?)"),
+            " ON CONFLICT (manifest_id, link_id) DO NOTHING"
+        ));
+        for piece in rows_of(new.links, |to| [id.get().into(), to.get().into()]) {
+            self.session.defer(link, piece).await?;
         }
-        let missing = sql!(
-            "INSERT INTO manifest_missing (manifest_id, repository_id, digest) VALUES (?, ?, ?) \
-             ON CONFLICT (manifest_id, digest) DO NOTHING"
-        );
-        for digest in new.missing {
-            let parameters = values![id.get(), new.repository.get(), digest.to_string()];
-            self.session.defer(missing, parameters).await?;
+        let missing = sql!(concat!(
+            "INSERT INTO manifest_missing (manifest_id, repository_id, digest) VALUES ",
+            piece_of!("(?, ?, ?)"),
+            " ON CONFLICT (manifest_id, digest) DO NOTHING"
+        ));
+        let named =
+            |digest: &Digest| [id.get().into(), new.repository.get().into(), digest.to_string().into()];
+        for piece in rows_of(new.missing, named) {
+            self.session.defer(missing, piece).await?;
         }
-        let child = sql!(
-            "INSERT INTO manifest_children (manifest_id, repository_id, digest) VALUES (?, ?, ?) \
-             ON CONFLICT (manifest_id, digest) DO NOTHING"
-        );
-        for digest in new.children {
-            let parameters = values![id.get(), new.repository.get(), digest.to_string()];
-            self.session.defer(child, parameters).await?;
+        let child = sql!(concat!(
+            "INSERT INTO manifest_children (manifest_id, repository_id, digest) VALUES ",
+            piece_of!("(?, ?, ?)"),
+            " ON CONFLICT (manifest_id, digest) DO NOTHING"
+        ));
+        for piece in rows_of(new.children, named) {
+            self.session.defer(child, piece).await?;
         }
         Ok(())
     }
