@@ -68,8 +68,7 @@ macro_rules! server_database {
             }
 
             pub(super) async fn check(&self) -> Result<(), StoreError> {
-                let look = crate::sql::statement::sql!("SELECT id FROM projects LIMIT 1");
-                self.read().await?.fetch(look, Vec::new()).await.map(|_| ())
+                self.read().await?.fetch(&crate::sql::rows::LOOK, Vec::new()).await.map(|_| ())
             }
 
             pub(super) async fn close(&self) {

@@ -18,7 +18,13 @@ use harbor_core::oci::Digest;
 
 use super::guarded::Guarded;
 use super::session::{Row, Session};
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+use super::statement::Statement;
 use super::statement::Value;
+
+/// Shows whether the database answers, and has been migrated.
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+pub(super) static LOOK: Statement = Statement::new("SELECT id FROM projects LIMIT 1");
 
 /// The rows, on one session.
 #[derive(Debug)]
