@@ -45,6 +45,10 @@ impl BlobStore for Counting {
         self.inner.discard(upload, state).await
     }
 
+    async fn tidy(&self, upload: UploadId, state: &DriverState) -> Result<(), StoreError> {
+        self.inner.tidy(upload, state).await
+    }
+
     async fn open(&self, location: &Location, range: Range<u64>) -> Result<BlobBody, StoreError> {
         self.inner.open(location, range).await
     }

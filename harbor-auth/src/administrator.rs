@@ -11,6 +11,7 @@ use harbor_core::meta::MetadataStore;
 use subtle::ConstantTimeEq;
 
 use crate::password::{self, Passwords};
+use crate::shared::{Keyed, Shared};
 
 /// The setting that holds the hash of the password.
 const SETTING: &str = "administrator.password";
@@ -24,7 +25,8 @@ pub struct Administrator {
     passwords: Passwords,
     /// Remembers the password that was verified, as a digest keyed by a secret of this process: verifying takes tens of
     /// milliseconds, and clients send the password with every request.
-    verified: Mutex<Option<[u8; 32]>>,
+    verified: Mutex<Option<Keyed>>,
+    shared: Shared,
     key: [u8; 32],
 }
 
@@ -61,7 +63,7 @@ impl Administrator {
             }
         };
         let key = password::random()?;
-        Ok((Self { hash, passwords, verified: Mutex::new(None), key }, made))
+        Ok((Self { hash, passwords, verified: Mutex::new(None), shared: Shared::default(), key }, made))
     }
 
     /// What changes when the password does, for tokens to be bound to.
@@ -69,7 +71,7 @@ impl Administrator {
         &self.hash
     }
 
-    fn keyed(&self, password: &Secret) -> [u8; 32] {
+    fn keyed(&self, password: &Secret) -> Keyed {
         let mut context = digest::Context::new(&digest::SHA256);
         context.update(&self.key);
         context.update(password.expose().as_bytes());
@@ -78,7 +80,7 @@ impl Administrator {
         keyed
     }
 
-    fn remembers(&self, keyed: &[u8; 32]) -> bool {
+    fn remembers(&self, keyed: &Keyed) -> bool {
         let remembered = *self.verified.lock().unwrap_or_else(PoisonError::into_inner);
         remembered.is_some_and(|remembered| remembered.ct_eq(keyed).into())
     }
@@ -88,12 +90,8 @@ impl Administrator {
         if self.remembers(&keyed) {
             return Ok(true);
         }
-        let turn = self.passwords.turn().await?;
-        // A client with many connections sends the same password on each: the first one was enough.
-        if self.remembers(&keyed) {
-            return Ok(true);
-        }
-        let right = turn.verify(password, &self.hash).await?;
+        let verify = || async { self.passwords.turn().await?.verify(password, &self.hash).await };
+        let right = self.shared.verdict(keyed, verify).await?;
         if right {
             *self.verified.lock().unwrap_or_else(PoisonError::into_inner) = Some(keyed);
         }

@@ -6,6 +6,7 @@
 mod administrator;
 mod password;
 mod public_pull;
+mod shared;
 mod tokens;
 
 pub use administrator::Administrator;

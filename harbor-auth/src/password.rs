@@ -17,12 +17,18 @@ const PASSES: u32 = 5;
 /// How many hashes are computed at once: each takes memory, and somebody who guesses passwords must not take the machine.
 const AT_ONCE: usize = 2;
 
+/// How many may wait for their turn, for a second or two at most: whoever guesses passwords must not fill the memory with
+/// requests that wait either.
+const WAITING: usize = 64;
+
 /// The longest password taken, in bytes: hashing time must not be a client's choice.
 const LONGEST: usize = 1024;
 
 /// Hashes and verifies, a few at a time.
 #[derive(Clone, Debug)]
 pub(crate) struct Passwords {
+    /// Those who wait and those who compute.
+    places: Arc<Semaphore>,
     turns: Arc<Semaphore>,
     /// Used again: what one thread of many gives back, an allocator keeps for that thread.
     memories: Arc<Mutex<Vec<Vec<Block>>>>,
@@ -30,16 +36,24 @@ pub(crate) struct Passwords {
 
 impl Default for Passwords {
     fn default() -> Self {
-        Self { turns: Arc::new(Semaphore::new(AT_ONCE)), memories: Arc::default() }
+        let semaphore = |permits| Arc::new(Semaphore::new(permits));
+        Self { places: semaphore(AT_ONCE + WAITING), turns: semaphore(AT_ONCE), memories: Arc::default() }
     }
 }
 
 impl Passwords {
     /// Waits until it may compute a hash.
+    ///
+    /// # Errors
+    /// `Busy` when too many wait already.
     pub(crate) async fn turn(&self) -> Result<Turn, StoreError> {
+        let place = Arc::clone(&self.places).try_acquire_owned();
+        let place = place.map_err(|_| {
+            StoreError::new(StoreErrorKind::Busy, "hashing a password: too many wait for their turn")
+        })?;
         let permit = Arc::clone(&self.turns).acquire_owned().await;
         let permit = permit.map_err(|error| failed(error.to_string()))?;
-        Ok(Turn { memories: Arc::clone(&self.memories), _permit: permit })
+        Ok(Turn { memories: Arc::clone(&self.memories), _permits: [place, permit] })
     }
 }
 
@@ -47,7 +61,7 @@ impl Passwords {
 #[derive(Debug)]
 pub(crate) struct Turn {
     memories: Arc<Mutex<Vec<Vec<Block>>>>,
-    _permit: OwnedSemaphorePermit,
+    _permits: [OwnedSemaphorePermit; 2],
 }
 
 impl Turn {
@@ -189,6 +203,27 @@ mod tests {
         assert!(!verify(&Secret::new("x".repeat(2000)), &hash).await.unwrap());
         assert!(verify(&made, "$argon2id$v=19$m=7168,t=5,p=1").await.is_err(), "half a hash is no hash");
         assert_eq!(passwords.memories.lock().unwrap().len(), 1, "memory is used again");
+    }
+
+    #[tokio::test]
+    async fn only_so_many_wait() {
+        let passwords = Passwords::default();
+        let turns = [passwords.turn().await.unwrap(), passwords.turn().await.unwrap()];
+        let waiting: Vec<_> = (0..WAITING)
+            .map(|_| {
+                let passwords = passwords.clone();
+                tokio::spawn(async move { passwords.turn().await.map(drop) })
+            })
+            .collect();
+        while passwords.places.available_permits() > 0 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(passwords.turn().await.unwrap_err().kind(), StoreErrorKind::Busy);
+        drop(turns);
+        for waiting in waiting {
+            waiting.await.unwrap().unwrap();
+        }
+        drop(passwords.turn().await.unwrap());
     }
 
     /// Made by the reference implementation (`argon2 somesalt -id -t 2 -k 65536 -p 1`).

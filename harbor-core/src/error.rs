@@ -33,6 +33,8 @@ pub enum StoreErrorKind {
     Full,
     /// The store cannot be reached or is overloaded; the same call may succeed later.
     Unavailable,
+    /// More is asked at the moment than it takes on: who comes again in a moment may be served.
+    Busy,
     /// What is stored is not what was written.
     Corrupt,
     /// The store was written by a newer version of this program.
@@ -170,6 +172,9 @@ pub enum Error {
     /// A parameter of a request is wrong.
     #[error("{0}")]
     BadRequest(String),
+    /// The number of entries that a page shall have is none.
+    #[error("n must be a number of entries, 0 or more")]
+    PageSizeInvalid,
     /// It exists already.
     #[error("{0} exists already")]
     Conflict(String),
@@ -248,6 +253,7 @@ impl Error {
             | Self::ManifestSizeInvalid { .. }
             | Self::UploadInvalid(_)
             | Self::BadRequest(_)
+            | Self::PageSizeInvalid
             | Self::BodyInterrupted(_) => 400,
             Self::Unauthenticated => 401,
             Self::Denied | Self::PolicyDenied { .. } => 403,
@@ -263,7 +269,7 @@ impl Error {
             Self::RangeInvalid(_) | Self::ChunkOutOfOrder { .. } => 416,
             Self::TooManyRequests { .. } => 429,
             Self::Store(error) => match error.kind {
-                StoreErrorKind::Unavailable => 503,
+                StoreErrorKind::Unavailable | StoreErrorKind::Busy => 503,
                 StoreErrorKind::Full => 507,
                 StoreErrorKind::NotFound
                 | StoreErrorKind::Conflict
@@ -298,6 +304,7 @@ impl Error {
             Self::Unauthenticated => ErrorCode::Unauthorized,
             Self::Denied | Self::InUse(_) | Self::PolicyDenied { .. } => ErrorCode::Denied,
             Self::TooManyRequests { .. } => ErrorCode::TooManyRequests,
+            Self::PageSizeInvalid => ErrorCode::PaginationNumberInvalid,
             Self::BadRequest(_) | Self::Unsupported(_) => ErrorCode::Unsupported,
             Self::Conflict(_)
             | Self::Contended
@@ -314,7 +321,9 @@ impl Error {
             Self::Store(error) if error.kind == StoreErrorKind::Full => {
                 "the registry's storage is full; nothing was lost, try again when there is space".to_owned()
             }
-            Self::Store(error) if error.kind == StoreErrorKind::Unavailable => {
+            Self::Store(error)
+                if matches!(error.kind, StoreErrorKind::Unavailable | StoreErrorKind::Busy) =>
+            {
                 "the registry's storage is not available at the moment; try again".to_owned()
             }
             error if error.status() >= 500 => "internal server error".to_owned(),
@@ -328,7 +337,9 @@ impl Error {
         match self {
             Self::TooManyRequests { retry_after } => Some(*retry_after),
             Self::UploadBusy | Self::Contended => Some(Duration::from_secs(1)),
-            Self::Store(StoreError { kind: StoreErrorKind::Unavailable, .. }) => Some(Duration::from_secs(5)),
+            Self::Store(StoreError { kind: StoreErrorKind::Unavailable | StoreErrorKind::Busy, .. }) => {
+                Some(Duration::from_secs(5))
+            }
             _ => None,
         }
     }

@@ -1,7 +1,7 @@
 //! `/api/v2.0`: what is served of it so far, answering as Harbor does.
 
 use axum::body::Body;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderValue, Method, Response, StatusCode};
 use serde_json::json;
 
@@ -16,15 +16,26 @@ pub(crate) fn json(status: StatusCode, body: String) -> Response<Body> {
     response
 }
 
-fn wrong_method() -> Response<Body> {
+/// The answer to a method that a path outside of `/v2/` does not have.
+pub(crate) fn wrong_method(allowed: &'static str) -> Response<Body> {
     let body = r#"{"errors":[{"code":"METHOD_NOT_ALLOWED","message":"use GET"}]}"#;
-    json(StatusCode::METHOD_NOT_ALLOWED, body.to_owned())
+    let mut response = json(StatusCode::METHOD_NOT_ALLOWED, body.to_owned());
+    response.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
+    response
+}
+
+/// The methods of what is read and nothing else.
+const READ: &str = "GET, HEAD";
+
+/// The page of figures.
+pub(crate) fn metrics(app: &App, method: &Method) -> Response<Body> {
+    if method == Method::GET || method == Method::HEAD { app.metrics.page() } else { wrong_method(READ) }
 }
 
 /// `getPing`: answers as long as the process does, whatever the stores do.
 pub(crate) fn ping(method: &Method) -> Response<Body> {
     if method != Method::GET && method != Method::HEAD {
-        return wrong_method();
+        return wrong_method(READ);
     }
     let mut response = Response::new(Body::from("Pong"));
     let kind = HeaderValue::from_static("text/plain; charset=utf-8");
@@ -36,7 +47,7 @@ pub(crate) fn ping(method: &Method) -> Response<Body> {
 /// the log, for it may name hosts.
 pub(crate) async fn health(app: &App, method: &Method) -> Response<Body> {
     if method != Method::GET && method != Method::HEAD {
-        return wrong_method();
+        return wrong_method(READ);
     }
     let health = app.harbor.health().await;
     let word = |healthy: bool| if healthy { "healthy" } else { "unhealthy" };

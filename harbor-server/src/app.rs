@@ -85,7 +85,7 @@ impl App {
             Endpoint::Token => token::answer(self, &parts, id).await,
             Endpoint::Ping => api::ping(&parts.method),
             Endpoint::Health => api::health(self, &parts.method).await,
-            Endpoint::Metrics => self.metrics.page(),
+            Endpoint::Metrics => api::metrics(self, &parts.method),
             Endpoint::Other => not_found(),
         }
     }

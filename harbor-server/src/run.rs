@@ -34,6 +34,14 @@ pub enum RunError {
     Io(String, std::io::Error),
 }
 
+/// How the server came to its end.
+enum Ended {
+    /// What was under way was finished, or had its time.
+    Orderly,
+    /// It was told to stop a second time.
+    BrokenOff,
+}
+
 /// Runs the server as the command line, the environment and the configuration file say, until it is told to stop.
 #[must_use]
 pub fn run() -> ExitCode {
@@ -45,10 +53,16 @@ pub fn run() -> ExitCode {
         let mut runtime = tokio::runtime::Builder::new_multi_thread();
         let runtime = runtime.enable_all().thread_keep_alive(std::time::Duration::from_secs(5)).build();
         let runtime = runtime.map_err(|error| RunError::Io("starting the runtime".to_owned(), error))?;
-        runtime.block_on(serve(config))
+        let ended = runtime.block_on(serve(config));
+        if matches!(ended, Ok(Ended::BrokenOff)) {
+            // Otherwise the end would wait for threads that are in the midst of something.
+            runtime.shutdown_background();
+        }
+        ended
     });
     match outcome {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(Ended::Orderly) => ExitCode::SUCCESS,
+        Ok(Ended::BrokenOff) => ExitCode::FAILURE,
         Err(error) => {
             // The log may not be running yet, and a person is reading.
             let _ = writeln!(std::io::stderr(), "harbor-server: {error}");
@@ -79,7 +93,7 @@ fn raise_file_limit() {
     }
 }
 
-async fn serve(config: Config) -> Result<(), RunError> {
+async fn serve(config: Config) -> Result<Ended, RunError> {
     let (metadata, blobs) =
         tokio::try_join!(SqlMetadata::connect(&config.database), blobs::open(&config.blobs))?;
     let metadata = Arc::new(metadata);
@@ -101,14 +115,25 @@ async fn serve(config: Config) -> Result<(), RunError> {
     let server = Server::bind(App::new(harbor.clone(), options), config.listen, config.tls).await;
     let server = server.map_err(|error| RunError::Io(format!("listening on {}", config.listen), error))?;
     let address = server.address().map_err(|error| RunError::Io("listening".to_owned(), error))?;
-    let stop = CancellationToken::new();
+    let (stop, at_once) = (CancellationToken::new(), CancellationToken::new());
     // Whoever reads that it is ready may tell it to stop.
-    cancel_when_told(stop.clone()).map_err(|error| RunError::Io("listening to signals".to_owned(), error))?;
+    cancel_when_told([stop.clone(), at_once.clone()])
+        .map_err(|error| RunError::Io("listening to signals".to_owned(), error))?;
     greet(scheme, &address.to_string());
-    server.serve(stop).await;
-    harbor.shutdown().await;
-    tracing::info!("stopped");
-    Ok(())
+    let orderly = async {
+        server.serve(stop).await;
+        harbor.shutdown().await;
+    };
+    tokio::select! {
+        () = orderly => {
+            tracing::info!("stopped");
+            Ok(Ended::Orderly)
+        }
+        () = at_once.cancelled() => {
+            tracing::warn!("told to stop a second time: what was under way is broken off");
+            Ok(Ended::BrokenOff)
+        }
+    }
 }
 
 fn assemble(
@@ -147,18 +172,20 @@ fn greet(scheme: &str, address: &str) {
     let _ = out.flush();
 }
 
-/// Cancels at SIGTERM or at Ctrl-C, from now on.
-fn cancel_when_told(stop: CancellationToken) -> std::io::Result<()> {
+/// Cancels at SIGTERM or at Ctrl-C, from now on: the first token at the first signal, the next one at the next.
+fn cancel_when_told(tokens: [CancellationToken; 2]) -> std::io::Result<()> {
     use tokio::signal::unix::{SignalKind, signal};
 
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     tokio::spawn(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
+        for token in tokens {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            token.cancel();
         }
-        stop.cancel();
     });
     Ok(())
 }

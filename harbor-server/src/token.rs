@@ -18,8 +18,7 @@ pub(crate) async fn answer(app: &App, request: &Parts, id: &HeaderValue) -> Resp
     };
     if request.method != Method::GET {
         // containerd tries POST first, and falls back on this status.
-        let body = r#"{"errors":[{"code":"METHOD_NOT_ALLOWED","message":"use GET"}]}"#;
-        return api::json(StatusCode::METHOD_NOT_ALLOWED, body.to_owned());
+        return api::wrong_method("GET");
     }
     let issued = async {
         let credentials = credentials(&request.headers)?;

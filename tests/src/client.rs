@@ -195,6 +195,13 @@ impl Call {
         self
     }
 
+    /// The same request once more. None for a body that comes as a stream.
+    #[must_use]
+    pub fn again(&self) -> Option<Self> {
+        let request = self.request.try_clone()?;
+        Some(Self { what: self.what.clone(), method: self.method.clone(), request })
+    }
+
     async fn send(self) -> Answer {
         let what = self.what.clone();
         self.attempt().await.unwrap_or_else(|error| panic!("{what}: {error:?}"))

@@ -70,6 +70,11 @@ impl BlobStore for FailingBlobs {
         self.inner.discard(upload, state).await
     }
 
+    async fn tidy(&self, upload: UploadId, state: &DriverState) -> Result<(), StoreError> {
+        self.switch.pass()?;
+        self.inner.tidy(upload, state).await
+    }
+
     async fn open(&self, location: &Location, range: Range<u64>) -> Result<BlobBody, StoreError> {
         self.switch.pass()?;
         self.inner.open(location, range).await

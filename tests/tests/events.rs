@@ -6,9 +6,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use harbor_core::StoreError;
 use harbor_core::event::{Event, EventKind, EventSink};
+use harbor_core::meta::MetadataStore;
 use harbor_core::oci::Algorithm;
+use harbor_core::{Clock, StoreError};
 use harbor_tests::{BackEnd, TestRegistry, content};
 use tokio::sync::Notify;
 
@@ -57,6 +58,59 @@ impl EventSink for Hanging {
     async fn deliver(&self, _: &Event) -> Result<(), StoreError> {
         std::future::pending().await
     }
+}
+
+/// The numbers of the events that are kept.
+async fn kept(store: &Arc<dyn MetadataStore>) -> Vec<i64> {
+    let events = store.read().await.unwrap().events(0, 100).await.unwrap();
+    events.iter().map(|event| event.id).collect()
+}
+
+async fn reached(store: &Arc<dyn MetadataStore>, number: i64) {
+    let waited = tokio::time::timeout(Duration::from_secs(20), async {
+        while store.read().await.unwrap().event_cursor("keeping").await.unwrap() < Some(number) {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    });
+    waited.await.expect("the cursor moves");
+}
+
+#[tokio::test]
+async fn events_are_kept_for_the_sinks_of_other_nodes_but_not_for_ever() {
+    let (keeping, clock) = (Keeping::default(), Clock::manual());
+    let (give, mut take) = tokio::sync::mpsc::unbounded_channel();
+    let builder = TestRegistry::builder(BackEnd::Memory).event_sink(keeping.clone()).clock(clock.clone());
+    let builder = builder.wrap_metadata(move |store| {
+        give.send(Arc::clone(&store)).unwrap();
+        store
+    });
+    let registry = builder.start().await;
+    let store = take.recv().await.unwrap();
+    let elsewhere = async |cursor| {
+        let mut rows = store.begin().await.unwrap();
+        rows.event_cursor_put("elsewhere", cursor).await.unwrap();
+        rows.commit().await.unwrap();
+    };
+    // That of the project that is there from the start.
+    let first = keeping.wait_for(1).await[0].id;
+    reached(&store, first).await;
+    elsewhere(first).await;
+    for name in ["one", "two", "three"] {
+        registry.project(name, false).await;
+    }
+    let numbers: Vec<i64> = keeping.wait_for(4).await[1..].iter().map(|event| event.id).collect();
+    reached(&store, numbers[2]).await;
+    assert_eq!(kept(&store).await, numbers, "another node's sink has none of them");
+    elsewhere(numbers[0]).await;
+    registry.project("four", false).await;
+    let last = keeping.wait_for(5).await[4].id;
+    reached(&store, last).await;
+    assert_eq!(kept(&store).await, [numbers[1], numbers[2], last]);
+    // Nobody was heard of for long: that sink is no more.
+    clock.advance(Duration::from_secs(8 * 24 * 60 * 60));
+    registry.collect_garbage().await;
+    assert_eq!(kept(&store).await, [0; 0]);
+    registry.close().await;
 }
 
 #[tokio::test]

@@ -98,6 +98,30 @@ async fn a_pull_under_way_is_finished() {
 
 #[tokio::test]
 #[ignore = "needs the built harbor-server"]
+async fn a_second_signal_ends_it_at_once() {
+    let data = tempfile::tempdir().unwrap();
+    let server = Process::start(data.path()).await;
+    let at = path_of(&server.admin().begin("library/app").await);
+    let authorization = format!("Authorization: {}", server.admin().header());
+    let mut connection = server.raw().await;
+    connection.head(&format!("PATCH {at}"), &[&authorization, "Transfer-Encoding: chunked"]).await;
+    send_chunk(&mut connection, b"begun").await;
+    server.terminate().await;
+    until_refused(server.address()).await;
+    let begin = Instant::now();
+    server.terminate().await;
+    assert!(!server.ended().await, "what was under way is not finished, and the status says so");
+    assert!(begin.elapsed() < PATIENCE, "{:?}", begin.elapsed());
+    let log = std::fs::read_to_string(data.path().join("server.log")).unwrap();
+    assert!(log.contains("told to stop a second time"), "{log}");
+    // Nothing is broken by it.
+    let server = Process::start(data.path()).await;
+    server.admin().get(&at).await.expect_status(204);
+    assert!(server.stop().await);
+}
+
+#[tokio::test]
+#[ignore = "needs the built harbor-server"]
 async fn an_interrupt_ends_it_like_a_termination() {
     let data = tempfile::tempdir().unwrap();
     let server = Process::start(data.path()).await;

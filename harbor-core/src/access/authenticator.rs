@@ -56,7 +56,8 @@ pub enum Credentials {
 /// # Contract
 /// * `Ok(Some(_))` only for credentials that were proved right.
 /// * `Ok(None)` for credentials that are wrong or of a kind that this authenticator does not know: the next one is asked.
-/// * `Err(_)` when it cannot tell; the request is refused, never let through.
+/// * `Err(_)` when it cannot tell; the request is refused, never let through. `Busy` when too many ask at once: the client
+///   is told to come again in a moment.
 /// * Unknown names cost the same time as wrong passwords.
 /// * It is asked on every request: it must remember what it verified, and forget it at once when it is revoked.
 ///

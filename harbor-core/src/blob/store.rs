@@ -129,6 +129,7 @@ impl SignOptions {
 ///   lets garbage collection delete a location while somebody pushes the same blob.
 /// * **Large**: a blob of many parts, written in pieces of odd sizes, is whole.
 /// * **Discard**: an upload that is discarded leaves nothing; discarding it again, or one that never began, is `Ok`.
+/// * **Tidy**: what `tidy` removes is no part of a committed blob, whichever state of the upload it is called with.
 /// * **Delete**: a deleted location cannot be opened (`NotFound`); deleting it again is `Ok`. A location that the driver
 ///   never wrote is refused, and leads nowhere outside the store.
 /// * **Missing**: opening a location that never was is `NotFound`.
@@ -160,8 +161,8 @@ pub trait BlobStore: fmt::Debug + Send + Sync + 'static {
     /// makes sure that there is one writer per upload: a second one of this process puts the first out of work.
     ///
     /// # Errors
-    /// `NotFound` when the parked bytes are gone, here or from the first call of the writer that needs them; otherwise as
-    /// the store fails.
+    /// `NotFound` when the parked bytes are gone, here or from the first call of the writer that needs them; `Conflict` when
+    /// another writer has the upload; otherwise as the store fails.
     async fn writer(
         &self,
         upload: UploadId,
@@ -174,6 +175,15 @@ pub trait BlobStore: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// As the store fails; it can be called again.
     async fn discard(&self, upload: UploadId, state: &DriverState) -> Result<(), StoreError>;
+
+    /// Removes what an upload that is over left beside its blob, if the driver keeps parked bytes in a place of their own.
+    /// Never the blob, nor what a location leads to. What it leaves behind, `delete` of the blob removes.
+    ///
+    /// # Errors
+    /// As the store fails; it can be called again.
+    async fn tidy(&self, _upload: UploadId, _state: &DriverState) -> Result<(), StoreError> {
+        Ok(())
+    }
 
     /// Reads `range` of the blob at `location`, which lies within its size.
     ///
@@ -214,7 +224,7 @@ pub trait BlobWriter: fmt::Debug + Send {
     /// caller must record the state (with the offset that it had recorded before) ahead of the next call.
     ///
     /// # Errors
-    /// `Full`, `Unavailable`, ….
+    /// `Conflict` when another writer took the upload over; `Full`, `Unavailable`, ….
     async fn write(&mut self, pieces: Vec<Bytes>) -> Result<Option<DriverState>, StoreError>;
 
     /// Makes everything written durable and returns what is needed to go on, on any node.

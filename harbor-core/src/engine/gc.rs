@@ -22,9 +22,6 @@ const ENDED: &str = "";
 /// How long after a failure an upload is tried again.
 const RETRY: Duration = Duration::from_secs(60);
 
-/// For how long events are kept when nobody receives any here: a receiver that is added hears of the last days.
-const EVENTS_KEPT: Duration = Duration::from_secs(7 * 24 * 60 * 60);
-
 /// The longest wait after failures.
 const LONGEST_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -90,21 +87,6 @@ impl Harbor {
             }
         }
         Ok(report)
-    }
-
-    /// Deletes a batch of old events, where nobody receives them who would.
-    async fn forget_events(&self) -> Result<()> {
-        if !self.inner.sinks.is_empty() {
-            return Ok(());
-        }
-        let events = self.read().await?.events(0, BATCH).await?;
-        let old = self.now().minus(EVENTS_KEPT);
-        if let Some(last) = events.iter().take_while(|event| event.at < old).last() {
-            let mut write = self.write_as_system().await?;
-            write.rows().events_delete(last.id).await?;
-            write.commit().await?;
-        }
-        Ok(())
     }
 
     async fn review(&self, review: Review) -> Result<GcReport> {

@@ -1,5 +1,6 @@
 //! Delivery of events: at least once, in order, each sink at its own pace.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
@@ -7,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::Harbor;
 use crate::Result;
 use crate::event::{Event, EventSink};
-use crate::meta::EventRow;
+use crate::meta::{EventRow, Transaction};
 
 /// How many events are read at a time.
 const BATCH: u32 = 100;
@@ -15,6 +16,9 @@ const BATCH: u32 = 100;
 /// For how long a gap in the numbers may still be filled: transactions get their number before they commit, so on a store
 /// with concurrent writers a lower number can appear after a higher one. No transaction of the engine is open for longer.
 const GAP: Duration = Duration::from_secs(30);
+
+/// For how long events are kept that no sink of this registry waits for: a receiver that is added hears of the last days.
+const KEPT: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 /// How long a sink may take over one event. After that it counts as not taken, and comes again.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -35,9 +39,14 @@ impl Harbor {
     pub(super) async fn deliver_events(&self, sink: usize, stop: &CancellationToken) -> Result<Delivered> {
         let Some(sink) = self.inner.sinks.get(sink) else { return Ok(Delivered::All) };
         let mut rows = self.read().await?;
-        let before = rows.event_cursor(sink.name()).await?.unwrap_or(0);
+        let known = rows.event_cursor(sink.name()).await?;
+        let before = known.unwrap_or(0);
         let batch = rows.events(before, BATCH).await?;
         drop(rows);
+        if known.is_none() {
+            // From now on other nodes keep events for it.
+            self.advance(sink.name(), before).await?;
+        }
         let (mut cursor, mut outcome) = (before, Delivered::All);
         for row in self.settled(before, batch) {
             let taken = tokio::select! {
@@ -56,16 +65,27 @@ impl Harbor {
         Ok(outcome)
     }
 
-    /// Records how far a sink is, and deletes what every sink of this registry has.
+    /// Records how far a sink is, and deletes what every sink has, also those that only other nodes have.
     async fn advance(&self, sink: &str, cursor: i64) -> Result<()> {
         let mut write = self.write_as_system().await?;
         let rows = write.rows();
         rows.event_cursor_put(sink, cursor).await?;
-        let mut slowest = cursor;
-        for other in &self.inner.sinks {
-            slowest = slowest.min(rows.event_cursor(other.name()).await?.unwrap_or(0));
-        }
-        rows.events_delete(slowest).await?;
+        let others = rows.event_cursor_lowest().await?.unwrap_or(0);
+        let slowest = slowest(rows, &self.inner.sinks).await?.unwrap_or(others);
+        rows.events_delete(slowest.min(others)).await?;
+        write.commit().await
+    }
+
+    /// Deletes a batch of old events that no sink of this registry waits for: a sink that was taken out of the configuration
+    /// leaves its cursor behind, and nobody can tell it from one that another node has.
+    pub(super) async fn forget_events(&self) -> Result<()> {
+        let events = self.read().await?.events(0, BATCH).await?;
+        let old = self.now().minus(KEPT);
+        let Some(last) = events.iter().take_while(|event| event.at < old).last() else { return Ok(()) };
+        let mut write = self.write_as_system().await?;
+        let rows = write.rows();
+        let slowest = slowest(rows, &self.inner.sinks).await?.unwrap_or(last.id);
+        rows.events_delete(slowest.min(last.id)).await?;
         write.commit().await
     }
 
@@ -80,6 +100,16 @@ impl Harbor {
             exclusive || !gap || now.since(row.at) > GAP
         })
     }
+}
+
+/// How far the slowest of these sinks is, when there is any.
+async fn slowest(rows: &mut dyn Transaction, sinks: &[Arc<dyn EventSink>]) -> Result<Option<i64>> {
+    let mut slowest = None;
+    for sink in sinks {
+        let cursor = rows.event_cursor(sink.name()).await?.unwrap_or(0);
+        slowest = Some(slowest.map_or(cursor, |slowest: i64| slowest.min(cursor)));
+    }
+    Ok(slowest)
 }
 
 /// Whether the sink took the event. One that does not read is told of in the log and counts as taken: it would otherwise

@@ -19,6 +19,9 @@ pub struct Settings {
     pub blob_limit: Option<u64>,
     /// Whether manifests may refer to blobs and manifests that the repository lacks ("sparse" manifests). Default: no.
     pub sparse_manifests: bool,
+    /// How many blobs and manifests one manifest may list. Each is a row or two of the transaction that stores it, for which
+    /// other writers wait on SQLite. Default: 8192; images have at most 127 layers, and large indexes some thousand entries.
+    pub manifest_entries: usize,
     /// How much memory the caches of manifests and small blobs may take, in bytes. Default: 16 MiB.
     pub cache_bytes: u64,
     /// For how long a signed address of a blob works. `None`, the default: blobs are served by this process and clients are
@@ -35,6 +38,7 @@ impl Default for Settings {
             upload_lease: Duration::from_secs(30),
             blob_limit: None,
             sparse_manifests: false,
+            manifest_entries: 8192,
             cache_bytes: 16 * 1024 * 1024,
             redirect_for: None,
         }

@@ -24,6 +24,9 @@ pub trait EventRows {
 
     /// The number of the last event that was delivered to a sink.
     async fn event_cursor(&mut self, sink: &str) -> RowResult<Option<i64>>;
+
+    /// The lowest number of all sinks, whichever nodes have them.
+    async fn event_cursor_lowest(&mut self) -> RowResult<Option<i64>>;
 }
 
 /// Changes the outbox.
@@ -32,7 +35,8 @@ pub trait EventRowsMut {
     /// Writes an event.
     async fn event_insert(&mut self, at: Timestamp, body: &str) -> RowResult<()>;
 
-    /// Records that a sink has everything up to `id`.
+    /// Records that a sink has everything up to `id`. A higher number that is recorded stays: of several nodes with the same
+    /// sink one may be slower.
     async fn event_cursor_put(&mut self, sink: &str, id: i64) -> RowResult<()>;
 
     /// Deletes events with numbers up to `id`; yields how many.

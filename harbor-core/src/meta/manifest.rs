@@ -77,15 +77,16 @@ pub trait ManifestRows {
     /// The manifest that the tag names.
     async fn manifest_by_tag(&mut self, repository: RepositoryId, tag: &Tag) -> RowResult<Option<Manifest>>;
 
-    /// Which of these digests the repository has manifests of.
+    /// Which of these digests the repository has manifests of, each with its subject.
     async fn manifests_present(
         &mut self,
         repository: RepositoryId,
         digests: &[Digest],
-    ) -> RowResult<Vec<Digest>>;
+    ) -> RowResult<Vec<(Digest, Option<Digest>)>>;
 
     /// Up to `limit` manifests that refer to `subject`, of that artifact type when one is given, with keys above `after`,
-    /// in the order in which they were pushed.
+    /// in the order in which they were pushed. Fewer when their annotations have more than `bytes` together, for what clients
+    /// wrote must not fill the memory; but at least one, when there is one. The flag tells whether there are more.
     async fn referrers(
         &mut self,
         repository: RepositoryId,
@@ -93,7 +94,8 @@ pub trait ManifestRows {
         artifact_type: Option<&str>,
         after: Option<ManifestId>,
         limit: u32,
-    ) -> RowResult<Vec<Referrer>>;
+        bytes: u64,
+    ) -> RowResult<(Vec<Referrer>, bool)>;
 }
 
 /// Changes manifests.

@@ -22,6 +22,9 @@ pub enum ErrorCode {
     Denied,
     Unsupported,
     TooManyRequests,
+    /// Not in the specification's table, which has nothing for it: what the Distribution project sends, and so what clients
+    /// know.
+    PaginationNumberInvalid,
     /// Not in the specification's table: what other registries send where nothing else fits.
     Unknown,
 }
@@ -47,6 +50,7 @@ impl ErrorCode {
             Self::Denied => "DENIED",
             Self::Unsupported => "UNSUPPORTED",
             Self::TooManyRequests => "TOOMANYREQUESTS",
+            Self::PaginationNumberInvalid => "PAGINATION_NUMBER_INVALID",
             Self::Unknown => "UNKNOWN",
         }
     }

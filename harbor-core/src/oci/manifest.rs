@@ -17,6 +17,14 @@ pub enum ManifestError {
     /// Larger than [`MANIFEST_LIMIT`].
     #[error("the manifest is larger than {MANIFEST_LIMIT} bytes; move its data into blobs")]
     TooLarge,
+    /// Names more than the registry takes.
+    #[error("the manifest lists {actual} blobs and manifests; at most {limit} are taken")]
+    TooMany {
+        /// How many it lists.
+        actual: usize,
+        /// How many are taken.
+        limit: usize,
+    },
     /// Not JSON, or a member has the wrong type.
     #[error("the manifest does not read: {0}")]
     Json(#[from] serde_json::Error),
@@ -113,6 +121,12 @@ impl ManifestView {
         let media_type = agreed_media_type(content_type, document.media_type.as_deref())?;
         let kind = kind_of(&media_type, &document)?;
         document.into_view(kind, media_type)
+    }
+
+    /// How many blobs and manifests it lists.
+    #[must_use]
+    pub fn listed(&self) -> usize {
+        usize::from(self.config.is_some()) + self.layers.len() + self.manifests.len()
     }
 
     /// Digests of the blobs that must be in the repository for this manifest to be whole: the config and those

@@ -80,14 +80,30 @@ impl ChunkRange {
     }
 }
 
+impl ChunkRange {
+    /// Where the header's value says that a chunk begins. A chunk without bytes has no range that could be written, so of
+    /// whatever a client writes for it only the beginning counts.
+    ///
+    /// # Errors
+    /// [`RangeError::Malformed`] when it does not begin with a number.
+    pub fn beginning(text: &str) -> Result<u64, RangeError> {
+        number(ends(text)?.0)
+    }
+}
+
+/// The two ends of a chunk's range.
+fn ends(text: &str) -> Result<(&str, &str), RangeError> {
+    let text = text.trim();
+    let text = text.strip_prefix("bytes ").or_else(|| text.strip_prefix("bytes=")).unwrap_or(text);
+    let text = text.split_once('/').map_or(text, |(range, _)| range);
+    text.split_once('-').ok_or(RangeError::Malformed)
+}
+
 impl FromStr for ChunkRange {
     type Err = RangeError;
 
     fn from_str(text: &str) -> Result<Self, RangeError> {
-        let text = text.trim();
-        let text = text.strip_prefix("bytes ").or_else(|| text.strip_prefix("bytes=")).unwrap_or(text);
-        let text = text.split_once('/').map_or(text, |(range, _)| range);
-        let (first, last) = text.split_once('-').ok_or(RangeError::Malformed)?;
+        let (first, last) = ends(text)?;
         let (first, last) = (number(first)?, number(last)?);
         if last < first { Err(RangeError::Malformed) } else { Ok(Self { first, last }) }
     }
@@ -131,6 +147,12 @@ mod tests {
         assert_eq!("bytes 3-9/10".parse(), Ok(ChunkRange { first: 3, last: 9 }));
         for bad in ["", "9-0", "-1", "0-", "x-1"] {
             assert_eq!(bad.parse::<ChunkRange>(), Err(RangeError::Malformed), "{bad}");
+        }
+        for nothing in ["7-6", "7-7", "bytes 7-6/7", "7--1"] {
+            assert_eq!(ChunkRange::beginning(nothing), Ok(7), "{nothing}");
+        }
+        for bad in ["", "-", "-1", "x-6", "7"] {
+            assert_eq!(ChunkRange::beginning(bad), Err(RangeError::Malformed), "{bad}");
         }
     }
 

@@ -40,6 +40,7 @@ pub(super) struct EngineSettings {
     upload_lease: Option<u64>,
     blob_limit: Option<u64>,
     sparse_manifests: Option<bool>,
+    manifest_entries: Option<usize>,
     cache_bytes: Option<u64>,
     redirect_for: Option<u64>,
 }
@@ -63,6 +64,7 @@ const KEYS: &[&str] = &[
     "settings.upload_lease",
     "settings.blob_limit",
     "settings.sparse_manifests",
+    "settings.manifest_entries",
     "settings.cache_bytes",
     "settings.redirect_for",
 ];
@@ -119,6 +121,7 @@ impl EngineSettings {
         settings.upload_lease = self.upload_lease.map_or(settings.upload_lease, seconds);
         settings.blob_limit = self.blob_limit.or(settings.blob_limit);
         settings.sparse_manifests = self.sparse_manifests.unwrap_or(settings.sparse_manifests);
+        settings.manifest_entries = self.manifest_entries.unwrap_or(settings.manifest_entries);
         settings.cache_bytes = self.cache_bytes.unwrap_or(settings.cache_bytes);
         settings.redirect_for = self.redirect_for.map(seconds).or(settings.redirect_for);
         settings
@@ -167,7 +170,7 @@ mod tests {
         let text = "listen = '[::1]:80'\ndata = 'd'\ndatabase = 'sqlite:x'\nblobs = 'memory:'\nlog = 'debug'\n\
             log_format = 'json'\nexternal_url = 'https://r'\n[tls]\ncertificate = 'c'\nkey = 'k'\n[settings]\n\
             gc_grace = 1\ngc_interval = 2\nupload_expiry = 3\nupload_lease = 4\nblob_limit = 5\n\
-            sparse_manifests = true\ncache_bytes = 6\nredirect_for = 7\n";
+            sparse_manifests = true\nmanifest_entries = 8\ncache_bytes = 6\nredirect_for = 7\n";
         let file = File::parse("f", text).unwrap();
         assert_eq!(file.settings.over(Settings::default()).blob_limit, Some(5));
         assert!(matches!(File::parse("f", "listen = 1"), Err(ConfigError::Syntax { .. })));

@@ -25,9 +25,7 @@ impl Call<'_> {
         let limit = match self.parameter("n") {
             None => None,
             Some(text) => {
-                let number: u64 = text
-                    .parse()
-                    .map_err(|_| Error::BadRequest("n must be a number of entries, 0 or more".to_owned()))?;
+                let number: u64 = text.parse().map_err(|_| Error::PageSizeInvalid)?;
                 Some(u32::try_from(number).unwrap_or(u32::MAX))
             }
         };

@@ -19,8 +19,11 @@ impl Call<'_> {
         let proof = self.proof::<RepositoryPush>(name).await?;
         if let Some(mount) = self.parameter("mount") {
             let digest = mount.parse()?;
-            let from = self.parameter("from").map(|from| from.parse::<RepositoryName>()).transpose()?;
-            if let Some(blob) = self.content().blob_mount(&proof, from.as_ref(), &digest).await? {
+            // A name that none can have is a repository that is not there: the mount falls back to an upload.
+            let from = self.parameter("from").map(|from| from.parse::<RepositoryName>()).transpose();
+            if let Ok(from) = from
+                && let Some(blob) = self.content().blob_mount(&proof, from.as_ref(), &digest).await?
+            {
                 return Ok(stored(name, &blob));
             }
         } else if let Some(digest) = self.parameter("digest") {
@@ -53,6 +56,7 @@ impl Call<'_> {
     ) -> Result<Response<Body>> {
         let proof = self.proof::<RepositoryPush>(name).await?;
         let (id, chunk) = (session(id)?, self.chunk()?);
+        self.check_nothing(name, id).await?;
         let status = self.content().upload_append(proof, id, chunk, self.incoming(body)?).await?;
         Ok(under_way(StatusCode::ACCEPTED, name, &status))
     }
@@ -79,8 +83,21 @@ impl Call<'_> {
         Ok(respond::empty(StatusCode::NO_CONTENT))
     }
 
+    /// Checks where the client says that a chunk of no bytes belongs. Nothing is written, so that a concurrent request might
+    /// move the upload on in between does no harm.
+    async fn check_nothing(&self, name: &RepositoryName, id: UploadId) -> Result<()> {
+        let Some(range) = self.header(&CONTENT_RANGE) else { return Ok(()) };
+        if self.announced()? != Some(0) {
+            return Ok(());
+        }
+        let first = ChunkRange::beginning(range)?;
+        let proof = self.proof::<RepositoryPush>(name).await?;
+        let offset = self.content().upload_status(proof, id).await?.offset;
+        if first == offset { Ok(()) } else { Err(Error::ChunkOutOfOrder { offset }) }
+    }
+
     /// Where the client says that its chunk belongs. A final request without bytes may state the range of nothing, which
-    /// cannot be written; it is not looked at.
+    /// cannot be written, or that of the whole; it is not looked at.
     fn chunk(&self) -> Result<Option<ChunkRange>> {
         if self.announced()? == Some(0) {
             return Ok(None);

@@ -10,6 +10,8 @@ pub(super) fn map(context: &'static str, error: sqlx::Error) -> StoreError {
         sqlx::Error::Io(io) if io.kind() == std::io::ErrorKind::StorageFull => StoreErrorKind::Full,
         sqlx::Error::Io(_)
         | sqlx::Error::Tls(_)
+        // A proxy that has no server to pass us on to breaks off in the midst of a word.
+        | sqlx::Error::Protocol(_)
         | sqlx::Error::PoolTimedOut
         | sqlx::Error::PoolClosed
         | sqlx::Error::WorkerCrashed => StoreErrorKind::Unavailable,
@@ -58,7 +60,10 @@ fn mysql_kind(number: u16) -> StoreErrorKind {
         // Lock wait timeout, deadlock, and a snapshot that another transaction overtook.
         1205 | 1213 | 1020 => StoreErrorKind::Conflict,
         1021 | 1041 | 1114 => StoreErrorKind::Full,
-        1040 | 1053 | 1158..=1161 | 1203 | 1290 | 1927 | 2006 | 2013 => StoreErrorKind::Unavailable,
+        // 1969 and 3024: a statement took too long, in MariaDB and in MySQL.
+        1040 | 1053 | 1158..=1161 | 1203 | 1290 | 1927 | 1969 | 3024 | 2006 | 2013 => {
+            StoreErrorKind::Unavailable
+        }
         1034 | 1194 | 1712 => StoreErrorKind::Corrupt,
         _ => StoreErrorKind::Other,
     }

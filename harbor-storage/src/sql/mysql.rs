@@ -1,16 +1,15 @@
 //! MySQL and MariaDB.
 
 use std::str::FromStr;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use harbor_core::{StoreError, StoreErrorKind};
 use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
-use sqlx::{AssertSqlSafe, Executor, MySql, MySqlConnection};
+use sqlx::{AssertSqlSafe, Connection, Executor, MySql, MySqlConnection};
 
 use super::dialect::Dialect;
 use super::error::map;
-use super::server::{PATIENCE, reason, server_database};
+use super::server::{Door, FRESH, Limited, PROMPT, RELEASE, first_connection, pool_options, server_database};
 use super::session::{Row, Session, bind, session};
 use super::statement::{Statement, Value};
 
@@ -18,16 +17,13 @@ use super::statement::{Statement, Value};
 const LOCK: &str = "SELECT GET_LOCK(CONCAT('harbor-', MD5(DATABASE())), 600)";
 const UNLOCK: &str = "SELECT RELEASE_LOCK(CONCAT('harbor-', MD5(DATABASE())))";
 
-server_database!(
-    MySqlDatabase,
-    MySqlSession,
-    MySqlTransaction,
-    MySql,
-    Dialect::MySql,
-    Row::MySql,
-    LOCK,
-    UNLOCK
-);
+/// Who waits for a lock may try again; the whole statement has a limit above that, and both below our own. MariaDB has one for
+/// all statements, in seconds, and MySQL one for reading, in milliseconds; each takes the other's for a comment.
+const LIMITS: &str = "SET SESSION innodb_lock_wait_timeout = 20 \
+                      /*M! , SESSION max_statement_time = 25 */ \
+                      /*!50708 , SESSION max_execution_time = 25000 */";
+
+server_database!(MySqlDatabase, MySqlSession, MySqlTransaction, MySql, Dialect::MySql, Row::MySql);
 
 impl MySqlDatabase {
     /// Connects, and migrates what is missing.
@@ -39,29 +35,24 @@ impl MySqlDatabase {
             .map_err(unread)?
             .charset("utf8mb4")
             .statement_cache_capacity(256);
-        let pool = MySqlPoolOptions::new()
-            .max_connections(connections)
-            .acquire_timeout(Duration::from_secs(PATIENCE))
+        let failed = |error| map("migrating the database", error);
+        let connected = first_connection::<MySqlConnection>(&options).await;
+        let mut connection = connected.map_err(|error| map("connecting to MySQL", error))?;
+        connection.execute(LOCK).await.map_err(failed)?;
+        super::migrate::run(Dialect::MySql, &mut connection).await?;
+        connection.execute(UNLOCK).await.map_err(failed)?;
+        connection.close().await.map_err(failed)?;
+        let pool = pool_options!(MySqlPoolOptions, connections)
             .after_connect(|connection, _| {
                 Box::pin(async move {
                     // As PostgreSQL has it by default: a statement sees what was committed before it began, so what is
                     // read after a lock was waited for is true.
                     connection.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED").await?;
-                    connection.execute("SET SESSION innodb_lock_wait_timeout = 30").await?;
+                    connection.execute(LIMITS).await?;
                     Ok(())
                 })
             })
-            .connect_with(options.clone())
-            .await;
-        let pool = match pool {
-            Ok(pool) => pool,
-            Err(error) => {
-                let error = reason::<MySqlConnection>(&options, error).await;
-                return Err(map("connecting to MySQL", error));
-            }
-        };
-        let database = Self { pool };
-        database.migrate().await?;
-        Ok(database)
+            .connect_lazy_with(options);
+        Ok(Self::new(pool, connections))
     }
 }

@@ -1,33 +1,19 @@
 //! PostgreSQL.
 
 use std::str::FromStr;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use harbor_core::{StoreError, StoreErrorKind};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{AssertSqlSafe, Executor, PgConnection, Postgres};
+use sqlx::{AssertSqlSafe, Connection, PgConnection, Postgres};
 
 use super::dialect::Dialect;
 use super::error::map;
-use super::server::{PATIENCE, reason, server_database};
+use super::server::{Door, FRESH, Limited, PROMPT, RELEASE, first_connection, pool_options, server_database};
 use super::session::{Row, Session, bind, session};
 use super::statement::{Statement, Value};
 
-// The migrator's own lock does.
-const LOCK: &str = "SELECT 1";
-const UNLOCK: &str = "SELECT 1";
-
-server_database!(
-    PgDatabase,
-    PgSession,
-    PgTransaction,
-    Postgres,
-    Dialect::Postgres,
-    Row::Postgres,
-    LOCK,
-    UNLOCK
-);
+server_database!(PgDatabase, PgSession, PgTransaction, Postgres, Dialect::Postgres, Row::Postgres);
 
 impl PgDatabase {
     /// Connects, and migrates what is missing.
@@ -39,23 +25,20 @@ impl PgDatabase {
         let options = PgConnectOptions::from_str(url)
             .map_err(unread)?
             .application_name("harbor")
-            .statement_cache_capacity(256)
+            .statement_cache_capacity(256);
+        let connected = first_connection::<PgConnection>(&options).await;
+        let mut connection = connected.map_err(|error| map("connecting to PostgreSQL", error))?;
+        // The migrator's own lock keeps other nodes off.
+        super::migrate::run(Dialect::Postgres, &mut connection).await?;
+        connection.close().await.map_err(|error| map("migrating the database", error))?;
+        let options = options.options([
             // A push whose node died must not hold locks for ever.
-            .options([("idle_in_transaction_session_timeout", "60s"), ("lock_timeout", "30s")]);
-        let pool = PgPoolOptions::new()
-            .max_connections(connections)
-            .acquire_timeout(Duration::from_secs(PATIENCE))
-            .connect_with(options.clone())
-            .await;
-        let pool = match pool {
-            Ok(pool) => pool,
-            Err(error) => {
-                let error = reason::<PgConnection>(&options, error).await;
-                return Err(map("connecting to PostgreSQL", error));
-            }
-        };
-        let database = Self { pool };
-        database.migrate().await?;
-        Ok(database)
+            ("idle_in_transaction_session_timeout", "60s"),
+            // Who waits for a lock may try again; the whole statement has a limit above that, and both below our own.
+            ("lock_timeout", "20s"),
+            ("statement_timeout", "25s"),
+        ]);
+        let pool = pool_options!(PgPoolOptions, connections).connect_lazy_with(options);
+        Ok(Self::new(pool, connections))
     }
 }

@@ -1,41 +1,78 @@
 //! What PostgreSQL and MySQL/MariaDB have in common: a pool of connections, and transactions of the server's own.
 
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use harbor_core::{StoreError, StoreErrorKind};
+use sqlx::Connection;
+use tokio::sync::OwnedSemaphorePermit;
+
+use super::error::map;
+use super::session::{Row, Session};
+use super::statement::{Statement, Value};
+
+/// How long to wait for the start of a server that starts together with this one.
+const START: Duration = Duration::from_secs(10);
+
+/// How long to wait before the start is tried again.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// How long to wait for a free connection of a busy pool.
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long a server may take to let us in, or to say that a connection is still good.
+pub(super) const PROMPT: Duration = Duration::from_millis(2500);
+
+/// How long it may take to give a connection back: one that is not free by then is closed.
+pub(super) const RELEASE: Duration = Duration::from_secs(1);
+
+/// Connections unused for less are taken to be good without asking.
+pub(super) const FRESH: Duration = Duration::from_secs(1);
+
+/// How long a statement may take until the server is taken to be gone without a word. The servers are told of shorter limits,
+/// so that one that is alive says so itself, and the connection stays.
+const SILENCE: Duration = Duration::from_secs(30);
+
 /// Makes the database and session types for one of them.
 macro_rules! server_database {
-    ($database:ident, $session:ident, $transaction:ident, $kind:ty, $dialect:expr, $row:path, $lock:expr, $unlock:expr) => {
+    ($database:ident, $session:ident, $transaction:ident, $kind:ty, $dialect:expr, $row:path) => {
         /// A pool of connections to the server.
         #[derive(Debug)]
         pub(super) struct $database {
             pool: sqlx::Pool<$kind>,
+            door: Door,
         }
 
         impl $database {
+            fn new(pool: sqlx::Pool<$kind>, connections: u32) -> Self {
+                Self { pool, door: Door::new(connections) }
+            }
+
             pub(super) async fn read(&self) -> Result<Box<dyn Session>, StoreError> {
-                let connection = self.pool.acquire().await.map_err(|error| map("connecting", error))?;
-                Ok(Box::new($session { connection }))
+                let entered = self.door.enter(self.pool.acquire()).await;
+                let (turn, connection) = entered.inspect_err(|_| self.forget())?;
+                Ok(Box::new(Limited::new(turn, $session { connection })))
             }
 
             pub(super) async fn begin(&self) -> Result<Box<dyn Session>, StoreError> {
-                let transaction = self.pool.begin().await.map_err(|error| map("connecting", error))?;
-                Ok(Box::new($transaction { transaction }))
+                let entered = self.door.enter(self.pool.begin()).await;
+                let (turn, transaction) = entered.inspect_err(|_| self.forget())?;
+                Ok(Box::new(Limited::new(turn, $transaction { transaction })))
+            }
+
+            /// Throws the unused connections away: where one fell silent, the others are not to be tried one by one.
+            fn forget(&self) {
+                while let Some(connection) = self.pool.try_acquire() {
+                    drop(connection.detach());
+                }
             }
 
             pub(super) async fn check(&self) -> Result<(), StoreError> {
-                let checked = sqlx::query("SELECT id FROM projects LIMIT 1").execute(&self.pool).await;
-                checked.map(|_| ()).map_err(|error| map("checking the database", error))
+                self.read().await?.fetch(&crate::sql::rows::LOOK, Vec::new()).await.map(|_| ())
             }
 
             pub(super) async fn close(&self) {
                 self.pool.close().await;
-            }
-
-            async fn migrate(&self) -> Result<(), StoreError> {
-                let failed = |error| map("migrating the database", error);
-                let mut connection = self.pool.acquire().await.map_err(failed)?;
-                connection.execute($lock).await.map_err(failed)?;
-                let migrated = super::migrate::run($dialect, &mut *connection).await;
-                connection.execute($unlock).await.map_err(failed)?;
-                migrated
             }
         }
 
@@ -67,17 +104,145 @@ macro_rules! server_database {
 }
 pub(super) use server_database;
 
-/// How long to wait for a connection before the request is answered that the database is not available, in seconds.
-pub(super) const PATIENCE: u64 = 10;
+/// Sets what both pools have in common.
+macro_rules! pool_options {
+    ($options:ty, $connections:expr) => {
+        <$options>::new()
+            .max_connections($connections)
+            .acquire_timeout(PROMPT)
+            .test_before_acquire(false)
+            .before_acquire(|connection, unused| {
+                Box::pin(async move {
+                    if unused.idle_for > FRESH {
+                        connection.ping().await?;
+                    }
+                    Ok(true)
+                })
+            })
+            // Rolls back what was not committed. A silent server must not keep the pool's place for ever.
+            .after_release(|connection, _| {
+                Box::pin(async move {
+                    match tokio::time::timeout(RELEASE, connection.ping()).await {
+                        Ok(answer) => answer.map(|()| true),
+                        Err(_) => Err(sqlx::Error::PoolTimedOut),
+                    }
+                })
+            })
+    };
+}
+pub(super) use pool_options;
 
-/// What kept a pool from connecting at the start: of a server that cannot be reached, the pool says no more than that it
-/// waited in vain.
-pub(super) async fn reason<C: sqlx::Connection>(options: &C::Options, error: sqlx::Error) -> sqlx::Error {
-    if !matches!(error, sqlx::Error::PoolTimedOut) {
-        return error;
+/// Lets in as many as there are connections. The pool could do that too, but it has one limit for waiting behind others, which
+/// may be long, and for waiting for the server, which must not.
+#[derive(Debug)]
+pub(super) struct Door {
+    turns: std::sync::Arc<tokio::sync::Semaphore>,
+    /// When the server was last found to be out of reach, if it was not reached since.
+    failed: std::sync::Mutex<Option<Instant>>,
+}
+
+impl Door {
+    pub(super) fn new(connections: u32) -> Self {
+        let turns = tokio::sync::Semaphore::new(connections as usize);
+        Self { turns: std::sync::Arc::new(turns), failed: std::sync::Mutex::default() }
     }
-    match tokio::time::timeout(std::time::Duration::from_secs(2), C::connect_with(options)).await {
-        Ok(Err(reason)) => reason,
-        _ => error,
+
+    /// Waits for a turn and then for a connection. Who waits behind somebody who finds the server out of reach need not try.
+    pub(super) async fn enter<T>(
+        &self,
+        connect: impl Future<Output = Result<T, sqlx::Error>>,
+    ) -> Result<(OwnedSemaphorePermit, T), StoreError> {
+        let began = Instant::now();
+        let turn = std::sync::Arc::clone(&self.turns).acquire_owned();
+        let turn = tokio::time::timeout(PATIENCE, turn).await.map_err(|_| silent("waiting for a turn"))?;
+        let turn = turn.map_err(|_| silent("connecting"))?;
+        if self.failed().is_some_and(|failed| failed > began) {
+            return Err(silent("connecting, as somebody else did"));
+        }
+        // What goes beyond the pool's own limit is the beginning of a transaction.
+        let connected = tokio::time::timeout(PROMPT * 2, connect).await;
+        let connected = connected.map_or(Err(sqlx::Error::PoolTimedOut), |connected| connected);
+        *self.failed() = if connected.is_ok() { None } else { Some(Instant::now()) };
+        Ok((turn, connected.map_err(|error| map("connecting", error))?))
+    }
+
+    fn failed(&self) -> std::sync::MutexGuard<'_, Option<Instant>> {
+        self.failed.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+/// A session whose statements have a limit on the time that they take. After that it is only good for dropping, and its
+/// connection with it.
+#[derive(Debug)]
+pub(super) struct Limited<S> {
+    session: S,
+    _turn: OwnedSemaphorePermit,
+}
+
+impl<S> Limited<S> {
+    pub(super) const fn new(turn: OwnedSemaphorePermit, session: S) -> Self {
+        Self { session, _turn: turn }
+    }
+}
+
+#[async_trait]
+impl<S: Session> Session for Limited<S> {
+    async fn fetch(
+        &mut self,
+        statement: &'static Statement,
+        values: Vec<Value>,
+    ) -> Result<Vec<Row>, StoreError> {
+        within("reading", self.session.fetch(statement, values)).await
+    }
+
+    async fn fetch_built(&mut self, statement: String, values: Vec<Value>) -> Result<Vec<Row>, StoreError> {
+        within("reading", self.session.fetch_built(statement, values)).await
+    }
+
+    async fn execute(
+        &mut self,
+        statement: &'static Statement,
+        values: Vec<Value>,
+    ) -> Result<u64, StoreError> {
+        within("writing", self.session.execute(statement, values)).await
+    }
+
+    async fn commit(self: Box<Self>) -> Result<(), StoreError> {
+        within("committing", Box::new(self.session).commit()).await
+    }
+}
+
+async fn within<T>(
+    doing: &'static str,
+    work: impl Future<Output = Result<T, StoreError>>,
+) -> Result<T, StoreError> {
+    tokio::time::timeout(SILENCE, work).await.map_err(|_| silent(doing))?
+}
+
+fn silent(doing: &str) -> StoreError {
+    StoreError::new(StoreErrorKind::Unavailable, format!("{doing}: the database does not answer"))
+}
+
+/// A first connection, for the migrations, which may take as long as they need. A server that starts together with this one
+/// is waited for.
+pub(super) async fn first_connection<C: Connection>(options: &C::Options) -> Result<C, sqlx::Error> {
+    let until = Instant::now() + START;
+    loop {
+        let left = until.saturating_duration_since(Instant::now());
+        match tokio::time::timeout(left, C::connect_with(options)).await {
+            Ok(Err(error)) if is_starting(&error) && left > PAUSE => {
+                tokio::time::sleep(PAUSE).await;
+            }
+            Ok(outcome) => return outcome,
+            Err(_) => return Err(sqlx::Error::PoolTimedOut),
+        }
+    }
+}
+
+fn is_starting(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(error) => error.kind() == std::io::ErrorKind::ConnectionRefused,
+        sqlx::Error::Database(error) => error.is_transient_in_connect_phase(),
+        _ => false,
     }
 }

@@ -131,6 +131,25 @@ async fn a_metadata_store_that_fails_tells_clients_nothing() {
 }
 
 #[tokio::test]
+async fn a_writer_that_another_one_put_out_of_work_is_told_so() {
+    let switch = Switch::new(StoreErrorKind::Conflict);
+    let of_store = switch.clone();
+    let builder = TestRegistry::builder(BackEnd::Memory)
+        .wrap_blobs(move |inner| Arc::new(FailingBlobs { inner, switch: of_store }));
+    let registry = builder.start().await;
+    let (admin, blob) = (registry.admin(), Piece::blob(Algorithm::Sha256, 100));
+    let at = admin.begin(REPO).await;
+    switch.set(true);
+    for call in [admin.patch(&at), admin.put(&at).query("digest", blob.digest)] {
+        let answer = call.body(blob.bytes.clone()).await.expect_error(409, "BLOB_UPLOAD_INVALID");
+        assert_eq!(answer.need("Retry-After"), "1");
+    }
+    switch.set(false);
+    let put = admin.put(&at).query("digest", blob.digest).body(blob.bytes.clone());
+    put.await.expect_status(201);
+}
+
+#[tokio::test]
 async fn health_tells_which_part_is_ill_and_not_why() {
     let switch = Switch::new(StoreErrorKind::Unavailable);
     let of_store = switch.clone();

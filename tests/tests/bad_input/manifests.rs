@@ -2,7 +2,7 @@
 
 use harbor_core::oci::{Algorithm, MANIFEST_LIMIT, MediaType};
 use harbor_tests::content::{self, DataSet, Maker, Piece};
-use harbor_tests::{Answer, TestRegistry};
+use harbor_tests::{Answer, BackEnd, TestRegistry};
 use serde_json::{Value, json};
 
 use super::{DIGEST, REPO};
@@ -187,17 +187,40 @@ async fn an_image_of_very_many_layers_is_taken_or_refused() {
     let many =
         (0..5000).fold(Maker::image(Algorithm::Sha256), |maker, _| maker.absent_layer(layer.clone())).done();
     registry.admin().push(REPO, Some("many"), &many).await;
-    // As many as fit, none of them here: refused, and quickly.
-    let hostile = (0..15_000_u64).fold(Maker::image(Algorithm::Sha256), |maker, number| {
-        let digest = format!("sha256:{number:064x}");
-        maker.absent_layer(json!({ "mediaType": content::LAYER, "digest": digest, "size": 1 }))
-    });
-    let hostile = hostile.done();
-    assert!(hostile.top().bytes.len() < MANIFEST_LIMIT);
-    let began = std::time::Instant::now();
-    let answer = put(&registry, MediaType::OCI_MANIFEST, hostile.top().bytes.clone()).await;
-    answer.expect_error(400, "MANIFEST_BLOB_UNKNOWN");
-    assert!(began.elapsed().as_secs() < 10, "{:?}", began.elapsed());
+    // As many as are taken, none of them here, and as many as fit: refused, and quickly.
+    for (count, code) in
+        [(8191, "MANIFEST_BLOB_UNKNOWN"), (8192, "MANIFEST_INVALID"), (15_000, "MANIFEST_INVALID")]
+    {
+        let hostile = (0..count).fold(Maker::image(Algorithm::Sha256), |maker, number: u64| {
+            let digest = format!("sha256:{number:064x}");
+            maker.absent_layer(json!({ "mediaType": content::LAYER, "digest": digest, "size": 1 }))
+        });
+        let hostile = hostile.done();
+        assert!(hostile.top().bytes.len() < MANIFEST_LIMIT);
+        let began = std::time::Instant::now();
+        let answer = put(&registry, MediaType::OCI_MANIFEST, hostile.top().bytes.clone()).await;
+        let answer = answer.expect_error(400, code);
+        assert!(began.elapsed().as_secs() < 10, "{:?}", began.elapsed());
+        let text = String::from_utf8_lossy(&answer.body).into_owned();
+        assert_eq!(text.contains("at most 8192"), code == "MANIFEST_INVALID", "{text}");
+    }
+}
+
+#[tokio::test]
+async fn an_index_has_no_more_entries_than_the_operator_allows() {
+    let builder = TestRegistry::builder(BackEnd::Memory).settings(|settings| settings.manifest_entries = 5);
+    let registry = builder.start().await;
+    let set = content::image(Algorithm::Sha256);
+    registry.admin().push(REPO, None, &set).await;
+    for (count, code) in [(5, None), (6, Some("MANIFEST_INVALID"))] {
+        let index = (0..count)
+            .fold(Maker::index(Algorithm::Sha256), |maker, _| maker.absent_entry(set.top().descriptor()));
+        let answer = put(&registry, MediaType::OCI_INDEX, index.done().top().bytes.clone()).await;
+        match code {
+            None => answer.expect_status(201),
+            Some(code) => answer.expect_error(400, code),
+        };
+    }
 }
 
 #[tokio::test]

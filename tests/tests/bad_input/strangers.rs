@@ -189,3 +189,22 @@ async fn a_token_of_another_registry_is_no_token_here() {
         registry.anon().bearer(forged).get("/v2/").await.expect_error(401, "UNAUTHORIZED");
     }
 }
+
+#[tokio::test]
+async fn who_guesses_passwords_by_the_hundred_is_told_to_come_later() {
+    let registry = TestRegistry::builder(BackEnd::Memory).start().await;
+    registry.admin().get("/v2/").await.expect_status(200);
+    let guesses = (0..300).map(|number| {
+        let client = registry.anon().basic("admin", &format!("guess {number}"));
+        async move { client.get("/v2/").await }
+    });
+    let answers = futures_util::future::join_all(guesses).await;
+    let refused = answers.into_iter().filter(|answer| answer.status != 401);
+    let refused: Vec<_> = refused
+        .map(|answer| answer.expect_error(429, "TOOMANYREQUESTS").need("Retry-After").to_owned())
+        .collect();
+    assert!(!refused.is_empty() && refused.iter().all(|after| after == "2"), "{refused:?}");
+    // Who was known before is not held up, and afterwards all is as it was.
+    registry.admin().get("/v2/").await.expect_status(200);
+    registry.anon().basic("admin", "wrong").get("/v2/").await.expect_status(401);
+}

@@ -44,7 +44,7 @@ async fn names_come_in_order_and_in_pages(registry: &TestRegistry) {
         }
         assert_eq!(seen, all, "n={n}");
     }
-    registry.admin().get("/v2/_catalog?n=x").await.expect_error(400, "UNSUPPORTED");
+    registry.admin().get("/v2/_catalog?n=x").await.expect_error(400, "PAGINATION_NUMBER_INVALID");
     assert!(names(&registry.admin().get("/v2/_catalog?n=0").await).is_empty());
 }
 

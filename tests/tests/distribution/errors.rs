@@ -13,6 +13,7 @@ super::on_every_store! {
     every_refusal_has_its_code;
     head_is_refused_as_get_is;
     a_method_that_a_path_does_not_have_is_refused_with_those_that_it_has;
+    what_is_only_read_takes_nothing_else;
     a_policys_reason_reaches_the_client with no_latest;
     a_user_is_denied_what_they_may_not_do with bob;
 }
@@ -86,6 +87,23 @@ async fn a_method_that_a_path_does_not_have_is_refused_with_those_that_it_has(re
             let answer = registry.admin().call(method, &target).await.expect_error(405, "UNSUPPORTED");
             assert_eq!(answer.need("Allow"), allowed, "{target}");
         }
+    }
+}
+
+async fn what_is_only_read_takes_nothing_else(registry: &TestRegistry) {
+    for (target, allowed) in [
+        ("/metrics", "GET, HEAD"),
+        ("/api/v2.0/ping", "GET, HEAD"),
+        ("/api/v2.0/health", "GET, HEAD"),
+        ("/service/token", "GET"),
+    ] {
+        for method in ["POST", "PUT", "PATCH", "DELETE"] {
+            let answer = registry.admin().call(method, target).await.expect_status(405);
+            assert_eq!(answer.need("Allow"), allowed, "{method} {target}");
+        }
+    }
+    for read in ["GET", "HEAD"] {
+        registry.anon().call(read, "/metrics").await.expect_status(200);
     }
 }
 

@@ -13,6 +13,7 @@ super::on_every_store! {
     a_mounted_blob_stays_when_its_source_goes;
     nobody_mounts_what_they_may_not_pull with alice;
     a_malformed_mount_is_refused;
+    a_source_that_cannot_be_falls_back_to_an_upload;
 }
 
 fn alice(builder: RegistryBuilder) -> RegistryBuilder {
@@ -111,9 +112,14 @@ async fn a_malformed_mount_is_refused(registry: &TestRegistry) {
     for digest in ["", "sha256:short", "md5:d41d8cd98f00b204e9800998ecf8427e"] {
         admin.post(&uploads).query("mount", digest).await.expect_error(400, "DIGEST_INVALID");
     }
-    let blob = Piece::blob(Algorithm::Sha256, 1);
+}
+
+/// Even where the blob is: the client did not ask for a mount from there.
+async fn a_source_that_cannot_be_falls_back_to_an_upload(registry: &TestRegistry) {
+    let (admin, blob) = (registry.admin(), Piece::blob(Algorithm::Sha256, 512));
+    admin.push_blob(REPO2, &blob).await;
     for from in ["", "UPPER/x", "../library", "a//b"] {
-        let call = admin.post(&uploads).query("mount", blob.digest).query("from", from);
-        call.await.expect_error(400, "NAME_INVALID");
+        let answer = mount(&admin, REPO, Some(from), &blob).await;
+        upload_instead(&admin, answer, &blob).await;
     }
 }

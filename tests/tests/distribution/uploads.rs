@@ -26,6 +26,7 @@ super::on_every_store! {
     the_final_put_needs_a_digest;
     a_chunk_has_the_length_that_its_range_says;
     a_malformed_range_is_refused;
+    a_chunk_of_nothing_has_its_place_too;
     a_blob_over_the_limit_is_refused with limit;
 }
 
@@ -302,6 +303,24 @@ async fn a_malformed_range_is_refused(registry: &TestRegistry) {
         call.await.expect_error(416, "RANGE_INVALID");
     }
     assert_eq!(admin.get(&at).await.expect_status(204).need("Range"), "0-0");
+}
+
+async fn a_chunk_of_nothing_has_its_place_too(registry: &TestRegistry) {
+    let (admin, blob) = (registry.admin(), Piece::blob(Algorithm::Sha256, 600));
+    let at = admin.begin(REPO).await;
+    let at = chunk(&admin, &at, &blob, 0, 300).await.expect_status(202).location();
+    let nothing = |range: &str| admin.patch(&at).header("Content-Range", range).header("Content-Length", "0");
+    for range in ["0-0", "301-301", "299-298", "600-599"] {
+        let answer = nothing(range).await.expect_error(416, "BLOB_UPLOAD_INVALID");
+        assert_eq!(answer.need("Range"), "0-299", "{range}");
+    }
+    nothing("x").await.expect_error(416, "RANGE_INVALID");
+    for range in ["300-299", "300-300"] {
+        assert_eq!(nothing(range).await.expect_status(202).need("Range"), "0-299");
+    }
+    let at = chunk(&admin, &at, &blob, 300, 600).await.expect_status(202).location();
+    let put = admin.put(&at).query("digest", blob.digest).header("Content-Range", "0-599");
+    verify(&admin, put.header("Content-Length", "0").await, &blob).await;
 }
 
 async fn a_blob_over_the_limit_is_refused(registry: &TestRegistry) {

@@ -40,6 +40,11 @@ impl BlobStore for FaultyBlobs {
         self.faults.after("discard")
     }
 
+    async fn tidy(&self, upload: UploadId, state: &DriverState) -> Result<(), StoreError> {
+        self.faults.before("tidy")?;
+        self.inner.tidy(upload, state).await
+    }
+
     async fn open(&self, location: &Location, range: Range<u64>) -> Result<BlobBody, StoreError> {
         self.faults.before("open")?;
         self.inner.open(location, range).await

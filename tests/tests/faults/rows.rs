@@ -113,8 +113,8 @@ rows! {
     ManifestRows {
         manifest(repository: RepositoryId, digest: &Digest) -> Option<Manifest>;
         manifest_by_tag(repository: RepositoryId, tag: &Tag) -> Option<Manifest>;
-        manifests_present(repository: RepositoryId, digests: &[Digest]) -> Vec<Digest>;
-        referrers(repository: RepositoryId, subject: &Digest, artifact_type: Option<&str>, after: Option<ManifestId>, limit: u32) -> Vec<Referrer>;
+        manifests_present(repository: RepositoryId, digests: &[Digest]) -> Vec<(Digest, Option<Digest>)>;
+        referrers(repository: RepositoryId, subject: &Digest, artifact_type: Option<&str>, after: Option<ManifestId>, limit: u32, bytes: u64) -> (Vec<Referrer>, bool);
     }
     ManifestRowsMut {
         manifest_ensure(manifest: &NewManifest<'_>) -> (ManifestId, bool);
@@ -153,6 +153,7 @@ rows! {
     EventRows {
         events(after: i64, limit: u32) -> Vec<EventRow>;
         event_cursor(sink: &str) -> Option<i64>;
+        event_cursor_lowest() -> Option<i64>;
     }
     EventRowsMut {
         event_insert(at: Timestamp, body: &str) -> ();

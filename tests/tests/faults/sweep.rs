@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use harbor_core::meta::MetadataStore;
-use harbor_core::{Harbor, StoreErrorKind, Timestamp};
+use harbor_core::{Error, Harbor, StoreErrorKind, Timestamp};
 
 use crate::cases::{Case, deletes, pushes};
 use crate::faults::Mode;
@@ -111,6 +111,11 @@ async fn with_fault(
     let run = format!("{}, call {n} ({}), {mode:?}, {outcome:?}", case.name, fired.unwrap_or("none"));
     println!("{run}");
     let seen = agreed(&world, &run).await;
+    if mode == Mode::Before(StoreErrorKind::Conflict)
+        && fired.is_some_and(|call| ["writer", "write", "park", "commit of bytes"].contains(&call))
+    {
+        assert!(matches!(outcome, Err(Error::UploadBusy)), "another writer has the upload: {run}");
+    }
     if outcome.is_ok() && !case.in_parts {
         assert_eq!(&seen, complete, "Ok, and not complete: {run}");
     } else if case.in_parts {

@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::BlobStoreFixture;
 use super::content::content;
-use super::session::{Session, push, read};
+use super::session::{Session, assert_holds, push, read};
 use crate::StoreErrorKind;
 use crate::blob::{DriverState, Location, UploadId};
 
@@ -84,6 +84,26 @@ pub async fn discard_stops_the_writer(fixture: &dyn BlobStoreFixture) {
         writer.write(vec![content(1, MIB)]).await.unwrap();
         drop(writer);
         store.discard(upload, &DriverState::default()).await.unwrap();
+    }
+    assert_eq!(fixture.count().await, before);
+}
+
+/// *Tidy*: the blob is whole afterwards, and deleting it leaves nothing.
+pub async fn tidy(fixture: &dyn BlobStoreFixture) {
+    let before = fixture.count().await;
+    let store = fixture.open().await;
+    for (parked, last) in [(0, 10), (10, 0), (10, 10), (9 * MIB, MIB)] {
+        let mut session = Session::new(fixture);
+        if parked > 0 {
+            session.append(&content(1, parked)).await;
+        }
+        let (id, states) = (session.id, [DriverState::default(), session.state.clone()]);
+        let (whole, location) = session.finish(&content(2, last)).await;
+        for state in &states {
+            store.tidy(id, state).await.unwrap();
+            assert_holds(&store, &location, &whole).await;
+        }
+        store.delete(&location).await.unwrap();
     }
     assert_eq!(fixture.count().await, before);
 }

@@ -9,7 +9,7 @@ use futures_util::{Stream, StreamExt, stream};
 
 use super::gather::Gathered;
 use crate::blob::{BlobWriter, DriverState, Hasher, LARGE_BUFFER};
-use crate::{Error, Result};
+use crate::{Error, Result, StoreError, StoreErrorKind};
 
 /// How much may wait while the piece before it is hashed and written, in bytes.
 const WAITING: usize = 2 * LARGE_BUFFER;
@@ -66,6 +66,14 @@ pub(super) struct Sink {
     pub(super) hasher: Hasher,
     pub(super) writer: Box<dyn BlobWriter>,
     pub(super) offset: u64,
+}
+
+/// The fault of a writer. One that another writer put out of work is no fault of the store.
+pub(super) fn writer_fault(error: StoreError) -> Error {
+    match error.kind() {
+        StoreErrorKind::Conflict => Error::UploadBusy,
+        _ => Error::Store(error),
+    }
 }
 
 /// How taking in ended.
@@ -153,7 +161,7 @@ async fn process(mut sink: Sink, pieces: Vec<Bytes>, checkpoint: &impl Checkpoin
     let hashing = hash(sink.hasher, pieces.clone(), length);
     let (hasher, written) = tokio::join!(hashing, sink.writer.write(pieces));
     sink.hasher = hasher?;
-    if let Some(state) = written? {
+    if let Some(state) = written.map_err(writer_fault)? {
         checkpoint.record(state).await?;
     }
     sink.offset += length as u64;

@@ -47,7 +47,7 @@ struct Verified {
 }
 
 impl ManifestPush {
-    fn verify(self) -> Result<Verified> {
+    fn verify(self, limit: usize) -> Result<Verified> {
         if self.payload.len() > MANIFEST_LIMIT {
             return Err(Error::ManifestInvalid(ManifestError::TooLarge));
         }
@@ -71,6 +71,10 @@ impl ManifestPush {
         let mut seen = BTreeSet::new();
         tags.retain(|tag| seen.insert(tag.clone()));
         let view = ManifestView::parse(self.media_type.as_ref(), &self.payload)?;
+        let actual = view.listed();
+        if actual > limit {
+            return Err(Error::ManifestInvalid(ManifestError::TooMany { actual, limit }));
+        }
         Ok(Verified { view, digest, tags, payload: self.payload })
     }
 }
@@ -86,7 +90,7 @@ impl Content<'_> {
         proof: Authorized<RepositoryPush>,
         push: ManifestPush,
     ) -> Result<ManifestPushed> {
-        let push = push.verify()?;
+        let push = push.verify(self.harbor.settings().manifest_entries)?;
         let step = Step::ManifestPush {
             manifest: &push.view,
             payload: &push.payload,
@@ -181,6 +185,7 @@ impl Content<'_> {
         children.dedup();
         if !children.is_empty() && !self.harbor.settings().sparse_manifests {
             let present = write.rows().manifests_present(repository, &children).await?;
+            let present: BTreeSet<Digest> = present.into_iter().map(|(digest, _)| digest).collect();
             if let Some(missing) = children.iter().find(|child| !present.contains(child)) {
                 return Err(Error::ManifestBlobUnknown(*missing));
             }

@@ -11,11 +11,11 @@ use crate::access::permission::RepositoryPull;
 use crate::meta::{ManifestId, Referrer, Repository};
 use crate::oci::{Descriptor, Digest, MediaType, Tag};
 
-/// The most referrers on one page. Annotations are the client's: the page is cut by bytes too.
+/// The most referrers on one page. Annotations are the client's: the page is cut by their bytes too.
 const LONGEST: u32 = 256;
 
-/// How large the descriptors of one page may grow, in bytes: clients read indexes of up to 4 MiB.
-const LARGEST: usize = 2 * 1024 * 1024;
+/// How many bytes of annotations one page may have, unless one manifest has more: clients read indexes of up to 4 MiB.
+const LARGEST: u64 = 2 * 1024 * 1024;
 
 /// A page of manifests that refer to a subject.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,12 +50,13 @@ impl Content<'_> {
         let mut rows = self.harbor.read().await?;
         // Stored types are media types; not every database can be asked for what is none.
         let possible = artifact_type.is_none_or(|wanted| wanted.parse::<MediaType>().is_ok());
-        let found = match possible {
-            true => rows.referrers(repository.id, subject, artifact_type, after, LONGEST + 1).await?,
-            false => Vec::new(),
+        let (found, more) = match possible {
+            true => rows.referrers(repository.id, subject, artifact_type, after, LONGEST, LARGEST).await?,
+            false => (Vec::new(), false),
         };
         drop(rows);
-        let mut page = cut(found);
+        let next = found.last().filter(|_| more).map(|last| last.id);
+        let mut page = ReferrersPage { manifests: found.into_iter().map(describe).collect(), next };
         if page.next.is_none() {
             let tagged = self.tagged_referrers(&repository, subject, artifact_type).await?;
             page.manifests.extend(tagged);
@@ -78,37 +79,21 @@ impl Content<'_> {
         let listed = index
             .and_then(|index| serde_json::from_slice::<Index>(&index.payload).ok())
             .map_or_else(Vec::new, |index| index.manifests);
-        let mut tagged = BTreeMap::new();
-        for descriptor in listed {
-            let wanted =
-                artifact_type.is_none_or(|wanted| descriptor.artifact_type.as_deref() == Some(wanted));
-            if wanted
-                && let Some(manifest) = self.manifest_by_digest(repository, &descriptor.digest).await?
-                && manifest.subject != Some(*subject)
-            {
-                tagged.insert(descriptor.digest, descriptor);
-            }
+        let wanted = |descriptor: &Descriptor| {
+            artifact_type.is_none_or(|wanted| descriptor.artifact_type.as_deref() == Some(wanted))
+        };
+        let listed = listed.into_iter().filter(wanted);
+        let mut tagged: BTreeMap<Digest, Descriptor> =
+            listed.map(|descriptor| (descriptor.digest, descriptor)).collect();
+        if tagged.is_empty() {
+            return Ok(Vec::new());
         }
-        Ok(tagged.into_values().collect())
+        // Many at a time, and no payloads: an index may list thousands.
+        let digests: Vec<Digest> = tagged.keys().copied().collect();
+        let present = self.harbor.read().await?.manifests_present(repository.id, &digests).await?;
+        let others = present.into_iter().filter(|(_, of)| *of != Some(*subject));
+        Ok(others.filter_map(|(digest, _)| tagged.remove(&digest)).collect())
     }
-}
-
-fn cut(found: Vec<Referrer>) -> ReferrersPage {
-    let mut page = ReferrersPage { manifests: Vec::new(), next: None };
-    let mut bytes = 0;
-    let mut last = None;
-    for referrer in found {
-        bytes +=
-            512 + referrer.annotations.iter().map(|(key, value)| key.len() + value.len() + 8).sum::<usize>();
-        let full = page.manifests.len() >= LONGEST as usize || bytes > LARGEST;
-        if full && last.is_some() {
-            page.next = last;
-            break;
-        }
-        last = Some(referrer.id);
-        page.manifests.push(describe(referrer));
-    }
-    page
 }
 
 fn describe(referrer: Referrer) -> Descriptor {

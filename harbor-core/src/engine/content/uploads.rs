@@ -1,6 +1,6 @@
 //! Upload sessions: begun, appended to, finished, cancelled, on any node.
 
-use super::ingest::{self, Checkpoint, Sink};
+use super::ingest::{self, Checkpoint, Sink, writer_fault};
 use super::lease::Lease;
 use super::{Content, Incoming, StoredBlob};
 use crate::access::Authorized;
@@ -297,8 +297,8 @@ impl Session<'_> {
         let hasher = Hasher::restore(&upload.hash_state).ok_or_else(|| {
             Error::Internal(format!("the hash state of upload {} does not read", upload.id))
         })?;
-        let writer = self.harbor.inner.blobs.writer(upload.id, &upload.driver_state, upload.offset).await?;
-        Ok(Sink { hasher, writer, offset: upload.offset })
+        let writer = self.harbor.inner.blobs.writer(upload.id, &upload.driver_state, upload.offset).await;
+        Ok(Sink { hasher, writer: writer.map_err(writer_fault)?, offset: upload.offset })
     }
 
     /// Makes what was taken durable, and then records it. Yields how far the upload is.
@@ -307,10 +307,31 @@ impl Session<'_> {
         if offset == self.upload.offset {
             return Ok(offset);
         }
-        let driver_state = writer.park().await?;
+        let driver_state = writer.park().await.map_err(writer_fault)?;
         let upload = Upload { offset, hash_state: hasher.save(), driver_state, ..self.upload.clone() };
-        contended!(self.save(&upload, true))?;
-        Ok(offset)
+        let saved = contended!(self.save(&upload, true));
+        if let Err(Error::UploadBusy | Error::UploadUnknown) = saved {
+            self.tidy_if_over(&upload.driver_state).await;
+        }
+        saved.map(|()| offset)
+    }
+
+    /// Removes what this request parked when it had lost its lease and others have ended the upload since: whoever did
+    /// could not know of it. While the upload goes on, it is theirs.
+    async fn tidy_if_over(&self, state: &DriverState) {
+        let Ok(mut read) = self.harbor.read().await else { return };
+        let found = read.upload(self.upload.id).await;
+        drop(read);
+        if matches!(found, Ok(None)) {
+            self.tidy(state).await;
+        }
+    }
+
+    /// Removes what the upload left beside its blob.
+    async fn tidy(&self, state: &DriverState) {
+        if let Err(error) = self.harbor.inner.blobs.tidy(self.upload.id, state).await {
+            tracing::warn!(upload = %self.upload.id, %error, "parked bytes are left until their blob is deleted");
+        }
     }
 
     /// Records how far the upload is; with the `last` thing that this request writes, the lease is given back.
@@ -365,11 +386,13 @@ impl Session<'_> {
         if hashed {
             agree(expected, hasher.finish())?;
         }
-        let location = writer.commit(&expected).await?;
+        let location = writer.commit(&expected).await.map_err(writer_fault)?;
         if !hashed {
             self.verify(&location, size, expected).await?;
         }
-        if !self.publish(expected, size, &location).await? {
+        if self.publish(expected, size, &location).await? {
+            self.tidy(&self.upload.driver_state).await;
+        } else {
             // The bytes just written go, and the row that knows of them after them.
             self.abandon().await;
         }

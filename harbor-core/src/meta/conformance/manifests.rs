@@ -51,7 +51,7 @@ pub async fn large_payload(fixture: &dyn MetadataFixture) {
     let mut rows = read(&store).await;
     let found = rows.manifest(repository.id, &digest(&payload)).await.unwrap().unwrap();
     assert!(found.payload == payload, "4 MiB came back otherwise");
-    let found = rows.referrers(repository.id, &digest("s"), None, None, 9).await.unwrap();
+    let (found, _) = rows.referrers(repository.id, &digest("s"), None, None, 9, 1).await.unwrap();
     assert_eq!(found[0].size, payload.len() as u64);
     assert!(found[0].annotations == annotations, "annotations came back otherwise");
 }
@@ -82,7 +82,7 @@ pub async fn manifest_by_tag(fixture: &dyn MetadataFixture) {
     assert_eq!(rows.tag(other.id, &tag("latest")).await.unwrap(), None);
 }
 
-/// `manifests_present`: which of many digests the repository has.
+/// `manifests_present`: which of many digests the repository has, and their subjects.
 pub async fn manifests_present(fixture: &dyn MetadataFixture) {
     let (store, one) = store_with(fixture, "one/two").await;
     let other = repository(&store, "one/other").await;
@@ -90,7 +90,8 @@ pub async fn manifests_present(fixture: &dyn MetadataFixture) {
     for number in 0..35 {
         let payload = format!("manifest {number}");
         let home = if number % 7 == 0 { other.id } else { one.id };
-        manifest(&store, home, &payload, &Says::default()).await;
+        let subject = (number == 1).then(|| digest("s"));
+        manifest(&store, home, &payload, &Says { subject, ..Says::default() }).await;
         wanted.push(digest(&payload));
     }
     let mut rows = read(&store).await;
@@ -98,7 +99,9 @@ pub async fn manifests_present(fixture: &dyn MetadataFixture) {
     found.sort_unstable();
     found.dedup();
     assert_eq!(found.len(), 30);
-    assert_eq!(rows.manifests_present(other.id, &wanted[..1]).await.unwrap(), [digest("manifest 0")]);
+    let subjects: Vec<_> = found.iter().filter(|(_, subject)| subject.is_some()).collect();
+    assert_eq!(subjects, [&(digest("manifest 1"), Some(digest("s")))]);
+    assert_eq!(rows.manifests_present(other.id, &wanted[..1]).await.unwrap(), [(digest("manifest 0"), None)]);
     assert_eq!(rows.manifests_present(one.id, &[]).await.unwrap(), []);
 }
 
@@ -148,20 +151,28 @@ pub async fn referrers(fixture: &dyn MetadataFixture) {
     let sbom = manifest(&store, one.id, "aa sbom", &refer(Some("application/sbom"))).await;
     manifest(&store, one.id, "of another", &Says { subject: Some(digest("x")), ..Says::default() }).await;
     manifest(&store, other.id, "elsewhere", &refer(None)).await;
-    let list = async |artifact_type, after, limit| {
+    let list = async |artifact_type, after, limit, bytes| {
         let mut rows = read(&store).await;
-        let found = rows.referrers(one.id, &subject, artifact_type, after, limit).await.unwrap();
-        found.iter().map(|referrer| referrer.id).collect::<Vec<ManifestId>>()
+        let (found, more) =
+            rows.referrers(one.id, &subject, artifact_type, after, limit, bytes).await.unwrap();
+        (found.iter().map(|referrer| referrer.id).collect::<Vec<ManifestId>>(), more)
     };
-    assert_eq!(list(None, None, 9).await, [signature, plain, sbom]);
-    assert_eq!(list(None, None, 2).await, [signature, plain]);
-    assert_eq!(list(None, Some(plain), 2).await, [sbom]);
-    assert_eq!(list(Some("application/sbom"), None, 9).await, [sbom]);
+    assert_eq!(list(None, None, 9, 1000).await, (vec![signature, plain, sbom], false));
+    assert_eq!(list(None, None, 3, 1000).await, (vec![signature, plain, sbom], false));
+    assert_eq!(list(None, None, 2, 1000).await, (vec![signature, plain], true));
+    assert_eq!(list(None, Some(plain), 2, 1000).await, (vec![sbom], false));
+    assert_eq!(list(Some("application/sbom"), None, 9, 1000).await, (vec![sbom], false));
     for other in ["application/SBOM", "é 🚢", "application/sbom\0"] {
-        assert_eq!(list(Some(other), None, 9).await, []);
+        assert_eq!(list(Some(other), None, 9, 1000).await, (vec![], false));
     }
-    assert_eq!(list(Some("application/sig"), Some(signature), 9).await, []);
-    let found = read(&store).await.referrers(one.id, &subject, None, None, 1).await.unwrap().remove(0);
+    assert_eq!(list(Some("application/sig"), Some(signature), 9, 1000).await, (vec![], false));
+    // The annotations of each have some 25 bytes.
+    assert_eq!(list(None, None, 9, 60).await, (vec![signature, plain], true));
+    assert_eq!(list(None, None, 9, 0).await, (vec![signature], true));
+    assert_eq!(list(None, Some(plain), 9, 0).await, (vec![sbom], false));
+    assert_eq!(list(Some("application/sbom"), None, 9, 0).await, (vec![sbom], false));
+    let (mut found, _) = read(&store).await.referrers(one.id, &subject, None, None, 1, 0).await.unwrap();
+    let found = found.remove(0);
     assert_eq!((found.digest, found.size, found.media_type), (digest("zz signature"), 12, media_type()));
     assert_eq!((found.artifact_type.as_deref(), found.annotations), (Some("application/sig"), annotations));
 }

@@ -21,18 +21,23 @@ pub async fn events(fixture: &dyn MetadataFixture) {
     assert_eq!(rows.events(all[4].id, 2).await.unwrap(), []);
 }
 
-/// `event_cursor` and `event_cursor_put`, one for each sink.
+/// `event_cursor` and `event_cursor_put`, one for each sink, which only goes forward; and the lowest of them.
 pub async fn event_cursor(fixture: &dyn MetadataFixture) {
     let store = fixture.open().await;
     let mut rows = begin(&store).await;
     assert_eq!(rows.event_cursor("bus").await.unwrap(), None);
+    assert_eq!(rows.event_cursor_lowest().await.unwrap(), None);
     rows.event_cursor_put("bus", 7).await.unwrap();
     rows.event_cursor_put("other", i64::MAX).await.unwrap();
     rows.event_cursor_put("bus", 9).await.unwrap();
     rows.commit().await.unwrap();
+    let mut rows = begin(&store).await;
+    rows.event_cursor_put("bus", 8).await.unwrap();
+    rows.commit().await.unwrap();
     let mut rows = read(&store).await;
     assert_eq!(rows.event_cursor("bus").await.unwrap(), Some(9));
     assert_eq!(rows.event_cursor("other").await.unwrap(), Some(i64::MAX));
+    assert_eq!(rows.event_cursor_lowest().await.unwrap(), Some(9));
 }
 
 /// `events_delete` deletes up to a number, and tells how many.

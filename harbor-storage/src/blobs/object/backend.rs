@@ -70,22 +70,27 @@ impl Bucket {
         Ok(put.e_tag)
     }
 
-    /// An object's size and tag.
-    pub(super) async fn look(&self, key: &str) -> Result<(u64, Option<String>), StoreError> {
+    /// An object's size.
+    pub(super) async fn look(&self, key: &str) -> Result<u64, StoreError> {
         let path = self.path(key);
-        let found = within(ANSWER, "looking for", key, self.backend.head(&path)).await?;
-        Ok((found.size, found.e_tag))
+        Ok(within(ANSWER, "looking for", key, self.backend.head(&path)).await?.size)
     }
 
-    /// Begins to read a range, which is not empty. The stream has no time limit.
+    /// Begins to read a range, which is not empty, of the object with that `tag`, or of whichever is there. The stream has
+    /// no time limit.
     pub(super) async fn get(
         &self,
         key: &str,
         range: Range<u64>,
+        tag: Option<&str>,
     ) -> Result<BoxStream<'static, Result<Bytes, StoreError>>, StoreError> {
         let options = GetOptions { range: Some(GetRange::Bounded(range.clone())), ..GetOptions::default() };
         let path = self.path(key);
         let got = within(ANSWER, "getting", key, self.backend.get_opts(&path, options)).await?;
+        if differ(tag, got.meta.e_tag.as_deref()) {
+            let context = format!("{key}: another writer has put something there");
+            return Err(StoreError::new(StoreErrorKind::Conflict, context));
+        }
         if got.range != range {
             let context = format!("{key} has {} bytes, and {range:?} of them were asked for", got.meta.size);
             return Err(StoreError::new(StoreErrorKind::Corrupt, context));
@@ -104,6 +109,12 @@ impl Bucket {
     pub(super) async fn remove_remainders(&self, place: &Place) -> Result<(), StoreError> {
         let (first, second) = (place.remainder_key(false), place.remainder_key(true));
         futures_util::try_join!(self.remove(&first), self.remove(&second)).map(drop)
+    }
+
+    /// Removes an upload's blob and both its remainders, as far as they are there.
+    pub(super) async fn remove_all(&self, place: &Place) -> Result<(), StoreError> {
+        let key = place.key();
+        futures_util::try_join!(self.remove(&key), self.remove_remainders(place)).map(drop)
     }
 
     /// Begins a multipart upload.
@@ -163,6 +174,12 @@ impl fmt::Debug for Bucket {
         let mut debug = f.debug_struct("Bucket");
         debug.field("name", &self.name).field("prefix", &self.prefix.as_ref()).finish_non_exhaustive()
     }
+}
+
+/// Whether an object is certainly not the one that was put. Some proxies call a tag weak, or take its quotes away.
+fn differ(put: Option<&str>, found: Option<&str>) -> bool {
+    let bare = |tag: &str| tag.trim_start_matches("W/").trim_matches('"').to_owned();
+    matches!((put, found), (Some(put), Some(found)) if bare(put) != bare(found))
 }
 
 fn time_to_send(bytes: usize) -> Duration {

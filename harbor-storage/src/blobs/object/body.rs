@@ -27,7 +27,7 @@ pub(super) async fn open(
         bucket.look(&key).await?;
         return Ok(BlobBody::whole(Bytes::new()));
     }
-    let stream = bucket.get(&key, range.clone()).await?;
+    let stream = bucket.get(&key, range.clone(), None).await?;
     let length = range.end - range.start;
     Ok(BlobBody::stream(
         length,
@@ -65,7 +65,7 @@ impl Reading {
     async fn next(&mut self) -> Result<Bytes, StoreError> {
         let stream = match &mut self.stream {
             Some(stream) => stream,
-            None => self.stream.insert(self.bucket.get(&self.key, self.left.clone()).await?),
+            None => self.stream.insert(self.bucket.get(&self.key, self.left.clone(), None).await?),
         };
         match tokio::time::timeout(SILENCE, stream.next()).await {
             Ok(Some(piece)) => piece,

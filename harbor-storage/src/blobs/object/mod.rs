@@ -6,23 +6,31 @@
 //!
 //! * `blobs/<upload-id>` – the blob, from its only upload. Bytes are sent straight there; nothing is ever copied, for a copy
 //!   costs seconds per gibibyte and ends at 5 GiB.
-//! * `blobs/<upload-id>.0` and `.1` – the remainder, smaller than a part, of a parked upload of many parts.
+//! * `parked/<upload-id>.0` and `.1` – what is smaller than a part of an upload that was parked: its remainder.
 //!
 //! All of them follow from the upload's id, so `discard` needs no list and no orphan is unknown to the database.
 //!
+//! # Remainders
+//!
+//! A remainder is never at the blob's key: a node that stood still for longer than its lease would send it when another
+//! has finished the upload, over the blob. (Azure besides forgets all parts when a whole blob is put at their key.) Remainders
+//! go to `.0` and `.1` in turn, never over the one that the recorded state speaks of; and the state has the store's tag of
+//! it, so what such a node puts over it is a `Conflict`, not content.
+//!
+//! They stay until the upload is recorded as a blob, so that finishing can be tried again; then `tidy` removes them. What
+//! is left when that fails goes when the blob does. A node that wakes when the upload is long gone tidies up behind itself;
+//! if it dies in that moment, a remainder stays that nobody knows of. A lifecycle rule of the bucket ("remove what is below
+//! `parked/` after 30 days", longer than uploads may be idle) sees to that.
+//!
 //! # Small uploads
 //!
-//! Up to one part (8 MiB) an upload is a single `PUT`. When it is parked, the bytes so far are put at the final key, where
-//! a longer version replaces them later; docker's POST, PATCH, PUT of a small blob is one `PUT` and one `HEAD`. Since all
-//! versions of one upload agree in the bytes that were acknowledged, it does no harm if a version got there that was never
-//! recorded: only as many bytes are read back as the state speaks of.
+//! Up to one part (8 MiB) a push in one request is a single `PUT`. Docker's POST, PATCH, PUT of a small blob is a `PUT` of
+//! the remainder, a `GET`, the `PUT` of the blob, and removing the remainder.
 //!
 //! # Large uploads
 //!
 //! A multipart upload begins when more than one part's worth of bytes is there, and `write` returns a checkpoint with its
-//! id. Parts have 8 MiB, and twice that after every thousand parts, so that 10,000 parts are more than 5 TiB. The remainder
-//! of a parked upload goes to `.0` and `.1` in turn – never over the one that the recorded state speaks of, and not to the
-//! final key, because Azure forgets all parts when a whole blob is put there.
+//! id. Parts have 8 MiB, and twice that after every thousand parts, so that 10,000 parts are more than 5 TiB.
 //!
 //! A crash between beginning a multipart upload and recording the checkpoint leaves one that nobody knows of and that has
 //! no bytes, or few. A lifecycle rule of the bucket ("abort incomplete multipart uploads after 7 days") removes those; Azure
@@ -93,11 +101,18 @@ impl BlobStore for ObjectBlobs {
             let place = Place::of(upload);
             if let Some(multipart) = &state.multipart {
                 bucket.abort(&place, multipart).await?;
-                bucket.remove_remainders(&place).await?;
             }
-            bucket.remove(&place.key()).await
+            // Also when the state speaks of none: a remainder is put before that is recorded.
+            bucket.remove_all(&place).await
         });
         joined(discarding.await)
+    }
+
+    async fn tidy(&self, upload: UploadId, state: &DriverState) -> Result<(), StoreError> {
+        if state.is_empty() {
+            return Ok(());
+        }
+        self.bucket.remove_remainders(&Place::of(upload)).await
     }
 
     async fn open(&self, location: &Location, range: Range<u64>) -> Result<BlobBody, StoreError> {
@@ -105,11 +120,7 @@ impl BlobStore for ObjectBlobs {
     }
 
     async fn delete(&self, location: &Location) -> Result<(), StoreError> {
-        let place = Place::parse(location)?;
-        if place.has_remainders() {
-            self.bucket.remove_remainders(&place).await?;
-        }
-        self.bucket.remove(&place.key()).await
+        self.bucket.remove_all(&Place::parse(location)?).await
     }
 
     async fn signed_url(
@@ -124,6 +135,9 @@ impl BlobStore for ObjectBlobs {
         self.bucket.put("probe", vec!["harbor".into()]).await.map(drop)
     }
 }
+
+#[cfg(test)]
+mod late;
 
 #[cfg(all(test, feature = "s3"))]
 mod tests {

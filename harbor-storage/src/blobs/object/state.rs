@@ -31,7 +31,7 @@ pub(super) struct Remainder {
     /// How many bytes of the object count.
     #[serde(rename = "s")]
     pub(super) size: u64,
-    /// What the store says that it looks like, if it says so.
+    /// The store's tag of it, if the store has such: what was put there by somebody else is not taken for ours.
     #[serde(rename = "e", default, skip_serializing_if = "Option::is_none")]
     pub(super) tag: Option<String>,
 }
@@ -39,9 +39,6 @@ pub(super) struct Remainder {
 /// Which object that is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum RemainderKey {
-    /// The blob's own: there are no parts.
-    #[serde(rename = "b")]
-    Blob,
     #[serde(rename = "0")]
     First,
     #[serde(rename = "1")]
@@ -109,7 +106,7 @@ mod tests {
         let nothing = State::default();
         let remainder = |key, size, tag: Option<&str>| Remainder { key, size, tag: tag.map(str::to_owned) };
         let small =
-            State { remainder: Some(remainder(RemainderKey::Blob, 5, Some("\"x\""))), ..State::default() };
+            State { remainder: Some(remainder(RemainderKey::First, 5, Some("\"x\""))), ..State::default() };
         let large = State {
             multipart: Some("id".to_owned()),
             parts: vec!["a".to_owned(), "b".to_owned()],
@@ -123,7 +120,7 @@ mod tests {
         for (stored, state) in [
             (&b""[..], &nothing),
             (b"\x01{}", &nothing),
-            (br#"_{"r":{"k":"b","s":5,"e":"\"x\""}}"#, &small),
+            (br#"_{"r":{"k":"0","s":5,"e":"\"x\""}}"#, &small),
             (br#"_{"m":"id","p":["a","b"],"r":{"k":"1","s":7}}"#, &large),
             (br#"_{"m":"","p":["a"],"r":{"k":"0","s":1}}"#, &azure),
         ] {

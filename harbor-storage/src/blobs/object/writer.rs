@@ -71,7 +71,8 @@ impl ObjectWriter {
     /// Reads back what was parked, before anything is put behind it.
     async fn read_back(&mut self) -> Result<(), StoreError> {
         let Some(remainder) = self.unread.take() else { return Ok(()) };
-        let pieces = self.work.bucket.get(&self.key(remainder.key), 0..remainder.size).await?;
+        let (key, tag) = (self.key(remainder.key), remainder.tag.as_deref());
+        let pieces = self.work.bucket.get(&key, 0..remainder.size, tag).await?;
         let pieces: Vec<Bytes> = pieces.try_collect().await?;
         self.gather(pieces);
         if self.gathered == remainder.size {
@@ -82,7 +83,6 @@ impl ObjectWriter {
 
     fn key(&self, key: RemainderKey) -> String {
         match key {
-            RemainderKey::Blob => self.work.place.key(),
             RemainderKey::First => self.work.place.remainder_key(false),
             RemainderKey::Second => self.work.place.remainder_key(true),
         }
@@ -197,11 +197,10 @@ impl ObjectWriter {
         }
         let size = self.gathered;
         let recorded = self.recorded.remainder.as_ref().map(|remainder| remainder.key);
-        let key = match (&self.multipart, recorded) {
-            (None, _) => RemainderKey::Blob,
-            // Not over the one that the row speaks of.
-            (Some(_), Some(RemainderKey::First)) => RemainderKey::Second,
-            (Some(_), _) => RemainderKey::First,
+        // Not over the one that the row speaks of.
+        let key = match recorded {
+            Some(RemainderKey::First) => RemainderKey::Second,
+            _ => RemainderKey::First,
         };
         let pieces = self.cut(size);
         let tag = self.work.bucket.put(&self.key(key), pieces).await?;
@@ -210,26 +209,13 @@ impl ObjectWriter {
 
     async fn commit_now(&mut self) -> Result<Location, StoreError> {
         match self.multipart.clone() {
-            None => self.commit_whole().await,
+            None => self.put_whole().await,
             Some(multipart) => self.commit_parts(multipart).await,
         }
     }
 
-    /// Commits an upload that fits in one part: it is there already when it was parked just before.
-    async fn commit_whole(&mut self) -> Result<Location, StoreError> {
-        if let Some(parked) = self.unread.clone() {
-            let (size, tag) = self.work.bucket.look(&self.work.place.key()).await?;
-            let same = parked.tag.is_none() || tag.is_none() || parked.tag == tag;
-            if same && size == parked.size {
-                return Ok(self.work.place.location());
-            }
-            // A longer version got there that was never recorded.
-            self.read_back().await?;
-        }
-        self.put_whole().await
-    }
-
     async fn put_whole(&mut self) -> Result<Location, StoreError> {
+        self.read_back().await?;
         let pieces = self.cut(self.gathered);
         self.work.bucket.put(&self.work.place.key(), pieces).await?;
         Ok(self.work.place.location())
@@ -249,7 +235,7 @@ impl ObjectWriter {
             return self.put_whole().await;
         }
         self.complete(&multipart, parts, size).await?;
-        Ok(self.work.remove_remainders().await.location())
+        Ok(self.work.place.location())
     }
 
     async fn complete(&self, multipart: &String, parts: Vec<String>, size: u64) -> Result<(), StoreError> {
@@ -257,21 +243,8 @@ impl ObjectWriter {
         let Err(error) = bucket.complete(place, multipart, parts).await else { return Ok(()) };
         // When the answer of a first attempt was lost, the second finds no such upload any more.
         let done = error.kind() == StoreErrorKind::NotFound
-            && bucket.look(&place.key()).await.is_ok_and(|(found, _)| found == size);
+            && bucket.look(&place.key()).await.is_ok_and(|found| found == size);
         if done { Ok(()) } else { Err(error) }
-    }
-}
-
-impl Work {
-    /// Removes the remainders of a blob that is complete. When that fails, the place says that it has some.
-    async fn remove_remainders(&self) -> Place {
-        match self.bucket.remove_remainders(&self.place).await {
-            Ok(()) => self.place,
-            Err(error) => {
-                tracing::warn!(%error, "parked remainders are left until the blob is deleted");
-                self.place.with_remainders()
-            }
-        }
     }
 }
 

@@ -4,9 +4,9 @@ use harbor_core::meta::{Blob, BlobId, BlobRows, BlobRowsMut, BlobState, LinkId, 
 use harbor_core::oci::{Digest, RepositoryName};
 use harbor_core::{StoreError, StoreErrorKind, Timestamp};
 
-use super::{Rows, first, piece, pieces};
+use super::{Rows, first, piece, pieces, rows_of};
 use crate::sql::session::{Row, size};
-use crate::sql::statement::{sql, values};
+use crate::sql::statement::{Value, sql, values};
 
 const LIVE: i64 = 0;
 const CONDEMNED: i64 = 1;
@@ -163,20 +163,22 @@ impl BlobRowsMut for Rows {
                 ids.push(row.int(0)?);
             }
         }
-        // Locked one by one in the order of keys, so that two pushes of the same layers do not lock each other out; read
-        // again after the lock, for it may have been waited for.
+        // Locked in the order of keys, so that two pushes of the same layers do not lock each other out; read again after the
+        // lock, for it may have been waited for.
         ids.sort_unstable();
+        let lock =
+            sql!(concat!("SELECT id FROM blob_links WHERE id IN (", piece!(), ") ORDER BY id FOR UPDATE"));
+        let read = sql!(concat!(
+            "SELECT l.id, b.id, b.digest, b.size, b.location, v.due FROM blob_links l \
+             JOIN blobs b ON b.id = l.blob_id \
+             LEFT JOIN gc_reviews v ON v.kind = 0 AND v.subject_id = l.id WHERE l.id IN (",
+            piece!(),
+            ") ORDER BY l.id"
+        ));
         let mut links = Vec::with_capacity(ids.len());
-        for id in ids {
-            if self.link_lock(LinkId::new(id)).await?.is_none() {
-                continue;
-            }
-            let find = sql!(
-                "SELECT l.id, b.id, b.digest, b.size, b.location, v.due FROM blob_links l \
-                 JOIN blobs b ON b.id = l.blob_id \
-                 LEFT JOIN gc_reviews v ON v.kind = 0 AND v.subject_id = l.id WHERE l.id = ?"
-            );
-            if let Some(row) = first(self.session.fetch(find, values![id]).await?) {
+        for piece in rows_of(&ids, |id| [Value::from(*id)]) {
+            self.session.fetch(lock, piece.clone()).await?;
+            for row in self.session.fetch(read, piece).await? {
                 links.push(linked(&row)?);
             }
         }

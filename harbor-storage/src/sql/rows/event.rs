@@ -21,6 +21,11 @@ impl EventRows for Rows {
         let find = sql!("SELECT event_id FROM event_cursors WHERE sink = ?");
         first(self.session.fetch(find, values![sink]).await?).map(|row| row.int(0)).transpose()
     }
+
+    async fn event_cursor_lowest(&mut self) -> Result<Option<i64>, StoreError> {
+        let find = sql!("SELECT MIN(event_id) FROM event_cursors");
+        first(self.session.fetch(find, values![]).await?).map_or(Ok(None), |row| row.optional_int(0))
+    }
 }
 
 #[async_trait]
@@ -33,7 +38,9 @@ impl EventRowsMut for Rows {
     async fn event_cursor_put(&mut self, sink: &str, id: i64) -> Result<(), StoreError> {
         let put = sql!(
             "INSERT INTO event_cursors (sink, event_id) VALUES (?, ?) \
-             ON CONFLICT (sink) DO UPDATE SET event_id = excluded.event_id"
+             ON CONFLICT (sink) DO UPDATE SET event_id = \
+             CASE WHEN excluded.event_id > event_cursors.event_id THEN excluded.event_id \
+             ELSE event_cursors.event_id END"
         );
         self.session.defer(put, values![sink, id]).await
     }

@@ -7,7 +7,7 @@ use harbor_core::meta::{
 use harbor_core::oci::{Digest, Tag};
 use harbor_core::{StoreError, StoreErrorKind};
 
-use super::{Rows, first, piece, pieces};
+use super::{Rows, first, piece, piece_of, pieces, rows_of};
 use crate::sql::session::{Row, size};
 use crate::sql::statement::{Value, sql, values};
 
@@ -68,17 +68,17 @@ impl ManifestRows for Rows {
         &mut self,
         repository: RepositoryId,
         digests: &[Digest],
-    ) -> Result<Vec<Digest>, StoreError> {
+    ) -> Result<Vec<(Digest, Option<Digest>)>, StoreError> {
         let mut present = Vec::new();
         for piece in pieces(digests) {
             let find = sql!(concat!(
-                "SELECT digest FROM manifests WHERE repository_id = ? AND digest IN (",
+                "SELECT digest, subject FROM manifests WHERE repository_id = ? AND digest IN (",
                 piece!(),
                 ")"
             ));
             let parameters = values![repository.get()].into_iter().chain(piece).collect();
             for row in self.session.fetch(find, parameters).await? {
-                present.push(row.parsed(0)?);
+                present.push((row.parsed(0)?, row.optional_parsed(1)?));
             }
         }
         Ok(present)
@@ -91,31 +91,56 @@ impl ManifestRows for Rows {
         artifact_type: Option<&str>,
         after: Option<ManifestId>,
         limit: u32,
-    ) -> Result<Vec<Referrer>, StoreError> {
-        let list = sql!(
-            "SELECT id, digest, media_type, size, artifact_type, annotations FROM manifests \
-             WHERE repository_id = ? AND subject = ? AND id > ? ORDER BY id LIMIT ?"
-        );
-        let filtered = sql!(
-            "SELECT id, digest, media_type, size, artifact_type, annotations FROM manifests \
-             WHERE repository_id = ? AND subject = ? AND id > ? AND artifact_type = ? ORDER BY id LIMIT ?"
-        );
+        bytes: u64,
+    ) -> Result<(Vec<Referrer>, bool), StoreError> {
         if artifact_type.is_some_and(|wanted| wanted.contains('\0')) {
             // Nothing stored has a NUL, and PostgreSQL refuses to look for one.
-            return Ok(Vec::new());
+            return Ok((Vec::new(), false));
         }
         let after = after.map_or(0, ManifestId::get);
         let mut parameters = values![repository.get(), subject.to_string(), after];
-        let statement = match artifact_type {
-            None => list,
-            Some(artifact_type) => {
-                parameters.push(Value::from(artifact_type));
-                filtered
-            }
+        parameters.extend(artifact_type.map(Value::from));
+        // First how large they are, and then as many as fit. The second term makes the number one of 64 bits everywhere.
+        let lengths = match artifact_type {
+            None => sql!(
+                "SELECT id, OCTET_LENGTH(annotations) + 0 * size FROM manifests \
+                 WHERE repository_id = ? AND subject = ? AND id > ? ORDER BY id LIMIT ?"
+            ),
+            Some(_) => sql!(
+                "SELECT id, OCTET_LENGTH(annotations) + 0 * size FROM manifests WHERE repository_id = ? AND subject = ? \
+                 AND id > ? AND artifact_type = ? ORDER BY id LIMIT ?"
+            ),
         };
-        parameters.push(Value::from(limit));
-        self.session.fetch(statement, parameters).await?.iter().map(referrer).collect()
+        let asked = parameters.iter().cloned().chain([Value::from(i64::from(limit) + 1)]).collect();
+        let lengths = self.session.fetch(lengths, asked).await?;
+        let Some((last, more)) = fitting(&lengths, limit, bytes)? else { return Ok((Vec::new(), false)) };
+        let list = match artifact_type {
+            None => sql!(
+                "SELECT id, digest, media_type, size, artifact_type, annotations FROM manifests \
+                 WHERE repository_id = ? AND subject = ? AND id > ? AND id <= ? ORDER BY id"
+            ),
+            Some(_) => sql!(
+                "SELECT id, digest, media_type, size, artifact_type, annotations FROM manifests \
+                 WHERE repository_id = ? AND subject = ? AND id > ? AND artifact_type = ? AND id <= ? ORDER BY id"
+            ),
+        };
+        parameters.push(Value::from(last));
+        let found = self.session.fetch(list, parameters).await?;
+        Ok((found.iter().map(referrer).collect::<Result<_, _>>()?, more))
     }
+}
+
+/// The last of the rows with keys and lengths that fits on a page, and whether there are more behind it.
+fn fitting(lengths: &[Row], limit: u32, bytes: u64) -> Result<Option<(i64, bool)>, StoreError> {
+    let (mut last, mut total) = (None, 0_u64);
+    for (number, row) in (0..).zip(lengths) {
+        total = total.saturating_add(row.count(1)?);
+        if number == limit || (total > bytes && last.is_some()) {
+            return Ok(last.map(|last| (last, true)));
+        }
+        last = Some(row.int(0)?);
+    }
+    Ok(last.map(|last| (last, false)))
 }
 
 #[async_trait]
@@ -194,28 +219,32 @@ impl ManifestRowsMut for Rows {
 
 impl Rows {
     async fn put_references(&mut self, id: ManifestId, new: &NewManifest<'_>) -> Result<(), StoreError> {
-        let link = sql!(
-            "INSERT INTO manifest_blobs (manifest_id, link_id) VALUES (?, ?) \
-             ON CONFLICT (manifest_id, link_id) DO NOTHING"
-        );
-        for to in new.links {
-            self.session.defer(link, values![id.get(), to.get()]).await?;
+        // Many rows at a time, for others may wait for the transaction.
+        let link = sql!(concat!(
+            "INSERT INTO manifest_blobs (manifest_id, link_id) VALUES ",
+            piece_of!("(?, ?)"),
+            " ON CONFLICT (manifest_id, link_id) DO NOTHING"
+        ));
+        for piece in rows_of(new.links, |to| [id.get().into(), to.get().into()]) {
+            self.session.defer(link, piece).await?;
         }
-        let missing = sql!(
-            "INSERT INTO manifest_missing (manifest_id, repository_id, digest) VALUES (?, ?, ?) \
-             ON CONFLICT (manifest_id, digest) DO NOTHING"
-        );
-        for digest in new.missing {
-            let parameters = values![id.get(), new.repository.get(), digest.to_string()];
-            self.session.defer(missing, parameters).await?;
+        let missing = sql!(concat!(
+            "INSERT INTO manifest_missing (manifest_id, repository_id, digest) VALUES ",
+            piece_of!("(?, ?, ?)"),
+            " ON CONFLICT (manifest_id, digest) DO NOTHING"
+        ));
+        let named =
+            |digest: &Digest| [id.get().into(), new.repository.get().into(), digest.to_string().into()];
+        for piece in rows_of(new.missing, named) {
+            self.session.defer(missing, piece).await?;
         }
-        let child = sql!(
-            "INSERT INTO manifest_children (manifest_id, repository_id, digest) VALUES (?, ?, ?) \
-             ON CONFLICT (manifest_id, digest) DO NOTHING"
-        );
-        for digest in new.children {
-            let parameters = values![id.get(), new.repository.get(), digest.to_string()];
-            self.session.defer(child, parameters).await?;
+        let child = sql!(concat!(
+            "INSERT INTO manifest_children (manifest_id, repository_id, digest) VALUES ",
+            piece_of!("(?, ?, ?)"),
+            " ON CONFLICT (manifest_id, digest) DO NOTHING"
+        ));
+        for piece in rows_of(new.children, named) {
+            self.session.defer(child, piece).await?;
         }
         Ok(())
     }

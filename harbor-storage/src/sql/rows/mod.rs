@@ -19,7 +19,13 @@ use harbor_core::oci::Digest;
 
 use super::guarded::Guarded;
 use super::session::{Row, Session};
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+use super::statement::Statement;
 use super::statement::Value;
+
+/// Shows whether the database answers, and has been migrated.
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+pub(super) static LOOK: Statement = Statement::new("SELECT id FROM projects LIMIT 1");
 
 /// The rows, on one session.
 #[derive(Debug)]
@@ -44,8 +50,8 @@ impl Transaction for Rows {
     }
 }
 
-/// How many digests one statement takes: lists are cut into pieces of this length, the last filled up by repeating its last
-/// digest, so that each statement has one text and the database knows it already.
+/// How many digests or keys one statement takes: lists are cut into pieces of this length, the last filled up by repeating its
+/// last entry, so that each statement has one text and the database knows it already.
 const PIECE: usize = 16;
 
 /// `PIECE` parameters.
@@ -56,11 +62,30 @@ macro_rules! piece {
 }
 use piece;
 
+/// `PIECE` rows of so many parameters.
+macro_rules! piece_of {
+    ($row:literal) => {
+        concat!(
+            $row, ", ", $row, ", ", $row, ", ", $row, ", ", $row, ", ", $row, ", ", $row, ", ", $row, ", ",
+            $row, ", ", $row, ", ", $row, ", ", $row, ", ", $row, ", ", $row, ", ", $row, ", ", $row
+        )
+    };
+}
+use piece_of;
+
 /// The parameters of each piece of a list of digests.
 fn pieces(digests: &[Digest]) -> impl Iterator<Item = Vec<Value>> {
-    digests.chunks(PIECE).map(|chunk| {
+    rows_of(digests, |digest| [Value::Text(digest.to_string())])
+}
+
+/// The parameters of each piece of a list whose entries have several.
+fn rows_of<T, const N: usize>(
+    list: &[T],
+    row: impl Fn(&T) -> [Value; N],
+) -> impl Iterator<Item = Vec<Value>> {
+    list.chunks(PIECE).map(move |chunk| {
         let filler = chunk.last().into_iter().cycle();
-        chunk.iter().chain(filler).take(PIECE).map(|digest| Value::Text(digest.to_string())).collect()
+        chunk.iter().chain(filler).take(PIECE).flat_map(&row).collect()
     })
 }
 
