@@ -9,10 +9,51 @@ use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, StreamExt};
 use harbor_core::content::Incoming;
 use harbor_core::{Error, Result};
-use http::header::CONTENT_LENGTH;
+use http::HeaderMap;
+use http::header::{CONTENT_LENGTH, EXPECT};
+use http_body::Body as _;
 use tokio::time::{Instant, Sleep};
 
 use super::Call;
+
+/// How much of a body is taken in for nothing when its request is refused, in bytes, and for how long.
+const REFUSED: usize = 256 * 1024;
+const REFUSED_FOR: Duration = Duration::from_secs(1);
+
+/// A body that nobody has begun to read.
+pub(super) struct Unread(Option<Body>);
+
+impl Unread {
+    pub(super) const fn new(body: Body) -> Self {
+        Self(Some(body))
+    }
+
+    fn take(&mut self) -> Body {
+        self.0.take().unwrap_or_default()
+    }
+
+    /// Reads the small body of a request that was refused before it was read. Otherwise the connection would be closed on a
+    /// client that is still sending, to which that can look like a broken connection instead of the answer.
+    pub(super) async fn drain(&mut self, headers: &HeaderMap) {
+        let Some(body) = self.0.take() else { return };
+        let small = body.size_hint().upper().is_none_or(|length| length <= REFUSED as u64);
+        // Who asks first whether to send has sent nothing yet.
+        if !small || body.is_end_stream() || headers.contains_key(EXPECT) {
+            return;
+        }
+        let mut stream = body.into_data_stream();
+        let read = async {
+            let mut left = REFUSED;
+            while let Some(Ok(piece)) = stream.next().await
+                && let Some(rest) = left.checked_sub(piece.len())
+            {
+                left = rest;
+            }
+        };
+        // Whoever is slower is closed on all the same.
+        let _ = tokio::time::timeout(REFUSED_FOR, read).await;
+    }
+}
 
 impl Call<'_> {
     /// How many bytes the client announced.
@@ -27,18 +68,23 @@ impl Call<'_> {
     }
 
     /// The body as the engine takes it: of the announced length, and never silent for long.
-    pub(super) fn incoming(&self, body: Body) -> Result<Incoming> {
+    pub(super) fn incoming(&self, body: &mut Unread) -> Result<Incoming> {
         let announced = self.announced()?;
-        Ok(Incoming::new(announced, Paced::new(body, self.app.options.body_pause)))
+        Ok(Incoming::new(announced, Paced::new(body.take(), self.app.options.body_pause)))
     }
 
     /// The whole body, of at most `limit` bytes.
-    pub(super) async fn whole(&self, body: Body, limit: usize, too_large: fn() -> Error) -> Result<Bytes> {
+    pub(super) async fn whole(
+        &self,
+        body: &mut Unread,
+        limit: usize,
+        too_large: fn() -> Error,
+    ) -> Result<Bytes> {
         let announced = self.announced()?.unwrap_or(0);
         if announced > limit as u64 {
             return Err(too_large());
         }
-        let mut stream = Paced::new(body, self.app.options.body_pause);
+        let mut stream = Paced::new(body.take(), self.app.options.body_pause);
         let mut whole = BytesMut::new();
         while let Some(piece) = stream.next().await {
             let piece = piece?;

@@ -12,6 +12,7 @@ use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, LINK, LOCATION};
 use http::{HeaderName, Method, Response, StatusCode};
 use serde_json::json;
 
+use super::body::Unread;
 use super::{Call, query, respond};
 
 const SUBJECT: HeaderName = HeaderName::from_static("oci-subject");
@@ -51,7 +52,7 @@ impl Call<'_> {
         &self,
         name: &RepositoryName,
         reference: Reference,
-        body: Body,
+        body: &mut Unread,
     ) -> Result<Response<Body>> {
         let proof = self.proof::<RepositoryPush>(name).await?;
         let media_type = self.header(&CONTENT_TYPE).map(MediaType::from_header).transpose();

@@ -25,6 +25,7 @@ use http::{HeaderValue, Method, Response, StatusCode};
 pub(crate) use auth::credentials;
 pub(crate) use error::refuse;
 
+use self::body::Unread;
 use crate::app::App;
 
 /// A request, taken apart.
@@ -44,9 +45,11 @@ pub(crate) struct Needed {
 /// Answers a request whose path begins with `/v2`.
 pub(crate) async fn answer(app: &Arc<App>, parts: &Parts, body: Body, id: &HeaderValue) -> Response<Body> {
     let mut needed = None;
-    match dispatch(app, parts, body, &mut needed).await {
+    let mut body = Unread::new(body);
+    match dispatch(app, parts, &mut body, &mut needed).await {
         Ok(response) => response,
         Err(error) => {
+            body.drain(&parts.headers).await;
             let mut response = refuse(app, parts, &error, id, needed.as_ref());
             if parts.method == Method::HEAD {
                 *response.body_mut() = Body::empty();
@@ -59,7 +62,7 @@ pub(crate) async fn answer(app: &Arc<App>, parts: &Parts, body: Body, id: &Heade
 async fn dispatch(
     app: &Arc<App>,
     parts: &Parts,
-    body: Body,
+    body: &mut Unread,
     needed: &mut Option<Needed>,
 ) -> Result<Response<Body>> {
     let route = Route::parse(parts.uri.path());

@@ -9,13 +9,18 @@ use harbor_core::{Error, Result};
 use http::header::{CONTENT_LENGTH, CONTENT_RANGE, HeaderValue, LOCATION, RANGE};
 use http::{HeaderName, Response, StatusCode};
 
+use super::body::Unread;
 use super::{Call, respond};
 
 const UPLOAD_UUID: HeaderName = HeaderName::from_static("docker-upload-uuid");
 
 impl Call<'_> {
     /// end-4a, end-4b, end-11: begins an upload, stores a blob in one request, or mounts one.
-    pub(super) async fn upload_start(&self, name: &RepositoryName, body: Body) -> Result<Response<Body>> {
+    pub(super) async fn upload_start(
+        &self,
+        name: &RepositoryName,
+        body: &mut Unread,
+    ) -> Result<Response<Body>> {
         let proof = self.proof::<RepositoryPush>(name).await?;
         if let Some(mount) = self.parameter("mount") {
             let digest = mount.parse()?;
@@ -52,7 +57,7 @@ impl Call<'_> {
         &self,
         name: &RepositoryName,
         id: &str,
-        body: Body,
+        body: &mut Unread,
     ) -> Result<Response<Body>> {
         let proof = self.proof::<RepositoryPush>(name).await?;
         let (id, chunk) = (session(id)?, self.chunk()?);
@@ -66,7 +71,7 @@ impl Call<'_> {
         &self,
         name: &RepositoryName,
         id: &str,
-        body: Body,
+        body: &mut Unread,
     ) -> Result<Response<Body>> {
         let proof = self.proof::<RepositoryPush>(name).await?;
         let (id, chunk) = (session(id)?, self.chunk()?);

@@ -1,7 +1,5 @@
 //! `SqlMetadata`: the metadata store over whichever database.
 
-use std::path::Path;
-
 use async_trait::async_trait;
 use harbor_core::meta::{MetadataStore, Reads, Sharing, Transaction};
 use harbor_core::{StoreError, StoreErrorKind};
@@ -37,10 +35,16 @@ impl SqlMetadata {
     /// `TooNew` when a newer version migrated it; `Unavailable` when it cannot be reached, or, for SQLite, when another
     /// process has it; `Other` for an address that is none. Errors never hold the address, which may hold a password.
     pub async fn connect(url: &str) -> Result<Self, StoreError> {
+        #[cfg_attr(
+            not(any(feature = "sqlite", feature = "mysql")),
+            allow(unused_variables, reason = "as its users")
+        )]
         let (scheme, rest) = url.split_once(':').unwrap_or((url, ""));
         match scheme {
+            #[cfg(feature = "sqlite")]
             "sqlite" if rest == ":memory:" => Self::in_memory().await,
-            "sqlite" => Self::sqlite(Path::new(rest.strip_prefix("//").unwrap_or(rest))).await,
+            #[cfg(feature = "sqlite")]
+            "sqlite" => Self::sqlite(std::path::Path::new(rest.strip_prefix("//").unwrap_or(rest))).await,
             #[cfg(feature = "postgres")]
             "postgres" | "postgresql" => {
                 let database = super::postgres::PgDatabase::connect(url, CONNECTIONS).await?;
@@ -65,7 +69,7 @@ impl SqlMetadata {
     /// # Errors
     /// As [`SqlMetadata::connect`].
     #[cfg(feature = "sqlite")]
-    pub async fn sqlite(path: &Path) -> Result<Self, StoreError> {
+    pub async fn sqlite(path: &std::path::Path) -> Result<Self, StoreError> {
         Ok(Self { database: Database::Sqlite(super::sqlite::SqliteDatabase::open(path).await?) })
     }
 

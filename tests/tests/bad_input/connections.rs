@@ -1,5 +1,7 @@
 //! What comes before and around HTTP.
 
+use std::time::Duration;
+
 use harbor_core::oci::Algorithm;
 use harbor_tests::TestRegistry;
 use harbor_tests::content::{self, Piece};
@@ -111,4 +113,30 @@ async fn requests_in_a_row_on_one_connection_are_answered_in_order() {
     for status in [200, 400, 404, 200] {
         assert_eq!(raw.answer().await.expect("an answer").status, status);
     }
+}
+
+/// Whoever is refused while still sending a small body hears why, and keeps the connection. A large one is not taken in.
+#[tokio::test]
+async fn a_refused_body() {
+    let registry = TestRegistry::in_memory().await;
+    let mut connection = registry.raw().await;
+    for path in ["manifests/latest", "blobs/uploads/none", "blobs/uploads/?digest=none"] {
+        let method = if path.contains('?') { "POST" } else { "PUT" };
+        connection.head(&format!("{method} /v2/library/app/{path}"), &["Content-Length: 100000"]).await;
+        connection.send(vec![b'x'; 60_000]).await;
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        connection.send(vec![b'x'; 40_000]).await;
+        assert_eq!(connection.answer().await.expect("an answer").status, 401, "{path}");
+    }
+    // Not invited to send: what comes next on the connection is the answer.
+    connection
+        .head("PUT /v2/library/app/manifests/latest", &["Content-Length: 100000", "Expect: 100-continue"])
+        .await;
+    assert_eq!(connection.answer().await.expect("an answer").status, 401);
+
+    let mut connection = registry.raw().await;
+    connection.head("PUT /v2/library/app/manifests/latest", &["Content-Length: 4000000"]).await;
+    assert_eq!(connection.answer().await.expect("an answer, without a wait").status, 401);
+    assert!(connection.ended().await, "the connection was not closed");
+    registry.close().await;
 }
