@@ -53,7 +53,7 @@ impl Passwords {
         })?;
         let permit = Arc::clone(&self.turns).acquire_owned().await;
         let permit = permit.map_err(|error| failed(error.to_string()))?;
-        Ok(Turn { memories: Arc::clone(&self.memories), _permits: [place, permit] })
+        Ok(Turn { memories: Arc::clone(&self.memories), permits: [place, permit] })
     }
 }
 
@@ -61,7 +61,7 @@ impl Passwords {
 #[derive(Debug)]
 pub(crate) struct Turn {
     memories: Arc<Mutex<Vec<Vec<Block>>>>,
-    _permits: [OwnedSemaphorePermit; 2],
+    permits: [OwnedSemaphorePermit; 2],
 }
 
 impl Turn {
@@ -111,14 +111,16 @@ impl Turn {
         self,
         work: impl FnOnce(&mut Vec<Block>) -> Result<T, String> + Send + 'static,
     ) -> Result<T, StoreError> {
-        // The turn goes with the work, which a caller that leaves does not stop.
+        let Self { memories, permits } = self;
         let run = move || {
-            let memory = self.memories.lock().unwrap_or_else(PoisonError::into_inner).pop();
+            // The turn goes with the work, which a caller that leaves does not stop.
+            let _permits = permits;
+            let memory = memories.lock().unwrap_or_else(PoisonError::into_inner).pop();
             let mut memory = memory.unwrap_or_default();
             let done = work(&mut memory);
             // A hash that somebody else made may want much more: that is not kept.
             if memory.len() <= MEMORY as usize {
-                self.memories.lock().unwrap_or_else(PoisonError::into_inner).push(memory);
+                memories.lock().unwrap_or_else(PoisonError::into_inner).push(memory);
             }
             done
         };
@@ -224,6 +226,27 @@ mod tests {
             waiting.await.unwrap().unwrap();
         }
         drop(passwords.turn().await.unwrap());
+    }
+
+    /// Who asks and leaves must not get others computed at the same time for it.
+    #[tokio::test]
+    async fn a_turn_lasts_as_long_as_the_work() {
+        let passwords = Passwords::default();
+        let turn = passwords.turn().await.unwrap();
+        let (begun, wait) = std::sync::mpsc::channel();
+        let (go, told) = std::sync::mpsc::channel::<()>();
+        let mut work = Box::pin(turn.compute(move |_| {
+            begun.send(()).map_err(|error| error.to_string())?;
+            told.recv().map_err(|error| error.to_string())
+        }));
+        assert!(futures_util::poll!(&mut work).is_pending());
+        wait.recv().unwrap();
+        drop(work);
+        assert_eq!(passwords.turns.available_permits(), AT_ONCE - 1);
+        go.send(()).unwrap();
+        while passwords.turns.available_permits() < AT_ONCE {
+            tokio::task::yield_now().await;
+        }
     }
 
     /// Made by the reference implementation (`argon2 somesalt -id -t 2 -k 65536 -p 1`).

@@ -27,6 +27,10 @@ impl Shared {
 
     fn join(&self, keyed: Keyed) -> Arc<OnceCell<bool>> {
         let mut cells = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if cells.len() == cells.capacity() {
+            // Of two who leave in the same moment, neither sees itself as the last.
+            cells.retain(|_, cell| cell.strong_count() > 0);
+        }
         let entry = cells.entry(keyed).or_default();
         entry.upgrade().unwrap_or_else(|| {
             let cell = Arc::default();

@@ -206,7 +206,8 @@ impl Write<'_> {
         let event = Event { id: 0, at: self.now.micros(), actor: self.actor.clone(), kind };
         let body = serde_json::to_string(&event).map_err(|error| Error::Internal(error.to_string()))?;
         self.told = true;
-        Ok(self.rows.event_insert(self.now, &body).await?)
+        // As late as its number: whether a gap may still be filled is told by how long ago the number behind it was taken.
+        Ok(self.rows.event_insert(self.harbor.now(), &body).await?)
     }
 
     /// The project's row was changed.

@@ -79,14 +79,20 @@ impl Harbor {
     /// Deletes a batch of old events that no sink of this registry waits for: a sink that was taken out of the configuration
     /// leaves its cursor behind, and nobody can tell it from one that another node has.
     pub(super) async fn forget_events(&self) -> Result<()> {
-        let events = self.read().await?.events(0, BATCH).await?;
         let old = self.now().minus(KEPT);
-        let Some(last) = events.iter().take_while(|event| event.at < old).last() else { return Ok(()) };
-        let mut write = self.write_as_system().await?;
-        let rows = write.rows();
-        let slowest = slowest(rows, &self.inner.sinks).await?.unwrap_or(last.id);
-        rows.events_delete(slowest.min(last.id)).await?;
-        write.commit().await
+        loop {
+            let events = self.read().await?.events(0, BATCH).await?;
+            let gone = events.iter().take_while(|event| event.at < old);
+            let Some(last) = gone.last().map(|event| event.id) else { return Ok(()) };
+            let mut write = self.write_as_system().await?;
+            let rows = write.rows();
+            let slowest = slowest(rows, &self.inner.sinks).await?.unwrap_or(last);
+            rows.events_delete(slowest.min(last)).await?;
+            write.commit().await?;
+            if slowest < last || events.last().is_some_and(|event| event.id > last) {
+                return Ok(());
+            }
+        }
     }
 
     /// The events ahead of the first gap that may still be filled.

@@ -104,13 +104,17 @@ impl FileBody {
     fn poll_warm(&mut self, context: &mut Context<'_>, length: usize) -> Poll<io::Result<()>> {
         if self.warming.is_none() {
             let last = self.next + length as u64 - 1;
-            if kernel::is_cached(&self.file, last) {
+            if kernel::is_cached(&self.file, self.next) && kernel::is_cached(&self.file, last) {
                 return Poll::Ready(Ok(()));
             }
             let (file, next) = (Arc::clone(&self.file), self.next);
             self.warming = Some(tokio::task::spawn_blocking(move || {
                 kernel::read_ahead(&file, next, AHEAD);
-                file.read_exact_at(&mut [0], last)
+                // The kernel reads in pieces of at least this size.
+                (next..last)
+                    .step_by(64 * 1024)
+                    .chain([last])
+                    .try_for_each(|at| file.read_exact_at(&mut [0], at))
             }));
         }
         let Some(warming) = &mut self.warming else { return Poll::Ready(Ok(())) };
@@ -226,15 +230,31 @@ mod kernel {
     use std::fs::File;
     use std::io;
     use std::num::NonZeroU64;
+    use std::os::unix::fs::FileExt;
 
     use rustix::fs::{Advice, fadvise, sendfile};
-    use rustix::io::{ReadWriteFlags, preadv2};
+    use rustix::io::{Errno, ReadWriteFlags, preadv2};
     use tokio::net::TcpStream;
 
     pub(super) const SENDS_FILES: bool = true;
 
     pub(super) fn send(socket: &TcpStream, file: &File, next: &mut u64, most: usize) -> io::Result<usize> {
-        Ok(sendfile(socket, file, Some(next), most)?)
+        match sendfile(socket, file, Some(next), most) {
+            Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => copy(socket, file, next, most),
+            sent => Ok(sent?),
+        }
+    }
+
+    /// For file systems that the kernel cannot send from.
+    pub(super) fn copy(socket: &TcpStream, file: &File, next: &mut u64, most: usize) -> io::Result<usize> {
+        let mut bytes = [0; 16 * 1024];
+        let read = file.read_at(&mut bytes[..most.min(16 * 1024)], *next)?;
+        if read == 0 {
+            return Ok(0);
+        }
+        let sent = rustix::io::write(socket, &bytes[..read])?;
+        *next += sent as u64;
+        Ok(sent)
     }
 
     /// Whether the byte at that place can be read without waiting. Where it cannot be told, no.
@@ -268,4 +288,40 @@ mod kernel {
     }
 
     pub(super) fn read_ahead(_: &File, _: u64, _: u64) {}
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use std::io::Write as _;
+
+    use tokio::io::AsyncReadExt;
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    /// As where the kernel cannot send from the file.
+    #[tokio::test]
+    async fn copies_are_the_same_bytes() {
+        let content: Vec<u8> = (0..100_000_u32).flat_map(u32::to_le_bytes).collect();
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(&content).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (socket, _) = listener.accept().await.unwrap();
+        let length = content.len() as u64;
+        let sending = tokio::spawn(async move {
+            let mut next = 3;
+            while next < length {
+                socket.writable().await.unwrap();
+                let most = usize::try_from(length - next).unwrap();
+                let sent =
+                    socket.try_io(Interest::WRITABLE, || kernel::copy(&socket, &file, &mut next, most));
+                assert!(sent.is_ok() || sent.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock));
+            }
+        });
+        let mut received = Vec::new();
+        client.read_to_end(&mut received).await.unwrap();
+        sending.await.unwrap();
+        assert!(received == content[3..]);
+    }
 }

@@ -128,14 +128,14 @@ fn serve(
         let range = format!("bytes {}-{}/{}", span.start, span.end.saturating_sub(1), blob.size);
         headers.insert(CONTENT_RANGE, respond::value(range));
     }
-    *response.body_mut() = send(body, files);
+    *response.body_mut() = send(body, span.end - span.start, files);
     response
 }
 
 /// The body as hyper sends it: from memory, by the kernel where the connection can, or piece by piece.
-fn send(body: BlobBody, files: Option<&FileQueue>) -> Body {
+fn send(body: BlobBody, length: u64, files: Option<&FileQueue>) -> Body {
     if let Some((files, backing)) = files.zip(body.backing())
-        && let Some(file) = files.body(backing, body.remaining())
+        && let Some(file) = files.body(backing, length)
     {
         return Body::new(file);
     }

@@ -35,7 +35,7 @@ impl PgDatabase {
             // A push whose node died must not hold locks for ever.
             ("idle_in_transaction_session_timeout", "60s"),
             // Who waits for a lock may try again; the whole statement has a limit above that, and both below our own.
-            ("lock_timeout", "20s"),
+            ("lock_timeout", "5s"),
             ("statement_timeout", "25s"),
         ]);
         let pool = pool_options!(PgPoolOptions, connections).connect_lazy_with(options);

@@ -279,8 +279,9 @@ impl Writer {
             // Fails when SQLite rolled back by itself.
             let _ = self.run("ROLLBACK").await;
             (self.broken, self.dirty, self.open) = (false, false, None);
+            // None of them is in the database, so they may all be tried again, and each meets the fault itself if it lasts.
             self.answer(|| {
-                Err(StoreError::new(StoreErrorKind::Other, "a statement of the same commit failed"))
+                Err(StoreError::new(StoreErrorKind::Conflict, "a statement of the same commit failed"))
             });
         }
     }
@@ -418,14 +419,16 @@ impl Session for WriteSession {
         let (answer, outcome) = oneshot::channel();
         writer.waiting.push(answer);
         let (first, full) = (writer.waiting.len() == 1, writer.waiting.len() >= GROUP);
+        // In tasks of their own, for others wait for it too.
         if full {
-            writer.flush().await;
-        }
-        drop(writer);
-        if first && !full {
-            // The lock is fair: everybody who is queued now has a turn before this task.
-            let owner = Arc::clone(&self.owner);
-            tokio::spawn(async move { owner.lock().await.flush().await });
+            tokio::spawn(async move { writer.flush().await });
+        } else {
+            drop(writer);
+            if first {
+                // The lock is fair: everybody who is queued now has a turn before this task.
+                let owner = Arc::clone(&self.owner);
+                tokio::spawn(async move { owner.lock().await.flush().await });
+            }
         }
         let lost = |_| StoreError::new(StoreErrorKind::Unavailable, "the writer stopped");
         outcome.await.map_err(lost)?

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use crate::blob::{Buffer, LARGE_BUFFER};
 
 /// Up to so many bytes of a slow client wait in memory of their own, which grows with them; beyond that, in a buffer.
-const SMALL: usize = 32 * 1024;
+pub(super) const SMALL: usize = 32 * 1024;
 
 /// The size of a buffer when the large ones are all in use, in bytes.
 const MEDIUM: usize = 64 * 1024;

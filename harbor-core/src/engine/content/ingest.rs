@@ -7,7 +7,7 @@ use bytes::Bytes;
 use futures_util::stream::BoxStream;
 use futures_util::{Stream, StreamExt, stream};
 
-use super::gather::Gathered;
+use super::gather::{Gathered, SMALL};
 use crate::blob::{BlobWriter, DriverState, Hasher, LARGE_BUFFER};
 use crate::{Error, Result, StoreError, StoreErrorKind};
 
@@ -15,8 +15,8 @@ use crate::{Error, Result, StoreError, StoreErrorKind};
 const WAITING: usize = 2 * LARGE_BUFFER;
 
 /// From so many bytes on, what waits is hashed and written as soon as what came before it is; less waits for more, or for
-/// the end of the body.
-const ENOUGH: usize = 64 * 1024;
+/// the end of the body. So only who sends faster than that has a large buffer, and not for long.
+const ENOUGH: usize = SMALL;
 
 /// Below this many bytes, hashing is quicker than finding a thread for it.
 const INLINE: usize = 32 * 1024;

@@ -18,7 +18,7 @@ use crate::blobs::{blocking, joined};
 
 /// So much is gathered, in bytes, before a thread of the blocking pool is asked to write it. Uploads below it cost one
 /// visit to the pool in all.
-const GATHER: usize = 64 * 1024;
+const GATHER: usize = 32 * 1024;
 
 /// After so many bytes the kernel is told to begin with writing them to the disk, so that little is left at the end.
 const WRITE_BACK: u64 = 16 * 1024 * 1024;

@@ -226,8 +226,29 @@ async fn a_remainder_that_comes_late_is_not_taken_for_another() {
     bucket.thaw().await;
     let mut writer = store.writer(upload, &state, 11).await.unwrap();
     let fault = writer.write(vec![Bytes::from_static(b"more")]).await.unwrap_err();
-    assert_eq!(fault.kind(), StoreErrorKind::Conflict, "{fault}");
+    assert_eq!(fault.kind(), StoreErrorKind::Corrupt, "{fault}");
     store.discard(upload, &state).await.unwrap();
+    assert_eq!(bucket.keys().await, [""; 0]);
+}
+
+/// A large upload was finished, and that could not be recorded: finishing it again finds it done. Not so with bytes that
+/// nobody recorded.
+#[tokio::test]
+async fn a_large_upload_is_finished_twice() {
+    const PART: usize = 8 * 1024 * 1024;
+    let bucket = Memory::default();
+    let (store, upload, nothing) = (bucket.driver(), UploadId::random(), DriverState::default());
+    let large = "x".repeat(PART + 5);
+    let state = park(&store, upload, &nothing, 0, &large).await;
+    let size = large.len() as u64;
+    let location = commit(&store, upload, &state, size).await;
+    assert_eq!(commit(&store, upload, &state, size).await, location);
+    assert!(content(&store, &location, size).await == large);
+    let mut writer = store.writer(upload, &state, size).await.unwrap();
+    writer.write(vec![Bytes::from_static(b"more")]).await.unwrap();
+    let fault = writer.commit(&Digest::of(Algorithm::Sha256, b"")).await.unwrap_err();
+    assert_eq!(fault.kind(), StoreErrorKind::NotFound, "{fault}");
+    store.delete(&location).await.unwrap();
     assert_eq!(bucket.keys().await, [""; 0]);
 }
 

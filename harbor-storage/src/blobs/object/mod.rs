@@ -15,7 +15,9 @@
 //! A remainder is never at the blob's key: a node that stood still for longer than its lease would send it when another
 //! has finished the upload, over the blob. (Azure besides forgets all parts when a whole blob is put at their key.) Remainders
 //! go to `.0` and `.1` in turn, never over the one that the recorded state speaks of; and the state has the store's tag of
-//! it, so what such a node puts over it is a `Conflict`, not content.
+//! it, so what such a node puts over it is `Corrupt`, not content: the upload is then lost, and its client begins anew.
+//! (A node that stands still in `commit` itself can still put a small blob over the one that another node has finished since.
+//! The bytes differ only if the client sent others.)
 //!
 //! They stay until the upload is recorded as a blob, so that finishing can be tried again; then `tidy` removes them. What
 //! is left when that fails goes when the blob does. A node that wakes when the upload is long gone tidies up behind itself;

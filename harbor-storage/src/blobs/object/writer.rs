@@ -72,7 +72,13 @@ impl ObjectWriter {
     async fn read_back(&mut self) -> Result<(), StoreError> {
         let Some(remainder) = self.unread.take() else { return Ok(()) };
         let (key, tag) = (self.key(remainder.key), remainder.tag.as_deref());
-        let pieces = self.work.bucket.get(&key, 0..remainder.size, tag).await?;
+        let pieces = self.work.bucket.get(&key, 0..remainder.size, tag).await.map_err(|error| {
+            // What was parked is gone for good: nobody is to wait for it.
+            match error.kind() {
+                StoreErrorKind::Conflict => StoreError::new(StoreErrorKind::Corrupt, error.to_string()),
+                _ => error,
+            }
+        })?;
         let pieces: Vec<Bytes> = pieces.try_collect().await?;
         self.gather(pieces);
         if self.gathered == remainder.size {
@@ -222,6 +228,19 @@ impl ObjectWriter {
     }
 
     async fn commit_parts(&mut self, multipart: String) -> Result<Location, StoreError> {
+        let remainder = self.recorded.remainder.as_ref().map_or(0, |remainder| remainder.size);
+        let recorded = parts::total(self.recorded.parts.len()) + remainder;
+        match self.send_rest(multipart).await {
+            // Finished before, by somebody who then could not record it. Only what was recorded: of bytes that came since,
+            // nobody knows whether they are the same.
+            Err(error) if error.kind() == StoreErrorKind::NotFound && !self.touched => {
+                self.is_there(recorded).await.then(|| self.work.place.location()).ok_or(error)
+            }
+            outcome => outcome,
+        }
+    }
+
+    async fn send_rest(&mut self, multipart: String) -> Result<Location, StoreError> {
         self.read_back().await?;
         self.send_parts().await?;
         let size = parts::total(self.next_part) + self.gathered;
@@ -242,9 +261,14 @@ impl ObjectWriter {
         let Work { bucket, place, .. } = &*self.work;
         let Err(error) = bucket.complete(place, multipart, parts).await else { return Ok(()) };
         // When the answer of a first attempt was lost, the second finds no such upload any more.
-        let done = error.kind() == StoreErrorKind::NotFound
-            && bucket.look(&place.key()).await.is_ok_and(|found| found == size);
+        let done = error.kind() == StoreErrorKind::NotFound && self.is_there(size).await;
         if done { Ok(()) } else { Err(error) }
+    }
+
+    /// Whether there is a blob of that size.
+    async fn is_there(&self, size: u64) -> bool {
+        let Work { bucket, place, .. } = &*self.work;
+        bucket.look(&place.key()).await.is_ok_and(|found| found == size)
     }
 }
 

@@ -48,10 +48,13 @@ impl Rows {
              FROM blobs b WHERE b.digest = ? FOR UPDATE"
         );
         let rows = session.fetch(find, values![repository.get(), upload, digest]).await?;
-        let row = first(rows).ok_or_else(|| StoreError::new(StoreErrorKind::Conflict, "storing a blob"))?;
+        let lost = || StoreError::new(StoreErrorKind::Conflict, "publishing a blob");
+        let row = first(rows).ok_or_else(lost)?;
         let (blob, link, still_there) = (blob(&row)?, row.optional_int(5)?.map(LinkId::new), row.int(6)? > 0);
         Ok(match (blob.state, link) {
             (BlobState::Condemned, _) => Published::Condemned(blob),
+            // It was condemned, or its link reviewed, and that was over between the statements.
+            (BlobState::Live, None) if still_there => return Err(lost()),
             (BlobState::Live, None) => Published::Gone,
             (BlobState::Live, Some(_)) if blob.location == *location => Published::Used,
             (BlobState::Live, Some(_)) if still_there => Published::Unused,
