@@ -7,6 +7,7 @@ mod error;
 pub mod event;
 pub mod meta;
 pub mod oci;
+pub mod operation;
 pub mod policy;
 mod time;
 

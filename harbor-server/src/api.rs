@@ -1,7 +1,9 @@
 //! `/api/v2.0`: what is served of it so far, answering as Harbor does.
 
 use axum::body::Body;
+use harbor_core::operation::{self, Lookup};
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE};
+use http::request::Parts;
 use http::{HeaderValue, Method, Response, StatusCode};
 use serde_json::json;
 
@@ -17,11 +19,47 @@ pub(crate) fn json(status: StatusCode, body: String) -> Response<Body> {
 }
 
 /// The answer to a method that a path outside of `/v2/` does not have.
-pub(crate) fn wrong_method(allowed: &'static str) -> Response<Body> {
-    let body = r#"{"errors":[{"code":"METHOD_NOT_ALLOWED","message":"use GET"}]}"#;
-    let mut response = json(StatusCode::METHOD_NOT_ALLOWED, body.to_owned());
-    response.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
+pub(crate) fn wrong_method(allowed: &str) -> Response<Body> {
+    let message = format!("this path takes {allowed}");
+    let body = json!({ "errors": [{ "code": "METHOD_NOT_ALLOWED", "message": message }] });
+    let mut response = json(StatusCode::METHOD_NOT_ALLOWED, body.to_string());
+    if let Ok(allowed) = HeaderValue::try_from(allowed) {
+        response.headers_mut().insert(ALLOW, allowed);
+    }
     response
+}
+
+/// The answer to a path that nothing is served at.
+pub(crate) fn not_found() -> Response<Body> {
+    let body = r#"{"errors":[{"code":"NOT_FOUND","message":"no such endpoint"}]}"#;
+    json(StatusCode::NOT_FOUND, body.to_owned())
+}
+
+/// Answers a request whose path begins with `/api/v2.0/`.
+pub(crate) async fn answer(app: &App, request: &Parts) -> Response<Body> {
+    let path = request.uri.path().strip_prefix(operation::BASE);
+    let Some((path, method)) = path.zip(operation::Method::named(request.method.as_str())) else {
+        return not_found();
+    };
+    match operation::find(method, path) {
+        Lookup::Found(found) => match found.operation.id {
+            "getPing" => ping(&request.method),
+            "getHealth" => health(app, &request.method).await,
+            id => not_yet(id),
+        },
+        Lookup::OtherMethod(methods) => {
+            let allowed: Vec<_> = methods.into_iter().map(operation::Method::as_str).collect();
+            wrong_method(&allowed.join(", "))
+        }
+        Lookup::Unknown => not_found(),
+    }
+}
+
+/// The answer to an operation that this server does not serve yet.
+fn not_yet(id: &str) -> Response<Body> {
+    let message = format!("{id} is an operation that this server does not have yet");
+    let body = json!({ "errors": [{ "code": "NOT_IMPLEMENTED", "message": message }] });
+    json(StatusCode::NOT_IMPLEMENTED, body.to_string())
 }
 
 /// The methods of what is read and nothing else.

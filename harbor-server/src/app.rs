@@ -9,7 +9,7 @@ use axum::body::Body;
 use axum::routing::any;
 use harbor_auth::Tokens;
 use harbor_core::Harbor;
-use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
+use http::{HeaderName, HeaderValue, Request, Response};
 
 use crate::metrics::{Endpoint, Metrics};
 use crate::{api, log, token, v2};
@@ -85,8 +85,9 @@ impl App {
             Endpoint::Token => token::answer(self, &parts, id).await,
             Endpoint::Ping => api::ping(&parts.method),
             Endpoint::Health => api::health(self, &parts.method).await,
+            Endpoint::Api => api::answer(self, &parts).await,
             Endpoint::Metrics => api::metrics(self, &parts.method),
-            Endpoint::Other => not_found(),
+            Endpoint::Other => api::not_found(),
         }
     }
 
@@ -107,11 +108,6 @@ impl App {
     }
 }
 
-fn not_found() -> Response<Body> {
-    let body = r#"{"errors":[{"code":"NOT_FOUND","message":"no such endpoint"}]}"#;
-    api::json(StatusCode::NOT_FOUND, body.to_owned())
-}
-
 /// The registry's endpoints, to be merged into an application of one's own.
 ///
 /// Start the registry's workers with [`Harbor::start`]. Limits on connections are the application's.
@@ -122,7 +118,7 @@ pub fn router(app: &Arc<App>) -> Router {
             async move { app.handle(request).await }
         })
     };
-    ["/v2", "/v2/", "/v2/{*rest}", "/service/token", "/api/v2.0/ping", "/api/v2.0/health", "/metrics"]
+    ["/v2", "/v2/", "/v2/{*rest}", "/service/token", "/api/v2.0/{*rest}", "/metrics"]
         .into_iter()
         .fold(Router::new(), |router, path| router.route(path, answer(Arc::clone(app))))
 }

@@ -19,6 +19,7 @@ pub(crate) enum Endpoint {
     Token,
     Ping,
     Health,
+    Api,
     Metrics,
     Other,
 }
@@ -35,7 +36,7 @@ pub(crate) enum Noun {
     Catalog,
 }
 
-const ENDPOINTS: [(Endpoint, &str); 12] = [
+const ENDPOINTS: [(Endpoint, &str); 13] = [
     (Endpoint::Distribution(Noun::Base), "v2"),
     (Endpoint::Distribution(Noun::Manifest), "manifests"),
     (Endpoint::Distribution(Noun::Blob), "blobs"),
@@ -46,9 +47,13 @@ const ENDPOINTS: [(Endpoint, &str); 12] = [
     (Endpoint::Token, "token"),
     (Endpoint::Ping, "ping"),
     (Endpoint::Health, "health"),
+    (Endpoint::Api, "api"),
     (Endpoint::Metrics, "metrics"),
     (Endpoint::Other, "other"),
 ];
+
+/// Where the paths of the management API begin.
+const API: &str = "/api/v2.0/";
 
 const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
 
@@ -61,6 +66,7 @@ impl Endpoint {
             "/api/v2.0/ping" => return Self::Ping,
             "/api/v2.0/health" => return Self::Health,
             "/metrics" => return Self::Metrics,
+            _ if path.starts_with(API) => return Self::Api,
             _ => {}
         }
         match path.strip_prefix("/v2") {

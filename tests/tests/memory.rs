@@ -25,7 +25,7 @@ const AT_START: u64 = 32 * MIB;
 /// The most that large blobs add.
 const FOR_LARGE_BLOBS: u64 = 64 * MIB;
 /// The most that a thousand slow clients add.
-const FOR_SLOW_CLIENTS: u64 = 160 * MIB;
+const FOR_SLOW_CLIENTS: u64 = 96 * MIB;
 
 const LARGE_CLIENTS: u64 = 8;
 const SLOW_CLIENTS: usize = 1000;

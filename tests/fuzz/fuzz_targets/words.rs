@@ -1,8 +1,10 @@
-//! The small grammars: names, tags, digests, media types, ranges, sessions. What parses prints the same.
+//! The small grammars: names, tags, digests, media types, ranges, sessions, paths of the management API. What parses prints
+//! the same.
 #![no_main]
 
 use harbor_core::blob::{Hasher, UploadId};
 use harbor_core::oci::{ByteRange, ChunkRange, Digest, MediaType, ProjectName, RepositoryName, Tag};
+use harbor_core::operation::{Lookup, Method, find};
 use libfuzzer_sys::fuzz_target;
 
 fn same<T: std::str::FromStr + std::fmt::Display>(text: &str) {
@@ -21,6 +23,9 @@ fuzz_target!(|bytes: &[u8]| {
     same::<MediaType>(text);
     same::<UploadId>(text);
     let _ = MediaType::from_header(text);
+    if let Lookup::OtherMethod(methods) = find(Method::Head, text) {
+        assert!(!methods.is_empty() && !methods.contains(&Method::Get));
+    }
     if let Ok(chunk) = text.parse::<ChunkRange>() {
         assert!(chunk.first <= chunk.last && chunk.length() > 0);
     }
