@@ -1,29 +1,26 @@
-//! Bearer tokens: what `docker` and its kin carry after they have shown a password once, and what stands for nobody in
+//! The token service: what `docker` and its kin carry after they have shown a password once, and what stands for nobody in
 //! particular when a public image is pulled.
 
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
-use aws_lc_rs::hmac;
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
-use harbor_core::access::{Actor, Authenticator, Credentials, Identity, Secret};
-use harbor_core::meta::MetadataStore;
-use harbor_core::{Clock, StoreError, StoreErrorKind, Timestamp};
-use serde::{Deserialize, Serialize};
+use harbor_core::access::permission::{ArtifactDelete, CatalogRead, RepositoryPull, RepositoryPush};
+use harbor_core::access::{
+    Action, Actor, Grant, Identity, InRepository, Permission, Place, Restriction, Secret,
+};
+use harbor_core::meta::{ProjectId, RobotId, UserId};
+use harbor_core::oci::RepositoryName;
+use harbor_core::{Error, Harbor, StoreError, StoreErrorKind, Timestamp};
 
-use crate::{Administrator, password};
+use crate::Accounts;
+use crate::claims::{Access, Claims, Holder};
+use crate::login::actor_of;
 
-/// The setting that holds the key, which all nodes share.
-const SETTING: &str = "tokens.key";
+/// The service that tokens are for: the name that Harbor has for it.
+pub const SERVICE: &str = "harbor-registry";
 
-/// How long a token works.
-const VALID_FOR: Duration = Duration::from_secs(30 * 60);
-
-/// The longest token looked at, in bytes.
-const LONGEST: usize = 1024;
+/// How many scopes one token has at most.
+const SCOPES: usize = 64;
 
 /// A token as it is handed out.
 #[derive(Debug)]
@@ -36,165 +33,179 @@ pub struct IssuedToken {
     pub issued_at: Timestamp,
 }
 
-/// What a token says. Persisted for as long as it works: tagged with a version by the prefix of the token.
-#[derive(Debug, Serialize, Deserialize)]
-struct Claims {
-    /// Whose it is.
-    sub: Subject,
-    /// When it ends: seconds since the epoch.
-    exp: i64,
+/// A scope that a client asks for: `repository:library/alpine:pull,push`
+/// (the Distribution project's "Token Scope Documentation").
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TokenScope {
+    kind: String,
+    name: String,
 }
 
-/// Whose a token is.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Subject {
-    Anonymous,
-    Administrator(String),
-    User(String),
+impl TokenScope {
+    /// Reads a scope; `None` for what is none. The actions are of no account: as with Harbor, a token has all that its holder
+    /// may do to the resource.
+    #[must_use]
+    pub fn read(text: &str) -> Option<Self> {
+        let (kind, rest) = text.split_once(':')?;
+        let (name, _actions) = rest.rsplit_once(':')?;
+        // `repository(plugin)` is a repository too.
+        let kind = kind.split_once('(').map_or(kind, |(kind, _)| kind);
+        Some(Self { kind: kind.to_owned(), name: name.to_owned() })
+    }
 }
 
-/// Issues tokens and knows whose they are. `h1.<claims>.<HMAC-SHA256>`, keyed with a secret of the registry and bound to the
-/// administrator's password: a new password ends every token.
-#[derive(Clone)]
-pub struct Tokens {
-    key: Arc<hmac::Key>,
-    clock: Clock,
-}
+/// What may be done to a repository, by the words of tokens.
+const ACTIONS: [(&str, Permission); 4] = [
+    ("pull", RepositoryPull::PERMISSION),
+    ("push", RepositoryPush::PERMISSION),
+    ("delete", ArtifactDelete::PERMISSION),
+    ("delete", harbor_core::access::permission::TagDelete::PERMISSION),
+];
 
-impl Tokens {
-    /// Reads the key from the store, and makes it where it is missing.
+/// The word for everything that tokens allow on the list of repositories.
+const EVERYTHING: &str = "*";
+
+impl Accounts {
+    /// A token for `actor`, with what it may do of what it asks for.
+    ///
+    /// # Errors
+    /// [`Error::BadRequest`] for too many scopes; as the stores fail.
+    pub async fn issue(
+        &self,
+        harbor: &Harbor,
+        actor: &Actor,
+        scopes: &[TokenScope],
+    ) -> Result<IssuedToken, Error> {
+        if scopes.len() > SCOPES {
+            return Err(Error::BadRequest(format!("a token has at most {SCOPES} scopes")));
+        }
+        let mut access = Vec::with_capacity(scopes.len());
+        for scope in scopes {
+            access.push(self.access(harbor, actor, scope).await?);
+        }
+        let (issued_at, valid_for) = (self.now(), self.options().token_life);
+        let holder = self.holder(actor).await?;
+        let claims = Claims::new(SERVICE, holder, actor.name(), access, issued_at, valid_for)?;
+        Ok(IssuedToken { token: self.keys().sign(&claims)?, valid_for, issued_at })
+    }
+
+    /// What `actor` may do of one scope: nothing, for what there is not or may not be known of.
+    async fn access(&self, harbor: &Harbor, actor: &Actor, scope: &TokenScope) -> Result<Access, Error> {
+        let TokenScope { kind, name } = scope.clone();
+        let nothing = Access { kind, name, actions: Vec::new(), project: None };
+        match scope.kind.as_str() {
+            "registry" if scope.name == "catalog" => {
+                let allowed = granted(harbor.authorize::<CatalogRead>(actor, ()).await)?.is_some();
+                let actions = if allowed { vec![EVERYTHING.to_owned()] } else { Vec::new() };
+                Ok(Access { actions, ..nothing })
+            }
+            "repository" => match scope.name.parse::<RepositoryName>() {
+                Ok(name) => self.on_repository(harbor, actor, &name, nothing).await,
+                Err(_) => Ok(nothing),
+            },
+            _ => Ok(nothing),
+        }
+    }
+
+    async fn on_repository(
+        &self,
+        harbor: &Harbor,
+        actor: &Actor,
+        name: &RepositoryName,
+        mut access: Access,
+    ) -> Result<Access, Error> {
+        let asked = [
+            ("pull", may::<RepositoryPull>(harbor, actor, name).await?),
+            ("push", may::<RepositoryPush>(harbor, actor, name).await?),
+            ("delete", may::<ArtifactDelete>(harbor, actor, name).await?),
+        ];
+        for (action, project) in asked {
+            if let Some(project) = project {
+                access.project = Some(project.get());
+                access.actions.push(action.to_owned());
+            }
+        }
+        Ok(access)
+    }
+
+    async fn holder(&self, actor: &Actor) -> Result<Holder, StoreError> {
+        let unknown = || StoreError::new(StoreErrorKind::Other, "a token for somebody who is not known here");
+        match actor.identity() {
+            Identity::Anonymous => Ok(Holder::Anonymous),
+            Identity::Administrator(person) | Identity::User(person) => {
+                let id = person.id.ok_or_else(unknown)?;
+                let known = self.directory().user(id).await?.ok_or_else(unknown)?;
+                Ok(Holder::User { id: id.get(), epoch: known.user.epoch })
+            }
+            Identity::Robot { id, .. } => {
+                let known = self.directory().robot(*id).await?.ok_or_else(unknown)?;
+                Ok(Holder::Robot { id: id.get(), epoch: known.robot.epoch })
+            }
+            Identity::System => Err(unknown()),
+        }
+    }
+
+    /// Somebody who shows a token of this service: its holder as it is now, with no more than the token allows.
+    pub(crate) async fn bearer(&self, token: &str) -> Result<Option<Actor>, StoreError> {
+        let now = self.now();
+        let verify = |token: &str| self.keys().verify(token, SERVICE, now);
+        let Some(claims) = self.verified().look(token, now, verify) else { return Ok(None) };
+        let actor = match claims.holder {
+            Holder::Anonymous => Some(Actor::anonymous()),
+            Holder::User { id, epoch } => {
+                let known = self.directory().user(UserId::new(id)).await?;
+                known.filter(|known| known.user.epoch == epoch).map(|known| actor_of(&known.user))
+            }
+            Holder::Robot { id, epoch } => {
+                let known = self.directory().robot(RobotId::new(id)).await?;
+                let live = known.filter(|known| known.robot.epoch == epoch && self.is_live(&known.robot));
+                live.map(|known| {
+                    Actor::new(Identity::Robot { id: known.robot.id, name: claims.sub.as_str().into() })
+                })
+            }
+        };
+        Ok(actor.map(|actor| actor.restricted(Arc::new(restriction(&claims.access)))))
+    }
+
+    /// Makes a new key, which signs from now on; tokens that were signed before go on to work.
     ///
     /// # Errors
     /// As the store fails.
-    pub async fn bootstrap(
-        store: &dyn MetadataStore,
-        administrator: &Administrator,
-        clock: Clock,
-    ) -> Result<Self, StoreError> {
-        let stored = store.read().await?.setting(SETTING).await?;
-        let secret = match stored {
-            Some(secret) => secret,
-            None => {
-                let mut transaction = store.begin().await?;
-                let made = BASE64.encode(password::random::<32>()?);
-                let secret = transaction.setting_claim(SETTING, &made).await?;
-                transaction.commit().await?;
-                secret
-            }
-        };
-        let outer = hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes());
-        let bound = hmac::sign(&outer, administrator.fingerprint().as_bytes());
-        Ok(Self { key: Arc::new(hmac::Key::new(hmac::HMAC_SHA256, bound.as_ref())), clock })
-    }
-
-    /// A token for `actor`.
-    ///
-    /// # Errors
-    /// When the token cannot be written, which is a fault of this program.
-    pub fn issue(&self, actor: &Actor) -> Result<IssuedToken, StoreError> {
-        let issued_at = self.clock.now();
-        let sub = match actor.identity() {
-            Identity::Anonymous => Subject::Anonymous,
-            Identity::Administrator(name) => Subject::Administrator(name.to_string()),
-            Identity::User(name) => Subject::User(name.to_string()),
-            Identity::System => {
-                let refused = "the engine's own workers carry no tokens";
-                return Err(StoreError::new(StoreErrorKind::Other, refused));
-            }
-        };
-        let claims = Claims { sub, exp: issued_at.plus(VALID_FOR).micros() / 1_000_000 };
-        let claims = serde_json::to_vec(&claims)
-            .map_err(|error| StoreError::new(StoreErrorKind::Other, "writing a token").with_source(error))?;
-        let body = format!("h1.{}", BASE64.encode(claims));
-        let signature = BASE64.encode(hmac::sign(&self.key, body.as_bytes()));
-        Ok(IssuedToken { token: Secret::new(format!("{body}.{signature}")), valid_for: VALID_FOR, issued_at })
-    }
-
-    fn whose(&self, token: &str) -> Option<Actor> {
-        if token.len() > LONGEST {
-            return None;
-        }
-        let (body, signature) = token.rsplit_once('.')?;
-        hmac::verify(&self.key, body.as_bytes(), &BASE64.decode(signature).ok()?).ok()?;
-        let claims: Claims = serde_json::from_slice(&BASE64.decode(body.strip_prefix("h1.")?).ok()?).ok()?;
-        if claims.exp <= self.clock.now().micros() / 1_000_000 {
-            return None;
-        }
-        Some(match claims.sub {
-            Subject::Anonymous => Actor::anonymous(),
-            Subject::Administrator(name) => Actor::administrator(&name),
-            Subject::User(name) => Actor::user(&name),
-        })
+    pub async fn rotate_keys(&self) -> Result<(), StoreError> {
+        self.keys().rotate(self.metadata(), self.now()).await
     }
 }
 
-#[async_trait]
-impl Authenticator for Tokens {
-    async fn authenticate(&self, credentials: &Credentials) -> Result<Option<Actor>, StoreError> {
-        Ok(match credentials {
-            Credentials::Bearer(token) => self.whose(token.expose()),
-            _ => None,
-        })
-    }
-}
-
-impl fmt::Debug for Tokens {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Tokens").finish_non_exhaustive()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use harbor_storage::sql::SqlMetadata;
-
-    use super::*;
-
-    async fn tokens(password: &str, store: &SqlMetadata, clock: &Clock) -> Tokens {
-        let (administrator, _) = Administrator::bootstrap(store, Some(Secret::new(password))).await.unwrap();
-        Tokens::bootstrap(store, &administrator, clock.clone()).await.unwrap()
-    }
-
-    #[tokio::test]
-    async fn a_token_works_until_it_ends_or_the_password_changes() {
-        let store = SqlMetadata::in_memory().await.unwrap();
-        let clock = Clock::manual();
-        let first = tokens("one", &store, &clock).await;
-        let admin = Actor::administrator("admin");
-        let token = first.issue(&admin).unwrap().token;
-        let nobody = first.issue(&Actor::anonymous()).unwrap().token;
-        assert_eq!(first.whose(token.expose()), Some(admin.clone()));
-        assert_eq!(first.whose(nobody.expose()), Some(Actor::anonymous()));
-        let grace = first.issue(&Actor::user("grace")).unwrap().token;
-        assert_eq!(first.whose(grace.expose()), Some(Actor::user("grace")));
-
-        let again = tokens("one", &store, &clock).await;
-        assert_eq!(again.whose(token.expose()), Some(admin), "another node, or the next start");
-        let changed = tokens("two", &store, &clock).await;
-        assert_eq!(changed.whose(token.expose()), None, "another password");
-        clock.advance(VALID_FOR);
-        assert_eq!(first.whose(token.expose()), None, "ended");
-    }
-
-    #[tokio::test]
-    async fn nothing_else_is_a_token() {
-        let store = SqlMetadata::in_memory().await.unwrap();
-        let tokens = tokens("one", &store, &Clock::System).await;
-        let token = tokens.issue(&Actor::anonymous()).unwrap().token;
-        let (body, signature) = token.expose().rsplit_once('.').unwrap();
-        let admin = BASE64.encode(br#"{"sub":{"administrator":"admin"},"exp":99999999999}"#);
-        for forged in [
-            String::new(),
-            "h1..".to_owned(),
-            body.to_owned(),
-            format!("{body}."),
-            format!("h1.{admin}.{signature}"),
-            format!("h1.{admin}."),
-            format!("{}x", token.expose()),
-            "x".repeat(5000),
-        ] {
-            assert_eq!(tokens.whose(&forged), None, "{forged}");
+/// What a token allows, as a limit.
+fn restriction(access: &[Access]) -> Restriction {
+    let grant = |access: &Access| {
+        if access.kind == "registry" && access.actions.iter().any(|action| action == EVERYTHING) {
+            return Some(Grant { on: Place::System, permissions: vec![CatalogRead::PERMISSION] });
         }
+        let on = Place::Repository(ProjectId::new(access.project?), access.name.parse().ok()?);
+        let allowed = |action: &str| access.actions.iter().any(|allowed| allowed == action);
+        let permissions =
+            ACTIONS.iter().filter(|(action, _)| allowed(action)).map(|(_, permission)| *permission);
+        Some(Grant { on, permissions: permissions.collect() })
+    };
+    Restriction::new(access.iter().filter_map(grant).collect())
+}
+
+/// The project in which `actor` has the permission on a repository.
+async fn may<A: Action<Scope = InRepository>>(
+    harbor: &Harbor,
+    actor: &Actor,
+    name: &RepositoryName,
+) -> Result<Option<ProjectId>, Error> {
+    let proof = granted(harbor.authorize::<A>(actor, name).await)?;
+    Ok(proof.map(|proof| proof.target().project.id))
+}
+
+/// A refusal is an answer; what cannot be told is none.
+fn granted<T>(outcome: Result<T, Error>) -> Result<Option<T>, Error> {
+    match outcome {
+        Ok(granted) => Ok(Some(granted)),
+        Err(Error::Unauthenticated | Error::Denied | Error::NameUnknown | Error::NameInvalid(_)) => Ok(None),
+        Err(error) => Err(error),
     }
 }

@@ -169,9 +169,18 @@ pub enum Error {
     /// No such repository or project, or none that the caller may know of.
     #[error("no such repository or project")]
     NameUnknown,
+    /// Something else that there is not, or that the caller may not know of.
+    #[error("no such {0}")]
+    NotFound(&'static str),
     /// A parameter of a request is wrong.
     #[error("{0}")]
     BadRequest(String),
+    /// What something is at the moment stands in the way.
+    #[error("{0}")]
+    Precondition(String),
+    /// Allowed to nobody, for a reason that the client may read.
+    #[error("{0}")]
+    Forbidden(String),
     /// The number of entries that a page shall have is none.
     #[error("n must be a number of entries, 0 or more")]
     PageSizeInvalid,
@@ -256,13 +265,15 @@ impl Error {
             | Self::PageSizeInvalid
             | Self::BodyInterrupted(_) => 400,
             Self::Unauthenticated => 401,
-            Self::Denied | Self::PolicyDenied { .. } => 403,
+            Self::Denied | Self::Forbidden(_) | Self::PolicyDenied { .. } => 403,
+            Self::Precondition(_) => 412,
             Self::ManifestInvalid(ManifestError::TooLarge) => 413,
             Self::ManifestInvalid(_) => 400,
             Self::ManifestUnknown(_)
             | Self::BlobUnknown(_)
             | Self::UploadUnknown
             | Self::NameUnknown
+            | Self::NotFound(_)
             | Self::Unsupported(_) => 404,
             Self::UploadBusy | Self::Conflict(_) | Self::InUse(_) | Self::Contended => 409,
             Self::TooLarge { .. } => 413,
@@ -300,9 +311,13 @@ impl Error {
             | Self::UploadInvalid(_)
             | Self::ChunkOutOfOrder { .. }
             | Self::BodyInterrupted(_) => ErrorCode::BlobUploadInvalid,
-            Self::NameUnknown => ErrorCode::NameUnknown,
+            Self::NameUnknown | Self::NotFound(_) => ErrorCode::NameUnknown,
             Self::Unauthenticated => ErrorCode::Unauthorized,
-            Self::Denied | Self::InUse(_) | Self::PolicyDenied { .. } => ErrorCode::Denied,
+            Self::Denied
+            | Self::InUse(_)
+            | Self::Forbidden(_)
+            | Self::Precondition(_)
+            | Self::PolicyDenied { .. } => ErrorCode::Denied,
             Self::TooManyRequests { .. } => ErrorCode::TooManyRequests,
             Self::PageSizeInvalid => ErrorCode::PaginationNumberInvalid,
             Self::BadRequest(_) | Self::Unsupported(_) => ErrorCode::Unsupported,

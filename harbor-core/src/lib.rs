@@ -8,9 +8,13 @@ pub mod event;
 pub mod meta;
 pub mod oci;
 pub mod operation;
+pub mod pattern;
 pub mod policy;
+pub mod query;
 mod time;
 
-pub use engine::{Builder, GcReport, Harbor, Health, Projects, Settings, Write, content};
+pub use engine::{
+    Builder, GcReport, Harbor, Health, MetadataKey, NewProject, ProjectChange, Projects, Settings, Write, content,
+};
 pub use error::{Error, Result, StoreError, StoreErrorKind};
 pub use time::{Clock, Timestamp};

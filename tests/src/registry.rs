@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use harbor_auth::{Administrator, Tokens};
-use harbor_core::access::permission::{GarbageCollect, ProjectCreate};
+use harbor_core::access::permission::{GarbageCollectionCreate, ProjectCreate};
 use harbor_core::access::{Actor, Secret};
 use harbor_core::blob::BlobStore;
 use harbor_core::event::EventSink;
@@ -231,7 +231,7 @@ impl TestRegistry {
     /// Collects what is due.
     pub async fn collect_garbage(&self) -> GcReport {
         let admin = Actor::administrator("admin");
-        let proof = self.harbor.authorize::<GarbageCollect>(&admin, ()).await.expect("a proof");
+        let proof = self.harbor.authorize::<GarbageCollectionCreate>(&admin, ()).await.expect("a proof");
         self.harbor.collect_garbage(proof).await.expect("a report")
     }
 

@@ -3,46 +3,78 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::{Permission, Restriction, Target};
+use crate::meta::{RobotId, UserId};
+
 /// Who somebody is.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Identity {
     /// Nobody in particular.
     Anonymous,
-    /// The system administrator.
-    Administrator(Arc<str>),
-    /// A person, by name.
-    User(Arc<str>),
+    /// A person who administers the whole registry.
+    Administrator(Person),
+    /// A person.
+    User(Person),
+    /// A program, with permissions of its own.
+    Robot {
+        /// Its row.
+        id: RobotId,
+        /// Its full name, as it logs in.
+        name: Arc<str>,
+    },
     /// A worker of the engine itself. Never made from a request.
     System,
 }
 
-/// Somebody who asks for something: an identity, proved by an [`Authenticator`](super::Authenticator).
+/// A person.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Person {
+    /// The row of the user; `None` for somebody whom an authenticator of one's own knows and the database does not.
+    pub id: Option<UserId>,
+    /// The name.
+    pub name: Arc<str>,
+}
+
+/// Somebody who asks for something: an identity, proved by an [`Authenticator`](super::Authenticator), and perhaps a limit.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Actor {
     identity: Identity,
+    restriction: Option<Arc<Restriction>>,
 }
 
 impl Actor {
     /// Nobody in particular.
     #[must_use]
     pub const fn anonymous() -> Self {
-        Self { identity: Identity::Anonymous }
+        Self::new(Identity::Anonymous)
     }
 
-    /// The system administrator, who may do everything.
+    /// Somebody.
+    #[must_use]
+    pub const fn new(identity: Identity) -> Self {
+        Self { identity, restriction: None }
+    }
+
+    /// An administrator, who may do everything.
     #[must_use]
     pub fn administrator(name: &str) -> Self {
-        Self { identity: Identity::Administrator(name.into()) }
+        Self::new(Identity::Administrator(Person { id: None, name: name.into() }))
     }
 
     /// A person, who may do what the [`Authorizer`](super::Authorizer) says.
     #[must_use]
     pub fn user(name: &str) -> Self {
-        Self { identity: Identity::User(name.into()) }
+        Self::new(Identity::User(Person { id: None, name: name.into() }))
     }
 
     pub(crate) const fn system() -> Self {
-        Self { identity: Identity::System }
+        Self::new(Identity::System)
+    }
+
+    /// The same, limited to `restriction`. A second limit replaces the first, so who narrows narrows what there is.
+    #[must_use]
+    pub fn restricted(self, restriction: Arc<Restriction>) -> Self {
+        Self { restriction: Some(restriction), ..self }
     }
 
     /// Who it is.
@@ -51,10 +83,48 @@ impl Actor {
         &self.identity
     }
 
+    /// What it is limited to, if it is.
+    #[must_use]
+    pub fn restriction(&self) -> Option<&Restriction> {
+        self.restriction.as_deref()
+    }
+
+    /// Whether its limit, if it has one, has room for this.
+    #[must_use]
+    pub fn has_room_for(&self, permission: Permission, target: Target<'_>) -> bool {
+        self.restriction.as_ref().is_none_or(|restriction| restriction.allows(permission, target))
+    }
+
     /// Whether it is nobody in particular.
     #[must_use]
     pub const fn is_anonymous(&self) -> bool {
         matches!(self.identity, Identity::Anonymous)
+    }
+
+    /// Whether it administers the whole registry and is not limited.
+    #[must_use]
+    pub const fn is_administrator(&self) -> bool {
+        matches!(self.identity, Identity::Administrator(_)) && self.restriction.is_none()
+    }
+
+    /// The row of the user, for a person who has one.
+    #[must_use]
+    pub const fn user_id(&self) -> Option<UserId> {
+        match &self.identity {
+            Identity::Administrator(person) | Identity::User(person) => person.id,
+            Identity::Anonymous | Identity::Robot { .. } | Identity::System => None,
+        }
+    }
+
+    /// The name that people know it by; empty for nobody.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match &self.identity {
+            Identity::Anonymous => "",
+            Identity::Administrator(person) | Identity::User(person) => &person.name,
+            Identity::Robot { name, .. } => name,
+            Identity::System => "system",
+        }
     }
 
     /// The text that upload sessions and audit rows know this actor by: stable, and different for different actors.
@@ -68,8 +138,9 @@ impl fmt::Display for Actor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.identity {
             Identity::Anonymous => f.write_str("anonymous"),
-            Identity::Administrator(name) => write!(f, "admin:{name}"),
-            Identity::User(name) => write!(f, "user:{name}"),
+            Identity::Administrator(person) => write!(f, "admin:{}", person.name),
+            Identity::User(person) => write!(f, "user:{}", person.name),
+            Identity::Robot { name, .. } => write!(f, "robot:{name}"),
             Identity::System => f.write_str("system"),
         }
     }

@@ -83,4 +83,8 @@ pub enum Credentials {
 pub trait Authenticator: fmt::Debug + Send + Sync + 'static {
     /// Whose credentials these are.
     async fn authenticate(&self, credentials: &Credentials) -> Result<Option<Actor>, StoreError>;
+
+    /// Called between the commit and the answer to a change of who may do what: what was remembered is old. On other nodes,
+    /// the revision [`ACCESS`](crate::meta::revision::ACCESS) tells.
+    fn forget(&self) {}
 }

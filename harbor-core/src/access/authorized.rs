@@ -5,11 +5,11 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use super::{Action, Actor, Target};
-use crate::meta::Project;
+use crate::meta::{Project, ProjectId, UserId};
 use crate::oci::{ProjectName, RepositoryName};
 use crate::{Harbor, Result};
 
-/// What a permission is granted on. Three scopes exist, and no others can be added from outside.
+/// What a permission is granted on. Four scopes exist, and no others can be added from outside.
 pub trait Scope: Send + Sync + 'static + sealed::Sealed {
     /// What a caller names.
     type Request<'a>: Send;
@@ -33,6 +33,7 @@ mod sealed {
     impl Sealed for super::InSystem {}
     impl Sealed for super::InProject {}
     impl Sealed for super::InRepository {}
+    impl Sealed for super::InUser {}
 }
 
 /// Granted on the whole registry.
@@ -46,6 +47,24 @@ pub enum InProject {}
 /// Granted on a repository of a project.
 #[derive(Debug)]
 pub enum InRepository {}
+
+/// Granted on a user, which that user may have of itself.
+#[derive(Debug)]
+pub enum InUser {}
+
+impl Scope for InUser {
+    type Request<'a> = UserId;
+    type Resolved = UserId;
+
+    /// Not looked up here: whoever may not know of a user is told the same of one that there is not.
+    async fn resolve(_: &Harbor, id: UserId) -> Result<Option<UserId>> {
+        Ok(Some(id))
+    }
+
+    fn target(id: &UserId) -> Target<'_> {
+        Target::User(*id)
+    }
+}
 
 impl Scope for InSystem {
     type Request<'a> = ();
@@ -61,11 +80,14 @@ impl Scope for InSystem {
 }
 
 impl Scope for InProject {
-    type Request<'a> = &'a ProjectName;
+    type Request<'a> = ProjectRef<'a>;
     type Resolved = Arc<Project>;
 
-    async fn resolve<'a>(harbor: &'a Harbor, name: &'a ProjectName) -> Result<Option<Arc<Project>>> {
-        harbor.project(name.as_str()).await
+    async fn resolve<'a>(harbor: &'a Harbor, named: ProjectRef<'a>) -> Result<Option<Arc<Project>>> {
+        match named {
+            ProjectRef::Name(name) => harbor.project(name.as_str()).await,
+            ProjectRef::Id(id) => harbor.project_of(id).await,
+        }
     }
 
     fn target(project: &Arc<Project>) -> Target<'_> {
@@ -84,6 +106,21 @@ impl Scope for InRepository {
 
     fn target(target: &RepositoryTarget) -> Target<'_> {
         Target::Repository(&target.project, &target.name)
+    }
+}
+
+/// What a caller names a project by.
+#[derive(Clone, Copy, Debug)]
+pub enum ProjectRef<'a> {
+    /// Its name.
+    Name(&'a ProjectName),
+    /// Its incarnation.
+    Id(ProjectId),
+}
+
+impl<'a> From<&'a ProjectName> for ProjectRef<'a> {
+    fn from(name: &'a ProjectName) -> Self {
+        Self::Name(name)
     }
 }
 

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 
 use super::{Actor, Permission};
 use crate::StoreError;
-use crate::meta::{Project, ProjectId};
+use crate::meta::{Project, ProjectId, UserId};
 use crate::oci::RepositoryName;
 
 /// What is asked about.
@@ -15,6 +15,8 @@ use crate::oci::RepositoryName;
 pub enum Target<'a> {
     /// The whole registry.
     System,
+    /// A user.
+    User(UserId),
     /// A project.
     Project(&'a Project),
     /// A repository of a project.
@@ -26,7 +28,7 @@ impl<'a> Target<'a> {
     #[must_use]
     pub const fn project(&self) -> Option<&'a Project> {
         match self {
-            Self::System => None,
+            Self::System | Self::User(_) => None,
             Self::Project(project) | Self::Repository(project, _) => Some(project),
         }
     }
@@ -94,6 +96,10 @@ pub trait Authorizer: fmt::Debug + Send + Sync + 'static {
 
     /// The projects in which `actor` has `permission`.
     async fn projects(&self, actor: &Actor, permission: Permission) -> Result<ProjectFilter, StoreError>;
+
+    /// Called between the commit and the answer to a change of who may do what: what was remembered is old. On other nodes,
+    /// the revision [`ACCESS`](crate::meta::revision::ACCESS) tells.
+    fn forget(&self) {}
 }
 
 /// Everybody may do everything: for registries that only their owner can reach, such as one in a test or a CI job.

@@ -8,9 +8,13 @@ mod authenticator;
 mod authorized;
 mod authorizer;
 pub mod permission;
+mod restriction;
+mod role;
 
-pub use actor::{Actor, Identity};
+pub use actor::{Actor, Identity, Person};
 pub use authenticator::{Authenticator, Credentials, Secret};
-pub use authorized::{Authorized, InProject, InRepository, InSystem, RepositoryTarget, Scope};
+pub use authorized::{Authorized, InProject, InRepository, InSystem, InUser, ProjectRef, RepositoryTarget, Scope};
 pub use authorizer::{AllowAll, Authorizer, Decision, ProjectFilter, Target};
-pub use permission::{Action, Permission};
+pub use permission::{Action, Level, Permission};
+pub use restriction::{Grant, Place, Restriction};
+pub use role::Role;

@@ -16,7 +16,7 @@ use super::lists::Lists;
 use super::page::{Page, PageRequest};
 use crate::access::ProjectFilter;
 use crate::blob::{Location, UploadId};
-use crate::meta::{LinkedBlob, Manifest, Project, Repository, RepositoryId, Sharing, Upload};
+use crate::meta::{LinkedBlob, Manifest, Project, ProjectId, Repository, RepositoryId, Sharing, Upload};
 use crate::oci::{Digest, ProjectName, RepositoryName, Tag};
 
 /// How many small rows of each kind are kept.
@@ -71,6 +71,7 @@ pub(super) struct Caches {
 
 struct Rows {
     projects: Cache<ProjectName, Arc<Project>>,
+    projects_by_id: Cache<ProjectId, Arc<Project>>,
     repositories: Cache<RepositoryName, Repository>,
     tags: Cache<(RepositoryId, Tag), Digest>,
     blobs: Cache<(RepositoryId, Digest), Arc<LinkedBlob>>,
@@ -94,6 +95,7 @@ impl Caches {
     pub(super) fn new(sharing: Sharing, bytes: u64) -> Self {
         let rows = || Rows {
             projects: Cache::new(ROWS / 16),
+            projects_by_id: Cache::new(ROWS / 16),
             repositories: Cache::new(ROWS),
             tags: Cache::new(ROWS),
             blobs: Cache::new(ROWS),
@@ -111,6 +113,10 @@ impl Caches {
 
     pub(super) fn project(&self, name: &str) -> Option<Arc<Project>> {
         self.rows.as_ref()?.projects.get(name)
+    }
+
+    pub(super) fn project_of(&self, id: ProjectId) -> Option<Arc<Project>> {
+        self.rows.as_ref()?.projects_by_id.get(&id)
     }
 
     pub(super) fn repository(&self, name: &RepositoryName) -> Option<Repository> {
@@ -189,7 +195,10 @@ impl Caches {
             (Entry::Manifest(repository, manifest), _) => {
                 self.manifests.insert((repository, manifest.digest), manifest);
             }
-            (Entry::Project(project), Some(rows)) => rows.projects.insert(project.name.clone(), project),
+            (Entry::Project(project), Some(rows)) => {
+                rows.projects_by_id.insert(project.id, Arc::clone(&project));
+                rows.projects.insert(project.name.clone(), project);
+            }
             (Entry::Repository(repository), Some(rows)) => {
                 rows.repositories.insert(repository.name.clone(), repository);
             }
@@ -221,6 +230,8 @@ impl Caches {
                 }
                 (Change::Project(name), Some(rows)) => {
                     rows.projects.remove(name);
+                    // Rare, and the rows are few: they are looked through.
+                    rows.projects_by_id.retain(|_, project| project.name != *name);
                     rows.catalogs.forget(&());
                 }
                 (Change::Tag(repository, tag), Some(rows)) => {

@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use super::Harbor;
 use super::cache::{Change, Entry};
-use crate::access::permission::ProjectRead;
+use crate::access::permission::{ProjectRead, WORK};
 use crate::access::{
     Action, Actor, Authorized, Credentials, Decision, Permission, ProjectFilter, Scope, Target,
 };
 use crate::event::{Event, EventKind};
+use crate::meta::revision::ACCESS;
 use crate::meta::{AuditRow, Project, ProjectId, Reads, RepositoryId, Transaction};
 use crate::oci::{Digest, ProjectName, Tag};
 use crate::{Error, Result, StoreError, StoreErrorKind, Timestamp};
@@ -70,22 +71,30 @@ impl Harbor {
     /// Asks for the permission `A`: the only way to a proof.
     ///
     /// # Errors
-    /// [`Error::Unauthenticated`] when nobody in particular asked, [`Error::Denied`] when the asker may know of the target,
+    /// [`Error::Unauthenticated`] when nobody in particular asked, or somebody with a limit that has no room for it;
+    /// [`Error::Denied`] when the asker may know of the target,
     /// [`Error::NameUnknown`] when not, whether it exists or not. Or a store's error when it cannot be told.
     pub async fn authorize<'a, A: Action>(
         &'a self,
         actor: &Actor,
-        on: <A::Scope as Scope>::Request<'a>,
+        on: impl Into<<A::Scope as Scope>::Request<'a>> + Send,
     ) -> Result<Authorized<A>> {
-        let Some(resolved) = A::Scope::resolve(self, on).await? else {
+        let Some(resolved) = A::Scope::resolve(self, on.into()).await? else {
             return Err(refusal(actor, false));
         };
         let target = A::Scope::target(&resolved);
+        if !actor.has_room_for(A::PERMISSION, target) {
+            // Whoever it is may have more elsewhere: a client with a token asks for another one.
+            return Err(Error::Unauthenticated);
+        }
         if self.allows(actor, A::PERMISSION, target).await? {
             return Ok(Authorized::mint(actor.clone(), resolved));
         }
         let visible = match target.project() {
-            Some(project) => self.allows(actor, ProjectRead::PERMISSION, Target::Project(project)).await?,
+            Some(project) => {
+                let knows = Target::Project(project);
+                self.inner.authorizer.decide(actor, ProjectRead::PERMISSION, knows).await? == Decision::Allow
+            }
             None => true,
         };
         Err(refusal(actor, visible))
@@ -93,11 +102,38 @@ impl Harbor {
 
     /// The projects in which `actor` has the permission `A`: what lists are limited to.
     pub(crate) async fn visible<A: Action>(&self, actor: &Actor) -> Result<ProjectFilter> {
-        Ok(self.inner.authorizer.projects(actor, A::PERMISSION).await?)
+        let granted = self.inner.authorizer.projects(actor, A::PERMISSION).await?;
+        let Some(restriction) = actor.restriction() else { return Ok(granted) };
+        match restriction.projects(A::PERMISSION) {
+            ProjectFilter::All => Ok(granted),
+            ProjectFilter::Within { projects, .. } => self.among::<A>(actor, projects).await,
+        }
+    }
+
+    /// Those of some projects in which `actor` has the permission `A`.
+    async fn among<A: Action>(&self, actor: &Actor, projects: Vec<ProjectId>) -> Result<ProjectFilter> {
+        let mut allowed = Vec::new();
+        for id in projects {
+            if let Some(project) = self.project_of(id).await?
+                && self.allows(actor, A::PERMISSION, Target::Project(&project)).await?
+            {
+                allowed.push(id);
+            }
+        }
+        Ok(ProjectFilter::Within { public: false, projects: allowed })
+    }
+
+    /// Whether `actor` has a permission: for showing it, and for not giving away what one does not have. It is no proof.
+    ///
+    /// # Errors
+    /// As the stores fail.
+    pub async fn may(&self, actor: &Actor, permission: Permission, target: Target<'_>) -> Result<bool> {
+        self.allows(actor, permission, target).await
     }
 
     async fn allows(&self, actor: &Actor, permission: Permission, target: Target<'_>) -> Result<bool> {
-        Ok(self.inner.authorizer.decide(actor, permission, target).await? == Decision::Allow)
+        Ok(actor.has_room_for(permission, target)
+            && self.inner.authorizer.decide(actor, permission, target).await? == Decision::Allow)
     }
 
     /// The project of that name, from the cache when that is exact.
@@ -108,6 +144,19 @@ impl Harbor {
         let name: ProjectName = name.parse()?;
         let before = self.inner.caches.generation();
         let project = self.read().await?.project(&name).await?.map(Arc::new);
+        if let Some(project) = &project {
+            self.inner.caches.keep(before, Entry::Project(Arc::clone(project)));
+        }
+        Ok(project)
+    }
+
+    /// The project of that key, from the cache when that is exact.
+    pub(crate) async fn project_of(&self, id: ProjectId) -> Result<Option<Arc<Project>>> {
+        if let Some(project) = self.inner.caches.project_of(id) {
+            return Ok(Some(project));
+        }
+        let before = self.inner.caches.generation();
+        let project = self.read().await?.project_of(id).await?.map(Arc::new);
         if let Some(project) = &project {
             self.inner.caches.keep(before, Entry::Project(Arc::clone(project)));
         }
@@ -129,8 +178,13 @@ impl Harbor {
 
     /// A write transaction of the engine's own workers.
     pub(crate) async fn write_as_system(&self) -> Result<Write<'_>> {
-        let permission = Permission { resource: "system", action: "work" };
-        self.write_as(&Actor::system(), permission, Target::System).await
+        self.write_as(&Actor::system(), WORK, Target::System).await
+    }
+
+    /// Tells those who remember who may do what that it has changed.
+    fn forget_access(&self) {
+        self.inner.authorizer.forget();
+        self.inner.authenticators.iter().for_each(|authenticator| authenticator.forget());
     }
 
     async fn write_as(&self, actor: &Actor, permission: Permission, on: Target<'_>) -> Result<Write<'_>> {
@@ -143,6 +197,7 @@ impl Harbor {
             now: self.now(),
             changes: Vec::new(),
             told: false,
+            access: false,
         })
     }
 }
@@ -169,6 +224,7 @@ pub struct Write<'a> {
     now: Timestamp,
     changes: Vec<Change>,
     told: bool,
+    access: bool,
 }
 
 impl Write<'_> {
@@ -215,6 +271,15 @@ impl Write<'_> {
         self.changes.push(Change::Project(name.clone()));
     }
 
+    /// Rows that tell who may do what were changed.
+    ///
+    /// # Errors
+    /// As the store fails.
+    pub async fn changed_access(&mut self) -> Result<()> {
+        self.access = true;
+        Ok(self.rows.revision_count(ACCESS).await?)
+    }
+
     /// A tag's row was changed.
     pub fn changed_tag(&mut self, repository: RepositoryId, tag: &Tag) {
         self.changes.push(Change::Tag(repository, tag.clone()));
@@ -245,9 +310,9 @@ impl Write<'_> {
     /// # Errors
     /// As the store fails; `Conflict` when a concurrent transaction won and all may be tried again.
     pub async fn commit(self) -> Result<()> {
-        let Self { harbor, rows, changes, told, .. } = self;
+        let Self { harbor, rows, changes, told, access, .. } = self;
         // The caches forget whatever the outcome: after an error it is unknown whether the rows changed.
-        let invalidate = Invalidate { harbor: harbor.clone(), changes };
+        let invalidate = Invalidate { harbor: harbor.clone(), changes, access };
         // A task of its own: a commit goes on when its caller does not wait for it any more, and what was read before its
         // end must not be kept.
         let committing = tokio::spawn(invalidate.after(rows.commit()));
@@ -263,6 +328,7 @@ impl Write<'_> {
 struct Invalidate {
     harbor: Harbor,
     changes: Vec<Change>,
+    access: bool,
 }
 
 impl Invalidate {
@@ -274,6 +340,9 @@ impl Invalidate {
 impl Drop for Invalidate {
     fn drop(&mut self) {
         self.harbor.inner.caches.invalidate(&self.changes);
+        if self.access {
+            self.harbor.forget_access();
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::Harbor;
 use super::gate::contended;
 use crate::access::Authorized;
-use crate::access::permission::GarbageCollect;
+use crate::access::permission::GarbageCollectionCreate;
 use crate::blob::UploadId;
 use crate::meta::{Blob, BlobId, BlobState, LinkId, Review, ReviewSubject, Upload};
 use crate::{Error, Result, Timestamp};
@@ -59,7 +59,7 @@ impl Harbor {
     ///
     /// # Errors
     /// As the metadata store fails. What fails for one entry is counted, and that entry is tried again later.
-    pub async fn collect_garbage(&self, _proof: Authorized<GarbageCollect>) -> Result<GcReport> {
+    pub async fn collect_garbage(&self, _proof: Authorized<GarbageCollectionCreate>) -> Result<GcReport> {
         let mut total = GcReport::default();
         loop {
             let batch = self.gc_batch().await?;

@@ -20,7 +20,7 @@ pub use builder::Builder;
 pub use gate::Write;
 pub use gc::GcReport;
 pub use health::Health;
-pub use projects::Projects;
+pub use projects::{MetadataKey, NewProject, ProjectChange, Projects};
 pub use settings::Settings;
 
 use crate::access::{Authenticator, Authorizer};

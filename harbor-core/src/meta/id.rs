@@ -33,4 +33,16 @@ ids! {
     LinkId;
     /// A manifest in a repository.
     ManifestId;
+    /// A user.
+    UserId;
+    /// A group of users.
+    GroupId;
+    /// The membership of a user or a group in a project.
+    MemberId;
+    /// A role: one that is built in ([`Role::id`](crate::access::Role::id)), or one that was made.
+    RoleId;
+    /// A robot.
+    RobotId;
+    /// A personal access token.
+    TokenId;
 }

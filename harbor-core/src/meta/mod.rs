@@ -8,28 +8,53 @@ mod blob;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod event;
+mod group;
 mod id;
 mod manifest;
+mod member;
+mod personal_token;
 mod project;
 mod repository;
 mod review;
+pub mod revision;
+mod robot;
+mod role;
+mod session;
 mod setting;
 mod store;
 mod tag;
 mod upload;
+mod user;
 
 pub use audit::{AuditRow, AuditRows, AuditRowsMut};
 pub use blob::{Blob, BlobRows, BlobRowsMut, BlobState, LinkedBlob, Publish, Published};
 pub use event::{EventRow, EventRows, EventRowsMut};
-pub use id::{BlobId, LinkId, ManifestId, ProjectId, RepositoryId};
+pub use group::{Group, GroupKey, GroupKind, GroupRows, GroupRowsMut};
+pub use id::{BlobId, GroupId, LinkId, ManifestId, MemberId, ProjectId, RepositoryId, RobotId, RoleId, TokenId, UserId};
 pub use manifest::{Manifest, ManifestRows, ManifestRowsMut, NewManifest, Referrer};
+pub use member::{Member, MemberEntity, MemberKey, MemberRows, MemberRowsMut, Membership, NewMember};
+pub use personal_token::{PersonalToken, PersonalTokenRows, PersonalTokenRowsMut};
 pub use project::{Project, ProjectRows, ProjectRowsMut};
 pub use repository::{Repository, RepositoryRows, RepositoryRowsMut};
 pub use review::{Review, ReviewRows, ReviewRowsMut, ReviewSubject};
+pub use revision::{RevisionRows, RevisionRowsMut};
+pub use robot::{Robot, RobotKey, RobotRows, RobotRowsMut};
+pub use role::{CustomRole, RoleRows, RoleRowsMut};
+pub use session::{Session, SessionRows, SessionRowsMut};
 pub use setting::{SettingRows, SettingRowsMut};
 pub use store::{MetadataStore, PUSHED, Reads, Sharing, Transaction};
 pub use tag::{TagRows, TagRowsMut};
 pub use upload::{Upload, UploadRows, UploadRowsMut};
+pub use user::{User, UserKey, UserRows, UserRowsMut};
 
 /// The result of a row method.
 pub type RowResult<T> = Result<T, crate::StoreError>;
+
+/// A page of a list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed<T> {
+    /// The entries of the page.
+    pub entries: Vec<T>,
+    /// How many entries the whole list has.
+    pub total: u64,
+}

@@ -1,10 +1,14 @@
 //! Projects: namespaces, and the unit of tenancy.
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 
-use super::{ProjectId, RowResult};
+use super::{Listed, ProjectId, RowResult, UserId};
 use crate::Timestamp;
+use crate::access::ProjectFilter;
 use crate::oci::ProjectName;
+use crate::query::{Query, keys};
 
 /// A project.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,8 +19,29 @@ pub struct Project {
     pub name: ProjectName,
     /// Whether everybody may pull from it.
     pub public: bool,
+    /// Who made it, when that was a user.
+    pub owner: Option<UserId>,
+    /// What Harbor calls its metadata: settings by name, all but `public`.
+    pub metadata: BTreeMap<String, String>,
+    /// Its own list of vulnerabilities that are let pass, as JSON.
+    pub cve_allowlist: Option<String>,
     /// When it was made.
     pub created_at: Timestamp,
+    /// When it was changed.
+    pub updated_at: Timestamp,
+}
+
+keys! {
+    /// What lists of projects are filtered and sorted by.
+    pub enum ProjectKey {
+        Id("project_id", "ProjectID", Int),
+        Name("name", "Name", Text),
+        Public("public", "Public", Bool),
+        Owner("owner", "OwnerName", Text),
+        OwnerId("owner_id", "OwnerID", Int),
+        CreatedAt("creation_time", "CreationTime", Time),
+        UpdatedAt("update_time", "UpdateTime", Time),
+    }
 }
 
 /// Reads projects.
@@ -25,8 +50,15 @@ pub trait ProjectRows {
     /// The project of that name.
     async fn project(&mut self, name: &ProjectName) -> RowResult<Option<Project>>;
 
-    /// Up to `limit` projects whose names come after `after`, by name.
-    async fn projects(&mut self, after: Option<&ProjectName>, limit: u32) -> RowResult<Vec<Project>>;
+    /// The project of that key.
+    async fn project_of(&mut self, id: ProjectId) -> RowResult<Option<Project>>;
+
+    /// A page of the projects within `filter`, by name unless the query has another order.
+    async fn projects(
+        &mut self,
+        filter: &ProjectFilter,
+        query: &Query<ProjectKey>,
+    ) -> RowResult<Listed<Project>>;
 }
 
 /// Changes projects.
@@ -41,6 +73,12 @@ pub trait ProjectRowsMut {
         now: Timestamp,
     ) -> RowResult<(Project, bool)>;
 
-    /// Deletes a project. False when it was not there; `Conflict` while it has repositories.
+    /// The project of that key, locked.
+    async fn project_lock(&mut self, id: ProjectId) -> RowResult<Option<Project>>;
+
+    /// Stores a project that the caller has locked as it is now. Its name stays.
+    async fn project_save(&mut self, project: &Project) -> RowResult<()>;
+
+    /// Deletes a project with its members and robots. False when it was not there; `Conflict` while it has repositories.
     async fn project_delete(&mut self, id: ProjectId) -> RowResult<bool>;
 }

@@ -31,6 +31,9 @@ pub trait RepositoryRows {
         after: Option<&str>,
         limit: u32,
     ) -> RowResult<Vec<RepositoryName>>;
+
+    /// How many repositories a project has.
+    async fn repository_count(&mut self, project: ProjectId) -> RowResult<u64>;
 }
 
 /// Changes repositories.

@@ -8,7 +8,7 @@ use super::{
     AuditRows, AuditRowsMut, BlobRows, BlobRowsMut, BlobState, EventRows, EventRowsMut, ManifestRows,
     ManifestRowsMut, ProjectRows, ProjectRowsMut, Publish, Published, RepositoryRows, RepositoryRowsMut,
     ReviewRows, ReviewRowsMut, ReviewSubject, RowResult, SettingRows, SettingRowsMut, TagRows, TagRowsMut,
-    UploadRows, UploadRowsMut,
+    UploadRows, UploadRowsMut, GroupRows, GroupRowsMut, MemberRows, MemberRowsMut, PersonalTokenRows, PersonalTokenRowsMut, RevisionRows, RevisionRowsMut, RobotRows, RobotRowsMut, RoleRows, RoleRowsMut, SessionRows, SessionRowsMut, UserRows, UserRowsMut,
 };
 
 /// Why a pushed blob's link is reviewed.
@@ -36,6 +36,14 @@ pub trait Reads:
     + EventRows
     + AuditRows
     + SettingRows
+    + GroupRows
+    + MemberRows
+    + PersonalTokenRows
+    + RevisionRows
+    + RobotRows
+    + RoleRows
+    + SessionRows
+    + UserRows
     + Send
 {
 }
@@ -51,6 +59,14 @@ impl<T> Reads for T where
         + EventRows
         + AuditRows
         + SettingRows
+        + GroupRows
+        + MemberRows
+        + PersonalTokenRows
+        + RevisionRows
+        + RobotRows
+        + RoleRows
+        + SessionRows
+        + UserRows
         + Send
 {
 }
@@ -69,6 +85,14 @@ pub trait Transaction:
     + EventRowsMut
     + AuditRowsMut
     + SettingRowsMut
+    + GroupRowsMut
+    + MemberRowsMut
+    + PersonalTokenRowsMut
+    + RevisionRowsMut
+    + RobotRowsMut
+    + RoleRowsMut
+    + SessionRowsMut
+    + UserRowsMut
     + Send
 {
     /// Makes what an upload brought a blob of its repository: ensures the blob, links it, puts the review of the link, and

@@ -17,6 +17,8 @@ mod table;
 pub use lookup::{Lookup, Match, find};
 pub use table::OPERATIONS;
 
+use crate::access::Permission;
+
 /// Where the paths of the table begin.
 pub const BASE: &str = "/api/v2.0";
 
@@ -31,6 +33,26 @@ pub struct Operation {
     pub method: Method,
     /// Its path below [`BASE`], with parameters in braces.
     pub path: &'static str,
+    /// What it needs.
+    pub need: Need,
+}
+
+/// What an operation needs of who calls it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// Nothing: everybody may call it, and sees what everybody may see. The tests have a list of these, which may only become
+    /// shorter.
+    Nothing,
+    /// To have said who one is. What is shown is what the caller may see.
+    Login,
+    /// A permission, on the whole registry or in the project that the path names.
+    Permission(Permission),
+    /// To be the user that the path names, or to have a permission.
+    Own(Permission),
+    /// A permission, unless people may register themselves.
+    Registers(Permission),
+    /// One of these permissions, in the place that the query, the body or the stored thing names.
+    Any(&'static [Permission]),
 }
 
 /// A method of HTTP that an operation has.

@@ -1,464 +1,247 @@
-//! The operations, in the order of their tags.
+//! The operations, in the order of Harbor's document, with what each needs.
 
-use super::{Method, Operation};
+use super::{Method, Need, Operation};
+use crate::access::Action as _;
+use crate::access::permission::*;
 
-const fn operation(id: &'static str, tag: &'static str, method: Method, path: &'static str) -> Operation {
-    Operation { id, tag, method, path }
+macro_rules! operations {
+    ($($id:literal $tag:literal $method:ident $path:literal => $($need:ident)+;)*) => {
+        /// Every operation of Harbor's API v2.0.
+        pub static OPERATIONS: [Operation; 203] = [
+            $(Operation {
+                id: $id,
+                tag: $tag,
+                method: Method::$method,
+                path: $path,
+                need: need!($($need)+),
+            }),*
+        ];
+    };
 }
 
-/// Every operation of Harbor's API v2.0.
-pub static OPERATIONS: [Operation; 203] = [
-    operation("getHealth", "health", Method::Get, "/health"),
-    operation("search", "search", Method::Get, "/search"),
-    operation("getStatistic", "statistic", Method::Get, "/statistics"),
-    operation("pingLdap", "Ldap", Method::Post, "/ldap/ping"),
-    operation("searchLdapUser", "Ldap", Method::Get, "/ldap/users/search"),
-    operation("importLdapUser", "Ldap", Method::Post, "/ldap/users/import"),
-    operation("searchLdapGroup", "Ldap", Method::Get, "/ldap/groups/search"),
-    operation("getInternalconfig", "configure", Method::Get, "/internalconfig"),
-    operation("getConfigurations", "configure", Method::Get, "/configurations"),
-    operation("updateConfigurations", "configure", Method::Put, "/configurations"),
-    operation("listProjects", "project", Method::Get, "/projects"),
-    operation("headProject", "project", Method::Head, "/projects"),
-    operation("createProject", "project", Method::Post, "/projects"),
-    operation("getProject", "project", Method::Get, "/projects/{project_name_or_id}"),
-    operation("updateProject", "project", Method::Put, "/projects/{project_name_or_id}"),
-    operation("deleteProject", "project", Method::Delete, "/projects/{project_name_or_id}"),
-    operation("getProjectDeletable", "project", Method::Get, "/projects/{project_name_or_id}/_deletable"),
-    operation("getProjectSummary", "project", Method::Get, "/projects/{project_name_or_id}/summary"),
-    operation("listProjectMembers", "member", Method::Get, "/projects/{project_name_or_id}/members"),
-    operation("createProjectMember", "member", Method::Post, "/projects/{project_name_or_id}/members"),
-    operation("getProjectMember", "member", Method::Get, "/projects/{project_name_or_id}/members/{mid}"),
-    operation("updateProjectMember", "member", Method::Put, "/projects/{project_name_or_id}/members/{mid}"),
-    operation(
-        "deleteProjectMember",
-        "member",
-        Method::Delete,
-        "/projects/{project_name_or_id}/members/{mid}",
-    ),
-    operation(
-        "listProjectMetadatas",
-        "projectMetadata",
-        Method::Get,
-        "/projects/{project_name_or_id}/metadatas/",
-    ),
-    operation(
-        "addProjectMetadatas",
-        "projectMetadata",
-        Method::Post,
-        "/projects/{project_name_or_id}/metadatas/",
-    ),
-    operation(
-        "getProjectMetadata",
-        "projectMetadata",
-        Method::Get,
-        "/projects/{project_name_or_id}/metadatas/{meta_name}",
-    ),
-    operation(
-        "updateProjectMetadata",
-        "projectMetadata",
-        Method::Put,
-        "/projects/{project_name_or_id}/metadatas/{meta_name}",
-    ),
-    operation(
-        "deleteProjectMetadata",
-        "projectMetadata",
-        Method::Delete,
-        "/projects/{project_name_or_id}/metadatas/{meta_name}",
-    ),
-    operation("listAllRepositories", "repository", Method::Get, "/repositories"),
-    operation("listRepositories", "repository", Method::Get, "/projects/{project_name}/repositories"),
-    operation(
-        "getRepository",
-        "repository",
-        Method::Get,
-        "/projects/{project_name}/repositories/{repository_name}",
-    ),
-    operation(
-        "updateRepository",
-        "repository",
-        Method::Put,
-        "/projects/{project_name}/repositories/{repository_name}",
-    ),
-    operation(
-        "deleteRepository",
-        "repository",
-        Method::Delete,
-        "/projects/{project_name}/repositories/{repository_name}",
-    ),
-    operation(
-        "listArtifacts",
-        "artifact",
-        Method::Get,
-        "/projects/{project_name}/repositories/{repository_name}/artifacts",
-    ),
-    operation(
-        "CopyArtifact",
-        "artifact",
-        Method::Post,
-        "/projects/{project_name}/repositories/{repository_name}/artifacts",
-    ),
-    operation(
-        "getArtifact",
-        "artifact",
-        Method::Get,
-        "/projects/{project_name}/repositories/{repository_name}/artifacts/{reference}",
-    ),
-    operation(
-        "deleteArtifact",
-        "artifact",
-        Method::Delete,
-        "/projects/{project_name}/repositories/{repository_name}/artifacts/{reference}",
-    ),
-    operation(
-        "scanArtifact",
-        "scan",
-        Method::Post,
-        "/projects/{project_name}/repositories/{repository_name}/artifacts/{reference}/scan",
-    ),
-    operation(
-        "stopScanArtifact",
-        "scan",
-        Method::Post,
-        "/projects/{project_name}/repositories/{repository_name}/artifacts/{reference}/scan/stop",
-    ),
-    operation(
-        "getReportLog",
-        "scan",
-        Method::Get,
-        "/projects/{project_name}/repositories/{repository_name}/artifacts/{reference}/scan/{report_id}/log",
-    ),
-    operation(
-        "createTag",
-        "artifact",
-        Method::Post,
-        "/projects/{project_name}/repositories/{repository_name}/artifacts/{reference}/tags",
-    ),
-    operation(
-        "listTags",
-        "artifact",
-        Method::Get,
-        "/projects/{project_name}/repositories/{repository_name}/artifacts/{reference}/tags",
-    ),
-    operation(
-        "deleteTag",
-        "artifact",
-        Method::Delete,
-        "/projects/{project_name}/repositories/{repository_name}/artifacts/{reference}/tags/{tag_name}",
-    ),
-    operation(
-        "listAccessories",
-        "artifact",
-        Method::Get,
-        "/projects/{project_name}/repositories/{repository_name}/artifacts/{reference}/accessories",
-    ),
-    operation(
-        "getVulnerabilitiesAddition",
-        "artifact",
-        Method::Get,
-        "/projects/{project_name}/repositories/{repository_name}/artifacts/{reference}/additions/vulnerabilities",
-    ),
-    operation(
-        "getAddition",
-        "artifact",
-        Method::Get,
-        "/projects/{project_name}/repositories/{repository_name}/artifacts/{reference}/additions/{addition}",
-    ),
-    operation(
-        "addLabel",
-        "artifact",
-        Method::Post,
-        "/projects/{project_name}/repositories/{repository_name}/artifacts/{reference}/labels",
-    ),
-    operation(
-        "removeLabel",
-        "artifact",
-        Method::Delete,
-        "/projects/{project_name}/repositories/{repository_name}/artifacts/{reference}/labels/{label_id}",
-    ),
-    operation("listArtifactsOfProject", "project", Method::Get, "/projects/{project_name_or_id}/artifacts"),
-    operation("getScannerOfProject", "project", Method::Get, "/projects/{project_name_or_id}/scanner"),
-    operation("setScannerOfProject", "project", Method::Put, "/projects/{project_name_or_id}/scanner"),
-    operation(
-        "listScannerCandidatesOfProject",
-        "project",
-        Method::Get,
-        "/projects/{project_name_or_id}/scanner/candidates",
-    ),
-    operation("listAuditLogs", "auditlog", Method::Get, "/audit-logs"),
-    operation("listAuditLogExts", "auditlog", Method::Get, "/auditlog-exts"),
-    operation("listAuditLogEventTypes", "auditlog", Method::Get, "/auditlog-exts/events"),
-    operation("getLogs", "project", Method::Get, "/projects/{project_name}/logs"),
-    operation("getLogExts", "project", Method::Get, "/projects/{project_name}/auditlog-exts"),
-    operation("ListProviders", "preheat", Method::Get, "/p2p/preheat/providers"),
-    operation("PingInstances", "preheat", Method::Post, "/p2p/preheat/instances/ping"),
-    operation("ListInstances", "preheat", Method::Get, "/p2p/preheat/instances"),
-    operation("CreateInstance", "preheat", Method::Post, "/p2p/preheat/instances"),
-    operation("GetInstance", "preheat", Method::Get, "/p2p/preheat/instances/{preheat_instance_name}"),
-    operation("DeleteInstance", "preheat", Method::Delete, "/p2p/preheat/instances/{preheat_instance_name}"),
-    operation("UpdateInstance", "preheat", Method::Put, "/p2p/preheat/instances/{preheat_instance_name}"),
-    operation("CreatePolicy", "preheat", Method::Post, "/projects/{project_name}/preheat/policies"),
-    operation("ListPolicies", "preheat", Method::Get, "/projects/{project_name}/preheat/policies"),
-    operation(
-        "GetPolicy",
-        "preheat",
-        Method::Get,
-        "/projects/{project_name}/preheat/policies/{preheat_policy_name}",
-    ),
-    operation(
-        "UpdatePolicy",
-        "preheat",
-        Method::Put,
-        "/projects/{project_name}/preheat/policies/{preheat_policy_name}",
-    ),
-    operation(
-        "ManualPreheat",
-        "preheat",
-        Method::Post,
-        "/projects/{project_name}/preheat/policies/{preheat_policy_name}",
-    ),
-    operation(
-        "DeletePolicy",
-        "preheat",
-        Method::Delete,
-        "/projects/{project_name}/preheat/policies/{preheat_policy_name}",
-    ),
-    operation(
-        "ListExecutions",
-        "preheat",
-        Method::Get,
-        "/projects/{project_name}/preheat/policies/{preheat_policy_name}/executions",
-    ),
-    operation(
-        "GetExecution",
-        "preheat",
-        Method::Get,
-        "/projects/{project_name}/preheat/policies/{preheat_policy_name}/executions/{execution_id}",
-    ),
-    operation(
-        "StopExecution",
-        "preheat",
-        Method::Patch,
-        "/projects/{project_name}/preheat/policies/{preheat_policy_name}/executions/{execution_id}",
-    ),
-    operation(
-        "ListTasks",
-        "preheat",
-        Method::Get,
-        "/projects/{project_name}/preheat/policies/{preheat_policy_name}/executions/{execution_id}/tasks",
-    ),
-    operation(
-        "GetPreheatLog",
-        "preheat",
-        Method::Get,
-        "/projects/{project_name}/preheat/policies/{preheat_policy_name}/executions/{execution_id}/tasks/{task_id}/logs",
-    ),
-    operation(
-        "ListProvidersUnderProject",
-        "preheat",
-        Method::Get,
-        "/projects/{project_name}/preheat/providers",
-    ),
-    operation("ListImmuRules", "immutable", Method::Get, "/projects/{project_name_or_id}/immutabletagrules"),
-    operation(
-        "CreateImmuRule",
-        "immutable",
-        Method::Post,
-        "/projects/{project_name_or_id}/immutabletagrules",
-    ),
-    operation(
-        "UpdateImmuRule",
-        "immutable",
-        Method::Put,
-        "/projects/{project_name_or_id}/immutabletagrules/{immutable_rule_id}",
-    ),
-    operation(
-        "DeleteImmuRule",
-        "immutable",
-        Method::Delete,
-        "/projects/{project_name_or_id}/immutabletagrules/{immutable_rule_id}",
-    ),
-    operation(
-        "ListWebhookPoliciesOfProject",
-        "webhook",
-        Method::Get,
-        "/projects/{project_name_or_id}/webhook/policies",
-    ),
-    operation(
-        "CreateWebhookPolicyOfProject",
-        "webhook",
-        Method::Post,
-        "/projects/{project_name_or_id}/webhook/policies",
-    ),
-    operation(
-        "GetWebhookPolicyOfProject",
-        "webhook",
-        Method::Get,
-        "/projects/{project_name_or_id}/webhook/policies/{webhook_policy_id}",
-    ),
-    operation(
-        "UpdateWebhookPolicyOfProject",
-        "webhook",
-        Method::Put,
-        "/projects/{project_name_or_id}/webhook/policies/{webhook_policy_id}",
-    ),
-    operation(
-        "DeleteWebhookPolicyOfProject",
-        "webhook",
-        Method::Delete,
-        "/projects/{project_name_or_id}/webhook/policies/{webhook_policy_id}",
-    ),
-    operation(
-        "ListExecutionsOfWebhookPolicy",
-        "webhook",
-        Method::Get,
-        "/projects/{project_name_or_id}/webhook/policies/{webhook_policy_id}/executions",
-    ),
-    operation(
-        "ListTasksOfWebhookExecution",
-        "webhook",
-        Method::Get,
-        "/projects/{project_name_or_id}/webhook/policies/{webhook_policy_id}/executions/{execution_id}/tasks",
-    ),
-    operation(
-        "GetLogsOfWebhookTask",
-        "webhook",
-        Method::Get,
-        "/projects/{project_name_or_id}/webhook/policies/{webhook_policy_id}/executions/{execution_id}/tasks/{task_id}/log",
-    ),
-    operation("LastTrigger", "webhook", Method::Get, "/projects/{project_name_or_id}/webhook/lasttrigger"),
-    operation("ListWebhookJobs", "webhookjob", Method::Get, "/projects/{project_name_or_id}/webhook/jobs"),
-    operation(
-        "GetSupportedEventTypes",
-        "webhook",
-        Method::Get,
-        "/projects/{project_name_or_id}/webhook/events",
-    ),
-    operation("listUserGroups", "usergroup", Method::Get, "/usergroups"),
-    operation("createUserGroup", "usergroup", Method::Post, "/usergroups"),
-    operation("searchUserGroups", "usergroup", Method::Get, "/usergroups/search"),
-    operation("getUserGroup", "usergroup", Method::Get, "/usergroups/{group_id}"),
-    operation("updateUserGroup", "usergroup", Method::Put, "/usergroups/{group_id}"),
-    operation("deleteUserGroup", "usergroup", Method::Delete, "/usergroups/{group_id}"),
-    operation("getIcon", "icon", Method::Get, "/icons/{digest}"),
-    operation("ListRobot", "robot", Method::Get, "/robots"),
-    operation("CreateRobot", "robot", Method::Post, "/robots"),
-    operation("listQuotas", "quota", Method::Get, "/quotas"),
-    operation("getQuota", "quota", Method::Get, "/quotas/{id}"),
-    operation("updateQuota", "quota", Method::Put, "/quotas/{id}"),
-    operation("GetRobotByID", "robot", Method::Get, "/robots/{robot_id}"),
-    operation("UpdateRobot", "robot", Method::Put, "/robots/{robot_id}"),
-    operation("RefreshSec", "robot", Method::Patch, "/robots/{robot_id}"),
-    operation("DeleteRobot", "robot", Method::Delete, "/robots/{robot_id}"),
-    operation("listReplicationPolicies", "replication", Method::Get, "/replication/policies"),
-    operation("createReplicationPolicy", "replication", Method::Post, "/replication/policies"),
-    operation("getReplicationPolicy", "replication", Method::Get, "/replication/policies/{id}"),
-    operation("deleteReplicationPolicy", "replication", Method::Delete, "/replication/policies/{id}"),
-    operation("updateReplicationPolicy", "replication", Method::Put, "/replication/policies/{id}"),
-    operation("listReplicationExecutions", "replication", Method::Get, "/replication/executions"),
-    operation("startReplication", "replication", Method::Post, "/replication/executions"),
-    operation("getReplicationExecution", "replication", Method::Get, "/replication/executions/{id}"),
-    operation("stopReplication", "replication", Method::Put, "/replication/executions/{id}"),
-    operation("listReplicationTasks", "replication", Method::Get, "/replication/executions/{id}/tasks"),
-    operation(
-        "getReplicationLog",
-        "replication",
-        Method::Get,
-        "/replication/executions/{id}/tasks/{task_id}/log",
-    ),
-    operation("listRegistryProviderTypes", "registry", Method::Get, "/replication/adapters"),
-    operation("listRegistryProviderInfos", "registry", Method::Get, "/replication/adapterinfos"),
-    operation("createRegistry", "registry", Method::Post, "/registries"),
-    operation("listRegistries", "registry", Method::Get, "/registries"),
-    operation("pingRegistry", "registry", Method::Post, "/registries/ping"),
-    operation("getRegistry", "registry", Method::Get, "/registries/{id}"),
-    operation("deleteRegistry", "registry", Method::Delete, "/registries/{id}"),
-    operation("updateRegistry", "registry", Method::Put, "/registries/{id}"),
-    operation("getRegistryInfo", "registry", Method::Get, "/registries/{id}/info"),
-    operation("getLatestScanAllMetrics", "scanAll", Method::Get, "/scans/all/metrics"),
-    operation("getLatestScheduledScanAllMetrics", "scanAll", Method::Get, "/scans/schedule/metrics"),
-    operation("getSystemInfo", "systeminfo", Method::Get, "/systeminfo"),
-    operation("getVolumes", "systeminfo", Method::Get, "/systeminfo/volumes"),
-    operation("getCert", "systeminfo", Method::Get, "/systeminfo/getcert"),
-    operation("pingOIDC", "oidc", Method::Post, "/system/oidc/ping"),
-    operation("getGCHistory", "gc", Method::Get, "/system/gc"),
-    operation("getGC", "gc", Method::Get, "/system/gc/{gc_id}"),
-    operation("stopGC", "gc", Method::Put, "/system/gc/{gc_id}"),
-    operation("getGCLog", "gc", Method::Get, "/system/gc/{gc_id}/log"),
-    operation("getGCSchedule", "gc", Method::Get, "/system/gc/schedule"),
-    operation("createGCSchedule", "gc", Method::Post, "/system/gc/schedule"),
-    operation("updateGCSchedule", "gc", Method::Put, "/system/gc/schedule"),
-    operation("getPurgeHistory", "purge", Method::Get, "/system/purgeaudit"),
-    operation("getPurgeJob", "purge", Method::Get, "/system/purgeaudit/{purge_id}"),
-    operation("stopPurge", "purge", Method::Put, "/system/purgeaudit/{purge_id}"),
-    operation("getPurgeJobLog", "purge", Method::Get, "/system/purgeaudit/{purge_id}/log"),
-    operation("getPurgeSchedule", "purge", Method::Get, "/system/purgeaudit/schedule"),
-    operation("createPurgeSchedule", "purge", Method::Post, "/system/purgeaudit/schedule"),
-    operation("updatePurgeSchedule", "purge", Method::Put, "/system/purgeaudit/schedule"),
-    operation("getSystemCVEAllowlist", "SystemCVEAllowlist", Method::Get, "/system/CVEAllowlist"),
-    operation("putSystemCVEAllowlist", "SystemCVEAllowlist", Method::Put, "/system/CVEAllowlist"),
-    operation("getScanAllSchedule", "scanAll", Method::Get, "/system/scanAll/schedule"),
-    operation("updateScanAllSchedule", "scanAll", Method::Put, "/system/scanAll/schedule"),
-    operation("createScanAllSchedule", "scanAll", Method::Post, "/system/scanAll/schedule"),
-    operation("stopScanAll", "scanAll", Method::Post, "/system/scanAll/stop"),
-    operation("getWorkerPools", "jobservice", Method::Get, "/jobservice/pools"),
-    operation("getWorkers", "jobservice", Method::Get, "/jobservice/pools/{pool_id}/workers"),
-    operation("stopRunningJob", "jobservice", Method::Put, "/jobservice/jobs/{job_id}"),
-    operation("actionGetJobLog", "jobservice", Method::Get, "/jobservice/jobs/{job_id}/log"),
-    operation("listJobQueues", "jobservice", Method::Get, "/jobservice/queues"),
-    operation("actionPendingJobs", "jobservice", Method::Put, "/jobservice/queues/{job_type}"),
-    operation("listSchedules", "schedule", Method::Get, "/schedules"),
-    operation("getSchedulePaused", "schedule", Method::Get, "/schedules/{job_type}/paused"),
-    operation("getPing", "ping", Method::Get, "/ping"),
-    operation("getRentenitionMetadata", "Retention", Method::Get, "/retentions/metadatas"),
-    operation("createRetention", "Retention", Method::Post, "/retentions"),
-    operation("getRetention", "Retention", Method::Get, "/retentions/{id}"),
-    operation("updateRetention", "Retention", Method::Put, "/retentions/{id}"),
-    operation("deleteRetention", "Retention", Method::Delete, "/retentions/{id}"),
-    operation("triggerRetentionExecution", "Retention", Method::Post, "/retentions/{id}/executions"),
-    operation("listRetentionExecutions", "Retention", Method::Get, "/retentions/{id}/executions"),
-    operation("operateRetentionExecution", "Retention", Method::Patch, "/retentions/{id}/executions/{eid}"),
-    operation("listRetentionTasks", "Retention", Method::Get, "/retentions/{id}/executions/{eid}/tasks"),
-    operation(
-        "getRetentionTaskLog",
-        "Retention",
-        Method::Get,
-        "/retentions/{id}/executions/{eid}/tasks/{tid}",
-    ),
-    operation("listScanners", "scanner", Method::Get, "/scanners"),
-    operation("createScanner", "scanner", Method::Post, "/scanners"),
-    operation("pingScanner", "scanner", Method::Post, "/scanners/ping"),
-    operation("getScanner", "scanner", Method::Get, "/scanners/{registration_id}"),
-    operation("updateScanner", "scanner", Method::Put, "/scanners/{registration_id}"),
-    operation("deleteScanner", "scanner", Method::Delete, "/scanners/{registration_id}"),
-    operation("setScannerAsDefault", "scanner", Method::Patch, "/scanners/{registration_id}"),
-    operation("getScannerMetadata", "scanner", Method::Get, "/scanners/{registration_id}/metadata"),
-    operation("listUsers", "user", Method::Get, "/users"),
-    operation("createUser", "user", Method::Post, "/users"),
-    operation("getCurrentUserInfo", "user", Method::Get, "/users/current"),
-    operation("searchUsers", "user", Method::Get, "/users/search"),
-    operation("getUser", "user", Method::Get, "/users/{user_id}"),
-    operation("updateUserProfile", "user", Method::Put, "/users/{user_id}"),
-    operation("deleteUser", "user", Method::Delete, "/users/{user_id}"),
-    operation("setUserSysAdmin", "user", Method::Put, "/users/{user_id}/sysadmin"),
-    operation("updateUserPassword", "user", Method::Put, "/users/{user_id}/password"),
-    operation("getCurrentUserPermissions", "user", Method::Get, "/users/current/permissions"),
-    operation("setCliSecret", "user", Method::Put, "/users/{user_id}/cli_secret"),
-    operation("ListLabels", "label", Method::Get, "/labels"),
-    operation("CreateLabel", "label", Method::Post, "/labels"),
-    operation("GetLabelByID", "label", Method::Get, "/labels/{label_id}"),
-    operation("UpdateLabel", "label", Method::Put, "/labels/{label_id}"),
-    operation("DeleteLabel", "label", Method::Delete, "/labels/{label_id}"),
-    operation("exportScanData", "scan data export", Method::Post, "/export/cve"),
-    operation(
-        "getScanDataExportExecution",
-        "scan data export",
-        Method::Get,
-        "/export/cve/execution/{execution_id}",
-    ),
-    operation("getScanDataExportExecutionList", "scan data export", Method::Get, "/export/cve/executions"),
-    operation("downloadScanData", "scan data export", Method::Get, "/export/cve/download/{execution_id}"),
-    operation("getSecuritySummary", "securityhub", Method::Get, "/security/summary"),
-    operation("ListVulnerabilities", "securityhub", Method::Get, "/security/vul"),
-    operation("getPermissions", "permissions", Method::Get, "/permissions"),
-];
+macro_rules! need {
+    (Nothing) => {
+        Need::Nothing
+    };
+    (Login) => {
+        Need::Login
+    };
+    (own $permission:ident) => {
+        Need::Own($permission::PERMISSION)
+    };
+    (registers $permission:ident) => {
+        Need::Registers($permission::PERMISSION)
+    };
+    (any $($permission:ident)+) => {
+        Need::Any(&[$($permission::PERMISSION),+])
+    };
+    ($permission:ident) => {
+        Need::Permission($permission::PERMISSION)
+    };
+}
+
+operations! {
+    "getHealth" "health" Get "/health" => Nothing;
+    "search" "search" Get "/search" => Nothing;
+    "getStatistic" "statistic" Get "/statistics" => Login;
+    "pingLdap" "Ldap" Post "/ldap/ping" => SystemConfigurationRead;
+    "searchLdapUser" "Ldap" Get "/ldap/users/search" => LdapUserList;
+    "importLdapUser" "Ldap" Post "/ldap/users/import" => LdapUserCreate;
+    "searchLdapGroup" "Ldap" Get "/ldap/groups/search" => LdapUserList;
+    "getInternalconfig" "configure" Get "/internalconfig" => SystemConfigurationRead;
+    "getConfigurations" "configure" Get "/configurations" => SystemConfigurationRead;
+    "updateConfigurations" "configure" Put "/configurations" => SystemConfigurationUpdate;
+    "listProjects" "project" Get "/projects" => Nothing;
+    "headProject" "project" Head "/projects" => Login;
+    "createProject" "project" Post "/projects" => ProjectCreate;
+    "getProject" "project" Get "/projects/{project_name_or_id}" => ProjectRead;
+    "updateProject" "project" Put "/projects/{project_name_or_id}" => ProjectUpdate;
+    "deleteProject" "project" Delete "/projects/{project_name_or_id}" => ProjectDelete;
+    "getProjectDeletable" "project" Get "/projects/{project_name_or_id}/_deletable" => ProjectDelete;
+    "getProjectSummary" "project" Get "/projects/{project_name_or_id}/summary" => ProjectRead;
+    "listProjectMembers" "member" Get "/projects/{project_name_or_id}/members" => MemberList;
+    "createProjectMember" "member" Post "/projects/{project_name_or_id}/members" => MemberCreate;
+    "getProjectMember" "member" Get "/projects/{project_name_or_id}/members/{mid}" => MemberRead;
+    "updateProjectMember" "member" Put "/projects/{project_name_or_id}/members/{mid}" => MemberUpdate;
+    "deleteProjectMember" "member" Delete "/projects/{project_name_or_id}/members/{mid}" => MemberDelete;
+    "listProjectMetadatas" "projectMetadata" Get "/projects/{project_name_or_id}/metadatas/" => MetadataList;
+    "addProjectMetadatas" "projectMetadata" Post "/projects/{project_name_or_id}/metadatas/" => MetadataCreate;
+    "getProjectMetadata" "projectMetadata" Get "/projects/{project_name_or_id}/metadatas/{meta_name}" => MetadataRead;
+    "updateProjectMetadata" "projectMetadata" Put "/projects/{project_name_or_id}/metadatas/{meta_name}" => MetadataUpdate;
+    "deleteProjectMetadata" "projectMetadata" Delete "/projects/{project_name_or_id}/metadatas/{meta_name}" => MetadataDelete;
+    "listAllRepositories" "repository" Get "/repositories" => Nothing;
+    "listRepositories" "repository" Get "/projects/{project_name}/repositories" => RepositoryList;
+    "getRepository" "repository" Get "/projects/{project_name}/repositories/{repository_name}" => RepositoryRead;
+    "updateRepository" "repository" Put "/projects/{project_name}/repositories/{repository_name}" => RepositoryUpdate;
+    "deleteRepository" "repository" Delete "/projects/{project_name}/repositories/{repository_name}" => RepositoryDelete;
+    "listArtifacts" "artifact" Get "/projects/{project_name}/repositories/{repository_name}/artifacts" => ArtifactList;
+    "CopyArtifact" "artifact" Post "/projects/{project_name}/repositories/{repository_name}/artifacts" => ArtifactCreate;
+    "getArtifact" "artifact" Get "/projects/{project_name}/repositories/{repository_name}/artifacts/{reference}" => ArtifactRead;
+    "deleteArtifact" "artifact" Delete "/projects/{project_name}/repositories/{repository_name}/artifacts/{reference}" => ArtifactDelete;
+    "scanArtifact" "scan" Post "/projects/{project_name}/repositories/{repository_name}/artifacts/{reference}/scan" => any ScanCreate SbomCreate;
+    "stopScanArtifact" "scan" Post "/projects/{project_name}/repositories/{repository_name}/artifacts/{reference}/scan/stop" => any ScanStop SbomStop;
+    "getReportLog" "scan" Get "/projects/{project_name}/repositories/{repository_name}/artifacts/{reference}/scan/{report_id}/log" => ScanRead;
+    "createTag" "artifact" Post "/projects/{project_name}/repositories/{repository_name}/artifacts/{reference}/tags" => TagCreate;
+    "listTags" "artifact" Get "/projects/{project_name}/repositories/{repository_name}/artifacts/{reference}/tags" => TagList;
+    "deleteTag" "artifact" Delete "/projects/{project_name}/repositories/{repository_name}/artifacts/{reference}/tags/{tag_name}" => TagDelete;
+    "listAccessories" "artifact" Get "/projects/{project_name}/repositories/{repository_name}/artifacts/{reference}/accessories" => AccessoryList;
+    "getVulnerabilitiesAddition" "artifact" Get "/projects/{project_name}/repositories/{repository_name}/artifacts/{reference}/additions/vulnerabilities" => ArtifactAdditionRead;
+    "getAddition" "artifact" Get "/projects/{project_name}/repositories/{repository_name}/artifacts/{reference}/additions/{addition}" => ArtifactAdditionRead;
+    "addLabel" "artifact" Post "/projects/{project_name}/repositories/{repository_name}/artifacts/{reference}/labels" => ArtifactLabelCreate;
+    "removeLabel" "artifact" Delete "/projects/{project_name}/repositories/{repository_name}/artifacts/{reference}/labels/{label_id}" => ArtifactLabelDelete;
+    "listArtifactsOfProject" "project" Get "/projects/{project_name_or_id}/artifacts" => ProjectArtifactList;
+    "getScannerOfProject" "project" Get "/projects/{project_name_or_id}/scanner" => ScannerRead;
+    "setScannerOfProject" "project" Put "/projects/{project_name_or_id}/scanner" => ScannerCreate;
+    "listScannerCandidatesOfProject" "project" Get "/projects/{project_name_or_id}/scanner/candidates" => ScannerCreate;
+    "listAuditLogs" "auditlog" Get "/audit-logs" => Login;
+    "listAuditLogExts" "auditlog" Get "/auditlog-exts" => Login;
+    "listAuditLogEventTypes" "auditlog" Get "/auditlog-exts/events" => Login;
+    "getLogs" "project" Get "/projects/{project_name}/logs" => LogList;
+    "getLogExts" "project" Get "/projects/{project_name}/auditlog-exts" => LogList;
+    "ListProviders" "preheat" Get "/p2p/preheat/providers" => PreheatInstanceList;
+    "PingInstances" "preheat" Post "/p2p/preheat/instances/ping" => PreheatInstanceRead;
+    "ListInstances" "preheat" Get "/p2p/preheat/instances" => PreheatInstanceList;
+    "CreateInstance" "preheat" Post "/p2p/preheat/instances" => PreheatInstanceCreate;
+    "GetInstance" "preheat" Get "/p2p/preheat/instances/{preheat_instance_name}" => PreheatInstanceRead;
+    "DeleteInstance" "preheat" Delete "/p2p/preheat/instances/{preheat_instance_name}" => PreheatInstanceDelete;
+    "UpdateInstance" "preheat" Put "/p2p/preheat/instances/{preheat_instance_name}" => PreheatInstanceUpdate;
+    "CreatePolicy" "preheat" Post "/projects/{project_name}/preheat/policies" => PreheatPolicyCreate;
+    "ListPolicies" "preheat" Get "/projects/{project_name}/preheat/policies" => PreheatPolicyList;
+    "GetPolicy" "preheat" Get "/projects/{project_name}/preheat/policies/{preheat_policy_name}" => PreheatPolicyRead;
+    "UpdatePolicy" "preheat" Put "/projects/{project_name}/preheat/policies/{preheat_policy_name}" => PreheatPolicyUpdate;
+    "ManualPreheat" "preheat" Post "/projects/{project_name}/preheat/policies/{preheat_policy_name}" => PreheatPolicyUpdate;
+    "DeletePolicy" "preheat" Delete "/projects/{project_name}/preheat/policies/{preheat_policy_name}" => PreheatPolicyDelete;
+    "ListExecutions" "preheat" Get "/projects/{project_name}/preheat/policies/{preheat_policy_name}/executions" => PreheatPolicyRead;
+    "GetExecution" "preheat" Get "/projects/{project_name}/preheat/policies/{preheat_policy_name}/executions/{execution_id}" => PreheatPolicyRead;
+    "StopExecution" "preheat" Patch "/projects/{project_name}/preheat/policies/{preheat_policy_name}/executions/{execution_id}" => PreheatPolicyUpdate;
+    "ListTasks" "preheat" Get "/projects/{project_name}/preheat/policies/{preheat_policy_name}/executions/{execution_id}/tasks" => PreheatPolicyRead;
+    "GetPreheatLog" "preheat" Get "/projects/{project_name}/preheat/policies/{preheat_policy_name}/executions/{execution_id}/tasks/{task_id}/logs" => PreheatPolicyRead;
+    "ListProvidersUnderProject" "preheat" Get "/projects/{project_name}/preheat/providers" => PreheatPolicyRead;
+    "ListImmuRules" "immutable" Get "/projects/{project_name_or_id}/immutabletagrules" => ImmutableTagList;
+    "CreateImmuRule" "immutable" Post "/projects/{project_name_or_id}/immutabletagrules" => ImmutableTagCreate;
+    "UpdateImmuRule" "immutable" Put "/projects/{project_name_or_id}/immutabletagrules/{immutable_rule_id}" => ImmutableTagUpdate;
+    "DeleteImmuRule" "immutable" Delete "/projects/{project_name_or_id}/immutabletagrules/{immutable_rule_id}" => ImmutableTagDelete;
+    "ListWebhookPoliciesOfProject" "webhook" Get "/projects/{project_name_or_id}/webhook/policies" => NotificationPolicyList;
+    "CreateWebhookPolicyOfProject" "webhook" Post "/projects/{project_name_or_id}/webhook/policies" => NotificationPolicyCreate;
+    "GetWebhookPolicyOfProject" "webhook" Get "/projects/{project_name_or_id}/webhook/policies/{webhook_policy_id}" => NotificationPolicyRead;
+    "UpdateWebhookPolicyOfProject" "webhook" Put "/projects/{project_name_or_id}/webhook/policies/{webhook_policy_id}" => NotificationPolicyUpdate;
+    "DeleteWebhookPolicyOfProject" "webhook" Delete "/projects/{project_name_or_id}/webhook/policies/{webhook_policy_id}" => NotificationPolicyDelete;
+    "ListExecutionsOfWebhookPolicy" "webhook" Get "/projects/{project_name_or_id}/webhook/policies/{webhook_policy_id}/executions" => NotificationPolicyRead;
+    "ListTasksOfWebhookExecution" "webhook" Get "/projects/{project_name_or_id}/webhook/policies/{webhook_policy_id}/executions/{execution_id}/tasks" => NotificationPolicyRead;
+    "GetLogsOfWebhookTask" "webhook" Get "/projects/{project_name_or_id}/webhook/policies/{webhook_policy_id}/executions/{execution_id}/tasks/{task_id}/log" => NotificationPolicyRead;
+    "LastTrigger" "webhook" Get "/projects/{project_name_or_id}/webhook/lasttrigger" => NotificationPolicyRead;
+    "ListWebhookJobs" "webhookjob" Get "/projects/{project_name_or_id}/webhook/jobs" => NotificationPolicyList;
+    "GetSupportedEventTypes" "webhook" Get "/projects/{project_name_or_id}/webhook/events" => NotificationPolicyRead;
+    "listUserGroups" "usergroup" Get "/usergroups" => UserGroupList;
+    "createUserGroup" "usergroup" Post "/usergroups" => UserGroupCreate;
+    "searchUserGroups" "usergroup" Get "/usergroups/search" => Login;
+    "getUserGroup" "usergroup" Get "/usergroups/{group_id}" => UserGroupRead;
+    "updateUserGroup" "usergroup" Put "/usergroups/{group_id}" => UserGroupUpdate;
+    "deleteUserGroup" "usergroup" Delete "/usergroups/{group_id}" => UserGroupDelete;
+    "getIcon" "icon" Get "/icons/{digest}" => Nothing;
+    "ListRobot" "robot" Get "/robots" => any SystemRobotList RobotList;
+    "CreateRobot" "robot" Post "/robots" => any SystemRobotCreate RobotCreate;
+    "listQuotas" "quota" Get "/quotas" => QuotaList;
+    "getQuota" "quota" Get "/quotas/{id}" => SystemQuotaRead;
+    "updateQuota" "quota" Put "/quotas/{id}" => QuotaUpdate;
+    "GetRobotByID" "robot" Get "/robots/{robot_id}" => any SystemRobotRead RobotRead;
+    "UpdateRobot" "robot" Put "/robots/{robot_id}" => any SystemRobotCreate RobotUpdate;
+    "RefreshSec" "robot" Patch "/robots/{robot_id}" => any SystemRobotCreate RobotUpdate;
+    "DeleteRobot" "robot" Delete "/robots/{robot_id}" => any SystemRobotDelete RobotDelete;
+    "listReplicationPolicies" "replication" Get "/replication/policies" => ReplicationPolicyList;
+    "createReplicationPolicy" "replication" Post "/replication/policies" => ReplicationPolicyCreate;
+    "getReplicationPolicy" "replication" Get "/replication/policies/{id}" => ReplicationPolicyRead;
+    "deleteReplicationPolicy" "replication" Delete "/replication/policies/{id}" => ReplicationPolicyDelete;
+    "updateReplicationPolicy" "replication" Put "/replication/policies/{id}" => ReplicationPolicyUpdate;
+    "listReplicationExecutions" "replication" Get "/replication/executions" => ReplicationList;
+    "startReplication" "replication" Post "/replication/executions" => ReplicationCreate;
+    "getReplicationExecution" "replication" Get "/replication/executions/{id}" => ReplicationRead;
+    "stopReplication" "replication" Put "/replication/executions/{id}" => ReplicationCreate;
+    "listReplicationTasks" "replication" Get "/replication/executions/{id}/tasks" => ReplicationList;
+    "getReplicationLog" "replication" Get "/replication/executions/{id}/tasks/{task_id}/log" => ReplicationRead;
+    "listRegistryProviderTypes" "registry" Get "/replication/adapters" => ReplicationAdapterList;
+    "listRegistryProviderInfos" "registry" Get "/replication/adapterinfos" => ReplicationAdapterList;
+    "createRegistry" "registry" Post "/registries" => RegistryCreate;
+    "listRegistries" "registry" Get "/registries" => RegistryList;
+    "pingRegistry" "registry" Post "/registries/ping" => RegistryRead;
+    "getRegistry" "registry" Get "/registries/{id}" => RegistryRead;
+    "deleteRegistry" "registry" Delete "/registries/{id}" => RegistryDelete;
+    "updateRegistry" "registry" Put "/registries/{id}" => RegistryUpdate;
+    "getRegistryInfo" "registry" Get "/registries/{id}/info" => RegistryRead;
+    "getLatestScanAllMetrics" "scanAll" Get "/scans/all/metrics" => ScanAllRead;
+    "getLatestScheduledScanAllMetrics" "scanAll" Get "/scans/schedule/metrics" => ScanAllRead;
+    "getSystemInfo" "systeminfo" Get "/systeminfo" => Nothing;
+    "getVolumes" "systeminfo" Get "/systeminfo/volumes" => SystemVolumesRead;
+    "getCert" "systeminfo" Get "/systeminfo/getcert" => Nothing;
+    "pingOIDC" "oidc" Post "/system/oidc/ping" => SystemConfigurationUpdate;
+    "getGCHistory" "gc" Get "/system/gc" => GarbageCollectionList;
+    "getGC" "gc" Get "/system/gc/{gc_id}" => GarbageCollectionRead;
+    "stopGC" "gc" Put "/system/gc/{gc_id}" => GarbageCollectionStop;
+    "getGCLog" "gc" Get "/system/gc/{gc_id}/log" => GarbageCollectionRead;
+    "getGCSchedule" "gc" Get "/system/gc/schedule" => GarbageCollectionRead;
+    "createGCSchedule" "gc" Post "/system/gc/schedule" => GarbageCollectionCreate;
+    "updateGCSchedule" "gc" Put "/system/gc/schedule" => GarbageCollectionUpdate;
+    "getPurgeHistory" "purge" Get "/system/purgeaudit" => PurgeAuditList;
+    "getPurgeJob" "purge" Get "/system/purgeaudit/{purge_id}" => PurgeAuditRead;
+    "stopPurge" "purge" Put "/system/purgeaudit/{purge_id}" => PurgeAuditStop;
+    "getPurgeJobLog" "purge" Get "/system/purgeaudit/{purge_id}/log" => PurgeAuditRead;
+    "getPurgeSchedule" "purge" Get "/system/purgeaudit/schedule" => PurgeAuditRead;
+    "createPurgeSchedule" "purge" Post "/system/purgeaudit/schedule" => PurgeAuditCreate;
+    "updatePurgeSchedule" "purge" Put "/system/purgeaudit/schedule" => PurgeAuditUpdate;
+    "getSystemCVEAllowlist" "SystemCVEAllowlist" Get "/system/CVEAllowlist" => Login;
+    "putSystemCVEAllowlist" "SystemCVEAllowlist" Put "/system/CVEAllowlist" => SystemConfigurationUpdate;
+    "getScanAllSchedule" "scanAll" Get "/system/scanAll/schedule" => ScanAllRead;
+    "updateScanAllSchedule" "scanAll" Put "/system/scanAll/schedule" => ScanAllUpdate;
+    "createScanAllSchedule" "scanAll" Post "/system/scanAll/schedule" => ScanAllCreate;
+    "stopScanAll" "scanAll" Post "/system/scanAll/stop" => ScanAllStop;
+    "getWorkerPools" "jobservice" Get "/jobservice/pools" => JobserviceMonitorList;
+    "getWorkers" "jobservice" Get "/jobservice/pools/{pool_id}/workers" => JobserviceMonitorList;
+    "stopRunningJob" "jobservice" Put "/jobservice/jobs/{job_id}" => JobserviceMonitorStop;
+    "actionGetJobLog" "jobservice" Get "/jobservice/jobs/{job_id}/log" => JobserviceMonitorRead;
+    "listJobQueues" "jobservice" Get "/jobservice/queues" => JobserviceMonitorList;
+    "actionPendingJobs" "jobservice" Put "/jobservice/queues/{job_type}" => JobserviceMonitorStop;
+    "listSchedules" "schedule" Get "/schedules" => JobserviceMonitorList;
+    "getSchedulePaused" "schedule" Get "/schedules/{job_type}/paused" => Login;
+    "getPing" "ping" Get "/ping" => Nothing;
+    "getRentenitionMetadata" "Retention" Get "/retentions/metadatas" => Login;
+    "createRetention" "Retention" Post "/retentions" => any TagRetentionCreate;
+    "getRetention" "Retention" Get "/retentions/{id}" => any TagRetentionRead;
+    "updateRetention" "Retention" Put "/retentions/{id}" => any TagRetentionUpdate;
+    "deleteRetention" "Retention" Delete "/retentions/{id}" => any TagRetentionDelete;
+    "triggerRetentionExecution" "Retention" Post "/retentions/{id}/executions" => any TagRetentionUpdate;
+    "listRetentionExecutions" "Retention" Get "/retentions/{id}/executions" => any TagRetentionList;
+    "operateRetentionExecution" "Retention" Patch "/retentions/{id}/executions/{eid}" => any TagRetentionUpdate;
+    "listRetentionTasks" "Retention" Get "/retentions/{id}/executions/{eid}/tasks" => any TagRetentionList;
+    "getRetentionTaskLog" "Retention" Get "/retentions/{id}/executions/{eid}/tasks/{tid}" => any TagRetentionRead;
+    "listScanners" "scanner" Get "/scanners" => ScannerList;
+    "createScanner" "scanner" Post "/scanners" => SystemScannerCreate;
+    "pingScanner" "scanner" Post "/scanners/ping" => SystemScannerRead;
+    "getScanner" "scanner" Get "/scanners/{registration_id}" => SystemScannerRead;
+    "updateScanner" "scanner" Put "/scanners/{registration_id}" => ScannerUpdate;
+    "deleteScanner" "scanner" Delete "/scanners/{registration_id}" => ScannerDelete;
+    "setScannerAsDefault" "scanner" Patch "/scanners/{registration_id}" => ScannerUpdate;
+    "getScannerMetadata" "scanner" Get "/scanners/{registration_id}/metadata" => SystemScannerRead;
+    "listUsers" "user" Get "/users" => UserList;
+    "createUser" "user" Post "/users" => registers UserCreate;
+    "getCurrentUserInfo" "user" Get "/users/current" => Login;
+    "searchUsers" "user" Get "/users/search" => Login;
+    "getUser" "user" Get "/users/{user_id}" => own UserRead;
+    "updateUserProfile" "user" Put "/users/{user_id}" => own UserUpdate;
+    "deleteUser" "user" Delete "/users/{user_id}" => UserDelete;
+    "setUserSysAdmin" "user" Put "/users/{user_id}/sysadmin" => UserUpdate;
+    "updateUserPassword" "user" Put "/users/{user_id}/password" => own UserUpdate;
+    "getCurrentUserPermissions" "user" Get "/users/current/permissions" => Login;
+    "setCliSecret" "user" Put "/users/{user_id}/cli_secret" => own UserUpdate;
+    "ListLabels" "label" Get "/labels" => any LabelList;
+    "CreateLabel" "label" Post "/labels" => any SystemLabelCreate LabelCreate;
+    "GetLabelByID" "label" Get "/labels/{label_id}" => any SystemLabelRead LabelRead;
+    "UpdateLabel" "label" Put "/labels/{label_id}" => any SystemLabelUpdate LabelUpdate;
+    "DeleteLabel" "label" Delete "/labels/{label_id}" => any SystemLabelDelete LabelDelete;
+    "exportScanData" "scan data export" Post "/export/cve" => any ExportCveCreate;
+    "getScanDataExportExecution" "scan data export" Get "/export/cve/execution/{execution_id}" => Login;
+    "getScanDataExportExecutionList" "scan data export" Get "/export/cve/executions" => Login;
+    "downloadScanData" "scan data export" Get "/export/cve/download/{execution_id}" => Login;
+    "getSecuritySummary" "securityhub" Get "/security/summary" => SecurityHubRead;
+    "ListVulnerabilities" "securityhub" Get "/security/vul" => SecurityHubList;
+    "getPermissions" "permissions" Get "/permissions" => Login;
+}

@@ -9,7 +9,10 @@ use sqlx::{AssertSqlSafe, SqlSafeStr};
 use super::dialect::Dialect;
 
 /// Every migration there ever was, in order. One that was released is never changed: its checksum is in the databases.
-const MIGRATIONS: &[(i64, &str, &str)] = &[(1, "content", include_str!("migrations/0001_content.sql"))];
+const MIGRATIONS: &[(i64, &str, &str)] = &[
+    (1, "content", include_str!("migrations/0001_content.sql")),
+    (2, "people", include_str!("migrations/0002_people.sql")),
+];
 
 fn migrator(dialect: Dialect) -> Migrator {
     let rendered = |(version, name, text): &(i64, &'static str, &str)| {

@@ -127,6 +127,7 @@ macro_rules! bind {
         for value in $values {
             query = match value {
                 $crate::sql::statement::Value::Int(value) => query.bind(value),
+                $crate::sql::statement::Value::OptionalInt(value) => query.bind(value),
                 $crate::sql::statement::Value::Text(value) => query.bind(value),
                 $crate::sql::statement::Value::OptionalText(value) => query.bind(value),
                 $crate::sql::statement::Value::Bytes(value) => query.bind(value),

@@ -41,6 +41,7 @@ pub(super) use sql;
 #[derive(Clone, Debug)]
 pub(super) enum Value {
     Int(i64),
+    OptionalInt(Option<i64>),
     Text(String),
     OptionalText(Option<String>),
     Bytes(Vec<u8>),
@@ -55,6 +56,12 @@ impl From<i64> for Value {
 impl From<u32> for Value {
     fn from(value: u32) -> Self {
         Self::Int(value.into())
+    }
+}
+
+impl From<Option<i64>> for Value {
+    fn from(value: Option<i64>) -> Self {
+        Self::OptionalInt(value)
     }
 }
 

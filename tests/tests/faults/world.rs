@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use harbor_core::access::permission::{
-    ArtifactDelete, GarbageCollect, ProjectCreate, ProjectDelete, ProjectRead, RepositoryPull,
+    ArtifactDelete, GarbageCollectionCreate, ProjectCreate, ProjectDelete, ProjectRead, RepositoryPull,
     RepositoryPush, TagDelete,
 };
 use harbor_core::access::{Action, Actor, AllowAll, Authorized, InRepository};
@@ -172,7 +172,7 @@ impl World {
     }
 
     pub(crate) async fn collect(&self, harbor: &Harbor) -> Result<GcReport> {
-        let proof = harbor.authorize::<GarbageCollect>(&Actor::user("pusher"), ()).await?;
+        let proof = harbor.authorize::<GarbageCollectionCreate>(&Actor::user("pusher"), ()).await?;
         harbor.collect_garbage(proof).await
     }
 

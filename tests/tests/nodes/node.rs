@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use harbor_core::access::permission::{
-    ArtifactDelete, GarbageCollect, RepositoryPull, RepositoryPush, TagDelete,
+    ArtifactDelete, GarbageCollectionCreate, RepositoryPull, RepositoryPush, TagDelete,
 };
 use harbor_core::access::{Action, Actor, AllowAll, Authorized, InRepository};
 use harbor_core::blob::UploadId;
@@ -213,6 +213,6 @@ pub(crate) async fn delete_manifest(harbor: &Harbor, name: &str, digest: &Digest
 }
 
 pub(crate) async fn collect(harbor: &Harbor) -> Result<GcReport> {
-    let proof = harbor.authorize::<GarbageCollect>(&Actor::user("pusher"), ()).await?;
+    let proof = harbor.authorize::<GarbageCollectionCreate>(&Actor::user("pusher"), ()).await?;
     harbor.collect_garbage(proof).await
 }

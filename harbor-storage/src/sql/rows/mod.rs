@@ -3,17 +3,25 @@
 mod audit;
 mod blob;
 mod event;
+mod group;
 mod manifest;
+mod member;
+mod personal_token;
 mod project;
 mod publish;
 mod repository;
 mod review;
+mod revision;
+mod robot;
+mod role;
+mod session;
 mod setting;
 mod tag;
 mod upload;
+mod user;
 
 use async_trait::async_trait;
-use harbor_core::StoreError;
+use harbor_core::{StoreError, StoreErrorKind, Timestamp};
 use harbor_core::meta::{Publish, Published, Transaction};
 use harbor_core::oci::Digest;
 
@@ -109,4 +117,27 @@ fn entries<T: std::str::FromStr<Err: std::error::Error + Send + Sync + 'static>>
         entries.extend(row.entries()?);
     }
     Ok(entries)
+}
+
+/// A list as JSON, to be stored in a column of text.
+fn json_of<T: serde::Serialize>(value: &T) -> Result<String, StoreError> {
+    serde_json::to_string(value).map_err(|error| {
+        StoreError::new(StoreErrorKind::Other, "a value cannot be stored").with_source(error)
+    })
+}
+
+/// What a column of text holds as JSON.
+fn of_json<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, StoreError> {
+    serde_json::from_str(text).map_err(|error| {
+        StoreError::new(StoreErrorKind::Corrupt, "JSON was stored that does not read").with_source(error)
+    })
+}
+
+/// A time that may never come, as the databases keep it: 0 is never.
+fn at_or_never(at: Option<Timestamp>) -> i64 {
+    at.map_or(0, Timestamp::micros)
+}
+
+fn never_or_at(micros: i64) -> Option<Timestamp> {
+    (micros != 0).then(|| Timestamp::from_micros(micros))
 }

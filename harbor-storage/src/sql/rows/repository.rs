@@ -50,6 +50,11 @@ impl RepositoryRows for Rows {
         };
         super::entries(&rows)
     }
+
+    async fn repository_count(&mut self, project: ProjectId) -> Result<u64, StoreError> {
+        let count = sql!("SELECT COUNT(*) FROM repositories WHERE project_id = ?");
+        first(self.session.fetch(count, values![project.get()]).await?).map_or(Ok(0), |row| row.count(0))
+    }
 }
 
 #[async_trait]

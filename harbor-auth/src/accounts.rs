@@ -1,0 +1,260 @@
+//! `Accounts`: everybody whom this registry knows, as one value.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use harbor_core::access::Secret;
+use harbor_core::meta::revision::ACCESS;
+use harbor_core::meta::{MetadataStore, ProjectId, Robot, User, UserId};
+use harbor_core::oci::ProjectName;
+use harbor_core::{Clock, StoreError, StoreErrorKind, Timestamp};
+
+use crate::directory::Directory;
+use crate::keyring::KeyRing;
+use crate::password::{self, Passwords};
+use crate::throttle::Throttle;
+use crate::verified::Verified;
+use crate::verify::Verifier;
+
+/// The name of the first administrator.
+const ADMINISTRATOR: &str = "admin";
+
+/// The setting in which releases before there were users kept the administrator's password.
+const EARLIER: &str = "administrator.password";
+
+/// How accounts behave.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct AccountOptions {
+    /// The administrator's password from now on. Without it, the one that is stored holds; where there is none, one is made.
+    pub admin_password: Option<Secret>,
+    /// What the names of robots begin with. Default: `robot$`, as Harbor has it.
+    pub robot_prefix: String,
+    /// How long a token of the token service works. Default: 30 minutes.
+    pub token_life: Duration,
+    /// Whether everybody who has logged in may make projects. Default: yes, as with Harbor.
+    pub everybody_makes_projects: bool,
+    /// Whether people may make accounts for themselves. Default: no.
+    pub self_registration: bool,
+}
+
+impl Default for AccountOptions {
+    fn default() -> Self {
+        Self {
+            admin_password: None,
+            robot_prefix: "robot$".to_owned(),
+            token_life: Duration::from_secs(30 * 60),
+            everybody_makes_projects: true,
+            self_registration: false,
+        }
+    }
+}
+
+/// Users, groups, members, roles, robots, tokens: who somebody is
+/// ([`Authenticator`](harbor_core::access::Authenticator)), what they may do
+/// ([`Authorizer`](harbor_core::access::Authorizer)), and the use cases that change it. Cheap to clone.
+#[derive(Clone)]
+pub struct Accounts {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    metadata: Arc<dyn MetadataStore>,
+    options: AccountOptions,
+    clock: Clock,
+    directory: Directory,
+    verifier: Verifier,
+    throttle: Throttle,
+    keys: KeyRing,
+    verified: Verified,
+}
+
+impl Accounts {
+    /// Opens the accounts of a registry, and makes the first administrator where there is none. A password that was made for
+    /// it is returned, for the caller to show once.
+    ///
+    /// # Errors
+    /// As the store fails.
+    pub async fn bootstrap(
+        metadata: Arc<dyn MetadataStore>,
+        options: AccountOptions,
+        clock: Clock,
+    ) -> Result<(Self, Option<Secret>), StoreError> {
+        let passwords = Passwords::default();
+        let given = options.admin_password.as_ref();
+        let made = Founding { store: metadata.as_ref(), passwords: &passwords, now: clock.now() };
+        let made = made.ensure(given).await?;
+        let keys = KeyRing::load(metadata.as_ref(), clock.now()).await?;
+        let inner = Inner {
+            directory: Directory::new(Arc::clone(&metadata)),
+            verifier: Verifier::new(passwords).await?,
+            throttle: Throttle::new(clock.clone()),
+            verified: Verified::default(),
+            metadata,
+            options,
+            clock,
+            keys,
+        };
+        Ok((Self { inner: Arc::new(inner) }, made))
+    }
+
+    /// The options that these were opened with.
+    #[must_use]
+    pub fn options(&self) -> &AccountOptions {
+        &self.inner.options
+    }
+
+    pub(crate) fn directory(&self) -> &Directory {
+        &self.inner.directory
+    }
+
+    pub(crate) fn metadata(&self) -> &dyn MetadataStore {
+        self.inner.metadata.as_ref()
+    }
+
+    pub(crate) fn verifier(&self) -> &Verifier {
+        &self.inner.verifier
+    }
+
+    pub(crate) fn throttle(&self) -> &Throttle {
+        &self.inner.throttle
+    }
+
+    pub(crate) fn keys(&self) -> &KeyRing {
+        &self.inner.keys
+    }
+
+    pub(crate) fn verified(&self) -> &Verified {
+        &self.inner.verified
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.inner.clock.now()
+    }
+
+    /// Whether a robot may log in at the moment.
+    pub(crate) fn is_live(&self, robot: &Robot) -> bool {
+        !robot.disabled && robot.expires_at.is_none_or(|end| self.now() < end)
+    }
+
+    pub(crate) async fn everybody_makes_projects(&self) -> Result<bool, StoreError> {
+        Ok(self.inner.options.everybody_makes_projects)
+    }
+
+    /// The full name of a robot, as it logs in.
+    ///
+    /// # Errors
+    /// As the store fails.
+    pub async fn robot_name(&self, robot: &Robot) -> Result<String, StoreError> {
+        let prefix = &self.inner.options.robot_prefix;
+        let Some(project) = robot.project else { return Ok(format!("{prefix}{}", robot.name)) };
+        match self.directory().read().await?.project_of(project).await? {
+            Some(project) => Ok(format!("{prefix}{}+{}", project.name, robot.name)),
+            None => Err(StoreError::new(StoreErrorKind::NotFound, "the project of a robot is gone")),
+        }
+    }
+
+    /// The project and the name that the full name of a robot stands for, where it is one.
+    pub(crate) async fn robot_of(
+        &self,
+        full: &str,
+    ) -> Result<Option<(Option<ProjectId>, String)>, StoreError> {
+        let Some(name) = full.strip_prefix(self.inner.options.robot_prefix.as_str()) else { return Ok(None) };
+        let Some((project, name)) = name.split_once('+') else { return Ok(Some((None, name.to_owned()))) };
+        let Ok(project) = project.parse::<ProjectName>() else { return Ok(None) };
+        let project = self.directory().read().await?.project(&project).await?;
+        Ok(project.map(|project| (Some(project.id), name.to_owned())))
+    }
+}
+
+impl fmt::Debug for Accounts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Accounts").field("options", &self.inner.options).finish_non_exhaustive()
+    }
+}
+
+/// The making of the first administrator.
+struct Founding<'a> {
+    store: &'a dyn MetadataStore,
+    passwords: &'a Passwords,
+    now: Timestamp,
+}
+
+impl Founding<'_> {
+    /// How often it is tried when other nodes start at the same moment.
+    const TRIES: u32 = 5;
+
+    /// Yields the password that was made, if one was.
+    async fn ensure(&self, given: Option<&Secret>) -> Result<Option<Secret>, StoreError> {
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            match self.attempt(given).await {
+                // Another node was quicker: its administrator is there now.
+                Err(error) if error.kind() == StoreErrorKind::Conflict && tries < Self::TRIES => {}
+                outcome => return outcome,
+            }
+        }
+    }
+
+    async fn attempt(&self, given: Option<&Secret>) -> Result<Option<Secret>, StoreError> {
+        match self.store.read().await?.user_named(ADMINISTRATOR).await? {
+            Some(user) => self.renew(user, given).await.map(|()| None),
+            None => self.found(given).await,
+        }
+    }
+
+    async fn found(&self, given: Option<&Secret>) -> Result<Option<Secret>, StoreError> {
+        let earlier = self.store.read().await?.setting(EARLIER).await?;
+        let (hash, made) = match (given, earlier) {
+            (Some(given), Some(hash)) if self.passwords.verify(given, &hash).await? => (hash, None),
+            (Some(given), _) => (self.passwords.hash(given).await?, None),
+            (None, Some(hash)) => (hash, None),
+            (None, None) => {
+                let made = password::make()?;
+                (self.passwords.hash(&made).await?, Some(made))
+            }
+        };
+        let user = User {
+            id: UserId::new(0),
+            name: ADMINISTRATOR.to_owned(),
+            email: None,
+            real_name: "system admin".to_owned(),
+            comment: String::new(),
+            administrator: true,
+            password: Some(Secret::new(hash)),
+            second_factor: None,
+            epoch: 0,
+            created_at: self.now,
+            updated_at: self.now,
+        };
+        let mut rows = self.store.begin().await?;
+        rows.user_insert(&user).await?;
+        rows.revision_count(ACCESS).await?;
+        rows.commit().await?;
+        Ok(made)
+    }
+
+    /// The password that was given holds from now on; one that held already ends nobody's sessions.
+    async fn renew(&self, user: User, given: Option<&Secret>) -> Result<(), StoreError> {
+        let Some(given) = given else { return Ok(()) };
+        if let Some(hash) = &user.password
+            && self.passwords.verify(given, hash.expose()).await?
+        {
+            return Ok(());
+        }
+        let hash = self.passwords.hash(given).await?;
+        let mut rows = self.store.begin().await?;
+        let Some(user) = rows.user_lock(user.id).await? else { return Ok(()) };
+        let user = User {
+            password: Some(Secret::new(hash)),
+            epoch: user.epoch + 1,
+            updated_at: self.now,
+            ..user
+        };
+        rows.user_save(&user).await?;
+        rows.revision_count(ACCESS).await?;
+        rows.commit().await
+    }
+}

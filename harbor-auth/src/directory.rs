@@ -1,0 +1,241 @@
+//! What is remembered of who there is: users with their memberships, robots, roles, personal access tokens.
+//!
+//! It is asked on every request. On an exclusive store what was read stays true until [`Directory::forget`]; on a shared one
+//! the revision of access is read each time, and when it has moved on everything is read anew.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::hash::Hash;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use harbor_core::StoreError;
+use harbor_core::access::Permission;
+use harbor_core::meta::revision::ACCESS;
+use harbor_core::meta::{
+    Membership, MetadataStore, PersonalToken, ProjectId, Reads, Robot, RobotId, RoleId, Sharing, User, UserId,
+};
+use quick_cache::sync::Cache;
+
+use crate::grants::Grants;
+use crate::roles::RoleTable;
+
+/// How many of each kind are remembered.
+const KEPT: usize = 4096;
+
+/// A user, and what it is in projects.
+#[derive(Debug)]
+pub(crate) struct KnownUser {
+    pub(crate) user: User,
+    memberships: HashMap<ProjectId, Vec<Membership>>,
+}
+
+impl KnownUser {
+    /// What the user is in a project.
+    pub(crate) fn memberships(&self, project: ProjectId) -> &[Membership] {
+        self.memberships.get(&project).map_or(&[], Vec::as_slice)
+    }
+
+    /// The projects that the user is a member of.
+    pub(crate) fn projects(&self) -> impl Iterator<Item = (ProjectId, &[Membership])> {
+        self.memberships.iter().map(|(project, memberships)| (*project, memberships.as_slice()))
+    }
+}
+
+/// A robot, and what it may do.
+#[derive(Debug)]
+pub(crate) struct KnownRobot {
+    pub(crate) robot: Robot,
+    pub(crate) grants: Grants,
+}
+
+/// What was read, under one count of changes.
+struct Memory {
+    /// Counted up whenever everything is forgotten: what was read before is not kept after.
+    generation: u64,
+    /// The revision that a shared store had when this began.
+    revision: i64,
+    roles: Option<Arc<RoleTable>>,
+}
+
+/// See the [module](self).
+pub(crate) struct Directory {
+    metadata: Arc<dyn MetadataStore>,
+    memory: RwLock<Memory>,
+    users: Cache<UserId, Arc<KnownUser>>,
+    names: Cache<Box<str>, UserId>,
+    robots: Cache<RobotId, Arc<KnownRobot>>,
+    robot_names: Cache<(Option<ProjectId>, Box<str>), RobotId>,
+    tokens: Cache<Box<str>, Arc<PersonalToken>>,
+}
+
+impl Directory {
+    pub(crate) fn new(metadata: Arc<dyn MetadataStore>) -> Self {
+        Self {
+            metadata,
+            memory: RwLock::new(Memory { generation: 0, revision: 0, roles: None }),
+            users: Cache::new(KEPT),
+            names: Cache::new(KEPT),
+            robots: Cache::new(KEPT),
+            robot_names: Cache::new(KEPT),
+            tokens: Cache::new(KEPT),
+        }
+    }
+
+    /// Forgets everything.
+    pub(crate) fn forget(&self) {
+        let mut memory = self.memory.write().unwrap_or_else(PoisonError::into_inner);
+        self.clear(&mut memory);
+    }
+
+    fn clear(&self, memory: &mut Memory) {
+        memory.generation += 1;
+        memory.roles = None;
+        self.users.clear();
+        self.names.clear();
+        self.robots.clear();
+        self.robot_names.clear();
+        self.tokens.clear();
+    }
+
+    pub(crate) async fn read(&self) -> Result<Box<dyn Reads>, StoreError> {
+        self.metadata.read().await
+    }
+
+    /// To be called first: makes sure that what is remembered is true, and yields the count of changes for [`Self::keep`].
+    async fn fresh(&self) -> Result<u64, StoreError> {
+        if self.metadata.sharing() == Sharing::Exclusive {
+            return Ok(self.memory.read().unwrap_or_else(PoisonError::into_inner).generation);
+        }
+        let revision = self.read().await?.revision(ACCESS).await?;
+        {
+            let memory = self.memory.read().unwrap_or_else(PoisonError::into_inner);
+            // A request that read the revision before another one did is not overtaken by what that one remembers.
+            if memory.revision >= revision {
+                return Ok(memory.generation);
+            }
+        }
+        let mut memory = self.memory.write().unwrap_or_else(PoisonError::into_inner);
+        if memory.revision < revision {
+            memory.revision = revision;
+            self.clear(&mut memory);
+        }
+        Ok(memory.generation)
+    }
+
+    /// Keeps what was read, unless something changed since `before`.
+    fn keep<K: Hash + Eq, V: Clone>(&self, before: u64, cache: &Cache<K, V>, key: K, value: V) {
+        let memory = self.memory.read().unwrap_or_else(PoisonError::into_inner);
+        if memory.generation == before {
+            cache.insert(key, value);
+        }
+    }
+
+    /// The user of that key.
+    pub(crate) async fn user(&self, id: UserId) -> Result<Option<Arc<KnownUser>>, StoreError> {
+        let before = self.fresh().await?;
+        if let Some(known) = self.users.get(&id) {
+            return Ok(Some(known));
+        }
+        let user = self.read().await?.user(id).await?;
+        self.learn(before, user).await
+    }
+
+    /// The user of that name.
+    pub(crate) async fn user_named(&self, name: &str) -> Result<Option<Arc<KnownUser>>, StoreError> {
+        let before = self.fresh().await?;
+        if let Some(known) = self.names.get(name).and_then(|id| self.users.get(&id)) {
+            return Ok(Some(known));
+        }
+        let user = self.read().await?.user_named(name).await?;
+        self.learn(before, user).await
+    }
+
+    async fn learn(&self, before: u64, user: Option<User>) -> Result<Option<Arc<KnownUser>>, StoreError> {
+        let Some(user) = user else { return Ok(None) };
+        let mut memberships: HashMap<ProjectId, Vec<Membership>> = HashMap::new();
+        for membership in self.read().await?.memberships(user.id).await? {
+            memberships.entry(membership.project).or_default().push(membership);
+        }
+        let known = Arc::new(KnownUser { user, memberships });
+        self.keep(before, &self.names, known.user.name.as_str().into(), known.user.id);
+        self.keep(before, &self.users, known.user.id, Arc::clone(&known));
+        Ok(Some(known))
+    }
+
+    /// The robot of that key.
+    pub(crate) async fn robot(&self, id: RobotId) -> Result<Option<Arc<KnownRobot>>, StoreError> {
+        let before = self.fresh().await?;
+        if let Some(known) = self.robots.get(&id) {
+            return Ok(Some(known));
+        }
+        let robot = self.read().await?.robot(id).await?;
+        self.learn_robot(before, robot)
+    }
+
+    /// The robot of that name, without the prefix.
+    pub(crate) async fn robot_named(
+        &self,
+        project: Option<ProjectId>,
+        name: &str,
+    ) -> Result<Option<Arc<KnownRobot>>, StoreError> {
+        let before = self.fresh().await?;
+        let key = (project, Box::from(name));
+        if let Some(known) = self.robot_names.get(&key).and_then(|id| self.robots.get(&id)) {
+            return Ok(Some(known));
+        }
+        let robot = self.read().await?.robot_named(project, name).await?;
+        self.learn_robot(before, robot)
+    }
+
+    fn learn_robot(&self, before: u64, robot: Option<Robot>) -> Result<Option<Arc<KnownRobot>>, StoreError> {
+        let Some(robot) = robot else { return Ok(None) };
+        let grants = Grants::read(&robot.permissions)?;
+        let known = Arc::new(KnownRobot { robot, grants });
+        let name = (known.robot.project, Box::from(known.robot.name.as_str()));
+        self.keep(before, &self.robot_names, name, known.robot.id);
+        self.keep(before, &self.robots, known.robot.id, Arc::clone(&known));
+        Ok(Some(known))
+    }
+
+    /// The personal access token of that digest.
+    pub(crate) async fn token(&self, digest: &str) -> Result<Option<Arc<PersonalToken>>, StoreError> {
+        let before = self.fresh().await?;
+        if let Some(token) = self.tokens.get(digest) {
+            return Ok(Some(token));
+        }
+        let token = self.read().await?.personal_token(digest).await?.map(Arc::new);
+        if let Some(token) = &token {
+            self.keep(before, &self.tokens, digest.into(), Arc::clone(token));
+        }
+        Ok(token)
+    }
+
+    /// Whether a role has a permission.
+    pub(crate) async fn role_has(&self, role: RoleId, permission: Permission) -> Result<bool, StoreError> {
+        if let Some(role) = harbor_core::access::Role::of(role.get()) {
+            return Ok(permission.has(role));
+        }
+        Ok(self.roles().await?.has(role, permission))
+    }
+
+    /// The roles that were made.
+    pub(crate) async fn roles(&self) -> Result<Arc<RoleTable>, StoreError> {
+        let before = self.fresh().await?;
+        let remembered = self.memory.read().unwrap_or_else(PoisonError::into_inner).roles.clone();
+        if let Some(roles) = remembered {
+            return Ok(roles);
+        }
+        let roles = Arc::new(RoleTable::new(self.read().await?.roles().await?));
+        let mut memory = self.memory.write().unwrap_or_else(PoisonError::into_inner);
+        if memory.generation == before {
+            memory.roles = Some(Arc::clone(&roles));
+        }
+        Ok(roles)
+    }
+}
+
+impl fmt::Debug for Directory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Directory").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,37 @@
+//! Nobody gives what they do not have.
+
+use harbor_core::access::{Actor, Level, Permission, Role, Target, permission};
+use harbor_core::{Error, Harbor, Result};
+
+/// Refuses to give permissions that `actor` itself lacks on `target`. Whoever has all that the administrator of a project has
+/// may give all that can be given in one.
+pub(crate) async fn check(
+    harbor: &Harbor,
+    actor: &Actor,
+    target: Target<'_>,
+    given: &[Permission],
+) -> Result<()> {
+    if actor.is_administrator() {
+        return Ok(());
+    }
+    for wanted in given {
+        if harbor.may(actor, *wanted, target).await? {
+            continue;
+        }
+        let beyond_administrators = wanted.level == Level::Project && !wanted.has(Role::ProjectAdmin);
+        if !(beyond_administrators && rules(harbor, actor, target).await?) {
+            return Err(Error::Forbidden(format!("{wanted} can only be given by somebody who has it")));
+        }
+    }
+    Ok(())
+}
+
+/// Whether somebody has all that the administrator of a project has.
+async fn rules(harbor: &Harbor, actor: &Actor, target: Target<'_>) -> Result<bool> {
+    for permission in permission::ALL.iter().filter(|permission| permission.has(Role::ProjectAdmin)) {
+        if !harbor.may(actor, *permission, target).await? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}

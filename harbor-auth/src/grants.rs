@@ -1,0 +1,183 @@
+//! What robots and personal access tokens are given, as it is stored.
+
+use harbor_core::access::{Grant, Level, Permission, Place, Restriction, Target};
+use harbor_core::meta::ProjectId;
+use harbor_core::pattern::Pattern;
+use harbor_core::{StoreError, StoreErrorKind};
+use serde::{Deserialize, Serialize};
+
+/// Permissions, each in its place. Projects are named by their incarnation: one that is deleted and made again is another.
+///
+/// Persisted: tagged with a version. A test loads every form ever written.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Grants {
+    v: u8,
+    /// The entries.
+    pub grants: Vec<Given>,
+}
+
+/// One entry.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Given {
+    /// Where.
+    pub on: GivenOn,
+    /// What: `resource:action`.
+    pub access: Vec<String>,
+    /// The repositories, without the project's name, that this is limited to; all when there are none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub repositories: Vec<Pattern>,
+}
+
+/// Where something is given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GivenOn {
+    /// On the whole registry, and not within its projects.
+    System,
+    /// In every project.
+    EveryProject,
+    /// In one project.
+    Project(i64),
+}
+
+/// The version that is written.
+const VERSION: u8 = 1;
+
+impl Grants {
+    /// These.
+    #[must_use]
+    pub const fn new(grants: Vec<Given>) -> Self {
+        Self { v: VERSION, grants }
+    }
+
+    /// Reads what was stored.
+    pub(crate) fn read(stored: &str) -> Result<Self, StoreError> {
+        let corrupt = |error: serde_json::Error| {
+            StoreError::new(StoreErrorKind::Corrupt, "permissions were stored that do not read")
+                .with_source(error)
+        };
+        let grants: Self = serde_json::from_str(stored).map_err(corrupt)?;
+        if grants.v != VERSION {
+            let version = format!("permissions were stored in version {}", grants.v);
+            return Err(StoreError::new(StoreErrorKind::TooNew, version));
+        }
+        Ok(grants)
+    }
+
+    /// The text to store.
+    pub(crate) fn write(&self) -> Result<String, StoreError> {
+        serde_json::to_string(self).map_err(|error| {
+            StoreError::new(StoreErrorKind::Other, "permissions cannot be stored").with_source(error)
+        })
+    }
+
+    /// Whether `permission` on `target` is given.
+    pub(crate) fn allow(&self, permission: Permission, target: Target<'_>) -> bool {
+        self.grants.iter().any(|given| given.allows(permission, target))
+    }
+
+    /// The projects in which `permission` is given, without those in which it is limited to some repositories; `None` for all.
+    pub(crate) fn projects(&self, permission: Permission) -> Option<Vec<ProjectId>> {
+        let mut projects = Vec::new();
+        for given in self.grants.iter().filter(|given| given.has(permission) && given.repositories.is_empty()) {
+            match given.on {
+                GivenOn::EveryProject => return None,
+                GivenOn::Project(id) => projects.push(ProjectId::new(id)),
+                GivenOn::System => {}
+            }
+        }
+        projects.sort_unstable();
+        projects.dedup();
+        Some(projects)
+    }
+
+    /// The same as a limit on somebody who may do more.
+    pub(crate) fn restriction(&self) -> Restriction {
+        let grant = |given: &Given| Grant { on: given.place(), permissions: given.permissions() };
+        Restriction::new(self.grants.iter().map(grant).collect())
+    }
+}
+
+impl Given {
+    fn level(&self) -> Level {
+        match self.on {
+            GivenOn::System => Level::System,
+            GivenOn::EveryProject | GivenOn::Project(_) => Level::Project,
+        }
+    }
+
+    fn place(&self) -> Place {
+        match self.on {
+            GivenOn::System => Place::System,
+            GivenOn::EveryProject => Place::EveryProject,
+            GivenOn::Project(id) => Place::Project(ProjectId::new(id)),
+        }
+    }
+
+    fn permissions(&self) -> Vec<Permission> {
+        let read = |text: &String| {
+            let (resource, action) = text.split_once(':')?;
+            Permission::find(self.level(), resource, action)
+        };
+        self.access.iter().filter_map(read).collect()
+    }
+
+    fn has(&self, permission: Permission) -> bool {
+        let named = |text: &String| text.split_once(':') == Some((permission.resource, permission.action));
+        self.level() == permission.level && self.access.iter().any(named)
+    }
+
+    fn allows(&self, permission: Permission, target: Target<'_>) -> bool {
+        let here = match (self.on, target) {
+            (GivenOn::System, Target::System) => true,
+            (GivenOn::EveryProject, Target::Project(_) | Target::Repository(..)) => true,
+            (GivenOn::Project(id), Target::Project(project) | Target::Repository(project, _)) => {
+                id == project.id.get()
+            }
+            _ => false,
+        };
+        here && self.has(permission) && within(&self.repositories, permission, target)
+    }
+}
+
+/// Whether a limit to some repositories leaves room for `permission` on `target`. Of the project itself, whoever is limited may
+/// see what it is and list what it holds; the lists show no more than that.
+pub(crate) fn within(repositories: &[Pattern], permission: Permission, target: Target<'_>) -> bool {
+    if repositories.is_empty() {
+        return true;
+    }
+    match target {
+        Target::Repository(_, name) => {
+            let name = name.as_str().split_once('/').map_or("", |(_, rest)| rest);
+            repositories.iter().any(|pattern| pattern.matches(name))
+        }
+        _ => LOOKS.contains(&(permission.resource, permission.action)),
+    }
+}
+
+/// What who is limited to some repositories may do to a project.
+const LOOKS: [(&str, &str); 5] = [
+    ("project", "read"),
+    ("repository", "list"),
+    ("label", "list"),
+    ("label", "read"),
+    ("quota", "read"),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Texts that earlier versions wrote. A new form is added; none is ever removed.
+    #[test]
+    fn every_stored_form_still_loads() {
+        for stored in [
+            r#"{"v":1,"grants":[{"on":"system","access":["project:list"]},{"on":"every_project","access":["repository:pull"]},{"on":{"project":7},"access":["repository:push"],"repositories":["a/**"]}]}"#,
+            r#"{"v":1,"grants":[]}"#,
+        ] {
+            assert_eq!(Grants::read(stored).unwrap().write().unwrap(), stored);
+        }
+        assert_eq!(Grants::read(r#"{"v":2,"grants":[]}"#).unwrap_err().kind(), StoreErrorKind::TooNew);
+        assert_eq!(Grants::read("x").unwrap_err().kind(), StoreErrorKind::Corrupt);
+    }
+}

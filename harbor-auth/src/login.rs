@@ -1,0 +1,119 @@
+//! Who somebody is: by password, secret or token.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use harbor_core::access::{Actor, Authenticator, Credentials, Identity, Person, Secret};
+use harbor_core::meta::{PersonalToken, Robot, User};
+use harbor_core::{StoreError, StoreErrorKind};
+
+use crate::grants::Grants;
+use crate::{Accounts, opaque};
+
+impl Accounts {
+    /// Somebody who shows a name and a password: a user with a password or a personal access token, or a robot.
+    async fn basic(&self, name: &str, password: &Secret) -> Result<Option<Actor>, StoreError> {
+        if opaque::is_well_formed(opaque::PERSONAL, password.expose()) {
+            let actor = self.personal(password.expose()).await?;
+            return Ok(actor.filter(|actor| actor.name() == name));
+        }
+        if self.throttle().before(name, None).is_err() {
+            return Err(StoreError::new(StoreErrorKind::Busy, "a login after too many that failed"));
+        }
+        let actor = match self.robot_of(name).await? {
+            Some((project, short)) => {
+                let known = self.directory().robot_named(project, &short).await?;
+                self.robot_by_secret(name, known.as_ref().map(|known| &known.robot), password).await?
+            }
+            None => {
+                let known = self.directory().user_named(name).await?;
+                self.user_by_password(known.as_ref().map(|known| &known.user), password).await?
+            }
+        };
+        match actor {
+            Some(_) => self.throttle().succeeded(name, None),
+            None => tokio::time::sleep(self.throttle().failed(name, None)).await,
+        }
+        Ok(actor)
+    }
+
+    async fn user_by_password(
+        &self,
+        user: Option<&User>,
+        password: &Secret,
+    ) -> Result<Option<Actor>, StoreError> {
+        let hash = user.and_then(|user| user.password.as_ref());
+        let right = self.verifier().verify(password, hash).await?;
+        Ok(user.filter(|_| right).map(actor_of))
+    }
+
+    async fn robot_by_secret(
+        &self,
+        name: &str,
+        robot: Option<&Robot>,
+        secret: &Secret,
+    ) -> Result<Option<Actor>, StoreError> {
+        let mut right = self.verifier().verify(secret, robot.map(|robot| &robot.secret)).await?;
+        if let Some((earlier, until)) = robot.and_then(|robot| robot.earlier_secret.as_ref())
+            && !right
+            && self.now() < *until
+        {
+            right = self.verifier().verify(secret, Some(earlier)).await?;
+        }
+        let robot = robot.filter(|robot| right && self.is_live(robot));
+        Ok(robot.map(|robot| Actor::new(Identity::Robot { id: robot.id, name: name.into() })))
+    }
+
+    /// Somebody who shows a personal access token.
+    async fn personal(&self, token: &str) -> Result<Option<Actor>, StoreError> {
+        if !opaque::is_well_formed(opaque::PERSONAL, token) {
+            return Ok(None);
+        }
+        let digest = hex(&opaque::digest(token));
+        let Some(token) = self.directory().token(&digest).await? else { return Ok(None) };
+        if token.expires_at.is_some_and(|end| end <= self.now()) {
+            return Ok(None);
+        }
+        let Some(known) = self.directory().user(token.user).await? else { return Ok(None) };
+        limited(actor_of(&known.user), &token).map(Some)
+    }
+}
+
+/// The actor that a user is.
+pub(crate) fn actor_of(user: &User) -> Actor {
+    let person = Person { id: Some(user.id), name: user.name.as_str().into() };
+    Actor::new(if user.administrator { Identity::Administrator(person) } else { Identity::User(person) })
+}
+
+/// A user with no more than a personal access token allows; one without scopes allows all that its user may do.
+fn limited(actor: Actor, token: &PersonalToken) -> Result<Actor, StoreError> {
+    if token.scopes.is_empty() {
+        return Ok(actor);
+    }
+    let restriction = Grants::read(&token.scopes)?.restriction();
+    Ok(actor.restricted(Arc::new(restriction)))
+}
+
+/// Bytes as hexadecimal digits.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+#[async_trait]
+impl Authenticator for Accounts {
+    async fn authenticate(&self, credentials: &Credentials) -> Result<Option<Actor>, StoreError> {
+        match credentials {
+            Credentials::Basic { username, password } => self.basic(username, password).await,
+            Credentials::Bearer(token) if token.expose().starts_with(opaque::PERSONAL) => {
+                self.personal(token.expose()).await
+            }
+            Credentials::Bearer(token) => self.bearer(token.expose()).await,
+            _ => Ok(None),
+        }
+    }
+}

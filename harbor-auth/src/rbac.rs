@@ -1,0 +1,138 @@
+//! Who may do what: Harbor's roles, what was given to robots, and what everybody may do in public projects.
+
+use async_trait::async_trait;
+use harbor_core::StoreError;
+use harbor_core::access::permission::{ProjectCreate, RepositoryPull, RepositoryPush};
+use harbor_core::access::{
+    Action as _, Actor, Authorizer, Decision, Identity, Level, Permission, ProjectFilter, Target,
+};
+use harbor_core::meta::{Membership, RobotId, UserId};
+
+use crate::Accounts;
+use crate::directory::KnownUser;
+use crate::grants::within;
+
+impl Accounts {
+    /// Whether a user has a permission by what it is.
+    async fn user_may(
+        &self,
+        id: UserId,
+        permission: Permission,
+        target: Target<'_>,
+    ) -> Result<bool, StoreError> {
+        let Some(known) = self.directory().user(id).await? else { return Ok(false) };
+        match target {
+            Target::Project(project) | Target::Repository(project, _) => {
+                self.member_may(known.memberships(project.id), permission, target).await
+            }
+            // A user of itself.
+            Target::User(of) => Ok(of == id),
+            _ => Ok(permission == ProjectCreate::PERMISSION && self.everybody_makes_projects().await?),
+        }
+    }
+
+    async fn member_may(
+        &self,
+        memberships: &[Membership],
+        permission: Permission,
+        target: Target<'_>,
+    ) -> Result<bool, StoreError> {
+        for membership in memberships {
+            if within(&membership.repositories, permission, target)
+                && self.directory().role_has(membership.role, permission).await?
+            {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Whether a robot was given a permission, and may use it now.
+    async fn robot_may(
+        &self,
+        id: RobotId,
+        permission: Permission,
+        target: Target<'_>,
+    ) -> Result<bool, StoreError> {
+        let Some(known) = self.directory().robot(id).await? else { return Ok(false) };
+        if !self.is_live(&known.robot) {
+            return Ok(false);
+        }
+        // As Harbor has it: who may push may pull.
+        let implied = permission == RepositoryPull::PERMISSION
+            && known.robot.project.is_some()
+            && known.grants.allow(RepositoryPush::PERMISSION, target);
+        Ok(implied || known.grants.allow(permission, target))
+    }
+
+    /// The projects in which a member has a permission for all of the project.
+    async fn member_projects(
+        &self,
+        known: &KnownUser,
+        permission: Permission,
+    ) -> Result<ProjectFilter, StoreError> {
+        let mut projects = Vec::new();
+        for (project, memberships) in known.projects() {
+            for membership in memberships {
+                let whole = membership.repositories.is_empty() || permission.resource == "project";
+                if whole && self.directory().role_has(membership.role, permission).await? {
+                    projects.push(project);
+                    break;
+                }
+            }
+        }
+        projects.sort_unstable();
+        Ok(ProjectFilter::Within { public: permission.is_public(), projects })
+    }
+}
+
+#[async_trait]
+impl Authorizer for Accounts {
+    async fn decide(
+        &self,
+        actor: &Actor,
+        permission: Permission,
+        target: Target<'_>,
+    ) -> Result<Decision, StoreError> {
+        let here = target.project().is_none() == (permission.level == Level::System);
+        let public = permission.is_public() && target.project().is_some_and(|project| project.public);
+        let allowed = here
+            && match actor.identity() {
+                Identity::Administrator(_) | Identity::System => true,
+                _ if public => true,
+                Identity::Anonymous => false,
+                Identity::User(person) => match person.id {
+                    Some(id) => self.user_may(id, permission, target).await?,
+                    None => false,
+                },
+                Identity::Robot { id, .. } => self.robot_may(*id, permission, target).await?,
+            };
+        Ok(if allowed { Decision::Allow } else { Decision::Deny })
+    }
+
+    async fn projects(&self, actor: &Actor, permission: Permission) -> Result<ProjectFilter, StoreError> {
+        let public = ProjectFilter::Within { public: permission.is_public(), projects: Vec::new() };
+        match actor.identity() {
+            Identity::Administrator(_) | Identity::System => Ok(ProjectFilter::All),
+            Identity::Anonymous => Ok(public),
+            Identity::User(person) => {
+                let Some(id) = person.id else { return Ok(public) };
+                match self.directory().user(id).await? {
+                    Some(known) => self.member_projects(&known, permission).await,
+                    None => Ok(public),
+                }
+            }
+            Identity::Robot { id, .. } => match self.directory().robot(*id).await? {
+                Some(known) if self.is_live(&known.robot) => Ok(match known.grants.projects(permission) {
+                    None => ProjectFilter::All,
+                    Some(projects) => ProjectFilter::Within { public: permission.is_public(), projects },
+                }),
+                _ => Ok(public),
+            },
+        }
+    }
+
+    fn forget(&self) {
+        self.directory().forget();
+    }
+}

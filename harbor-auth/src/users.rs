@@ -1,0 +1,231 @@
+//! The use cases of users.
+
+use harbor_core::access::permission::{
+    UserAdminister, UserCreate, UserDelete, UserList, UserRead, UserUpdate,
+};
+use harbor_core::access::{Actor, Authorized, Secret};
+use harbor_core::meta::{Listed, User, UserId, UserKey};
+use harbor_core::query::Query;
+use harbor_core::{Error, Harbor, Result, StoreErrorKind};
+
+use crate::{Accounts, rules};
+
+/// The first administrator, who cannot be deleted or made less.
+const FIRST: UserId = UserId::new(1);
+
+/// Use cases of users: a cheap borrow.
+#[derive(Clone, Copy, Debug)]
+pub struct Users<'a> {
+    accounts: &'a Accounts,
+    harbor: &'a Harbor,
+}
+
+/// A user about to be made.
+#[derive(Clone, Debug)]
+pub struct NewUser {
+    /// The name that it will log in with.
+    pub name: String,
+    /// Its address.
+    pub email: Option<String>,
+    /// What it is called.
+    pub real_name: String,
+    /// What to note.
+    pub comment: String,
+    /// Its password.
+    pub password: Secret,
+}
+
+/// What people may change of themselves.
+#[derive(Clone, Debug)]
+pub struct Profile {
+    /// The address.
+    pub email: Option<String>,
+    /// What they are called.
+    pub real_name: String,
+    /// What to note.
+    pub comment: String,
+}
+
+impl Accounts {
+    /// The use cases of users.
+    #[must_use]
+    pub const fn users<'a>(&'a self, harbor: &'a Harbor) -> Users<'a> {
+        Users { accounts: self, harbor }
+    }
+}
+
+impl Users<'_> {
+    /// Makes a user.
+    ///
+    /// # Errors
+    /// [`Error::BadRequest`] says what is wrong with the name, the address or the password; [`Error::Conflict`] when somebody
+    /// has the name or the address.
+    pub async fn create(&self, proof: Authorized<UserCreate>, new: NewUser) -> Result<UserId> {
+        check(&new)?;
+        let now = self.harbor.now();
+        let user = User {
+            id: UserId::new(0),
+            email: new.email,
+            real_name: new.real_name,
+            comment: new.comment,
+            administrator: false,
+            password: Some(self.accounts.verifier().hash(&new.password).await?),
+            second_factor: None,
+            epoch: 0,
+            created_at: now,
+            updated_at: now,
+            name: new.name,
+        };
+        let mut write = self.harbor.write(&proof).await?;
+        let id = write.rows().user_insert(&user).await.map_err(|error| taken(error, &user.name))?;
+        write.audit(user.name.as_str()).await?;
+        write.changed_access().await?;
+        write.commit().await?;
+        Ok(id)
+    }
+
+    /// A page of the users.
+    ///
+    /// # Errors
+    /// As the store fails.
+    pub async fn list(&self, _proof: &Authorized<UserList>, query: &Query<UserKey>) -> Result<Listed<User>> {
+        Ok(self.accounts.directory().read().await?.users(query).await?)
+    }
+
+    /// A page of the users, of whom no more than their names and keys is to be shown: whoever has logged in may look for
+    /// somebody to make a member.
+    ///
+    /// # Errors
+    /// [`Error::Unauthenticated`] for nobody in particular; as the store fails.
+    pub async fn search(&self, actor: &Actor, query: &Query<UserKey>) -> Result<Listed<(UserId, String)>> {
+        if actor.is_anonymous() {
+            return Err(Error::Unauthenticated);
+        }
+        let found = self.accounts.directory().read().await?.users(query).await?;
+        let entries = found.entries.into_iter().map(|user| (user.id, user.name)).collect();
+        Ok(Listed { entries, total: found.total })
+    }
+
+    /// A user.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`].
+    pub async fn get(&self, proof: &Authorized<UserRead>) -> Result<User> {
+        let known = self.accounts.directory().user(*proof.target()).await?;
+        known.map(|known| known.user.clone()).ok_or(Error::NotFound("user"))
+    }
+
+    /// Changes a user's profile.
+    ///
+    /// # Errors
+    /// [`Error::BadRequest`] for an address that is none; [`Error::NotFound`]; [`Error::Conflict`] when somebody has the
+    /// address.
+    pub async fn update(&self, proof: Authorized<UserUpdate>, profile: Profile) -> Result<()> {
+        rules::email(profile.email.as_deref()).map_err(wrong)?;
+        let Profile { email, real_name, comment } = profile;
+        let change = |user| User { email, real_name, comment, ..user };
+        self.change(&proof, *proof.target(), change).await
+    }
+
+    /// Gives a user another password: its sessions and tokens end.
+    ///
+    /// A user who does so itself shows the old one.
+    ///
+    /// # Errors
+    /// [`Error::BadRequest`] for a password that is against the rules or the same as before; [`Error::Forbidden`] for an old
+    /// one that is wrong; [`Error::NotFound`].
+    pub async fn set_password(
+        &self,
+        proof: Authorized<UserUpdate>,
+        old: Option<&Secret>,
+        new: &Secret,
+    ) -> Result<()> {
+        rules::password(new.expose()).map_err(wrong)?;
+        let id = *proof.target();
+        let known = self.accounts.directory().user(id).await?.ok_or(Error::NotFound("user"))?;
+        let hash = known.user.password.as_ref();
+        if proof.actor().user_id() == Some(id) {
+            let right = match old {
+                Some(old) => self.accounts.verifier().verify(old, hash).await?,
+                None => false,
+            };
+            if !right {
+                return Err(Error::Forbidden("the old password is not right".to_owned()));
+            }
+        }
+        if self.accounts.verifier().verify(new, hash).await? {
+            return Err(Error::BadRequest("the new password is the same as the old one".to_owned()));
+        }
+        let hash = self.accounts.verifier().hash(new).await?;
+        let change = |user: User| User { password: Some(hash), epoch: user.epoch + 1, ..user };
+        self.change(&proof, id, change).await
+    }
+
+    /// Makes a user an administrator of the whole registry, or no longer one.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`]; [`Error::Forbidden`] for the first administrator.
+    pub async fn set_administrator(
+        &self,
+        proof: Authorized<UserAdminister>,
+        id: UserId,
+        administrator: bool,
+    ) -> Result<()> {
+        if id == FIRST && !administrator {
+            return Err(Error::Forbidden("the first administrator stays one".to_owned()));
+        }
+        self.change(&proof, id, |user| User { administrator, ..user }).await
+    }
+
+    /// Deletes a user with its memberships, tokens and sessions.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`]; [`Error::Forbidden`] for the first administrator and for oneself.
+    pub async fn delete(&self, proof: Authorized<UserDelete>, id: UserId) -> Result<()> {
+        if id == FIRST || proof.actor().user_id() == Some(id) {
+            return Err(Error::Forbidden(
+                "the first administrator and oneself cannot be deleted".to_owned(),
+            ));
+        }
+        let mut write = self.harbor.write(&proof).await?;
+        let Some(user) = write.rows().user_lock(id).await? else { return Err(Error::NotFound("user")) };
+        write.rows().user_delete(id).await?;
+        write.audit(user.name).await?;
+        write.changed_access().await?;
+        write.commit().await
+    }
+
+    async fn change<A: harbor_core::access::Action>(
+        &self,
+        proof: &Authorized<A>,
+        id: UserId,
+        change: impl FnOnce(User) -> User,
+    ) -> Result<()> {
+        let mut write = self.harbor.write(proof).await?;
+        let now = write.now();
+        let Some(user) = write.rows().user_lock(id).await? else { return Err(Error::NotFound("user")) };
+        let user = User { updated_at: now, ..change(user) };
+        write.rows().user_save(&user).await.map_err(|error| taken(error, &user.name))?;
+        write.audit(user.name).await?;
+        write.changed_access().await?;
+        write.commit().await
+    }
+}
+
+fn check(new: &NewUser) -> Result<()> {
+    rules::user_name(&new.name).map_err(wrong)?;
+    rules::email(new.email.as_deref()).map_err(wrong)?;
+    rules::password(new.password.expose()).map_err(wrong)
+}
+
+fn wrong(rule: rules::RuleError) -> Error {
+    Error::BadRequest(rule.to_string())
+}
+
+/// A conflict is somebody who has the name or the address already.
+fn taken(error: harbor_core::StoreError, name: &str) -> Error {
+    match error.kind() {
+        StoreErrorKind::Conflict => Error::Conflict(format!("a user with the name {name} or that address")),
+        _ => Error::Store(error),
+    }
+}

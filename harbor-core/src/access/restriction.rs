@@ -1,0 +1,80 @@
+//! What a token or a robot is limited to, whoever carries it.
+
+use super::{Permission, ProjectFilter, Target};
+use crate::meta::ProjectId;
+use crate::oci::RepositoryName;
+
+/// A limit on what an [`Actor`](super::Actor) may do: whatever is not in it is refused before the authorizer is asked. It can
+/// only take away.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Restriction {
+    grants: Vec<Grant>,
+}
+
+/// One entry of a restriction.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Grant {
+    /// Where.
+    pub on: Place,
+    /// What. Nothing else is granted there.
+    pub permissions: Vec<Permission>,
+}
+
+/// Where a grant holds.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Place {
+    /// On the whole registry, and not within its projects.
+    System,
+    /// In every project.
+    EveryProject,
+    /// In one incarnation of a project.
+    Project(ProjectId),
+    /// In one repository of one incarnation of a project.
+    Repository(ProjectId, RepositoryName),
+}
+
+impl Grant {
+    fn covers(&self, target: Target<'_>) -> bool {
+        match (&self.on, target) {
+            (Place::System, Target::System | Target::User(_)) => true,
+            (Place::EveryProject, Target::Project(_) | Target::Repository(..)) => true,
+            (Place::Project(id), Target::Project(project) | Target::Repository(project, _)) => {
+                *id == project.id
+            }
+            (Place::Repository(id, name), Target::Repository(project, asked)) => {
+                *id == project.id && name == asked
+            }
+            _ => false,
+        }
+    }
+}
+
+impl Restriction {
+    /// A limit to these.
+    #[must_use]
+    pub const fn new(grants: Vec<Grant>) -> Self {
+        Self { grants }
+    }
+
+    /// Whether `permission` on `target` is within the limit.
+    #[must_use]
+    pub fn allows(&self, permission: Permission, target: Target<'_>) -> bool {
+        self.grants.iter().any(|grant| grant.covers(target) && grant.permissions.contains(&permission))
+    }
+
+    /// The projects in which `permission` is within the limit. One repository of a project is not the project.
+    #[must_use]
+    pub fn projects(&self, permission: Permission) -> ProjectFilter {
+        let mut projects = Vec::new();
+        for grant in self.grants.iter().filter(|grant| grant.permissions.contains(&permission)) {
+            match grant.on {
+                Place::EveryProject => return ProjectFilter::All,
+                Place::Project(id) => projects.push(id),
+                Place::System | Place::Repository(..) => {}
+            }
+        }
+        projects.sort_unstable();
+        projects.dedup();
+        ProjectFilter::Within { public: false, projects }
+    }
+}

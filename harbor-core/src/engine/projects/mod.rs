@@ -1,0 +1,223 @@
+//! The use cases of projects.
+
+mod metadata;
+
+use std::collections::BTreeMap;
+
+pub use metadata::MetadataKey;
+
+use super::Harbor;
+use super::gate::{Write, contended};
+use crate::access::permission::{ProjectCreate, ProjectDelete, ProjectRead, ProjectUpdate};
+use crate::access::{Actor, Authorized, Role};
+use crate::event::EventKind;
+use crate::meta::{Listed, MemberEntity, NewMember, Project, ProjectKey, RoleId};
+use crate::oci::ProjectName;
+use crate::query::Query;
+use crate::{Error, Result};
+
+/// The project that every registry has: public, so that `docker pull host/library/name` needs no login.
+pub(super) const LIBRARY: &str = "library";
+
+/// Use cases of projects: a cheap borrow.
+#[derive(Clone, Copy, Debug)]
+pub struct Projects<'a> {
+    harbor: &'a Harbor,
+}
+
+/// A project about to be made.
+#[derive(Clone, Debug)]
+pub struct NewProject {
+    /// Its name.
+    pub name: ProjectName,
+    /// Whether everybody may pull from it.
+    pub public: bool,
+    /// Its settings by name, as Harbor has them.
+    pub metadata: BTreeMap<String, String>,
+    /// Its own list of vulnerabilities that are let pass, as JSON.
+    pub cve_allowlist: Option<String>,
+}
+
+impl NewProject {
+    /// A project of that name with every default.
+    #[must_use]
+    pub const fn new(name: ProjectName) -> Self {
+        Self { name, public: false, metadata: BTreeMap::new(), cve_allowlist: None }
+    }
+}
+
+/// What shall be another than it is.
+#[derive(Clone, Debug, Default)]
+pub struct ProjectChange {
+    /// Whether everybody may pull from it.
+    pub public: Option<bool>,
+    /// Settings that are set. The others stay.
+    pub metadata: BTreeMap<String, String>,
+    /// Its own list of vulnerabilities that are let pass, as JSON.
+    pub cve_allowlist: Option<String>,
+}
+
+impl<'a> Projects<'a> {
+    pub(super) const fn new(harbor: &'a Harbor) -> Self {
+        Self { harbor }
+    }
+
+    /// Makes a project. A user who does so administers it.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] when one of that name is there; [`Error::BadRequest`] for settings that there are not.
+    pub async fn create(&self, proof: Authorized<ProjectCreate>, new: NewProject) -> Result<Project> {
+        metadata::check_all(&new.metadata)?;
+        contended!(self.try_create(&proof, &new))
+    }
+
+    async fn try_create(&self, proof: &Authorized<ProjectCreate>, new: &NewProject) -> Result<Project> {
+        let mut write = self.harbor.write(proof).await?;
+        let now = write.now();
+        let (project, made) = write.rows().project_ensure(&new.name, new.public, now).await?;
+        if !made {
+            return Err(Error::Conflict(format!("project {}", new.name)));
+        }
+        let mut project = Project {
+            owner: proof.actor().user_id(),
+            cve_allowlist: new.cve_allowlist.clone(),
+            ..project
+        };
+        metadata::put_all(&mut project, &new.metadata);
+        write.rows().project_save(&project).await?;
+        if let Some(owner) = project.owner {
+            let member = NewMember {
+                project: project.id,
+                entity: MemberEntity::User(owner),
+                role: RoleId::new(Role::ProjectAdmin.id()),
+                repositories: &[],
+                now,
+            };
+            write.rows().member_insert(&member).await?;
+            write.changed_access().await?;
+        }
+        write.audit(new.name.as_str()).await?;
+        write.event(EventKind::ProjectCreated { project: new.name.to_string() }).await?;
+        write.changed_project(&new.name);
+        write.commit().await?;
+        Ok(project)
+    }
+
+    /// The project that the proof is for.
+    #[must_use]
+    pub fn get(&self, proof: &Authorized<ProjectRead>) -> Project {
+        Project::clone(proof.target())
+    }
+
+    /// A page of the projects that `actor` may know of.
+    ///
+    /// # Errors
+    /// As the stores fail.
+    pub async fn list(&self, actor: &Actor, query: &Query<ProjectKey>) -> Result<Listed<Project>> {
+        let filter = self.harbor.visible::<ProjectRead>(actor).await?;
+        Ok(self.harbor.read().await?.projects(&filter, query).await?)
+    }
+
+    /// Whether there is a project of that name. Whoever has logged in is told, as with Harbor: names are taken or free.
+    ///
+    /// # Errors
+    /// [`Error::Unauthenticated`] for nobody in particular.
+    pub async fn exists(&self, actor: &Actor, name: &ProjectName) -> Result<bool> {
+        if actor.is_anonymous() {
+            return Err(Error::Unauthenticated);
+        }
+        Ok(self.harbor.project(name.as_str()).await?.is_some())
+    }
+
+    /// Changes a project.
+    ///
+    /// # Errors
+    /// [`Error::BadRequest`] for settings that there are not; [`Error::NameUnknown`] when somebody deleted it.
+    pub async fn update(&self, proof: Authorized<ProjectUpdate>, change: ProjectChange) -> Result<()> {
+        metadata::check_all(&change.metadata)?;
+        contended!(self.try_update(&proof, &change))
+    }
+
+    async fn try_update(&self, proof: &Authorized<ProjectUpdate>, change: &ProjectChange) -> Result<()> {
+        let mut write = self.harbor.write(proof).await?;
+        let mut project = locked(&mut write, proof.target()).await?;
+        project.public = change.public.unwrap_or(project.public);
+        metadata::put_all(&mut project, &change.metadata);
+        if change.cve_allowlist.is_some() {
+            project.cve_allowlist.clone_from(&change.cve_allowlist);
+        }
+        self.save(write, project).await
+    }
+
+    /// Stores a project that was changed.
+    async fn save(&self, mut write: Write<'_>, mut project: Project) -> Result<()> {
+        project.updated_at = write.now();
+        write.rows().project_save(&project).await?;
+        write.audit(project.name.as_str()).await?;
+        write.changed_project(&project.name);
+        write.commit().await
+    }
+
+    /// Deletes a project that has no repositories.
+    ///
+    /// # Errors
+    /// [`Error::Precondition`] while it has some; [`Error::NameUnknown`] when somebody else deleted it.
+    pub async fn delete(&self, proof: Authorized<ProjectDelete>) -> Result<()> {
+        let project = proof.target();
+        let mut write = self.harbor.write(&proof).await?;
+        let deleted = write.rows().project_delete(project.id).await;
+        match deleted.map_err(Error::from) {
+            Ok(true) => {}
+            Ok(false) => return Err(Error::NameUnknown),
+            Err(error) if super::gate::lost(&error) => return Err(holds_repositories(project)),
+            Err(error) => return Err(error),
+        }
+        write.audit(project.name.as_str()).await?;
+        write.event(EventKind::ProjectDeleted { project: project.name.to_string() }).await?;
+        write.changed_project(&project.name);
+        write.changed_access().await?;
+        write.commit().await
+    }
+
+    /// Why a project cannot be deleted at the moment; nothing when it can.
+    ///
+    /// # Errors
+    /// As the stores fail.
+    pub async fn deletable(&self, proof: &Authorized<ProjectDelete>) -> Result<Option<String>> {
+        let held = self.harbor.read().await?.repository_count(proof.target().id).await?;
+        Ok((held > 0).then(|| holds_repositories(proof.target()).to_string()))
+    }
+
+    /// Makes the project `library` where it is missing: the first start of a registry.
+    pub(super) async fn ensure_library(&self) -> Result<()> {
+        let name: ProjectName = LIBRARY.parse()?;
+        if self.harbor.read().await?.project(&name).await?.is_some() {
+            return Ok(());
+        }
+        // Nodes that start at once both try.
+        contended!(self.try_ensure_library(&name))
+    }
+
+    async fn try_ensure_library(&self, name: &ProjectName) -> Result<()> {
+        let mut write = self.harbor.write_as_system().await?;
+        let now = write.now();
+        let (_, made) = write.rows().project_ensure(name, true, now).await?;
+        if made {
+            write.event(EventKind::ProjectCreated { project: name.to_string() }).await?;
+        }
+        write.changed_project(name);
+        write.commit().await
+    }
+}
+
+/// The project as it is now, locked.
+async fn locked(write: &mut Write<'_>, project: &Project) -> Result<Project> {
+    write.rows().project_lock(project.id).await?.ok_or(Error::NameUnknown)
+}
+
+fn holds_repositories(project: &Project) -> Error {
+    Error::Precondition(format!(
+        "the project {} contains repositories, so it cannot be deleted: delete them first",
+        project.name
+    ))
+}
