@@ -8,6 +8,7 @@ pub mod event;
 pub mod meta;
 pub mod oci;
 pub mod operation;
+pub mod pattern;
 pub mod policy;
 mod time;
 
