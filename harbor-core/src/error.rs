@@ -172,6 +172,9 @@ pub enum Error {
     /// A parameter of a request is wrong.
     #[error("{0}")]
     BadRequest(String),
+    /// A parameter of a request is of the right form, but has a value that cannot be served.
+    #[error("{0}")]
+    Unprocessable(String),
     /// The number of entries that a page shall have is none.
     #[error("n must be a number of entries, 0 or more")]
     PageSizeInvalid,
@@ -267,6 +270,7 @@ impl Error {
             Self::UploadBusy | Self::Conflict(_) | Self::InUse(_) | Self::Contended => 409,
             Self::TooLarge { .. } => 413,
             Self::RangeInvalid(_) | Self::ChunkOutOfOrder { .. } => 416,
+            Self::Unprocessable(_) => 422,
             Self::TooManyRequests { .. } => 429,
             Self::Store(error) => match error.kind {
                 StoreErrorKind::Unavailable | StoreErrorKind::Busy => 503,
@@ -305,7 +309,7 @@ impl Error {
             Self::Denied | Self::InUse(_) | Self::PolicyDenied { .. } => ErrorCode::Denied,
             Self::TooManyRequests { .. } => ErrorCode::TooManyRequests,
             Self::PageSizeInvalid => ErrorCode::PaginationNumberInvalid,
-            Self::BadRequest(_) | Self::Unsupported(_) => ErrorCode::Unsupported,
+            Self::BadRequest(_) | Self::Unprocessable(_) | Self::Unsupported(_) => ErrorCode::Unsupported,
             Self::Conflict(_)
             | Self::Contended
             | Self::Store(_)

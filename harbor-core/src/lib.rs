@@ -10,6 +10,7 @@ pub mod oci;
 pub mod operation;
 pub mod pattern;
 pub mod policy;
+pub mod query;
 mod time;
 
 pub use engine::{Builder, GcReport, Harbor, Health, Projects, Settings, Write, content};
