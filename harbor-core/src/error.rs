@@ -181,6 +181,9 @@ pub enum Error {
     /// Allowed to nobody, for a reason that the client may read.
     #[error("{0}")]
     Forbidden(String),
+    /// A parameter of a request is of the right form, but has a value that cannot be served.
+    #[error("{0}")]
+    Unprocessable(String),
     /// The number of entries that a page shall have is none.
     #[error("n must be a number of entries, 0 or more")]
     PageSizeInvalid,
@@ -278,6 +281,7 @@ impl Error {
             Self::UploadBusy | Self::Conflict(_) | Self::InUse(_) | Self::Contended => 409,
             Self::TooLarge { .. } => 413,
             Self::RangeInvalid(_) | Self::ChunkOutOfOrder { .. } => 416,
+            Self::Unprocessable(_) => 422,
             Self::TooManyRequests { .. } => 429,
             Self::Store(error) => match error.kind {
                 StoreErrorKind::Unavailable | StoreErrorKind::Busy => 503,
@@ -320,7 +324,7 @@ impl Error {
             | Self::PolicyDenied { .. } => ErrorCode::Denied,
             Self::TooManyRequests { .. } => ErrorCode::TooManyRequests,
             Self::PageSizeInvalid => ErrorCode::PaginationNumberInvalid,
-            Self::BadRequest(_) | Self::Unsupported(_) => ErrorCode::Unsupported,
+            Self::BadRequest(_) | Self::Unprocessable(_) | Self::Unsupported(_) => ErrorCode::Unsupported,
             Self::Conflict(_)
             | Self::Contended
             | Self::Store(_)

@@ -57,10 +57,14 @@ pub struct Group {
 keys! {
     /// What lists of groups are filtered and sorted by.
     pub enum GroupKey {
-        Id("id", "ID", Int),
-        Name("group_name", "GroupName", Text),
-        Kind("group_type", "GroupType", Int),
-        Dn("ldap_group_dn", "LdapGroupDN", Text),
+        /// `id`.
+        Id: Int, "id", "ID", filter, sort;
+        /// `group_name`.
+        Name: Text, "group_name", "GroupName", filter, sort;
+        /// `group_type`.
+        Kind: Int, "group_type", "GroupType", filter, sort;
+        /// `ldap_group_dn`.
+        Dn: Text, "ldap_group_dn", "LdapGroupDN", filter, sort;
     }
 }
 

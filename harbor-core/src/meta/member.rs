@@ -62,10 +62,14 @@ pub struct Membership {
 keys! {
     /// What lists of members are filtered and sorted by.
     pub enum MemberKey {
-        Id("id", "ID", Int),
-        Name("entity_name", "Entityname", Text),
-        Role("role_id", "Role", Int),
-        Kind("entity_type", "EntityType", Text),
+        /// `id`.
+        Id: Int, "id", "ID", filter, sort;
+        /// `entity_name`.
+        Name: Text, "entity_name", "Entityname", filter, sort;
+        /// `role_id`.
+        Role: Int, "role_id", "Role", filter, sort;
+        /// `entity_type`.
+        Kind: Text, "entity_type", "EntityType", filter, sort;
     }
 }
 

@@ -34,13 +34,20 @@ pub struct Project {
 keys! {
     /// What lists of projects are filtered and sorted by.
     pub enum ProjectKey {
-        Id("project_id", "ProjectID", Int),
-        Name("name", "Name", Text),
-        Public("public", "Public", Bool),
-        Owner("owner", "OwnerName", Text),
-        OwnerId("owner_id", "OwnerID", Int),
-        CreatedAt("creation_time", "CreationTime", Time),
-        UpdatedAt("update_time", "UpdateTime", Time),
+        /// `project_id`.
+        Id: Int, "project_id", "ProjectID", filter, sort;
+        /// `name`.
+        Name: Text, "name", "Name", filter, sort;
+        /// `public`.
+        Public: Bool, "public", "Public", filter, sort;
+        /// `owner`.
+        Owner: Text, "owner", "OwnerName", filter, sort;
+        /// `owner_id`.
+        OwnerId: Int, "owner_id", "OwnerID", filter, sort;
+        /// `creation_time`.
+        CreatedAt: Time, "creation_time", "CreationTime", filter, sort;
+        /// `update_time`.
+        UpdatedAt: Time, "update_time", "UpdateTime", filter, sort;
     }
 }
 

@@ -43,13 +43,18 @@ pub struct Robot {
 keys! {
     /// What lists of robots are filtered and sorted by.
     pub enum RobotKey {
-        Id("id", "ID", Int),
-        Name("name", "Name", Text),
-        Description("description", "Description", Text),
-        Disabled("disable", "Disabled", Bool),
-        ExpiresAt("expires_at", "ExpiresAt", Int),
-        CreatedAt("creation_time", "CreationTime", Time),
-        UpdatedAt("update_time", "UpdateTime", Time),
+        /// `id`.
+        Id: Int, "id", "ID", filter, sort;
+        /// `name`.
+        Name: Text, "name", "Name", filter, sort;
+        /// `description`.
+        Description: Text, "description", "Description", filter, sort;
+        /// `disable`.
+        Disabled: Bool, "disable", "Disabled", filter, sort;
+        /// `creation_time`.
+        CreatedAt: Time, "creation_time", "CreationTime", filter, sort;
+        /// `update_time`.
+        UpdatedAt: Time, "update_time", "UpdateTime", filter, sort;
     }
 }
 

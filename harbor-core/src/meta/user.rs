@@ -37,11 +37,16 @@ pub struct User {
 keys! {
     /// What lists of users are filtered and sorted by.
     pub enum UserKey {
-        Id("user_id", "UserID", Int),
-        Name("username", "Username", Text),
-        Email("email", "Email", Text),
-        CreatedAt("creation_time", "CreationTime", Time),
-        UpdatedAt("update_time", "UpdateTime", Time),
+        /// `user_id`.
+        Id: Int, "user_id", "UserID", filter, sort;
+        /// `username`.
+        Name: Text, "username", "Username", filter, sort;
+        /// `email`.
+        Email: Text, "email", "Email", filter, sort;
+        /// `creation_time`.
+        CreatedAt: Time, "creation_time", "CreationTime", filter, sort;
+        /// `update_time`.
+        UpdatedAt: Time, "update_time", "UpdateTime", filter, sort;
     }
 }
 

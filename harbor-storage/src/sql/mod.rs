@@ -6,6 +6,7 @@
 mod dialect;
 mod error;
 mod guarded;
+mod listing;
 mod migrate;
 mod rows;
 #[cfg(any(feature = "postgres", feature = "mysql"))]

@@ -38,8 +38,9 @@ impl GroupRows for Rows {
     }
 
     async fn groups(&mut self, query: &Query<GroupKey>) -> Result<Listed<Group>, StoreError> {
-        let select = "SELECT id, name, kind, dn, created_at, updated_at FROM user_groups";
-        self.list(Listing::of(select, "id").by("name").asked(query, column), group).await
+        let columns = "id, name, kind, dn, created_at, updated_at";
+        let listing = Listing::new(columns, "user_groups", "id").query(query, column, "name");
+        self.list(listing, group).await
     }
 
     async fn groups_of(&mut self, user: UserId) -> Result<Vec<GroupId>, StoreError> {

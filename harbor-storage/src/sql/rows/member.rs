@@ -12,11 +12,15 @@ use crate::sql::listing::Listing;
 use crate::sql::session::Row;
 use crate::sql::statement::{sql, values};
 
-macro_rules! select {
+macro_rules! columns {
     () => {
-        "SELECT m.id, m.project_id, m.user_id, m.group_id, COALESCE(u.name, g.name), m.role_id, m.repositories \
-         FROM project_members m LEFT JOIN users u ON u.id = m.user_id \
-         LEFT JOIN user_groups g ON g.id = m.group_id"
+        "m.id, m.project_id, m.user_id, m.group_id, COALESCE(u.name, g.name), m.role_id, m.repositories"
+    };
+}
+
+macro_rules! from {
+    () => {
+        "project_members m LEFT JOIN users u ON u.id = m.user_id LEFT JOIN user_groups g ON g.id = m.group_id"
     };
 }
 
@@ -56,7 +60,7 @@ fn column(key: MemberKey) -> &'static str {
 #[async_trait]
 impl MemberRows for Rows {
     async fn member(&mut self, project: ProjectId, id: MemberId) -> Result<Option<Member>, StoreError> {
-        let find = sql!(concat!(select!(), " WHERE m.project_id = ? AND m.id = ?"));
+        let find = sql!(concat!("SELECT ", columns!(), " FROM ", from!(), " WHERE m.project_id = ? AND m.id = ?"));
         first(self.session.fetch(find, values![project.get(), id.get()]).await?)
             .map(|row| member(&row))
             .transpose()
@@ -67,10 +71,10 @@ impl MemberRows for Rows {
         project: ProjectId,
         query: &Query<MemberKey>,
     ) -> Result<Listed<Member>, StoreError> {
-        let listing = Listing::of(select!(), "m.id")
-            .by(column(MemberKey::Name))
-            .only("m.project_id = ?", values![project.get()]);
-        self.list(listing.asked(query, column), member).await
+        let listing = Listing::new(columns!(), from!(), "m.id")
+            .only("m.project_id = ?", values![project.get()])
+            .query(query, column, column(MemberKey::Name));
+        self.list(listing, member).await
     }
 
     async fn memberships(&mut self, user: UserId) -> Result<Vec<Membership>, StoreError> {

@@ -22,10 +22,11 @@ mod user;
 
 use async_trait::async_trait;
 use harbor_core::{StoreError, StoreErrorKind, Timestamp};
-use harbor_core::meta::{Publish, Published, Transaction};
+use harbor_core::meta::{Listed, Publish, Published, Transaction};
 use harbor_core::oci::Digest;
 
 use super::guarded::Guarded;
+use super::listing::Listing;
 use super::session::{Row, Session};
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 use super::statement::Statement;
@@ -44,6 +45,18 @@ pub(super) struct Rows {
 impl Rows {
     pub(super) fn new(session: Box<dyn Session>) -> Self {
         Self { session: Guarded { session, failed: false } }
+    }
+}
+
+impl Rows {
+    /// A page of a list.
+    async fn list<T>(
+        &mut self,
+        listing: Listing,
+        read: impl Fn(&Row) -> Result<T, StoreError>,
+    ) -> Result<Listed<T>, StoreError> {
+        let (rows, total) = listing.read(&mut self.session).await?;
+        Ok(Listed { entries: rows.iter().map(read).collect::<Result<_, _>>()?, total })
     }
 }
 

@@ -12,9 +12,9 @@ use crate::sql::listing::Listing;
 use crate::sql::session::Row;
 use crate::sql::statement::{sql, values};
 
-macro_rules! select {
+macro_rules! columns {
     () => {
-        "SELECT id, name, is_public, owner_id, metadata, cve_allowlist, created_at, updated_at FROM projects"
+        "id, name, is_public, owner_id, metadata, cve_allowlist, created_at, updated_at"
     };
 }
 
@@ -62,12 +62,12 @@ pub(super) fn within(filter: &ProjectFilter, table: &str) -> Option<String> {
 #[async_trait]
 impl ProjectRows for Rows {
     async fn project(&mut self, name: &ProjectName) -> Result<Option<Project>, StoreError> {
-        let find = sql!(concat!(select!(), " WHERE name = ?"));
+        let find = sql!(concat!("SELECT ", columns!(), " FROM projects WHERE name = ?"));
         first(self.session.fetch(find, values![name.as_str()]).await?).map(|row| project(&row)).transpose()
     }
 
     async fn project_of(&mut self, id: ProjectId) -> Result<Option<Project>, StoreError> {
-        let find = sql!(concat!(select!(), " WHERE id = ?"));
+        let find = sql!(concat!("SELECT ", columns!(), " FROM projects WHERE id = ?"));
         first(self.session.fetch(find, values![id.get()]).await?).map(|row| project(&row)).transpose()
     }
 
@@ -76,11 +76,11 @@ impl ProjectRows for Rows {
         filter: &ProjectFilter,
         query: &Query<ProjectKey>,
     ) -> Result<Listed<Project>, StoreError> {
-        let mut listing = Listing::of(select!(), "id").by("name");
+        let mut listing = Listing::new(columns!(), "projects", "id").query(query, column, "name");
         if let Some(condition) = within(filter, "projects") {
             listing = listing.only(&condition, values![]);
         }
-        self.list(listing.asked(query, column), project).await
+        self.list(listing, project).await
     }
 }
 
@@ -105,7 +105,7 @@ impl ProjectRowsMut for Rows {
     }
 
     async fn project_lock(&mut self, id: ProjectId) -> Result<Option<Project>, StoreError> {
-        let find = sql!(concat!(select!(), " WHERE id = ? FOR UPDATE"));
+        let find = sql!(concat!("SELECT ", columns!(), " FROM projects WHERE id = ? FOR UPDATE"));
         first(self.session.fetch(find, values![id.get()]).await?).map(|row| project(&row)).transpose()
     }
 

@@ -9,10 +9,10 @@ use crate::sql::listing::Listing;
 use crate::sql::session::Row;
 use crate::sql::statement::{sql, values};
 
-macro_rules! select {
+macro_rules! columns {
     () => {
-        "SELECT id, name, description, project_id, secret, earlier_secret, earlier_until, duration, expires_at, \
-         is_disabled, permissions, creator, epoch, created_at, updated_at FROM robots"
+        "id, name, description, project_id, secret, earlier_secret, earlier_until, duration, expires_at, \
+         is_disabled, permissions, creator, epoch, created_at, updated_at"
     };
 }
 
@@ -43,7 +43,6 @@ fn column(key: RobotKey) -> &'static str {
         RobotKey::Name => "name",
         RobotKey::Description => "description",
         RobotKey::Disabled => "is_disabled",
-        RobotKey::ExpiresAt => "expires_at",
         RobotKey::CreatedAt => "created_at",
         RobotKey::UpdatedAt => "updated_at",
     }
@@ -63,7 +62,7 @@ fn earlier(robot: &Robot) -> (Option<String>, i64) {
 #[async_trait]
 impl RobotRows for Rows {
     async fn robot(&mut self, id: RobotId) -> Result<Option<Robot>, StoreError> {
-        let find = sql!(concat!(select!(), " WHERE id = ?"));
+        let find = sql!(concat!("SELECT ", columns!(), " FROM robots WHERE id = ?"));
         first(self.session.fetch(find, values![id.get()]).await?).map(|row| robot(&row)).transpose()
     }
 
@@ -75,7 +74,7 @@ impl RobotRows for Rows {
         if name.contains('\0') {
             return Ok(None);
         }
-        let find = sql!(concat!(select!(), " WHERE project_id = ? AND name = ?"));
+        let find = sql!(concat!("SELECT ", columns!(), " FROM robots WHERE project_id = ? AND name = ?"));
         first(self.session.fetch(find, values![key_of(project), name]).await?)
             .map(|row| robot(&row))
             .transpose()
@@ -86,8 +85,10 @@ impl RobotRows for Rows {
         project: Option<ProjectId>,
         query: &Query<RobotKey>,
     ) -> Result<Listed<Robot>, StoreError> {
-        let listing = Listing::of(select!(), "id").only("project_id = ?", values![key_of(project)]);
-        self.list(listing.asked(query, column), robot).await
+        let listing = Listing::new(columns!(), "robots", "id")
+            .only("project_id = ?", values![key_of(project)])
+            .query(query, column, "");
+        self.list(listing, robot).await
     }
 }
 
@@ -122,7 +123,7 @@ impl RobotRowsMut for Rows {
     }
 
     async fn robot_lock(&mut self, id: RobotId) -> Result<Option<Robot>, StoreError> {
-        let find = sql!(concat!(select!(), " WHERE id = ? FOR UPDATE"));
+        let find = sql!(concat!("SELECT ", columns!(), " FROM robots WHERE id = ? FOR UPDATE"));
         first(self.session.fetch(find, values![id.get()]).await?).map(|row| robot(&row)).transpose()
     }
 

@@ -62,8 +62,7 @@ impl UserRows for Rows {
     }
 
     async fn users(&mut self, query: &Query<UserKey>) -> Result<Listed<User>, StoreError> {
-        let listing = Listing::of(concat!("SELECT ", columns!(), " FROM users"), "id");
-        self.list(listing.asked(query, column), user).await
+        self.list(Listing::new(columns!(), "users", "id").query(query, column, ""), user).await
     }
 }
 
