@@ -1,6 +1,7 @@
 #![doc = include_str!("../ARCHITECTURE.md")]
 
 pub mod access;
+pub mod api;
 pub mod blob;
 mod engine;
 mod error;

@@ -34,7 +34,7 @@ pub use id::{BlobId, GroupId, LinkId, ManifestId, MemberId, ProjectId, Repositor
 pub use manifest::{Manifest, ManifestRows, ManifestRowsMut, NewManifest, Referrer};
 pub use member::{Member, MemberEntity, MemberKey, MemberRows, MemberRowsMut, Membership, NewMember};
 pub use personal_token::{PersonalToken, PersonalTokenRows, PersonalTokenRowsMut};
-pub use project::{Project, ProjectRows, ProjectRowsMut};
+pub use project::{Project, ProjectKey, ProjectRows, ProjectRowsMut};
 pub use repository::{Repository, RepositoryRows, RepositoryRowsMut};
 pub use review::{Review, ReviewRows, ReviewRowsMut, ReviewSubject};
 pub use revision::{RevisionRows, RevisionRowsMut};

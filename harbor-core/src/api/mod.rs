@@ -1,0 +1,28 @@
+//! What Harbor's API v2.0 takes and answers: one noun a file, as JSON has it.
+//!
+//! The server, its OpenAPI document and clients share these. A field that may be absent is an `Option`, and is left out when it
+//! is; what a body says beside these fields is not read.
+
+mod error;
+mod group;
+mod member;
+mod permission;
+mod project;
+mod robot;
+mod role;
+mod system;
+mod token;
+mod user;
+
+pub use error::{ErrorBody, ErrorEntry};
+pub use group::{UserGroup, UserGroupSearchItem};
+pub use member::{ProjectMember, ProjectMemberEntity, RoleRequest, UserEntity};
+pub use permission::{PermissionEntry, Permissions};
+pub use project::{
+    CveAllowlist, CveAllowlistItem, Project, ProjectDeletable, ProjectReq, ProjectSummary, ProjectSummaryQuota,
+};
+pub use robot::{Access, Robot, RobotCreate, RobotCreated, RobotPermission, RobotSec};
+pub use role::{CustomRole, CustomRoleReq};
+pub use system::{ComponentHealthStatus, GeneralInfo, OverallHealthStatus};
+pub use token::{PersonalToken, PersonalTokenCreated, PersonalTokenReq};
+pub use user::{PasswordReq, UserCreationReq, UserProfile, UserResp, UserSearchRespItem, UserSysAdminFlag};
