@@ -14,6 +14,9 @@
 //! A `**` that is not a whole component means `*`. An empty pattern matches everything. Several patterns in one selector are
 //! the alternatives of one pattern.
 //!
+//! This is version 4 of `doublestar` as it is documented. Its code differs in corners: there a negated class takes a slash, and
+//! what may be empty (`*{,x}`) is not always so at a text's end. Version 1 does not let `a/**` match `a`.
+//!
 //! ```
 //! use harbor_core::pattern::Pattern;
 //!

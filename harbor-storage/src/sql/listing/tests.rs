@@ -1,4 +1,3 @@
-use harbor_core::Timestamp;
 use harbor_core::query::keys;
 
 use super::*;
@@ -133,6 +132,8 @@ fn offsets_beyond_all_rows() {
 
 #[cfg(feature = "sqlite")]
 mod in_sqlite {
+    use harbor_core::Timestamp;
+
     use super::*;
     use crate::sql::sqlite::SqliteDatabase;
     use crate::sql::statement::sql;
