@@ -3,7 +3,7 @@
 use harbor_core::access::{Grant, Level, Permission, Place, Restriction, Target};
 use harbor_core::meta::ProjectId;
 use harbor_core::pattern::Pattern;
-use harbor_core::{StoreError, StoreErrorKind};
+use harbor_core::{Error, StoreError, StoreErrorKind};
 use serde::{Deserialize, Serialize};
 
 /// Permissions, each in its place. Projects are named by their incarnation: one that is deleted and made again is another.
@@ -69,6 +69,45 @@ impl Grants {
         serde_json::to_string(self).map_err(|error| {
             StoreError::new(StoreErrorKind::Other, "permissions cannot be stored").with_source(error)
         })
+    }
+
+    /// Refuses what cannot be given: permissions that there are not, and, to something that belongs to a project, any outside
+    /// of it.
+    pub(crate) fn check(&self, project: Option<ProjectId>) -> Result<(), Error> {
+        for given in &self.grants {
+            let elsewhere = project.is_some_and(|own| given.on != GivenOn::Project(own.get()));
+            if elsewhere {
+                let text = "a robot of a project has permissions in that project and nowhere else";
+                return Err(Error::BadRequest(text.to_owned()));
+            }
+            for text in &given.access {
+                let known = text
+                    .split_once(':')
+                    .and_then(|(resource, action)| Permission::find(given.level(), resource, action));
+                if !known.is_some_and(Permission::is_grantable) {
+                    return Err(Error::BadRequest(format!("there is no permission {text} to be given there")));
+                }
+            }
+        }
+        let none = self.grants.iter().all(|given| given.access.is_empty());
+        if none { Err(Error::BadRequest("give it at least one permission".to_owned())) } else { Ok(()) }
+    }
+
+    /// The permissions, by project; `None` for those on the whole registry and in every project.
+    pub(crate) fn by_project(&self) -> impl Iterator<Item = (Option<ProjectId>, Vec<Permission>)> {
+        self.grants.iter().map(|given| {
+            let project = match given.on {
+                GivenOn::Project(id) => Some(ProjectId::new(id)),
+                GivenOn::System | GivenOn::EveryProject => None,
+            };
+            (project, given.permissions())
+        })
+    }
+
+    /// Whether a permission is given on the whole registry or in every project, whichever it is of, without limits.
+    pub(crate) fn everywhere(&self, permission: Permission) -> bool {
+        let whole = |given: &&Given| given.repositories.is_empty() && given.has(permission);
+        self.grants.iter().filter(whole).any(|given| !matches!(given.on, GivenOn::Project(_)))
     }
 
     /// Whether `permission` on `target` is given.

@@ -184,6 +184,9 @@ pub enum Error {
     /// A parameter of a request is of the right form, but has a value that cannot be served.
     #[error("{0}")]
     Unprocessable(String),
+    /// A body of a kind that is not taken.
+    #[error("{0}")]
+    UnsupportedMediaType(&'static str),
     /// The number of entries that a page shall have is none.
     #[error("n must be a number of entries, 0 or more")]
     PageSizeInvalid,
@@ -270,6 +273,7 @@ impl Error {
             Self::Unauthenticated => 401,
             Self::Denied | Self::Forbidden(_) | Self::PolicyDenied { .. } => 403,
             Self::Precondition(_) => 412,
+            Self::UnsupportedMediaType(_) => 415,
             Self::ManifestInvalid(ManifestError::TooLarge) => 413,
             Self::ManifestInvalid(_) => 400,
             Self::ManifestUnknown(_)
@@ -324,7 +328,10 @@ impl Error {
             | Self::PolicyDenied { .. } => ErrorCode::Denied,
             Self::TooManyRequests { .. } => ErrorCode::TooManyRequests,
             Self::PageSizeInvalid => ErrorCode::PaginationNumberInvalid,
-            Self::BadRequest(_) | Self::Unprocessable(_) | Self::Unsupported(_) => ErrorCode::Unsupported,
+            Self::BadRequest(_)
+            | Self::Unprocessable(_)
+            | Self::UnsupportedMediaType(_)
+            | Self::Unsupported(_) => ErrorCode::Unsupported,
             Self::Conflict(_)
             | Self::Contended
             | Self::Store(_)

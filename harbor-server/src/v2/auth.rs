@@ -56,7 +56,7 @@ pub(super) fn challenge(app: &App, request: &Parts, needed: Option<&Needed>) -> 
 
 /// The address that the client reached this registry at. In HTTP/2 the host stands in the request's target, and there is no
 /// header of it.
-fn address(app: &App, request: &Parts) -> String {
+pub(crate) fn address(app: &App, request: &Parts) -> String {
     if let Some(address) = &app.options.external_url {
         return address.trim_end_matches('/').to_owned();
     }

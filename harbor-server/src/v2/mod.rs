@@ -5,7 +5,6 @@
 
 mod auth;
 mod blobs;
-mod body;
 mod error;
 mod manifests;
 mod query;
@@ -22,11 +21,11 @@ use harbor_core::{Error, Result};
 use http::request::Parts;
 use http::{HeaderValue, Method, Response, StatusCode};
 
-pub(crate) use auth::credentials;
+pub(crate) use auth::{address, credentials};
 pub(crate) use error::refuse;
 
-use self::body::Unread;
 use crate::app::App;
+use crate::body::Unread;
 
 /// A request, taken apart.
 pub(super) struct Call<'a> {
@@ -119,6 +118,11 @@ impl Call<'_> {
 
     fn content(&self) -> harbor_core::content::Content<'_> {
         self.app.harbor.content()
+    }
+
+    /// The body as the engine takes it.
+    fn incoming(&self, body: &mut Unread) -> Result<harbor_core::content::Incoming> {
+        body.incoming(&self.parts.headers, self.app.options.body_pause)
     }
 
     fn header(&self, name: &http::HeaderName) -> Option<&str> {

@@ -9,7 +9,7 @@ use harbor_core::{Error, Result};
 use http::header::{CONTENT_LENGTH, CONTENT_RANGE, HeaderValue, LOCATION, RANGE};
 use http::{HeaderName, Response, StatusCode};
 
-use super::body::Unread;
+use crate::body::{Unread, announced};
 use super::{Call, respond};
 
 const UPLOAD_UUID: HeaderName = HeaderName::from_static("docker-upload-uuid");
@@ -92,7 +92,7 @@ impl Call<'_> {
     /// move the upload on in between does no harm.
     async fn check_nothing(&self, name: &RepositoryName, id: UploadId) -> Result<()> {
         let Some(range) = self.header(&CONTENT_RANGE) else { return Ok(()) };
-        if self.announced()? != Some(0) {
+        if announced(&self.parts.headers)? != Some(0) {
             return Ok(());
         }
         let first = ChunkRange::beginning(range)?;
@@ -104,7 +104,7 @@ impl Call<'_> {
     /// Where the client says that its chunk belongs. A final request without bytes may state the range of nothing, which
     /// cannot be written, or that of the whole; it is not looked at.
     fn chunk(&self) -> Result<Option<ChunkRange>> {
-        if self.announced()? == Some(0) {
+        if announced(&self.parts.headers)? == Some(0) {
             return Ok(None);
         }
         match self.header(&CONTENT_RANGE) {

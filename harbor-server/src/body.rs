@@ -14,17 +14,16 @@ use http::header::{CONTENT_LENGTH, EXPECT};
 use http_body::Body as _;
 use tokio::time::{Instant, Sleep};
 
-use super::Call;
 
 /// How much of a body is taken in for nothing when its request is refused, in bytes, and for how long.
 const REFUSED: usize = 256 * 1024;
 const REFUSED_FOR: Duration = Duration::from_secs(1);
 
 /// A body that nobody has begun to read.
-pub(super) struct Unread(Option<Body>);
+pub(crate) struct Unread(Option<Body>);
 
 impl Unread {
-    pub(super) const fn new(body: Body) -> Self {
+    pub(crate) const fn new(body: Body) -> Self {
         Self(Some(body))
     }
 
@@ -34,7 +33,7 @@ impl Unread {
 
     /// Reads the small body of a request that was refused before it was read. Otherwise the connection would be closed on a
     /// client that is still sending, to which that can look like a broken connection instead of the answer.
-    pub(super) async fn drain(&mut self, headers: &HeaderMap) {
+    pub(crate) async fn drain(&mut self, headers: &HeaderMap) {
         let Some(body) = self.0.take() else { return };
         let small = body.size_hint().upper().is_none_or(|length| length <= REFUSED as u64);
         // Who asks first whether to send has sent nothing yet.
@@ -55,36 +54,35 @@ impl Unread {
     }
 }
 
-impl Call<'_> {
-    /// How many bytes the client announced.
-    pub(super) fn announced(&self) -> Result<Option<u64>> {
-        match self.header(&CONTENT_LENGTH) {
-            None => Ok(None),
-            Some(text) => match text.trim().parse() {
-                Ok(length) => Ok(Some(length)),
-                Err(_) => Err(Error::BadRequest("Content-Length must be a number of bytes".to_owned())),
-            },
-        }
+/// How many bytes the client announced.
+pub(crate) fn announced(headers: &HeaderMap) -> Result<Option<u64>> {
+    let Some(value) = headers.get(CONTENT_LENGTH) else { return Ok(None) };
+    match value.to_str().ok().and_then(|text| text.trim().parse().ok()) {
+        Some(length) => Ok(Some(length)),
+        None => Err(Error::BadRequest("Content-Length must be a number of bytes".to_owned())),
     }
+}
 
-    /// The body as the engine takes it: of the announced length, and never silent for long.
-    pub(super) fn incoming(&self, body: &mut Unread) -> Result<Incoming> {
-        let announced = self.announced()?;
-        Ok(Incoming::new(announced, Paced::new(body.take(), self.app.options.body_pause)))
+impl Unread {
+    /// The body as the engine takes it: of the announced length, and never silent for longer than `pause`.
+    pub(crate) fn incoming(&mut self, headers: &HeaderMap, pause: Duration) -> Result<Incoming> {
+        let announced = announced(headers)?;
+        Ok(Incoming::new(announced, Paced::new(self.take(), pause)))
     }
 
     /// The whole body, of at most `limit` bytes.
-    pub(super) async fn whole(
-        &self,
-        body: &mut Unread,
+    pub(crate) async fn whole(
+        &mut self,
+        headers: &HeaderMap,
+        pause: Duration,
         limit: usize,
         too_large: fn() -> Error,
     ) -> Result<Bytes> {
-        let announced = self.announced()?.unwrap_or(0);
+        let announced = announced(headers)?.unwrap_or(0);
         if announced > limit as u64 {
             return Err(too_large());
         }
-        let mut stream = Paced::new(body.take(), self.app.options.body_pause);
+        let mut stream = Paced::new(self.take(), pause);
         let mut whole = BytesMut::new();
         while let Some(piece) = stream.next().await {
             let piece = piece?;

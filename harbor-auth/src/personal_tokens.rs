@@ -1,0 +1,119 @@
+//! The use cases of personal access tokens.
+
+use harbor_core::access::permission::UserUpdate;
+use harbor_core::access::{Actor, Authorized, Secret};
+use harbor_core::meta::{PersonalToken, TokenId, UserId};
+use harbor_core::{Error, Harbor, Result, StoreErrorKind};
+
+use crate::grants::Grants;
+use crate::login::hex;
+use crate::robots::end;
+use crate::{Accounts, opaque};
+
+/// How many tokens a user has at most.
+const MOST: usize = 100;
+
+/// The longest name of a token, in bytes.
+const LONGEST: usize = 255;
+
+/// Use cases of a user's own tokens: a cheap borrow.
+#[derive(Clone, Copy, Debug)]
+pub struct PersonalTokens<'a> {
+    accounts: &'a Accounts,
+    harbor: &'a Harbor,
+}
+
+impl Accounts {
+    /// The use cases of personal access tokens.
+    #[must_use]
+    pub const fn personal_tokens<'a>(&'a self, harbor: &'a Harbor) -> PersonalTokens<'a> {
+        PersonalTokens { accounts: self, harbor }
+    }
+}
+
+impl PersonalTokens<'_> {
+    /// The proof that `actor` is a user who may do anything with its own account: somebody with a token that is limited makes
+    /// none that is not.
+    ///
+    /// # Errors
+    /// [`Error::Unauthenticated`], [`Error::Denied`] for whoever is limited; [`Error::Precondition`] for who is no user.
+    pub async fn own(&self, actor: &Actor) -> Result<Authorized<UserUpdate>> {
+        if actor.is_anonymous() {
+            return Err(Error::Unauthenticated);
+        }
+        if actor.restriction().is_some() {
+            return Err(Error::Denied);
+        }
+        let id = actor.user_id().ok_or_else(|| Error::Precondition("only users have tokens".to_owned()))?;
+        self.harbor.authorize::<UserUpdate>(actor, id).await
+    }
+
+    /// The tokens of a user.
+    ///
+    /// # Errors
+    /// As the store fails.
+    pub async fn list(&self, proof: &Authorized<UserUpdate>) -> Result<Vec<PersonalToken>> {
+        Ok(self.accounts.directory().read().await?.personal_tokens(*proof.target()).await?)
+    }
+
+    /// Makes a token, which is returned and kept nowhere. Without grants it may do all that its user may.
+    ///
+    /// # Errors
+    /// [`Error::BadRequest`] says what is wrong; [`Error::Conflict`] when the user has one of that name.
+    pub async fn create(
+        &self,
+        proof: Authorized<UserUpdate>,
+        name: &str,
+        days: i64,
+        grants: Option<&Grants>,
+    ) -> Result<(PersonalToken, Secret)> {
+        if name.trim().is_empty() || name.len() > LONGEST || name.contains('\0') {
+            return Err(Error::BadRequest(format!("a token needs a name of 1 to {LONGEST} bytes")));
+        }
+        if let Some(grants) = grants {
+            grants.check(None)?;
+        }
+        let user: UserId = *proof.target();
+        let mut write = self.harbor.write(&proof).await?;
+        // Locked, so that the limit holds whoever else makes one.
+        write.rows().user_lock(user).await?.ok_or(Error::NotFound("user"))?;
+        if write.rows().personal_tokens(user).await?.len() >= MOST {
+            return Err(Error::Precondition(format!("a user has at most {MOST} tokens: delete one")));
+        }
+        let now = write.now();
+        let secret = opaque::make(opaque::PERSONAL)?;
+        let token = PersonalToken {
+            id: TokenId::new(0),
+            user,
+            name: name.to_owned(),
+            digest: hex(&opaque::digest(secret.expose())),
+            scopes: grants.map(Grants::write).transpose()?.unwrap_or_default(),
+            expires_at: end(now, days)?,
+            created_at: now,
+            used_at: None,
+        };
+        let made = write.rows().personal_token_insert(&token).await.map_err(|error| match error.kind() {
+            StoreErrorKind::Conflict => Error::Conflict(format!("a token {name}")),
+            _ => Error::Store(error),
+        });
+        let token = PersonalToken { id: made?, ..token };
+        write.audit(format!("token {name}")).await?;
+        write.changed_access().await?;
+        write.commit().await?;
+        Ok((token, secret))
+    }
+
+    /// Deletes a token: it ends at once.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], also for a token of another user.
+    pub async fn delete(&self, proof: Authorized<UserUpdate>, id: TokenId) -> Result<()> {
+        let mut write = self.harbor.write(&proof).await?;
+        if !write.rows().personal_token_delete(*proof.target(), id).await? {
+            return Err(Error::NotFound("token"));
+        }
+        write.audit(format!("token {}", id.get())).await?;
+        write.changed_access().await?;
+        write.commit().await
+    }
+}

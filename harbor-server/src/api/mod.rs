@@ -1,0 +1,101 @@
+//! `/api/v2.0`: Harbor's API over the engine.
+//!
+//! One table of operations ([`harbor_core::operation`]) finds what a request asks for; a file a noun answers it. A handler asks
+//! for its proof before it reads the body, and the proof is of the type that the use case takes.
+
+mod answer;
+mod call;
+mod error;
+mod groups;
+mod members;
+mod metadata;
+mod openapi;
+mod permissions;
+mod personal_tokens;
+mod projects;
+mod robots;
+mod roles;
+mod system;
+mod users;
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use harbor_core::operation::{self, Lookup, Match};
+use http::request::Parts;
+use http::{HeaderValue, Method, Response};
+
+pub(crate) use answer::{json, not_found, wrong_method};
+pub(crate) use openapi::serves;
+pub(crate) use system::{health, ping};
+
+use self::call::Call;
+use crate::app::App;
+use crate::body::Unread;
+use crate::v2::credentials;
+
+/// Answers a request whose path begins with `/api/v2.0/`.
+pub(crate) async fn answer(app: &Arc<App>, parts: &Parts, body: Body, id: &HeaderValue) -> Response<Body> {
+    let path = parts.uri.path().strip_prefix(operation::BASE);
+    let Some((path, method)) = path.zip(operation::Method::named(parts.method.as_str())) else {
+        return not_found();
+    };
+    if let Some(page) = openapi::page(path, method) {
+        return page;
+    }
+    match operation::find(method, path) {
+        Lookup::Found(found) => called(app, parts, body, found, id).await,
+        Lookup::OtherMethod(methods) => {
+            let allowed: Vec<_> = methods.into_iter().map(operation::Method::as_str).collect();
+            wrong_method(&allowed.join(", "))
+        }
+        Lookup::Unknown => not_found(),
+    }
+}
+
+async fn called(
+    app: &Arc<App>,
+    parts: &Parts,
+    body: Body,
+    found: Match,
+    id: &HeaderValue,
+) -> Response<Body> {
+    let mut body = Unread::new(body);
+    let mut response = match dispatch(app, parts, &mut body, found).await {
+        Ok(response) => response,
+        Err(error) => {
+            body.drain(&parts.headers).await;
+            error::refuse(parts, &error, id)
+        }
+    };
+    if parts.method == Method::HEAD {
+        *response.body_mut() = Body::empty();
+    }
+    response
+}
+
+async fn dispatch(
+    app: &Arc<App>,
+    parts: &Parts,
+    body: &mut Unread,
+    found: Match,
+) -> harbor_core::Result<Response<Body>> {
+    let credentials = credentials(&parts.headers)?;
+    let actor = app.harbor.authenticate(credentials.as_ref()).await?;
+    let operation = found.operation;
+    let mut call = Call { app, parts, actor, found, body };
+    let answered = match operation.tag {
+        "project" => projects::answer(&mut call, operation.id).await?,
+        "projectMetadata" => metadata::answer(&mut call, operation.id).await?,
+        "member" => members::answer(&mut call, operation.id).await?,
+        "user" => users::answer(&mut call, operation.id).await?,
+        "usergroup" => groups::answer(&mut call, operation.id).await?,
+        "robot" => robots::answer(&mut call, operation.id).await?,
+        "role" => roles::answer(&mut call, operation.id).await?,
+        "token" => personal_tokens::answer(&mut call, operation.id).await?,
+        "permissions" => permissions::answer(&call, operation.id).await?,
+        "systeminfo" => system::answer(&call, operation.id).await?,
+        _ => None,
+    };
+    Ok(answered.unwrap_or_else(|| error::not_yet(operation.id)))
+}

@@ -1,0 +1,84 @@
+//! What there is to know of this server.
+
+use axum::body::Body;
+use harbor_core::Result;
+use harbor_core::api::{ComponentHealthStatus, GeneralInfo, OverallHealthStatus};
+use http::header::CONTENT_TYPE;
+use http::{HeaderValue, Method, Response};
+
+use super::answer::{Answered, ok, wrong_method};
+use super::call::Call;
+use super::error::refuse;
+use crate::app::App;
+use crate::v2::address;
+
+/// The methods of what is read and nothing else.
+const READ: &str = "GET, HEAD";
+
+/// The release of Harbor whose API this is, as its clients read versions.
+const VERSION: &str = concat!("v2.16.0-rust.", env!("CARGO_PKG_VERSION"));
+
+pub(super) async fn answer(call: &Call<'_>, id: &str) -> Answered {
+    match id {
+        "getSystemInfo" => general(call).map(Some),
+        _ => Ok(None),
+    }
+}
+
+fn general(call: &Call<'_>) -> Result<Response<Body>> {
+    let options = call.app.options.accounts.as_ref().map(harbor_auth::Accounts::options);
+    let mut info = GeneralInfo {
+        auth_mode: "db_auth".to_owned(),
+        self_registration: options.is_some_and(|options| options.self_registration),
+        ..GeneralInfo::default()
+    };
+    if !call.actor.is_anonymous() {
+        let url = address(call.app, call.parts);
+        let everybody = options.is_none_or(|options| options.everybody_makes_projects);
+        info.registry_url = url.split_once("://").map(|(_, host)| host.to_owned());
+        info.external_url = Some(url);
+        info.current_time = Some(call.harbor().now());
+        info.project_creation_restriction =
+            Some(if everybody { "everyone" } else { "adminonly" }.to_owned());
+        info.has_ca_root = Some(false);
+        info.harbor_version = Some(VERSION.to_owned());
+        info.registry_storage_provider_name = Some(call.harbor().blob_store_name().to_owned());
+        info.read_only = Some(false);
+        info.notification_enable = Some(true);
+    }
+    ok(&info)
+}
+
+/// `getPing`: answers as long as the process does, whatever the stores do.
+pub(crate) fn ping(method: &Method) -> Response<Body> {
+    if method != Method::GET && method != Method::HEAD {
+        return wrong_method(READ);
+    }
+    let mut response = Response::new(Body::from("Pong"));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    response
+}
+
+/// `getHealth`: the state of each part. As with Harbor the status is 200 and the body tells; the reason of a fault goes to
+/// the log, for it may name hosts.
+pub(crate) async fn health(app: &App, request: &http::request::Parts, id: &HeaderValue) -> Response<Body> {
+    if request.method != Method::GET && request.method != Method::HEAD {
+        return wrong_method(READ);
+    }
+    let health = app.harbor.health().await;
+    let word = |healthy: bool| if healthy { "healthy" } else { "unhealthy" }.to_owned();
+    let part = |name: &str, state: &Result<(), harbor_core::StoreError>| {
+        if let Err(error) = state {
+            tracing::warn!(component = name, %error, "a part of the registry is unhealthy");
+        }
+        let error = state.is_err().then(|| "see the log of the server".to_owned());
+        ComponentHealthStatus { name: name.to_owned(), status: word(state.is_ok()), error }
+    };
+    let components = vec![
+        part("core", &Ok(())),
+        part("database", &health.metadata.1),
+        part("registry", &health.blobs.1),
+    ];
+    let status = OverallHealthStatus { status: word(health.is_healthy()), components };
+    ok(&status).unwrap_or_else(|error| refuse(request, &error, id))
+}
