@@ -42,7 +42,7 @@ impl Rate {
 /// Limits how often each principal or address may do something: log in, pull, push.
 ///
 /// The bucket of each key holds `burst` tokens, and is filled again at a rate. It is the generic cell rate algorithm (ITU-T
-/// I.371), which needs one number a key. The crate `governor` has the same one, with a dozen more crates, a clock of its own,
+/// I.371), which needs one number a key. The crate `governor` has the same one, with five more crates, a clock of its own,
 /// and a table that grows until somebody prunes it; this table is bounded: a key that was not seen for long is forgotten,
 /// which is as if its bucket were full. Keys that are addresses are better passed through [`site`](crate::site()).
 ///
