@@ -1,0 +1,179 @@
+//! The signing keys of the token service, which all nodes share.
+
+mod key;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
+use harbor_core::access::Secret;
+use harbor_core::meta::MetadataStore;
+use harbor_core::{StoreError, StoreErrorKind, Timestamp};
+use jsonwebtoken::{Algorithm, DecodingKey, Header, Validation};
+use serde::Deserialize;
+
+use self::key::Keys;
+use crate::claims::{Claims, ISSUER, LONGEST_LIFE};
+
+/// The setting that holds the keys.
+const SETTING: &str = "tokens.keys";
+
+/// The setting that says when the keys were last rotated. It is written first: so of two who rotate at once the second waits,
+/// and sees what the first one made.
+const ROTATED: &str = "tokens.keys.rotated";
+
+/// How long after a rotation a node may go on to sign with the key it knew.
+const UNAWARE: Duration = Duration::from_secs(60 * 60);
+
+/// The longest token that is written or looked at, in bytes.
+const LONGEST: usize = 16 * 1024;
+
+/// Signs and verifies tokens: JSON Web Tokens (RFC 7519) with ES256 (RFC 7518, section 3.4) and nothing else.
+pub(crate) struct KeyRing {
+    keys: RwLock<Arc<Keys>>,
+}
+
+/// The header of a token. Whatever else one says is refused, above all where to find a key: `jwk`, `jku`, `x5u`, `x5c`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Head {
+    alg: Algorithm,
+    kid: String,
+    #[serde(default)]
+    typ: Option<String>,
+}
+
+impl KeyRing {
+    /// Reads the keys from the store, and makes the first one where there is none: of several nodes that start at once, one
+    /// wins.
+    ///
+    /// # Errors
+    /// As the store fails. `TooNew` and `Corrupt` when the keys cannot be read.
+    pub(crate) async fn load(store: &dyn MetadataStore, now: Timestamp) -> Result<Self, StoreError> {
+        let stored = store.read().await?.setting(SETTING).await?;
+        let stored = match stored {
+            Some(stored) => stored,
+            None => {
+                let made = Keys::first(now)?.write()?;
+                let mut transaction = store.begin().await?;
+                let stored = transaction.setting_claim(SETTING, &made).await?;
+                transaction.commit().await?;
+                stored
+            }
+        };
+        Ok(Self { keys: RwLock::new(Arc::new(Keys::read(&stored)?)) })
+    }
+
+    /// Reads the keys again, as another node may have rotated them.
+    ///
+    /// # Errors
+    /// As the store fails; what was known then goes on to hold.
+    pub(crate) async fn reload(&self, store: &dyn MetadataStore) -> Result<(), StoreError> {
+        let stored = store.read().await?.setting(SETTING).await?;
+        self.replace(Keys::read(&stored.ok_or_else(gone)?)?);
+        Ok(())
+    }
+
+    /// Makes a new key, which signs from now on. The one before it verifies until the last token that it may have signed has
+    /// ended; those of which that is true already are dropped.
+    ///
+    /// # Errors
+    /// As the store fails.
+    pub(crate) async fn rotate(&self, store: &dyn MetadataStore, now: Timestamp) -> Result<(), StoreError> {
+        let mut transaction = store.begin().await?;
+        transaction.setting_put(ROTATED, &now.to_string()).await?;
+        let stored = transaction.setting(SETTING).await?.ok_or_else(gone)?;
+        let keys = Keys::read(&stored)?.rotated(now, now.plus(LONGEST_LIFE).plus(UNAWARE))?;
+        transaction.setting_put(SETTING, &keys.write()?).await?;
+        transaction.commit().await?;
+        self.replace(keys);
+        Ok(())
+    }
+
+    /// When the key that signs was made, for those who decide when the next one is due.
+    pub(crate) fn current_since(&self) -> Timestamp {
+        self.keys().current_since()
+    }
+
+    /// A token that says `claims`.
+    ///
+    /// # Errors
+    /// When the claims hold for longer than [`LONGEST_LIFE`], or are so many that no token is long enough.
+    pub(crate) fn sign(&self, claims: &Claims) -> Result<Secret, StoreError> {
+        if !claims.lives_no_longer_than_allowed() {
+            return Err(fault("a token lives too long"));
+        }
+        let keys = self.keys();
+        let (id, key) = keys.signing();
+        let header = Header { kid: Some(id.to_owned()), ..Header::new(Algorithm::ES256) };
+        let token = jsonwebtoken::encode(&header, claims, key);
+        let token = token.map_err(|error| fault("signing a token").with_source(error))?;
+        if token.len() > LONGEST {
+            return Err(fault("a token is too long: it allows too many things"));
+        }
+        Ok(Secret::new(token))
+    }
+
+    /// What a token says, if one of our keys signed it, and it holds `now` and for `audience`. A token of a key that is not
+    /// known is refused, and nothing is read again: see [`KeyRing::lacks_key_of`].
+    pub(crate) fn verify(&self, token: &str, audience: &str, now: Timestamp) -> Option<Claims> {
+        let head = head(token)?;
+        let keys = self.keys();
+        let key = keys.verifying(&head.kid, now)?;
+        let claims = decode(token, key, audience)?;
+        claims.hold(audience, now).then_some(claims)
+    }
+
+    /// Whether `token` names a key that is not known: then [`KeyRing::reload`] may help, which the caller does once in a while
+    /// at most, for anybody can name keys.
+    pub(crate) fn lacks_key_of(&self, token: &str) -> bool {
+        head(token).is_some_and(|head| !self.keys().has(&head.kid))
+    }
+
+    fn keys(&self) -> Arc<Keys> {
+        Arc::clone(&self.keys.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn replace(&self, keys: Keys) {
+        *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
+    }
+}
+
+fn head(token: &str) -> Option<Head> {
+    if token.len() > LONGEST {
+        return None;
+    }
+    let (head, _) = token.split_once('.')?;
+    let head: Head = serde_json::from_slice(&BASE64.decode(head).ok()?).ok()?;
+    let is_jwt = head.typ.as_deref().is_none_or(|typ| typ == "JWT");
+    (is_jwt && head.alg == Algorithm::ES256).then_some(head)
+}
+
+/// Checks signature, issuer and audience. The times are checked against the caller's clock, which the library cannot do.
+fn decode(token: &str, key: &DecodingKey, audience: &str) -> Option<Claims> {
+    let mut validation = Validation::new(Algorithm::ES256);
+    validation.validate_exp = false;
+    validation.validate_nbf = false;
+    validation.set_issuer(&[ISSUER]);
+    validation.set_audience(&[audience]);
+    validation.set_required_spec_claims(&["exp", "nbf", "iss", "aud", "sub"]);
+    Some(jsonwebtoken::decode(token, key, &validation).ok()?.claims)
+}
+
+fn gone() -> StoreError {
+    StoreError::new(StoreErrorKind::Corrupt, "the keys of the token service are gone")
+}
+
+fn fault(what: &str) -> StoreError {
+    StoreError::new(StoreErrorKind::Other, what)
+}
+
+impl fmt::Debug for KeyRing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KeyRing").field("keys", &self.keys()).finish()
+    }
+}
