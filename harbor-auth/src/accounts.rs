@@ -2,18 +2,23 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use harbor_core::access::Secret;
 use harbor_core::meta::revision::ACCESS;
-use harbor_core::meta::{MetadataStore, ProjectId, Robot, User, UserId};
+use harbor_core::meta::{
+    GroupId, GroupKey, GroupKind, MetadataStore, PersonalToken, ProjectId, Robot, User, UserId,
+};
 use harbor_core::oci::ProjectName;
+use harbor_core::query::{Query, Test, Value};
 use harbor_core::{Clock, StoreError, StoreErrorKind, Timestamp};
 
 use crate::directory::Directory;
+use crate::grants::Grants;
 use crate::keyring::KeyRing;
 use crate::password::{self, Passwords};
-use crate::throttle::Throttle;
+use crate::throttle::{Limits, Throttle};
 use crate::verified::Verified;
 use crate::verify::Verifier;
 
@@ -22,6 +27,12 @@ const ADMINISTRATOR: &str = "admin";
 
 /// The setting in which releases before there were users kept the administrator's password.
 const EARLIER: &str = "administrator.password";
+
+/// After how long a start makes a new key for tokens. Tokens of the one before it go on to work.
+const KEY_LIFE: Duration = Duration::from_secs(90 * 24 * 60 * 60);
+
+/// How often the keys are read again at most.
+const RELOAD: Duration = Duration::from_secs(10);
 
 /// How accounts behave.
 #[derive(Clone, Debug)]
@@ -67,6 +78,8 @@ struct Inner {
     verifier: Verifier,
     throttle: Throttle,
     keys: KeyRing,
+    /// When the keys were last read again, in microseconds: anybody can name a key that there is not.
+    reloaded: AtomicI64,
     verified: Verified,
 }
 
@@ -86,13 +99,17 @@ impl Accounts {
         let made = Founding { store: metadata.as_ref(), passwords: &passwords, now: clock.now() };
         let made = made.ensure(given).await?;
         let keys = KeyRing::load(metadata.as_ref(), clock.now()).await?;
+        if clock.now().since(keys.current_since()) > KEY_LIFE {
+            keys.rotate(metadata.as_ref(), clock.now()).await?;
+        }
         let inner = Inner {
             directory: Directory::new(Arc::clone(&metadata)),
-            verifier: Verifier::new(passwords).await?,
-            throttle: Throttle::new(clock.clone()),
+            verifier: Verifier::new(passwords)?,
+            throttle: Throttle::new(clock.clone(), Limits::default()),
             verified: Verified::default(),
             metadata,
             options,
+            reloaded: AtomicI64::new(clock.now().micros()),
             clock,
             keys,
         };
@@ -133,6 +150,17 @@ impl Accounts {
         self.inner.clock.now()
     }
 
+    /// Whether the keys of tokens may be read again, and takes the occasion.
+    pub(crate) fn may_reload(&self, now: Timestamp) -> bool {
+        let last = self.inner.reloaded.load(Ordering::Relaxed);
+        now.since(Timestamp::from_micros(last)) > RELOAD
+            && self
+                .inner
+                .reloaded
+                .compare_exchange(last, now.micros(), Ordering::Relaxed, Ordering::Relaxed)
+                .is_ok()
+    }
+
     /// Whether a robot may log in at the moment.
     pub(crate) fn is_live(&self, robot: &Robot) -> bool {
         !robot.disabled && robot.expires_at.is_none_or(|end| self.now() < end)
@@ -153,6 +181,59 @@ impl Accounts {
             Some(project) => Ok(format!("{prefix}{}+{}", project.name, robot.name)),
             None => Err(StoreError::new(StoreErrorKind::NotFound, "the project of a robot is gone")),
         }
+    }
+
+    /// What a robot may do.
+    ///
+    /// # Errors
+    /// `Corrupt` or `TooNew` when what was stored does not read.
+    pub fn grants_of(&self, robot: &Robot) -> Result<Grants, StoreError> {
+        Grants::read(&robot.permissions)
+    }
+
+    /// What a personal access token is limited to; `None` for all that its user may do.
+    ///
+    /// # Errors
+    /// `Corrupt` or `TooNew` when what was stored does not read.
+    pub fn scopes_of(&self, token: &PersonalToken) -> Result<Option<Grants>, StoreError> {
+        if token.scopes.is_empty() { Ok(None) } else { Grants::read(&token.scopes).map(Some) }
+    }
+
+    /// The name of a user, for showing it; empty for nobody and for who is gone.
+    ///
+    /// # Errors
+    /// As the store fails.
+    pub async fn name_of(&self, user: Option<UserId>) -> Result<String, StoreError> {
+        let Some(id) = user else { return Ok(String::new()) };
+        Ok(self.directory().user(id).await?.map(|known| known.user.name.clone()).unwrap_or_default())
+    }
+
+    /// The user of that name.
+    ///
+    /// # Errors
+    /// As the store fails.
+    pub async fn id_of(&self, name: &str) -> Result<Option<UserId>, StoreError> {
+        Ok(self.directory().user_named(name).await?.map(|known| known.user.id))
+    }
+
+    /// The group of that kind and name, or distinguished name.
+    ///
+    /// # Errors
+    /// As the store fails.
+    pub async fn group_of(
+        &self,
+        kind: GroupKind,
+        name: &str,
+        dn: Option<&str>,
+    ) -> Result<Option<GroupId>, StoreError> {
+        let text = |text: &str| Test::Is(Value::Text(text.to_owned()));
+        let query = Query::default().filter(GroupKey::Kind, Test::Is(Value::Int(kind.id())));
+        let query = match dn.filter(|dn| !dn.is_empty()) {
+            Some(dn) => query.filter(GroupKey::Dn, text(dn)),
+            None => query.filter(GroupKey::Name, text(name)),
+        };
+        let found = self.directory().read().await?.groups(&query).await?;
+        Ok(found.entries.first().map(|group| group.id))
     }
 
     /// The project and the name that the full name of a robot stands for, where it is one.

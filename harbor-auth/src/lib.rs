@@ -1,36 +1,50 @@
 //! Who you are and what you may do.
 //!
-//! Until accounts exist there is one [`Administrator`], proved by a password or by a token of the [`Tokens`] service, and
-//! [`PublicPull`]: the administrator may do everything, everybody may pull from public projects.
+//! [`Accounts`] is everybody whom a registry knows. As an authenticator it knows passwords, secrets and tokens; as an authorizer
+//! it has Harbor's roles, robots' permissions, and what everybody may do in public projects; and it has the use cases that change
+//! all of that, a file a noun: [`Users`], [`Groups`], [`Members`], [`Roles`], [`Robots`], [`PersonalTokens`].
 
-mod administrator;
-#[allow(dead_code, reason = "accounts are built on it")]
+mod accounts;
 mod claims;
-#[allow(dead_code, reason = "accounts are built on it")]
+mod custom_roles;
+mod directory;
+mod giving;
+mod grants;
+mod groups;
 mod keyring;
-#[allow(dead_code, reason = "accounts are built on it")]
+mod login;
+mod members;
+#[allow(dead_code, reason = "sessions come next")]
 mod opaque;
 mod password;
-#[allow(dead_code, reason = "accounts are built on it")]
 mod pbkdf2;
-mod public_pull;
+mod personal_tokens;
 mod rate;
-#[allow(dead_code, reason = "accounts are built on it")]
+mod rbac;
 mod recent;
-#[allow(dead_code, reason = "accounts are built on it")]
+mod robots;
+mod roles;
 mod rules;
 mod shared;
 mod site;
-#[allow(dead_code, reason = "accounts are built on it")]
 mod throttle;
 mod tokens;
-#[allow(dead_code, reason = "accounts are built on it")]
+#[allow(dead_code, reason = "second factors come next")]
 mod totp;
-#[allow(dead_code, reason = "accounts are built on it")]
+mod users;
 mod verified;
+mod verify;
 
-pub use administrator::Administrator;
-pub use public_pull::PublicPull;
+pub use accounts::{AccountOptions, Accounts};
+pub use custom_roles::{NewRole, Roles};
+pub use grants::{Given, GivenOn, Grants};
+pub use groups::Groups;
+pub use members::Members;
+pub use personal_tokens::PersonalTokens;
 pub use rate::{Rate, RateLimiter};
+pub use robots::{
+    CreateRobots, DeleteRobots, ListRobots, NewRobot, ReadRobots, RobotChange, RobotProof, Robots, UpdateRobots,
+};
 pub use site::site;
-pub use tokens::{IssuedToken, Tokens};
+pub use tokens::{IssuedToken, SERVICE, TokenScope};
+pub use users::{NewPassword, NewUser, Profile, Users};

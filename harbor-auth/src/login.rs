@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use harbor_core::access::{Actor, Authenticator, Credentials, Identity, Person, Secret};
-use harbor_core::meta::{PersonalToken, Robot, User};
+use harbor_core::meta::revision::ACCESS;
+use harbor_core::meta::{PersonalToken, User};
 use harbor_core::{StoreError, StoreErrorKind};
 
 use crate::grants::Grants;
+use crate::pbkdf2::needs_rehash;
 use crate::{Accounts, opaque};
 
 impl Accounts {
@@ -17,51 +19,70 @@ impl Accounts {
             let actor = self.personal(password.expose()).await?;
             return Ok(actor.filter(|actor| actor.name() == name));
         }
-        if self.throttle().before(name, None).is_err() {
-            return Err(StoreError::new(StoreErrorKind::Busy, "a login after too many that failed"));
-        }
-        let actor = match self.robot_of(name).await? {
+        match self.robot_of(name).await? {
             Some((project, short)) => {
                 let known = self.directory().robot_named(project, &short).await?;
-                self.robot_by_secret(name, known.as_ref().map(|known| &known.robot), password).await?
+                let robot = known.as_ref().map(|known| &known.robot);
+                let earlier = robot.and_then(|robot| robot.earlier_secret.as_ref());
+                let earlier = earlier.filter(|(_, until)| self.now() < *until).map(|(secret, _)| secret);
+                let hashes = [robot.map(|robot| &robot.secret), earlier];
+                let right = self.right(name, password, hashes).await?;
+                let robot = robot.filter(|robot| right && self.is_live(robot));
+                Ok(robot.map(|robot| Actor::new(Identity::Robot { id: robot.id, name: name.into() })))
             }
             None => {
                 let known = self.directory().user_named(name).await?;
-                self.user_by_password(known.as_ref().map(|known| &known.user), password).await?
+                let user = known.as_ref().map(|known| &known.user);
+                let hashes = [user.and_then(|user| user.password.as_ref()), None];
+                let right = self.right(name, password, hashes).await?;
+                if let Some(user) = user.filter(|_| right) {
+                    self.renew_hash(user, password).await?;
+                }
+                Ok(user.filter(|_| right).map(actor_of))
             }
-        };
-        match actor {
-            Some(_) => self.throttle().succeeded(name, None),
-            None => tokio::time::sleep(self.throttle().failed(name, None)).await,
         }
-        Ok(actor)
     }
 
-    async fn user_by_password(
-        &self,
-        user: Option<&User>,
-        password: &Secret,
-    ) -> Result<Option<Actor>, StoreError> {
-        let hash = user.and_then(|user| user.password.as_ref());
-        let right = self.verifier().verify(password, hash).await?;
-        Ok(user.filter(|_| right).map(actor_of))
-    }
-
-    async fn robot_by_secret(
+    /// Whether a password has one of these hashes. After too many that had not, none is looked at for a while; but one that was
+    /// right before goes on to work, so that nobody locks out the programs of somebody else.
+    async fn right(
         &self,
         name: &str,
-        robot: Option<&Robot>,
-        secret: &Secret,
-    ) -> Result<Option<Actor>, StoreError> {
-        let mut right = self.verifier().verify(secret, robot.map(|robot| &robot.secret)).await?;
-        if let Some((earlier, until)) = robot.and_then(|robot| robot.earlier_secret.as_ref())
-            && !right
-            && self.now() < *until
-        {
-            right = self.verifier().verify(secret, Some(earlier)).await?;
+        password: &Secret,
+        hashes: [Option<&Secret>; 2],
+    ) -> Result<bool, StoreError> {
+        if hashes.into_iter().flatten().any(|hash| self.verifier().remembers(password, hash)) {
+            return Ok(true);
         }
-        let robot = robot.filter(|robot| right && self.is_live(robot));
-        Ok(robot.map(|robot| Actor::new(Identity::Robot { id: robot.id, name: name.into() })))
+        if self.throttle().before(name, None).is_err() {
+            return Err(StoreError::new(StoreErrorKind::Busy, "a login after too many that failed"));
+        }
+        let [hash, other] = hashes;
+        let right = self.verifier().verify(password, hash).await?
+            || (other.is_some() && self.verifier().verify(password, other).await?);
+        if right {
+            self.throttle().succeeded(name);
+        } else {
+            tokio::time::sleep(self.throttle().failed(name, None)).await;
+        }
+        Ok(right)
+    }
+
+    /// Hashes a password that was right as new ones are, where its hash came from Harbor.
+    async fn renew_hash(&self, user: &User, password: &Secret) -> Result<(), StoreError> {
+        let Some(old) = user.password.as_ref().filter(|hash| needs_rehash(hash.expose())) else {
+            return Ok(());
+        };
+        let hash = self.verifier().hash(password).await?;
+        let mut rows = self.metadata().begin().await?;
+        let Some(now) = rows.user_lock(user.id).await?.filter(|now| now.password.as_ref() == Some(old)) else {
+            return Ok(());
+        };
+        rows.user_save(&User { password: Some(hash), ..now }).await?;
+        rows.revision_count(ACCESS).await?;
+        rows.commit().await?;
+        self.directory().forget();
+        Ok(())
     }
 
     /// Somebody who shows a personal access token.

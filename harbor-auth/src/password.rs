@@ -42,6 +42,14 @@ impl Default for Passwords {
 }
 
 impl Passwords {
+    /// The hash of a password, in PHC string format.
+    ///
+    /// # Errors
+    /// `Busy` when too many wait already.
+    pub(crate) async fn hash(&self, password: &Secret) -> Result<String, StoreError> {
+        self.turn().await?.hash(password).await
+    }
+
     /// Waits until it may compute a hash.
     ///
     /// # Errors

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use harbor_core::StoreError;
-use harbor_core::access::permission::{ProjectCreate, RepositoryPull, RepositoryPush};
+use harbor_core::access::permission::{ProjectCreate, RepositoryPull, RepositoryPush, UserCreate};
 use harbor_core::access::{
     Action as _, Actor, Authorizer, Decision, Identity, Level, Permission, ProjectFilter, Target,
 };
@@ -65,6 +65,11 @@ impl Accounts {
         Ok(implied || known.grants.allow(permission, target))
     }
 
+    /// Whether a permission is to make an account, and everybody may.
+    fn registers(&self, permission: Permission) -> bool {
+        self.options().self_registration && permission == UserCreate::PERMISSION
+    }
+
     /// The projects in which a member has a permission for all of the project.
     async fn member_projects(
         &self,
@@ -100,6 +105,7 @@ impl Authorizer for Accounts {
             && match actor.identity() {
                 Identity::Administrator(_) | Identity::System => true,
                 _ if public => true,
+                Identity::Anonymous | Identity::User(_) if self.registers(permission) => true,
                 Identity::Anonymous => false,
                 Identity::User(person) => match person.id {
                     Some(id) => self.user_may(id, permission, target).await?,

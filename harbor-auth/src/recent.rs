@@ -47,6 +47,7 @@ impl<V> Recent<V> {
     }
 
     /// How many values there are.
+    #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.young.len() + self.old.len()
     }

@@ -169,6 +169,16 @@ impl Robots<'_> {
         robot.map(|known| known.robot.clone()).ok_or(Error::NotFound("robot"))
     }
 
+    /// A robot that is about to be changed.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`].
+    pub async fn current(&self, proof: &UpdateRobots, id: RobotId) -> Result<Robot> {
+        let known = self.accounts.directory().robot(id).await?;
+        let robot = known.filter(|known| known.robot.project == proof.project());
+        robot.map(|known| known.robot.clone()).ok_or(Error::NotFound("robot"))
+    }
+
     /// Makes a robot. Its secret is returned, and kept nowhere.
     ///
     /// # Errors
@@ -329,7 +339,7 @@ fn check_name(name: &str) -> Result<()> {
 }
 
 fn checked(secret: Secret) -> Result<Secret> {
-    rules::password(secret.expose()).map_err(|rule| Error::BadRequest(rule.to_string()))?;
+    rules::password(&secret).map_err(|rule| Error::BadRequest(rule.to_string()))?;
     Ok(secret)
 }
 

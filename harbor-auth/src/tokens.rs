@@ -149,7 +149,14 @@ impl Accounts {
     pub(crate) async fn bearer(&self, token: &str) -> Result<Option<Actor>, StoreError> {
         let now = self.now();
         let verify = |token: &str| self.keys().verify(token, SERVICE, now);
-        let Some(claims) = self.verified().look(token, now, verify) else { return Ok(None) };
+        let mut claims = self.verified().look(token, now, verify);
+        if claims.is_none() && self.keys().lacks_key_of(token) && self.may_reload(now) {
+            // Another node may have made a new key. What it took away is no longer remembered either.
+            self.keys().reload(self.metadata()).await?;
+            self.verified().forget_all();
+            claims = self.verified().look(token, now, verify);
+        }
+        let Some(claims) = claims else { return Ok(None) };
         let actor = match claims.holder {
             Holder::Anonymous => Some(Actor::anonymous()),
             Holder::User { id, epoch } => {

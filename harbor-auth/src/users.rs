@@ -8,7 +8,7 @@ use harbor_core::meta::{Listed, User, UserId, UserKey};
 use harbor_core::query::Query;
 use harbor_core::{Error, Harbor, Result, StoreErrorKind};
 
-use crate::{Accounts, rules};
+use crate::{Accounts, pbkdf2, rules};
 
 /// The first administrator, who cannot be deleted or made less.
 const FIRST: UserId = UserId::new(1);
@@ -32,7 +32,23 @@ pub struct NewUser {
     /// What to note.
     pub comment: String,
     /// Its password.
-    pub password: Secret,
+    pub password: NewPassword,
+}
+
+/// The password of a user about to be made.
+#[derive(Clone, Debug)]
+pub enum NewPassword {
+    /// As people type it.
+    Plain(Secret),
+    /// As Harbor keeps it: PBKDF2 with 4096 rounds. It is hashed anew when its user first logs in.
+    Imported {
+        /// `sha1` or `sha256`: Harbor's `password_version`.
+        version: String,
+        /// Harbor's `salt`.
+        salt: String,
+        /// Harbor's `password`: 32 hexadecimal digits.
+        hash: String,
+    },
 }
 
 /// What people may change of themselves.
@@ -69,7 +85,7 @@ impl Users<'_> {
             real_name: new.real_name,
             comment: new.comment,
             administrator: false,
-            password: Some(self.accounts.verifier().hash(&new.password).await?),
+            password: Some(self.hash(&new.password).await?),
             second_factor: None,
             epoch: 0,
             created_at: now,
@@ -82,6 +98,15 @@ impl Users<'_> {
         write.changed_access().await?;
         write.commit().await?;
         Ok(id)
+    }
+
+    async fn hash(&self, password: &NewPassword) -> Result<Secret> {
+        match password {
+            NewPassword::Plain(password) => Ok(self.accounts.verifier().hash(password).await?),
+            NewPassword::Imported { version, salt, hash } => pbkdf2::import(version, salt, hash)
+                .map(Secret::new)
+                .ok_or_else(|| Error::BadRequest("that is no hash of Harbor's".to_owned())),
+        }
     }
 
     /// A page of the users.
@@ -140,7 +165,7 @@ impl Users<'_> {
         old: Option<&Secret>,
         new: &Secret,
     ) -> Result<()> {
-        rules::password(new.expose()).map_err(wrong)?;
+        rules::password(new).map_err(wrong)?;
         let id = *proof.target();
         let known = self.accounts.directory().user(id).await?.ok_or(Error::NotFound("user"))?;
         let hash = known.user.password.as_ref();
@@ -215,7 +240,10 @@ impl Users<'_> {
 fn check(new: &NewUser) -> Result<()> {
     rules::user_name(&new.name).map_err(wrong)?;
     rules::email(new.email.as_deref()).map_err(wrong)?;
-    rules::password(new.password.expose()).map_err(wrong)
+    match &new.password {
+        NewPassword::Plain(password) => rules::password(password).map_err(wrong),
+        NewPassword::Imported { .. } => Ok(()),
+    }
 }
 
 fn wrong(rule: rules::RuleError) -> Error {

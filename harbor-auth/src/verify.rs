@@ -6,6 +6,7 @@ use aws_lc_rs::digest;
 use harbor_core::StoreError;
 use harbor_core::access::Secret;
 use quick_cache::sync::Cache;
+use tokio::sync::OnceCell;
 
 use crate::password::{self, Passwords};
 use crate::shared::{Keyed, Shared};
@@ -22,20 +23,21 @@ pub(crate) struct Verifier {
     shared: Shared,
     key: [u8; 32],
     /// The hash of no password, for names that there are not: they cost what a wrong password costs.
-    nobody: String,
+    nobody: OnceCell<String>,
 }
 
 impl Verifier {
-    pub(crate) async fn new(passwords: Passwords) -> Result<Self, StoreError> {
-        let nobody = passwords.hash(&password::make()?).await?;
-        let key = password::random()?;
-        Ok(Self { passwords, right: Cache::new(KEPT), shared: Shared::default(), key, nobody })
+    pub(crate) fn new(passwords: Passwords) -> Result<Self, StoreError> {
+        let (right, key) = (Cache::new(KEPT), password::random()?);
+        Ok(Self { passwords, right, shared: Shared::default(), key, nobody: OnceCell::new() })
     }
 
     /// Whether `password` has that hash. Without a hash it never has, and takes as long to say so.
     pub(crate) async fn verify(&self, password: &Secret, hash: Option<&Secret>) -> Result<bool, StoreError> {
         let Some(hash) = hash.map(Secret::expose) else {
-            self.passwords.verify(password, &self.nobody).await?;
+            let made = || async { self.passwords.hash(&password::make()?).await };
+            let nobody = self.nobody.get_or_try_init(made).await?;
+            self.passwords.verify(password, nobody).await?;
             return Ok(false);
         };
         let keyed = self.keyed(password, hash);
@@ -48,6 +50,11 @@ impl Verifier {
             self.right.insert(keyed, ());
         }
         Ok(right)
+    }
+
+    /// Whether `password` was found to have that hash before.
+    pub(crate) fn remembers(&self, password: &Secret, hash: &Secret) -> bool {
+        self.right.get(&self.keyed(password, hash.expose())).is_some()
     }
 
     /// The hash of a new password.

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use axum::Router;
 use axum::body::Body;
 use axum::routing::any;
-use harbor_auth::Tokens;
+use harbor_auth::Accounts;
 use harbor_core::Harbor;
 use http::{HeaderName, HeaderValue, Request, Response};
 
@@ -23,8 +23,9 @@ const LONGEST_ID: usize = 128;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct AppOptions {
-    /// The token service, for clients that trade a password for a token. Without it, only Basic authentication is offered.
-    pub tokens: Option<Tokens>,
+    /// The registry's own accounts, with a token service for clients that trade a password for a token. Without them, only Basic
+    /// authentication is offered, and the operations on accounts are not served.
+    pub accounts: Option<Accounts>,
     /// The address that clients reach the registry at, as `https://registry.example.org`, when it stands behind a proxy.
     pub external_url: Option<String>,
     /// Whether clients speak TLS to this process.
@@ -35,7 +36,7 @@ pub struct AppOptions {
 
 impl Default for AppOptions {
     fn default() -> Self {
-        Self { tokens: None, external_url: None, tls: false, body_pause: Duration::from_secs(60) }
+        Self { accounts: None, external_url: None, tls: false, body_pause: Duration::from_secs(60) }
     }
 }
 
@@ -84,9 +85,9 @@ impl App {
             Endpoint::Distribution(_) => v2::answer(self, &parts, body, id).await,
             Endpoint::Token => token::answer(self, &parts, id).await,
             Endpoint::Ping => api::ping(&parts.method),
-            Endpoint::Health => api::health(self, &parts.method).await,
-            Endpoint::Api => api::answer(self, &parts).await,
-            Endpoint::Metrics => api::metrics(self, &parts.method),
+            Endpoint::Health => api::health(self, &parts, id).await,
+            Endpoint::Api => api::answer(self, &parts, body, id).await,
+            Endpoint::Metrics => self.metrics.answer(&parts.method),
             Endpoint::Other => api::not_found(),
         }
     }

@@ -1,6 +1,7 @@
 //! Bodies on their way in.
 
 use std::pin::Pin;
+use std::sync::{Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -19,22 +20,26 @@ use tokio::time::{Instant, Sleep};
 const REFUSED: usize = 256 * 1024;
 const REFUSED_FOR: Duration = Duration::from_secs(1);
 
-/// A body that nobody has begun to read.
-pub(crate) struct Unread(Option<Body>);
+/// A body that nobody has begun to read. In a mutex, which nobody ever waits for, so that a call which holds it can be shared.
+pub(crate) struct Unread(Mutex<Option<Body>>);
 
 impl Unread {
     pub(crate) const fn new(body: Body) -> Self {
-        Self(Some(body))
+        Self(Mutex::new(Some(body)))
+    }
+
+    fn slot(&mut self) -> &mut Option<Body> {
+        self.0.get_mut().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn take(&mut self) -> Body {
-        self.0.take().unwrap_or_default()
+        self.slot().take().unwrap_or_default()
     }
 
     /// Reads the small body of a request that was refused before it was read. Otherwise the connection would be closed on a
     /// client that is still sending, to which that can look like a broken connection instead of the answer.
     pub(crate) async fn drain(&mut self, headers: &HeaderMap) {
-        let Some(body) = self.0.take() else { return };
+        let Some(body) = self.slot().take() else { return };
         let small = body.size_hint().upper().is_none_or(|length| length <= REFUSED as u64);
         // Who asks first whether to send has sent nothing yet.
         if !small || body.is_end_stream() || headers.contains_key(EXPECT) {

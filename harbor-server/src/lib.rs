@@ -5,6 +5,7 @@
 
 mod api;
 mod app;
+mod body;
 mod config;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use http::header::CONTENT_TYPE;
-use http::{HeaderValue, Request, Response, StatusCode};
+use http::{HeaderValue, Method, Request, Response, StatusCode};
 use metrics::{Counter, Gauge, Histogram, Key, Label, Level, Metadata, Recorder, Unit};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 
@@ -156,8 +156,15 @@ impl Metrics {
         self.handle.run_upkeep();
     }
 
-    /// The page that Prometheus reads.
-    pub(crate) fn page(&self) -> Response<Body> {
+    /// Answers a request for the page that Prometheus reads.
+    pub(crate) fn answer(&self, method: &Method) -> Response<Body> {
+        if method == Method::GET || method == Method::HEAD {
+            return self.page();
+        }
+        crate::api::wrong_method("GET, HEAD")
+    }
+
+    fn page(&self) -> Response<Body> {
         let mut response = Response::new(Body::from(self.handle.render()));
         let kind = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
         response.headers_mut().insert(CONTENT_TYPE, kind);

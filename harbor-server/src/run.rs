@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Parser as _;
-use harbor_auth::{Administrator, PublicPull, Tokens};
-use harbor_core::access::{Authenticator, Secret};
+use harbor_auth::{AccountOptions, Accounts};
+use harbor_core::access::Secret;
 use harbor_core::meta::MetadataStore;
 use harbor_core::{Clock, Harbor};
 use harbor_storage::blobs;
@@ -97,16 +97,18 @@ async fn serve(config: Config) -> Result<Ended, RunError> {
     let (metadata, blobs) =
         tokio::try_join!(SqlMetadata::connect(&config.database), blobs::open(&config.blobs))?;
     let metadata = Arc::new(metadata);
-    let (administrator, made) = Administrator::bootstrap(metadata.as_ref(), config.admin_password).await?;
+    let mut options = AccountOptions::default();
+    options.admin_password = config.admin_password;
+    let metadata: Arc<dyn MetadataStore> = metadata;
+    let (accounts, made) = Accounts::bootstrap(Arc::clone(&metadata), options, Clock::System).await?;
     if let Some(password) = made {
         show(&password);
     }
-    let tokens = Tokens::bootstrap(metadata.as_ref(), &administrator, Clock::System).await?;
-    let harbor = assemble(metadata, blobs, administrator, tokens.clone(), config.settings)?;
+    let harbor = assemble(metadata, blobs, accounts.clone(), config.settings)?;
     harbor.start().await?;
 
     let options = AppOptions {
-        tokens: Some(tokens),
+        accounts: Some(accounts),
         external_url: config.external_url,
         tls: config.tls.is_some(),
         ..AppOptions::default()
@@ -139,17 +141,14 @@ async fn serve(config: Config) -> Result<Ended, RunError> {
 fn assemble(
     metadata: Arc<dyn MetadataStore>,
     blobs: Arc<dyn harbor_core::blob::BlobStore>,
-    administrator: impl Authenticator,
-    tokens: Tokens,
+    accounts: Accounts,
     settings: harbor_core::Settings,
 ) -> harbor_core::Result<Harbor> {
     Harbor::builder()
         .metadata_arc(metadata)
         .blobs_arc(blobs)
-        // The cheap one first: a token is on every request.
-        .authenticator(tokens)
-        .authenticator(administrator)
-        .authorizer(PublicPull)
+        .authenticator(accounts.clone())
+        .authorizer(accounts)
         .settings(settings)
         .build()
 }

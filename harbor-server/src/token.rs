@@ -2,18 +2,39 @@
 //! (the Distribution project's "Token Authentication Specification").
 
 use axum::body::Body;
+use harbor_auth::{SERVICE, TokenScope};
 use harbor_core::Error;
 use http::header::{CACHE_CONTROL, HeaderValue};
 use http::request::Parts;
 use http::{Method, Response, StatusCode};
 use serde_json::json;
+use url::form_urlencoded;
 
 use crate::api;
 use crate::app::App;
 use crate::v2::{credentials, refuse};
 
+/// The scopes that a client asks for. Several come as several parameters, or as words of one.
+///
+/// # Errors
+/// [`Error::BadRequest`] for a service that this is not.
+fn scopes(request: &Parts) -> Result<Vec<TokenScope>, Error> {
+    let query = request.uri.query().unwrap_or_default();
+    let mut scopes = Vec::new();
+    for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+        match name.as_ref() {
+            "service" if value != SERVICE => {
+                return Err(Error::BadRequest(format!("the service of this registry is {SERVICE}")));
+            }
+            "scope" => scopes.extend(value.split_ascii_whitespace().filter_map(TokenScope::read)),
+            _ => {}
+        }
+    }
+    Ok(scopes)
+}
+
 pub(crate) async fn answer(app: &App, request: &Parts, id: &HeaderValue) -> Response<Body> {
-    let Some(tokens) = &app.options.tokens else {
+    let Some(accounts) = &app.options.accounts else {
         return refuse(app, request, &Error::Unsupported("there is no token service here"), id, None);
     };
     if request.method != Method::GET {
@@ -21,13 +42,13 @@ pub(crate) async fn answer(app: &App, request: &Parts, id: &HeaderValue) -> Resp
         return api::wrong_method("GET");
     }
     let issued = async {
+        let scopes = scopes(request)?;
         let credentials = credentials(&request.headers)?;
-        let scoped = request.uri.query().is_some_and(|query| query.contains("scope="));
-        if credentials.is_none() && !scoped {
+        if credentials.is_none() && scopes.is_empty() {
             return Err(Error::Unauthenticated);
         }
         let actor = app.harbor.authenticate(credentials.as_ref()).await?;
-        Ok(tokens.issue(&actor)?)
+        accounts.issue(&app.harbor, &actor, &scopes).await
     };
     match issued.await {
         Err(error) => refuse(app, request, &error, id, None),

@@ -4,19 +4,19 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use harbor_auth::{Administrator, Tokens};
+use harbor_auth::{AccountOptions, Accounts};
 use harbor_core::access::permission::{GarbageCollectionCreate, ProjectCreate};
-use harbor_core::access::{Actor, Secret};
+use harbor_core::access::{Actor, Role, Secret};
 use harbor_core::blob::BlobStore;
 use harbor_core::event::EventSink;
-use harbor_core::meta::MetadataStore;
+use harbor_core::meta::{MetadataStore, UserId};
 use harbor_core::policy::Policy;
-use harbor_core::{Builder, Clock, GcReport, Harbor, Settings};
+use harbor_core::{Builder, Clock, GcReport, Harbor, NewProject, Settings};
 use harbor_server::{App, AppOptions, Server, TlsFiles};
 use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use crate::access::{People, password_of};
+use crate::access::{People, make_member, make_user, password_of};
 use crate::client::Client;
 use crate::raw::RawConnection;
 use crate::stores::{BackEnd, Rest};
@@ -34,6 +34,7 @@ pub struct RegistryBuilder {
     settings: Settings,
     clock: Clock,
     people: People,
+    accounts: Box<dyn FnOnce(&mut AccountOptions)>,
     body_pause: Option<Duration>,
     tls: Option<(TlsFiles, Duration)>,
     wrap_blobs: Wrap<dyn BlobStore>,
@@ -62,6 +63,12 @@ impl RegistryBuilder {
     /// Adds a receiver of events.
     pub fn event_sink(mut self, sink: impl EventSink) -> Self {
         self.parts = self.parts.event_sink(sink);
+        self
+    }
+
+    /// Changes how accounts behave.
+    pub fn accounts(mut self, change: impl FnOnce(&mut AccountOptions) + 'static) -> Self {
+        self.accounts = Box::new(change);
         self
     }
 
@@ -105,26 +112,27 @@ impl RegistryBuilder {
     pub async fn start(self) -> TestRegistry {
         let stores = self.stores.open().await;
         let metadata = stores.metadata;
-        let secret = Some(Secret::new(PASSWORD));
-        let (administrator, _) =
-            Administrator::bootstrap(&*metadata, secret).await.expect("the administrator");
-        let tokens = Tokens::bootstrap(&*metadata, &administrator, self.clock.clone()).await.expect("tokens");
+        let mut options = AccountOptions::default();
+        options.admin_password = Some(Secret::new(PASSWORD));
+        (self.accounts)(&mut options);
+        let (accounts, _) = Accounts::bootstrap(Arc::clone(&metadata), options, self.clock.clone())
+            .await
+            .expect("the accounts");
         let harbor = self
             .parts
             .metadata_arc((self.wrap_metadata)(metadata))
             .blobs_arc((self.wrap_blobs)(stores.blobs))
-            .authenticator(tokens.clone())
-            .authenticator(self.people.clone())
-            .authenticator(administrator)
-            .authorizer(self.people)
+            .authenticator(accounts.clone())
+            .authorizer(accounts.clone())
             .clock(self.clock.clone())
             .settings(self.settings)
             .build()
             .expect("a complete registry");
         harbor.start().await.expect("a registry that starts");
+        self.people.make(&harbor, &accounts).await;
 
         let mut options = AppOptions::default();
-        options.tokens = Some(tokens);
+        options.accounts = Some(accounts.clone());
         options.body_pause = self.body_pause.unwrap_or(options.body_pause);
         options.tls = self.tls.is_some();
         let app = App::new(harbor.clone(), options);
@@ -139,6 +147,8 @@ impl RegistryBuilder {
         let serving = tokio::spawn(server.serve(stop.clone()));
         TestRegistry {
             harbor,
+            accounts,
+            people: self.people,
             clock: self.clock,
             address,
             client: Client::new(&format!("{scheme}://{address}")),
@@ -153,6 +163,9 @@ impl RegistryBuilder {
 pub struct TestRegistry {
     /// The registry as a value, beside HTTP.
     pub harbor: Harbor,
+    /// Everybody whom it knows.
+    pub accounts: Accounts,
+    people: People,
     /// Its clock.
     pub clock: Clock,
     address: SocketAddr,
@@ -171,6 +184,7 @@ impl TestRegistry {
             settings: Settings::default(),
             clock: Clock::System,
             people: People::default(),
+            accounts: Box::new(|_| ()),
             body_pause: None,
             tls: None,
             wrap_blobs: Box::new(|store| store),
@@ -221,11 +235,19 @@ impl TestRegistry {
     pub async fn project(&self, name: &str, public: bool) {
         let admin = Actor::administrator("admin");
         let proof = self.harbor.authorize::<ProjectCreate>(&admin, ()).await.expect("a proof");
-        self.harbor
-            .projects()
-            .create(proof, &name.parse().expect("a name"), public)
-            .await
-            .expect("a project");
+        let new = NewProject { public, ..NewProject::new(name.parse().expect("a name")) };
+        self.harbor.projects().create(proof, new).await.expect("a project");
+        self.people.join(&self.harbor, &self.accounts, name).await;
+    }
+
+    /// Makes a user who is nothing in any project.
+    pub async fn add_user(&self, name: &str) -> UserId {
+        make_user(&self.harbor, &self.accounts, name).await
+    }
+
+    /// Makes a user a member of a project.
+    pub async fn add_member(&self, project: &str, user: UserId, role: Role) {
+        make_member(&self.harbor, &self.accounts, project, user, role).await;
     }
 
     /// Collects what is due.

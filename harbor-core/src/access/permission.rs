@@ -222,7 +222,10 @@ permissions! {
     TagRetentionOperate = "tag-retention" "operate" in InProject, A | M | D;
     TagRetentionRead = "tag-retention" "read" in InProject, A | M | D | R;
     TagRetentionUpdate = "tag-retention" "update" in InProject, A | M | D | R;
-    // In the whole registry.
+    // In the whole registry. Harbor has no roles that are made.
+    RoleCreate = "role" "create" in InSystem, NONE;
+    RoleDelete = "role" "delete" in InSystem, NONE;
+    RoleUpdate = "role" "update" in InSystem, NONE;
     AuditLogList = "audit-log" "list" in InSystem, S | R;
     CatalogRead = "catalog" "read" in InSystem, S | R;
     SystemConfigurationRead = "configuration" "read" in InSystem, S;

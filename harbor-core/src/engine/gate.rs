@@ -163,6 +163,14 @@ impl Harbor {
         Ok(project)
     }
 
+    /// What a project is called, for showing what was given in it.
+    ///
+    /// # Errors
+    /// As the store fails.
+    pub async fn project_name(&self, id: ProjectId) -> Result<Option<ProjectName>> {
+        Ok(self.project_of(id).await?.map(|project| project.name.clone()))
+    }
+
     /// Something to read rows with.
     pub(crate) async fn read(&self) -> Result<Box<dyn Reads>> {
         Ok(self.inner.metadata.read().await?)

@@ -70,6 +70,12 @@ impl Harbor {
         Projects::new(self)
     }
 
+    /// What the driver of its bytes is called.
+    #[must_use]
+    pub fn blob_store_name(&self) -> &str {
+        self.inner.blobs.name()
+    }
+
     /// The settings that it was built with.
     #[must_use]
     pub fn settings(&self) -> &Settings {

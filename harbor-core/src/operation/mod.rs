@@ -15,7 +15,7 @@ mod lookup;
 mod table;
 
 pub use lookup::{Lookup, Match, find};
-pub use table::OPERATIONS;
+pub use table::{EXTENSIONS, OPERATIONS};
 
 use crate::access::Permission;
 
@@ -35,6 +35,11 @@ pub struct Operation {
     pub path: &'static str,
     /// What it needs.
     pub need: Need,
+}
+
+/// Every operation: Harbor's, and those that this registry has beside them.
+pub fn all() -> impl Iterator<Item = &'static Operation> {
+    OPERATIONS.iter().chain(&EXTENSIONS)
 }
 
 /// What an operation needs of who calls it.

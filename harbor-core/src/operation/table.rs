@@ -5,9 +5,11 @@ use crate::access::Action as _;
 use crate::access::permission::*;
 
 macro_rules! operations {
-    ($($id:literal $tag:literal $method:ident $path:literal => $($need:ident)+;)*) => {
-        /// Every operation of Harbor's API v2.0.
-        pub static OPERATIONS: [Operation; 203] = [
+    ($(#[$doc:meta])* $name:ident: $count:literal {
+        $($id:literal $tag:literal $method:ident $path:literal => $($need:ident)+;)*
+    }) => {
+        $(#[$doc])*
+        pub static $name: [Operation; $count] = [
             $(Operation {
                 id: $id,
                 tag: $tag,
@@ -41,6 +43,8 @@ macro_rules! need {
 }
 
 operations! {
+    /// Every operation of Harbor's API v2.0.
+    OPERATIONS: 203 {
     "getHealth" "health" Get "/health" => Nothing;
     "search" "search" Get "/search" => Nothing;
     "getStatistic" "statistic" Get "/statistics" => Login;
@@ -244,4 +248,19 @@ operations! {
     "getSecuritySummary" "securityhub" Get "/security/summary" => SecurityHubRead;
     "ListVulnerabilities" "securityhub" Get "/security/vul" => SecurityHubList;
     "getPermissions" "permissions" Get "/permissions" => Login;
+    }
+}
+
+operations! {
+    /// Operations that this registry has and Harbor has not.
+    EXTENSIONS: 8 {
+    "listRoles" "role" Get "/roles" => Login;
+    "createRole" "role" Post "/roles" => RoleCreate;
+    "getRole" "role" Get "/roles/{role_id}" => Login;
+    "updateRole" "role" Put "/roles/{role_id}" => RoleUpdate;
+    "deleteRole" "role" Delete "/roles/{role_id}" => RoleDelete;
+    "listPersonalTokens" "token" Get "/users/current/tokens" => Login;
+    "createPersonalToken" "token" Post "/users/current/tokens" => Login;
+    "deletePersonalToken" "token" Delete "/users/current/tokens/{token_id}" => Login;
+    }
 }

@@ -158,7 +158,7 @@ impl Call<'_> {
 
     /// A refusal as Harbor has it: whoever is somebody gets 403 for what there is not as for what they may not know of, and only
     /// who may see everything is told that there is no such thing (conventions, section 11).
-    fn seen<T>(&self, outcome: Result<T>) -> Result<T> {
+    pub(super) fn seen<T>(&self, outcome: Result<T>) -> Result<T> {
         outcome.map_err(|error| match error {
             Error::Unauthenticated if !self.actor.is_anonymous() => Error::Denied,
             Error::NameUnknown if self.actor.is_administrator() => Error::NotFound("project"),

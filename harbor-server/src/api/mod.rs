@@ -9,7 +9,6 @@ mod error;
 mod groups;
 mod members;
 mod metadata;
-mod openapi;
 mod permissions;
 mod personal_tokens;
 mod projects;
@@ -26,7 +25,6 @@ use http::request::Parts;
 use http::{HeaderValue, Method, Response};
 
 pub(crate) use answer::{json, not_found, wrong_method};
-pub(crate) use openapi::serves;
 pub(crate) use system::{health, ping};
 
 use self::call::Call;
@@ -40,9 +38,6 @@ pub(crate) async fn answer(app: &Arc<App>, parts: &Parts, body: Body, id: &Heade
     let Some((path, method)) = path.zip(operation::Method::named(parts.method.as_str())) else {
         return not_found();
     };
-    if let Some(page) = openapi::page(path, method) {
-        return page;
-    }
     match operation::find(method, path) {
         Lookup::Found(found) => called(app, parts, body, found, id).await,
         Lookup::OtherMethod(methods) => {

@@ -1,7 +1,7 @@
 //! Users.
 
 use axum::body::Body;
-use harbor_auth::{NewUser, Profile};
+use harbor_auth::{NewPassword, NewUser, Profile};
 use harbor_core::access::permission::{
     UserAdminister, UserCreate, UserDelete, UserList, UserRead, UserUpdate,
 };
@@ -52,7 +52,7 @@ async fn create(proof: Authorized<UserCreate>, call: &mut Call<'_>) -> Result<Re
         email: body.email.filter(|email| !email.is_empty()),
         real_name: body.realname,
         comment: body.comment,
-        password: Secret::new(body.password),
+        password: NewPassword::Plain(Secret::new(body.password)),
     };
     let id = call.accounts()?.users(call.harbor()).create(proof, new).await?;
     Ok(created(call, &id.get().to_string()))

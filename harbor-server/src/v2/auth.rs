@@ -39,7 +39,7 @@ pub(super) fn challenge(app: &App, request: &Parts, needed: Option<&Needed>) -> 
         let shown = request.headers.get(AUTHORIZATION).and_then(|value| value.as_bytes().get(..scheme.len()));
         shown.is_some_and(|shown| shown.eq_ignore_ascii_case(scheme))
     };
-    if shown(b"basic ") || app.options.tokens.is_none() {
+    if shown(b"basic ") || app.options.accounts.is_none() {
         return r#"Basic realm="harbor""#.to_owned();
     }
     let mut challenge =

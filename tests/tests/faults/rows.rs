@@ -8,6 +8,8 @@ use harbor_core::access::ProjectFilter;
 use harbor_core::blob::{Location, UploadId};
 use harbor_core::meta::*;
 use harbor_core::oci::{Digest, ProjectName, RepositoryName, Tag};
+use harbor_core::pattern::Pattern;
+use harbor_core::query::Query;
 
 use crate::faults::Faults;
 
@@ -80,15 +82,19 @@ macro_rules! rows {
 rows! {
     ProjectRows {
         project(name: &ProjectName) -> Option<Project>;
-        projects(after: Option<&ProjectName>, limit: u32) -> Vec<Project>;
+        project_of(id: ProjectId) -> Option<Project>;
+        projects(filter: &ProjectFilter, query: &Query<ProjectKey>) -> Listed<Project>;
     }
     ProjectRowsMut {
         project_ensure(name: &ProjectName, public: bool, now: Timestamp) -> (Project, bool);
+        project_lock(id: ProjectId) -> Option<Project>;
+        project_save(project: &Project) -> ();
         project_delete(id: ProjectId) -> bool;
     }
     RepositoryRows {
         repository(name: &RepositoryName) -> Option<Repository>;
         repositories(filter: &ProjectFilter, after: Option<&str>, limit: u32) -> Vec<RepositoryName>;
+        repository_count(project: ProjectId) -> u64;
     }
     RepositoryRowsMut {
         repository_ensure(project: ProjectId, name: &RepositoryName, now: Timestamp) -> Repository;
@@ -172,5 +178,81 @@ rows! {
     SettingRowsMut {
         setting_put(key: &str, value: &str) -> ();
         setting_claim(key: &str, value: &str) -> String;
+    }
+    UserRows {
+        user(id: UserId) -> Option<User>;
+        user_named(name: &str) -> Option<User>;
+        users(query: &Query<UserKey>) -> Listed<User>;
+    }
+    UserRowsMut {
+        user_insert(user: &User) -> UserId;
+        user_lock(id: UserId) -> Option<User>;
+        user_save(user: &User) -> ();
+        user_delete(id: UserId) -> bool;
+    }
+    GroupRows {
+        group(id: GroupId) -> Option<Group>;
+        groups(query: &Query<GroupKey>) -> Listed<Group>;
+        groups_of(user: UserId) -> Vec<GroupId>;
+    }
+    GroupRowsMut {
+        group_insert(group: &Group) -> GroupId;
+        group_rename(id: GroupId, name: &str, now: Timestamp) -> bool;
+        group_delete(id: GroupId) -> bool;
+        groups_of_replace(user: UserId, groups: &[GroupId]) -> ();
+    }
+    MemberRows {
+        member(project: ProjectId, id: MemberId) -> Option<Member>;
+        members(project: ProjectId, query: &Query<MemberKey>) -> Listed<Member>;
+        memberships(user: UserId) -> Vec<Membership>;
+        members_by_role(project: ProjectId) -> Vec<(RoleId, u64)>;
+    }
+    MemberRowsMut {
+        member_insert(member: &NewMember<'_>) -> MemberId;
+        member_update(project: ProjectId, id: MemberId, role: RoleId, repositories: &[Pattern], now: Timestamp) -> bool;
+        member_delete(project: ProjectId, id: MemberId) -> bool;
+    }
+    RoleRows {
+        roles() -> Vec<CustomRole>;
+    }
+    RoleRowsMut {
+        role_insert(role: &CustomRole) -> RoleId;
+        role_save(role: &CustomRole) -> bool;
+        role_delete(id: RoleId) -> bool;
+    }
+    RobotRows {
+        robot(id: RobotId) -> Option<Robot>;
+        robot_named(project: Option<ProjectId>, name: &str) -> Option<Robot>;
+        robots(project: Option<ProjectId>, query: &Query<RobotKey>) -> Listed<Robot>;
+    }
+    RobotRowsMut {
+        robot_insert(robot: &Robot) -> RobotId;
+        robot_lock(id: RobotId) -> Option<Robot>;
+        robot_save(robot: &Robot) -> ();
+        robot_delete(id: RobotId) -> bool;
+    }
+    PersonalTokenRows {
+        personal_token(digest: &str) -> Option<PersonalToken>;
+        personal_tokens(user: UserId) -> Vec<PersonalToken>;
+    }
+    PersonalTokenRowsMut {
+        personal_token_insert(token: &PersonalToken) -> TokenId;
+        personal_token_used(id: TokenId, now: Timestamp) -> ();
+        personal_token_delete(user: UserId, id: TokenId) -> bool;
+    }
+    SessionRows {
+        session(digest: &str) -> Option<Session>;
+    }
+    SessionRowsMut {
+        session_insert(session: &Session) -> ();
+        session_extend(digest: &str, expires_at: Timestamp) -> ();
+        session_delete(digest: &str) -> bool;
+        sessions_expire(now: Timestamp, limit: u32) -> u64;
+    }
+    RevisionRows {
+        revision(kind: &str) -> i64;
+    }
+    RevisionRowsMut {
+        revision_count(kind: &str) -> ();
     }
 }

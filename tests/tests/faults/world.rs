@@ -12,8 +12,8 @@ use harbor_core::access::{Action, Actor, AllowAll, Authorized, InRepository};
 use harbor_core::blob::UploadId;
 use harbor_core::content::{BlobSource, Incoming, ManifestPush, PageRequest};
 use harbor_core::meta::MetadataStore;
-use harbor_core::oci::{Algorithm, Digest, Reference, RepositoryName, Tag};
-use harbor_core::{Clock, Error, GcReport, Harbor, Result};
+use harbor_core::oci::{Algorithm, Digest, ProjectName, Reference, RepositoryName, Tag};
+use harbor_core::{Clock, Error, GcReport, Harbor, NewProject, Result};
 use harbor_storage::blobs::MemoryBlobs;
 use harbor_storage::sql::SqlMetadata;
 
@@ -91,11 +91,12 @@ impl World {
 
     pub(crate) async fn create(&self, name: &str) -> Result<()> {
         let proof = self.harbor.authorize::<ProjectCreate>(&Actor::user("pusher"), ()).await?;
-        self.harbor.projects().create(proof, &name.parse().unwrap(), true).await.map(drop)
+        let new = NewProject { public: true, ..NewProject::new(name.parse().unwrap()) };
+        self.harbor.projects().create(proof, new).await.map(drop)
     }
 
     pub(crate) async fn delete_project(&self, name: &str) -> Result<()> {
-        let name = name.parse().unwrap();
+        let name: ProjectName = name.parse().unwrap();
         let proof = self.harbor.authorize::<ProjectDelete>(&Actor::user("pusher"), &name).await?;
         self.harbor.projects().delete(proof).await
     }

@@ -179,6 +179,14 @@ impl<'a> Projects<'a> {
         write.commit().await
     }
 
+    /// How many repositories a project has that the caller was shown.
+    ///
+    /// # Errors
+    /// As the stores fail.
+    pub async fn repository_count(&self, project: &Project) -> Result<u64> {
+        Ok(self.harbor.read().await?.repository_count(project.id).await?)
+    }
+
     /// Why a project cannot be deleted at the moment; nothing when it can.
     ///
     /// # Errors

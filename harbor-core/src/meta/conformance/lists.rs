@@ -5,7 +5,8 @@ use super::kit::{
     Says, Store, at, begin, manifest, project, project_name, read, repository, store_with, tagged,
 };
 use crate::access::ProjectFilter;
-use crate::meta::RepositoryId;
+use crate::meta::{ProjectKey, RepositoryId};
+use crate::query::{Order, Query, Test};
 
 async fn tags_after(store: &Store, repository: RepositoryId, after: Option<&str>, limit: u32) -> Vec<String> {
     let tags = read(store).await.tags(repository, after, limit).await.unwrap();
@@ -39,24 +40,29 @@ pub async fn tags_paged(fixture: &dyn MetadataFixture) {
     assert_eq!(tags_after(&store, other.id, None, 2).await, [""; 0]);
 }
 
-/// *Ordered*: `projects` go on after a given one.
+/// `projects`: pages in order, filters, and what a filter of access leaves.
 pub async fn projects_paged(fixture: &dyn MetadataFixture) {
     let store = fixture.open().await;
+    let mut ids = Vec::new();
     for name in ["d", "a", "a-b", "a.b", "a0", "b"] {
-        project(&store, name).await;
+        ids.push(project(&store, name).await.id);
     }
-    let mut rows = read(&store).await;
-    let mut names = Vec::new();
-    let mut after = None;
-    loop {
-        let page = rows.projects(after.as_ref(), 4).await.unwrap();
-        let Some(last) = page.last() else { break };
-        after = Some(last.name.clone());
-        names.extend(page.into_iter().map(|project| project.name.to_string()));
-    }
-    assert_eq!(names, ["a", "a-b", "a.b", "a0", "b", "d"]);
-    let after = rows.projects(Some(&project_name("aa")), 9).await.unwrap();
-    assert_eq!(after.iter().map(|project| project.name.as_str()).collect::<Vec<_>>(), ["b", "d"]);
+    let names = async |filter: &ProjectFilter, query: Query<ProjectKey>| {
+        let page = read(&store).await.projects(filter, &query).await.unwrap();
+        let names: Vec<String> = page.entries.iter().map(|project| project.name.to_string()).collect();
+        (names.join(" "), page.total)
+    };
+    let all = &ProjectFilter::All;
+    let query = Query::default;
+    assert_eq!(names(all, query().page(1, 4)).await, ("a a-b a.b a0".to_owned(), 6));
+    assert_eq!(names(all, query().page(2, 4)).await, ("b d".to_owned(), 6));
+    assert_eq!(names(all, query().page(9, 4)).await, (String::new(), 6));
+    let like = query().filter(ProjectKey::Name, Test::Like("A".to_owned())).sort(ProjectKey::Id, Order::Descending);
+    assert_eq!(names(all, like).await, ("a0 a.b a-b a".to_owned(), 4));
+    let two = ProjectFilter::Within { public: false, projects: vec![ids[0], ids[5]] };
+    assert_eq!(names(&two, query()).await, ("b d".to_owned(), 2));
+    let none = ProjectFilter::Within { public: false, projects: Vec::new() };
+    assert_eq!(names(&none, query()).await, (String::new(), 0));
 }
 
 async fn catalog(store: &Store, filter: &ProjectFilter, after: Option<&str>, limit: u32) -> Vec<String> {

@@ -39,8 +39,10 @@ mod lists;
 mod manifests;
 mod names;
 mod outbox;
+mod people;
 mod publish;
 mod reviews;
+mod robots;
 mod uploads;
 
 use std::sync::Arc;
@@ -73,11 +75,15 @@ pub use names::{
     project_ensure, repository_ensure, repository_ensure_without_project, unicode,
 };
 pub use outbox::{audit, event_cursor, events, events_delete, setting_claim, setting_put};
+pub use people::{
+    groups, groups_of_replace, members, memberships, roles, user_delete, user_insert, user_save, users,
+};
 pub use publish::{
     publish_again, publish_condemned, publish_first, publish_locks, publish_other_repository,
     publish_without_session,
 };
 pub use reviews::{review_delete, review_extend, review_lock, review_postpone, review_put, reviews_due};
+pub use robots::{personal_tokens, project_save, revisions, robots, sessions};
 pub use uploads::{upload_delete, upload_insert, upload_lease, upload_release, upload_save, uploads_idle};
 
 use super::MetadataStore;
@@ -122,6 +128,8 @@ macro_rules! metadata_store_conformance {
             upload_insert upload_save upload_lease upload_release upload_delete uploads_idle
             reviews_due review_put review_extend review_postpone review_lock review_delete
             events event_cursor events_delete audit setting_put setting_claim
+            user_insert user_save users user_delete groups groups_of_replace members memberships roles
+            robots personal_tokens sessions revisions project_save
         }
     };
     (@all $fixture:expr, $attributes:tt, $($clause:ident)*) => {

@@ -1,0 +1,258 @@
+//! Robots.
+
+use std::time::Duration;
+
+use axum::body::Body;
+use harbor_auth::{
+    CreateRobots, DeleteRobots, Given, GivenOn, Grants, ListRobots, NewRobot, ReadRobots, RobotChange,
+    RobotProof, UpdateRobots,
+};
+use harbor_core::access::permission::ProjectRead;
+use harbor_core::access::{Action, InProject, InSystem, Secret};
+use harbor_core::api::{self, Access, RobotCreate, RobotCreated, RobotPermission, RobotSec};
+use harbor_core::meta::{ProjectId, Robot, RobotId, RobotKey};
+use harbor_core::pattern::Pattern;
+use harbor_core::query::{Query, RawTest, parse_raw};
+use harbor_core::{Error, Result, Timestamp};
+use http::{Response, StatusCode};
+
+use super::answer::{Answered, done, located, ok, page, with};
+use super::call::Call;
+use super::members::patterns;
+
+/// A namespace: the whole registry.
+const SYSTEM: &str = "/";
+
+/// A namespace: every project.
+const EVERY: &str = "*";
+
+pub(super) async fn answer(call: &mut Call<'_>, id: &str) -> Answered {
+    Ok(Some(match id {
+        "ListRobot" => list(call).await?,
+        "CreateRobot" => create(call).await?,
+        "GetRobotByID" => get(&named(call).await?, call).await?,
+        "UpdateRobot" => update(named(call).await?, call).await?,
+        "RefreshSec" => renew(named(call).await?, call).await?,
+        "DeleteRobot" => delete(named(call).await?, call).await?,
+        _ => return Ok(None),
+    }))
+}
+
+fn robot_id(call: &Call<'_>) -> Result<RobotId> {
+    call.id("robot_id", "robot").map(RobotId::new)
+}
+
+/// The proof for the robot that the path names.
+async fn named<S, P>(call: &Call<'_>) -> Result<RobotProof<S, P>>
+where
+    S: Action<Scope = InSystem>,
+    P: Action<Scope = InProject>,
+{
+    let robots = call.accounts()?.robots(call.harbor());
+    let proof = robots.authorize(&call.actor, robot_id(call)?).await;
+    call.seen(proof)
+}
+
+async fn list(call: &Call<'_>) -> Result<Response<Body>> {
+    call.login()?;
+    let query: Query<RobotKey> = call.list()?;
+    let proof: ListRobots = match level(call)? {
+        None => RobotProof::System(call.system().await?),
+        Some(project) => RobotProof::Project(call.project_of(project).await?),
+    };
+    let listed = call.accounts()?.robots(call.harbor()).list(&proof, &query).await?;
+    let mut wires = Vec::with_capacity(listed.entries.len());
+    for robot in &listed.entries {
+        wires.push(wire(call, robot).await?);
+    }
+    let mut wires = wires.into_iter();
+    page(call, &query, listed, |_| wires.next())
+}
+
+/// Whose robots a list is of: `q=Level=project,ProjectID=7`, or the whole registry's.
+fn level(call: &Call<'_>) -> Result<Option<ProjectId>> {
+    let filters = parse_raw(call.parameter("q").as_deref())?;
+    let value = |name: &str| {
+        filters.iter().find_map(|filter| match &filter.test {
+            RawTest::Is(value) if filter.name.eq_ignore_ascii_case(name) => Some(value.as_str()),
+            _ => None,
+        })
+    };
+    match value("Level") {
+        Some("project") => {
+            let id = value("ProjectID").or_else(|| value("project_id")).and_then(|id| id.parse().ok());
+            let id = id.ok_or_else(|| {
+                Error::BadRequest("q=Level=project needs a ProjectID=<number> beside it".to_owned())
+            });
+            id.map(|id| Some(ProjectId::new(id)))
+        }
+        None | Some("system") => Ok(None),
+        Some(_) => Err(Error::BadRequest("Level is system or project".to_owned())),
+    }
+}
+
+async fn create(call: &mut Call<'_>) -> Result<Response<Body>> {
+    call.login()?;
+    let body: RobotCreate = call.json().await?;
+    let proof: CreateRobots = match body.level.as_str() {
+        "system" => RobotProof::System(call.system().await?),
+        "project" => match &body.permissions[..] {
+            [only] if only.kind == "project" => {
+                RobotProof::Project(call.project_named(&only.namespace, false).await?)
+            }
+            _ => {
+                let rule = "a robot of a project has exactly one entry in permissions, of kind project";
+                return Err(Error::BadRequest(rule.to_owned()));
+            }
+        },
+        _ => return Err(Error::BadRequest("level is system or project".to_owned())),
+    };
+    let grants = given(call, &body.permissions).await?;
+    let new = NewRobot {
+        name: body.name,
+        description: body.description,
+        secret: body.secret.filter(|secret| !secret.is_empty()).map(Secret::new),
+        duration: body.duration,
+        disabled: body.disable,
+        grants,
+    };
+    let accounts = call.accounts()?;
+    let (robot, secret) = accounts.robots(call.harbor()).create(proof, new).await?;
+    let created = RobotCreated {
+        id: robot.id.get(),
+        name: accounts.robot_name(&robot).await?,
+        secret: secret.expose().to_owned(),
+        creation_time: robot.created_at,
+        expires_at: seconds(robot.expires_at),
+    };
+    let mut response = with(StatusCode::CREATED, &created)?;
+    located(&mut response, call, &created.id.to_string());
+    Ok(response)
+}
+
+async fn get(proof: &ReadRobots, call: &Call<'_>) -> Result<Response<Body>> {
+    let robot = call.accounts()?.robots(call.harbor()).get(proof, robot_id(call)?).await?;
+    ok(&wire(call, &robot).await?)
+}
+
+async fn update(proof: UpdateRobots, call: &mut Call<'_>) -> Result<Response<Body>> {
+    let body: api::Robot = call.json().await?;
+    let robots = call.accounts()?.robots(call.harbor());
+    let id = robot_id(call)?;
+    let now = robots.current(&proof, id).await?;
+    let name = call.accounts()?.robot_name(&now).await?;
+    if !body.name.is_empty() && body.name != name && body.name != now.name {
+        return Err(Error::BadRequest("the name of a robot cannot be changed".to_owned()));
+    }
+    let level = if now.project.is_some() { "project" } else { "system" };
+    if !body.level.is_empty() && body.level != level {
+        return Err(Error::BadRequest("the level of a robot cannot be changed".to_owned()));
+    }
+    let change = RobotChange {
+        duration: body.duration.unwrap_or(now.duration),
+        disabled: body.disable,
+        grants: given(call, &body.permissions).await?,
+        description: body.description,
+    };
+    call.accounts()?.robots(call.harbor()).update(proof, id, change).await?;
+    Ok(done())
+}
+
+async fn renew(proof: UpdateRobots, call: &mut Call<'_>) -> Result<Response<Body>> {
+    let body: RobotSec = call.json().await?;
+    let id = robot_id(call)?;
+    let secret = Some(body.secret).filter(|secret| !secret.is_empty()).map(Secret::new);
+    let overlap = body.overlap.map(Duration::from_secs);
+    let secret = call.accounts()?.robots(call.harbor()).renew(proof, id, secret, overlap).await?;
+    ok(&RobotSec { secret: secret.expose().to_owned(), overlap: None })
+}
+
+async fn delete(proof: DeleteRobots, call: &Call<'_>) -> Result<Response<Body>> {
+    call.accounts()?.robots(call.harbor()).delete(proof, robot_id(call)?).await?;
+    Ok(done())
+}
+
+/// What a body gives, with projects by their keys.
+pub(super) async fn given(call: &Call<'_>, permissions: &[RobotPermission]) -> Result<Grants> {
+    let mut given = Vec::with_capacity(permissions.len());
+    for permission in permissions {
+        given.push(Given {
+            on: place(call, permission).await?,
+            access: permission.access.iter().map(text).collect::<Result<_>>()?,
+            repositories: patterns(&permission.repositories)?,
+        });
+    }
+    Ok(Grants::new(given))
+}
+
+async fn place(call: &Call<'_>, permission: &RobotPermission) -> Result<GivenOn> {
+    match (permission.kind.as_str(), permission.namespace.as_str()) {
+        ("system", SYSTEM) => Ok(GivenOn::System),
+        ("project", EVERY) => Ok(GivenOn::EveryProject),
+        ("project", name) => {
+            let proof = call.project_named::<ProjectRead>(name, false).await?;
+            Ok(GivenOn::Project(proof.target().id.get()))
+        }
+        _ => Err(Error::BadRequest(
+            "a permission is of kind system with the namespace /, or of kind project with a project's name or *"
+                .to_owned(),
+        )),
+    }
+}
+
+fn text(access: &Access) -> Result<String> {
+    match access.effect.as_str() {
+        "" | "allow" => Ok(format!("{}:{}", access.resource, access.action)),
+        _ => Err(Error::BadRequest("the only effect is allow".to_owned())),
+    }
+}
+
+/// What was given, as the API shows it. What was given in a project that is gone is not shown.
+pub(super) async fn shown(call: &Call<'_>, grants: &Grants) -> Result<Vec<RobotPermission>> {
+    let mut shown = Vec::with_capacity(grants.grants.len());
+    for given in &grants.grants {
+        let (kind, namespace) = match given.on {
+            GivenOn::System => ("system", SYSTEM.to_owned()),
+            GivenOn::EveryProject => ("project", EVERY.to_owned()),
+            GivenOn::Project(id) => match call.harbor().project_name(ProjectId::new(id)).await? {
+                Some(name) => ("project", name.to_string()),
+                None => continue,
+            },
+        };
+        let access = |text: &String| {
+            let (resource, action) = text.split_once(':').unwrap_or((text, ""));
+            Access { resource: resource.to_owned(), action: action.to_owned(), effect: "allow".to_owned() }
+        };
+        shown.push(RobotPermission {
+            kind: kind.to_owned(),
+            namespace,
+            access: given.access.iter().map(access).collect(),
+            repositories: given.repositories.iter().map(Pattern::to_string).collect(),
+        });
+    }
+    Ok(shown)
+}
+
+/// A time as the API has it: seconds since the epoch, -1 for never.
+pub(super) fn seconds(at: Option<Timestamp>) -> i64 {
+    at.map_or(-1, |at| at.micros() / 1_000_000)
+}
+
+async fn wire(call: &Call<'_>, robot: &Robot) -> Result<api::Robot> {
+    let grants = call.accounts()?.grants_of(robot)?;
+    let made_by_robot = robot.creator.starts_with("robot:");
+    Ok(api::Robot {
+        id: robot.id.get(),
+        name: call.accounts()?.robot_name(robot).await?,
+        description: robot.description.clone(),
+        level: if robot.project.is_some() { "project" } else { "system" }.to_owned(),
+        duration: Some(robot.duration),
+        editable: true,
+        disable: robot.disabled,
+        expires_at: seconds(robot.expires_at),
+        permissions: shown(call, &grants).await?,
+        creator_type: if made_by_robot { "robot" } else { "local" }.to_owned(),
+        creation_time: Some(robot.created_at),
+        update_time: Some(robot.updated_at),
+    })
+}
