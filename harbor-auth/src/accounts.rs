@@ -18,7 +18,7 @@ use crate::directory::Directory;
 use crate::grants::Grants;
 use crate::keyring::KeyRing;
 use crate::password::{self, Passwords};
-use crate::throttle::{Limits, Throttle};
+use crate::throttle::{LoginLimits, Throttle};
 use crate::verified::Verified;
 use crate::verify::Verifier;
 
@@ -48,6 +48,8 @@ pub struct AccountOptions {
     pub everybody_makes_projects: bool,
     /// Whether people may make accounts for themselves. Default: no.
     pub self_registration: bool,
+    /// When logins are refused. Default: see [`LoginLimits`].
+    pub login_limits: LoginLimits,
 }
 
 impl Default for AccountOptions {
@@ -58,6 +60,7 @@ impl Default for AccountOptions {
             token_life: Duration::from_secs(30 * 60),
             everybody_makes_projects: true,
             self_registration: false,
+            login_limits: LoginLimits::default(),
         }
     }
 }
@@ -105,7 +108,7 @@ impl Accounts {
         let inner = Inner {
             directory: Directory::new(Arc::clone(&metadata)),
             verifier: Verifier::new(passwords)?,
-            throttle: Throttle::new(clock.clone(), Limits::default()),
+            throttle: Throttle::new(clock.clone(), options.login_limits),
             verified: Verified::default(),
             metadata,
             options,
@@ -328,12 +331,8 @@ impl Founding<'_> {
         let hash = self.passwords.hash(given).await?;
         let mut rows = self.store.begin().await?;
         let Some(user) = rows.user_lock(user.id).await? else { return Ok(()) };
-        let user = User {
-            password: Some(Secret::new(hash)),
-            epoch: user.epoch + 1,
-            updated_at: self.now,
-            ..user
-        };
+        let user =
+            User { password: Some(Secret::new(hash)), epoch: user.epoch + 1, updated_at: self.now, ..user };
         rows.user_save(&user).await?;
         rows.revision_count(ACCESS).await?;
         rows.commit().await

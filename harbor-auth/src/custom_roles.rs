@@ -131,9 +131,10 @@ fn checked(new: NewRole) -> Result<NewRole> {
         let rule = format!("a role needs a name of 1 to {LONGEST} bytes that no built-in role has");
         return Err(Error::BadRequest(rule));
     }
-    let wrong = new.permissions.iter().find(|text| {
-        !project_permission(text).is_some_and(harbor_core::access::Permission::is_grantable)
-    });
+    let wrong = new
+        .permissions
+        .iter()
+        .find(|text| !project_permission(text).is_some_and(harbor_core::access::Permission::is_grantable));
     match wrong {
         Some(text) => Err(Error::BadRequest(format!("there is no permission {text} in projects"))),
         None => Ok(new),

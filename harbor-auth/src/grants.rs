@@ -85,7 +85,9 @@ impl Grants {
                     .split_once(':')
                     .and_then(|(resource, action)| Permission::find(given.level(), resource, action));
                 if !known.is_some_and(Permission::is_grantable) {
-                    return Err(Error::BadRequest(format!("there is no permission {text} to be given there")));
+                    return Err(Error::BadRequest(format!(
+                        "there is no permission {text} to be given there"
+                    )));
                 }
             }
         }
@@ -118,7 +120,8 @@ impl Grants {
     /// The projects in which `permission` is given, without those in which it is limited to some repositories; `None` for all.
     pub(crate) fn projects(&self, permission: Permission) -> Option<Vec<ProjectId>> {
         let mut projects = Vec::new();
-        for given in self.grants.iter().filter(|given| given.has(permission) && given.repositories.is_empty()) {
+        for given in self.grants.iter().filter(|given| given.has(permission) && given.repositories.is_empty())
+        {
             match given.on {
                 GivenOn::EveryProject => return None,
                 GivenOn::Project(id) => projects.push(ProjectId::new(id)),
@@ -195,13 +198,8 @@ pub(crate) fn within(repositories: &[Pattern], permission: Permission, target: T
 }
 
 /// What who is limited to some repositories may do to a project.
-const LOOKS: [(&str, &str); 5] = [
-    ("project", "read"),
-    ("repository", "list"),
-    ("label", "list"),
-    ("label", "read"),
-    ("quota", "read"),
-];
+const LOOKS: [(&str, &str); 5] =
+    [("project", "read"), ("repository", "list"), ("label", "list"), ("label", "read"), ("quota", "read")];
 
 #[cfg(test)]
 mod tests {

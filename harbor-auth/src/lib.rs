@@ -43,8 +43,10 @@ pub use members::Members;
 pub use personal_tokens::PersonalTokens;
 pub use rate::{Rate, RateLimiter};
 pub use robots::{
-    CreateRobots, DeleteRobots, ListRobots, NewRobot, ReadRobots, RobotChange, RobotProof, Robots, UpdateRobots,
+    CreateRobots, DeleteRobots, ListRobots, NewRobot, ReadRobots, RobotChange, RobotProof, Robots,
+    UpdateRobots,
 };
 pub use site::site;
+pub use throttle::LoginLimits;
 pub use tokens::{IssuedToken, SERVICE, TokenScope};
 pub use users::{NewPassword, NewUser, Profile, Users};

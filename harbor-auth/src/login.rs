@@ -75,7 +75,8 @@ impl Accounts {
         };
         let hash = self.verifier().hash(password).await?;
         let mut rows = self.metadata().begin().await?;
-        let Some(now) = rows.user_lock(user.id).await?.filter(|now| now.password.as_ref() == Some(old)) else {
+        let Some(now) = rows.user_lock(user.id).await?.filter(|now| now.password.as_ref() == Some(old))
+        else {
             return Ok(());
         };
         rows.user_save(&User { password: Some(hash), ..now }).await?;

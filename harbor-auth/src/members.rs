@@ -4,9 +4,7 @@ use harbor_core::access::permission::{
     self, MemberCreate, MemberDelete, MemberList, MemberRead, MemberUpdate, ProjectRead,
 };
 use harbor_core::access::{Actor, Authorized, Level, Permission, Role, Target};
-use harbor_core::meta::{
-    Listed, Member, MemberEntity, MemberId, MemberKey, NewMember, Project, RoleId,
-};
+use harbor_core::meta::{Listed, Member, MemberEntity, MemberId, MemberKey, NewMember, Project, RoleId};
 use harbor_core::pattern::Pattern;
 use harbor_core::query::Query;
 use harbor_core::{Error, Harbor, Result, StoreErrorKind};

@@ -6,7 +6,9 @@ use harbor_core::access::permission::{
     RobotCreate, RobotDelete, RobotList, RobotRead, RobotUpdate, SystemRobotCreate, SystemRobotDelete,
     SystemRobotList, SystemRobotRead,
 };
-use harbor_core::access::{Action, Actor, Authorized, Identity, InProject, InSystem, ProjectRef, Secret, Target};
+use harbor_core::access::{
+    Action, Actor, Authorized, Identity, InProject, InSystem, ProjectRef, Secret, Target,
+};
 use harbor_core::meta::{Listed, ProjectId, Robot, RobotId, RobotKey};
 use harbor_core::query::Query;
 use harbor_core::{Error, Harbor, Result, StoreError, StoreErrorKind, Timestamp};
@@ -256,7 +258,8 @@ impl Robots<'_> {
             None => rules::make_secret()?,
         };
         let hash = self.accounts.verifier().hash(&secret).await?;
-        let until = overlap.filter(|overlap| !overlap.is_zero()).map(|overlap| self.harbor.now().plus(overlap));
+        let until =
+            overlap.filter(|overlap| !overlap.is_zero()).map(|overlap| self.harbor.now().plus(overlap));
         self.change(&proof, id, |robot| {
             let earlier_secret = until.map(|until| (robot.secret.clone(), until));
             // Tokens of a secret that ends at once end with it.

@@ -16,20 +16,20 @@ const REMEMBERED: usize = 64 * 1024;
 
 /// When logins are refused.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Limits {
+pub struct LoginLimits {
     /// After how many failures in a row a name is locked.
-    pub(crate) of_name: u32,
+    pub of_name: u32,
     /// After how many failures an address is locked. Many people may share one.
-    pub(crate) of_address: u32,
+    pub of_address: u32,
     /// Within which time they count.
-    pub(crate) window: Duration,
+    pub window: Duration,
     /// How long a name or address is locked.
-    pub(crate) locked_for: Duration,
+    pub locked_for: Duration,
     /// How long the answer to a failed login is put off.
-    pub(crate) delay: Duration,
+    pub delay: Duration,
 }
 
-impl Default for Limits {
+impl Default for LoginLimits {
     /// 10 failures of a name or 100 of an address in 15 minutes, 15 minutes, and the 1.5 seconds of Harbor.
     fn default() -> Self {
         let quarter = Duration::from_secs(15 * 60);
@@ -51,7 +51,7 @@ pub(crate) struct Locked {
 /// are all let through by [`Throttle::before`]; how many those are is bounded by how many passwords may wait to be hashed.
 pub(crate) struct Throttle {
     clock: Clock,
-    limits: Limits,
+    limits: LoginLimits,
     /// Keyed with a secret of this process, so nobody finds names that are taken for each other.
     hasher: RandomState,
     names: Mutex<Recent<Failures>>,
@@ -68,7 +68,7 @@ struct Failures {
 
 impl Throttle {
     /// With the time of `clock`.
-    pub(crate) fn new(clock: Clock, limits: Limits) -> Self {
+    pub(crate) fn new(clock: Clock, limits: LoginLimits) -> Self {
         let table = || Mutex::new(Recent::new(REMEMBERED));
         Self { clock, limits, hasher: RandomState::new(), names: table(), addresses: table() }
     }
@@ -158,7 +158,7 @@ mod tests {
 
     fn throttle() -> (Throttle, Clock) {
         let clock = Clock::manual();
-        (Throttle::new(clock.clone(), Limits::default()), clock)
+        (Throttle::new(clock.clone(), LoginLimits::default()), clock)
     }
 
     fn address(number: u32) -> Option<IpAddr> {

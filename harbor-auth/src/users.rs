@@ -208,9 +208,7 @@ impl Users<'_> {
     /// [`Error::NotFound`]; [`Error::Forbidden`] for the first administrator and for oneself.
     pub async fn delete(&self, proof: Authorized<UserDelete>, id: UserId) -> Result<()> {
         if id == FIRST || proof.actor().user_id() == Some(id) {
-            return Err(Error::Forbidden(
-                "the first administrator and oneself cannot be deleted".to_owned(),
-            ));
+            return Err(Error::Forbidden("the first administrator and oneself cannot be deleted".to_owned()));
         }
         let mut write = self.harbor.write(&proof).await?;
         let Some(user) = write.rows().user_lock(id).await? else { return Err(Error::NotFound("user")) };

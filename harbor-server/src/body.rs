@@ -15,7 +15,6 @@ use http::header::{CONTENT_LENGTH, EXPECT};
 use http_body::Body as _;
 use tokio::time::{Instant, Sleep};
 
-
 /// How much of a body is taken in for nothing when its request is refused, in bytes, and for how long.
 const REFUSED: usize = 256 * 1024;
 const REFUSED_FOR: Duration = Duration::from_secs(1);

@@ -31,7 +31,13 @@ pub(crate) async fn make_user(harbor: &Harbor, accounts: &Accounts, name: &str) 
 }
 
 /// Makes a user a member of a project.
-pub(crate) async fn make_member(harbor: &Harbor, accounts: &Accounts, project: &str, user: UserId, role: Role) {
+pub(crate) async fn make_member(
+    harbor: &Harbor,
+    accounts: &Accounts,
+    project: &str,
+    user: UserId,
+    role: Role,
+) {
     let admin = Actor::administrator("admin");
     let project: ProjectName = project.parse().expect("a name");
     let proof = harbor.authorize::<MemberCreate>(&admin, &project).await.expect("a proof");

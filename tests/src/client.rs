@@ -182,6 +182,12 @@ impl Call {
         self
     }
 
+    /// Sends a value as JSON.
+    #[must_use]
+    pub fn json(self, body: &Value) -> Self {
+        self.header("Content-Type", "application/json").body(body.to_string())
+    }
+
     /// Sends `bytes`, with their length.
     pub fn body(mut self, bytes: impl Into<Bytes>) -> Self {
         self.request = self.request.body(bytes.into());

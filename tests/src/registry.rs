@@ -72,6 +72,14 @@ impl RegistryBuilder {
         self
     }
 
+    /// Lets logins fail as often as a test wants.
+    pub fn patient_with_logins(self) -> Self {
+        self.accounts(|options| {
+            options.login_limits.of_name = u32::MAX;
+            options.login_limits.delay = Duration::ZERO;
+        })
+    }
+
     /// Adds a user who may do everything in `projects`: see [`TestRegistry::user`].
     pub fn user(mut self, name: &str, projects: &[&str]) -> Self {
         self.people.add(name, projects);

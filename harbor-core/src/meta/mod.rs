@@ -30,7 +30,9 @@ pub use audit::{AuditRow, AuditRows, AuditRowsMut};
 pub use blob::{Blob, BlobRows, BlobRowsMut, BlobState, LinkedBlob, Publish, Published};
 pub use event::{EventRow, EventRows, EventRowsMut};
 pub use group::{Group, GroupKey, GroupKind, GroupRows, GroupRowsMut};
-pub use id::{BlobId, GroupId, LinkId, ManifestId, MemberId, ProjectId, RepositoryId, RobotId, RoleId, TokenId, UserId};
+pub use id::{
+    BlobId, GroupId, LinkId, ManifestId, MemberId, ProjectId, RepositoryId, RobotId, RoleId, TokenId, UserId,
+};
 pub use manifest::{Manifest, ManifestRows, ManifestRowsMut, NewManifest, Referrer};
 pub use member::{Member, MemberEntity, MemberKey, MemberRows, MemberRowsMut, Membership, NewMember};
 pub use personal_token::{PersonalToken, PersonalTokenRows, PersonalTokenRowsMut};

@@ -5,10 +5,12 @@ use std::fmt;
 use async_trait::async_trait;
 
 use super::{
-    AuditRows, AuditRowsMut, BlobRows, BlobRowsMut, BlobState, EventRows, EventRowsMut, ManifestRows,
-    ManifestRowsMut, ProjectRows, ProjectRowsMut, Publish, Published, RepositoryRows, RepositoryRowsMut,
-    ReviewRows, ReviewRowsMut, ReviewSubject, RowResult, SettingRows, SettingRowsMut, TagRows, TagRowsMut,
-    UploadRows, UploadRowsMut, GroupRows, GroupRowsMut, MemberRows, MemberRowsMut, PersonalTokenRows, PersonalTokenRowsMut, RevisionRows, RevisionRowsMut, RobotRows, RobotRowsMut, RoleRows, RoleRowsMut, SessionRows, SessionRowsMut, UserRows, UserRowsMut,
+    AuditRows, AuditRowsMut, BlobRows, BlobRowsMut, BlobState, EventRows, EventRowsMut, GroupRows,
+    GroupRowsMut, ManifestRows, ManifestRowsMut, MemberRows, MemberRowsMut, PersonalTokenRows,
+    PersonalTokenRowsMut, ProjectRows, ProjectRowsMut, Publish, Published, RepositoryRows, RepositoryRowsMut,
+    ReviewRows, ReviewRowsMut, ReviewSubject, RevisionRows, RevisionRowsMut, RobotRows, RobotRowsMut,
+    RoleRows, RoleRowsMut, RowResult, SessionRows, SessionRowsMut, SettingRows, SettingRowsMut, TagRows,
+    TagRowsMut, UploadRows, UploadRowsMut, UserRows, UserRowsMut,
 };
 
 /// Why a pushed blob's link is reviewed.

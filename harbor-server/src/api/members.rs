@@ -2,9 +2,7 @@
 
 use axum::body::Body;
 use harbor_core::access::Authorized;
-use harbor_core::access::permission::{
-    MemberCreate, MemberDelete, MemberList, MemberRead, MemberUpdate,
-};
+use harbor_core::access::permission::{MemberCreate, MemberDelete, MemberList, MemberRead, MemberUpdate};
 use harbor_core::api::{ProjectMember, ProjectMemberEntity, RoleRequest};
 use harbor_core::meta::{GroupId, GroupKind, Member, MemberEntity, MemberId, MemberKey, RoleId, UserId};
 use harbor_core::pattern::Pattern;
@@ -98,7 +96,8 @@ async fn entity(call: &Call<'_>, body: &ProjectMember) -> Result<MemberEntity> {
             None => {
                 let kind = GroupKind::of(group.group_type);
                 let kind = kind.ok_or_else(|| Error::BadRequest("group_type is 1, 2 or 3".to_owned()))?;
-                let found = accounts.group_of(kind, &group.group_name, group.ldap_group_dn.as_deref()).await?;
+                let found =
+                    accounts.group_of(kind, &group.group_name, group.ldap_group_dn.as_deref()).await?;
                 found.map(MemberEntity::Group).ok_or(Error::NotFound("user group"))
             }
         },

@@ -13,7 +13,8 @@ pub(super) async fn answer(call: &Call<'_>, id: &str) -> Answered {
     }
     call.login()?;
     let of = |level: Level| -> Vec<PermissionEntry> {
-        let grantable = ALL.iter().filter(|permission| permission.level == level && permission.is_grantable());
+        let grantable =
+            ALL.iter().filter(|permission| permission.level == level && permission.is_grantable());
         grantable.map(wire).collect()
     };
     ok(&Permissions { system: of(Level::System), project: of(Level::Project) }).map(Some)

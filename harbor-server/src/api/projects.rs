@@ -82,7 +82,8 @@ async fn create(proof: Authorized<ProjectCreate>, call: &mut Call<'_>) -> Result
         ..NewProject::new(name)
     };
     let project = call.harbor().projects().create(proof, new).await?;
-    let key = if call.says(NAME_IN_LOCATION) { project.name.to_string() } else { project.id.get().to_string() };
+    let key =
+        if call.says(NAME_IN_LOCATION) { project.name.to_string() } else { project.id.get().to_string() };
     Ok(created(call, &key))
 }
 
@@ -116,8 +117,7 @@ async fn update(proof: Authorized<ProjectUpdate>, call: &mut Call<'_>) -> Result
     let body: ProjectReq = call.json().await?;
     let mut metadata = settings(&body);
     let public = metadata.remove(PUBLIC).map(|value| value.eq_ignore_ascii_case("true"));
-    let change =
-        ProjectChange { public: public.or(body.public), metadata, cve_allowlist: allowlist(&body)? };
+    let change = ProjectChange { public: public.or(body.public), metadata, cve_allowlist: allowlist(&body)? };
     call.harbor().projects().update(proof, change).await?;
     Ok(done())
 }

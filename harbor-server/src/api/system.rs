@@ -38,8 +38,7 @@ fn general(call: &Call<'_>) -> Result<Response<Body>> {
         info.registry_url = url.split_once("://").map(|(_, host)| host.to_owned());
         info.external_url = Some(url);
         info.current_time = Some(call.harbor().now());
-        info.project_creation_restriction =
-            Some(if everybody { "everyone" } else { "adminonly" }.to_owned());
+        info.project_creation_restriction = Some(if everybody { "everyone" } else { "adminonly" }.to_owned());
         info.has_ca_root = Some(false);
         info.harbor_version = Some(VERSION.to_owned());
         info.registry_storage_provider_name = Some(call.harbor().blob_store_name().to_owned());
@@ -74,11 +73,8 @@ pub(crate) async fn health(app: &App, request: &http::request::Parts, id: &Heade
         let error = state.is_err().then(|| "see the log of the server".to_owned());
         ComponentHealthStatus { name: name.to_owned(), status: word(state.is_ok()), error }
     };
-    let components = vec![
-        part("core", &Ok(())),
-        part("database", &health.metadata.1),
-        part("registry", &health.blobs.1),
-    ];
+    let components =
+        vec![part("core", &Ok(())), part("database", &health.metadata.1), part("registry", &health.blobs.1)];
     let status = OverallHealthStatus { status: word(health.is_healthy()), components };
     ok(&status).unwrap_or_else(|error| refuse(request, &error, id))
 }

@@ -126,7 +126,9 @@ async fn permissions(call: &Call<'_>) -> Result<Response<Body>> {
         hold(call, Level::System, Target::System, "/system", relative, &mut held).await?;
     } else if let Some(named) = scope.strip_prefix("/project/") {
         // What somebody may do where they may not look is nothing.
-        if let Ok(proof) = call.project_named::<harbor_core::access::permission::ProjectRead>(named, true).await {
+        if let Ok(proof) =
+            call.project_named::<harbor_core::access::permission::ProjectRead>(named, true).await
+        {
             hold(call, Level::Project, Target::Project(proof.target()), scope, relative, &mut held).await?;
         }
     }

@@ -12,8 +12,8 @@ use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, LINK, LOCATION};
 use http::{HeaderName, Method, Response, StatusCode};
 use serde_json::json;
 
-use crate::body::Unread;
 use super::{Call, query, respond};
+use crate::body::Unread;
 
 const SUBJECT: HeaderName = HeaderName::from_static("oci-subject");
 const TAG: HeaderName = HeaderName::from_static("oci-tag");
@@ -59,7 +59,8 @@ impl Call<'_> {
         let media_type = media_type.map_err(|_| ManifestError::Member("the Content-Type"))?;
         let tags = self.tags_parameter(&reference)?;
         let too_large = || Error::ManifestInvalid(ManifestError::TooLarge);
-        let payload = body.whole(&self.parts.headers, self.app.options.body_pause, MANIFEST_LIMIT, too_large).await?;
+        let payload =
+            body.whole(&self.parts.headers, self.app.options.body_pause, MANIFEST_LIMIT, too_large).await?;
         let tagged = !tags.is_empty();
         let push = ManifestPush { reference, tags, media_type, payload };
         let pushed = self.content().manifest_put(proof, push).await?;

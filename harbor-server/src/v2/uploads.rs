@@ -9,8 +9,8 @@ use harbor_core::{Error, Result};
 use http::header::{CONTENT_LENGTH, CONTENT_RANGE, HeaderValue, LOCATION, RANGE};
 use http::{HeaderName, Response, StatusCode};
 
-use crate::body::{Unread, announced};
 use super::{Call, respond};
+use crate::body::{Unread, announced};
 
 const UPLOAD_UUID: HeaderName = HeaderName::from_static("docker-upload-uuid");
 

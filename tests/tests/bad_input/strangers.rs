@@ -41,7 +41,8 @@ fn routes(repository: &str, set: &DataSet, session: &str) -> Vec<String> {
 
 /// A registry with the same image in a public and in a private project, and an upload begun in each.
 async fn registry() -> (TestRegistry, DataSet, [(&'static str, String); 3]) {
-    let registry = TestRegistry::builder(BackEnd::Memory).user("eve", &[]).start().await;
+    let registry =
+        TestRegistry::builder(BackEnd::Memory).patient_with_logins().user("eve", &[]).start().await;
     let set = content::image(Algorithm::Sha256);
     let mut places = Vec::new();
     for (project, public) in [("opened", true), ("secret", false)] {
@@ -192,7 +193,7 @@ async fn a_token_of_another_registry_is_no_token_here() {
 
 #[tokio::test]
 async fn who_guesses_passwords_by_the_hundred_is_told_to_come_later() {
-    let registry = TestRegistry::builder(BackEnd::Memory).start().await;
+    let registry = TestRegistry::builder(BackEnd::Memory).patient_with_logins().start().await;
     registry.admin().get("/v2/").await.expect_status(200);
     let guesses = (0..300).map(|number| {
         let client = registry.anon().basic("admin", &format!("guess {number}"));
@@ -207,4 +208,23 @@ async fn who_guesses_passwords_by_the_hundred_is_told_to_come_later() {
     // Who was known before is not held up, and afterwards all is as it was.
     registry.admin().get("/v2/").await.expect_status(200);
     registry.anon().basic("admin", "wrong").get("/v2/").await.expect_status(401);
+}
+
+#[tokio::test]
+async fn a_name_is_locked_after_too_many_failures_and_whoever_was_known_goes_on() {
+    let builder = TestRegistry::builder(BackEnd::Memory).user("grace", &[]).user("alan", &[]);
+    let registry =
+        builder.accounts(|options| options.login_limits.delay = std::time::Duration::ZERO).start().await;
+    registry.user("grace").get("/v2/").await.expect_status(200);
+    for name in ["grace", "alan", "nobody"] {
+        for guess in 0..10 {
+            let answer = registry.anon().basic(name, &format!("guess {guess}")).get("/v2/").await;
+            answer.expect_error(401, "UNAUTHORIZED");
+        }
+        registry.anon().basic(name, "one more").get("/v2/").await.expect_error(429, "TOOMANYREQUESTS");
+    }
+    registry.user("grace").get("/v2/").await.expect_status(200);
+    registry.user("alan").get("/v2/").await.expect_error(429, "TOOMANYREQUESTS");
+    registry.admin().get("/v2/").await.expect_status(200);
+    registry.close().await;
 }

@@ -3,9 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Projects, locked};
-use crate::access::permission::{
-    MetadataCreate, MetadataDelete, MetadataList, MetadataRead, MetadataUpdate,
-};
+use crate::access::permission::{MetadataCreate, MetadataDelete, MetadataList, MetadataRead, MetadataUpdate};
 use crate::access::{Action, Authorized, InProject};
 use crate::engine::gate::contended;
 use crate::meta::Project;

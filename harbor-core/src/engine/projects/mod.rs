@@ -78,11 +78,8 @@ impl<'a> Projects<'a> {
         if !made {
             return Err(Error::Conflict(format!("project {}", new.name)));
         }
-        let mut project = Project {
-            owner: proof.actor().user_id(),
-            cve_allowlist: new.cve_allowlist.clone(),
-            ..project
-        };
+        let mut project =
+            Project { owner: proof.actor().user_id(), cve_allowlist: new.cve_allowlist.clone(), ..project };
         metadata::put_all(&mut project, &new.metadata);
         write.rows().project_save(&project).await?;
         if let Some(owner) = project.owner {

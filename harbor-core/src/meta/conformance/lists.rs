@@ -57,7 +57,8 @@ pub async fn projects_paged(fixture: &dyn MetadataFixture) {
     assert_eq!(names(all, query().page(1, 4)).await, ("a a-b a.b a0".to_owned(), 6));
     assert_eq!(names(all, query().page(2, 4)).await, ("b d".to_owned(), 6));
     assert_eq!(names(all, query().page(9, 4)).await, (String::new(), 6));
-    let like = query().filter(ProjectKey::Name, Test::Like("A".to_owned())).sort(ProjectKey::Id, Order::Descending);
+    let like =
+        query().filter(ProjectKey::Name, Test::Like("A".to_owned())).sort(ProjectKey::Id, Order::Descending);
     assert_eq!(names(all, like).await, ("a0 a.b a-b a".to_owned(), 4));
     let two = ProjectFilter::Within { public: false, projects: vec![ids[0], ids[5]] };
     assert_eq!(names(&two, query()).await, ("b d".to_owned(), 2));

@@ -5,8 +5,8 @@ use super::kit::{Store, assert_kind, at, begin, project, read};
 use crate::StoreErrorKind;
 use crate::access::Secret;
 use crate::meta::{
-    CustomRole, Group, GroupId, GroupKind, MemberEntity, MemberKey, NewMember, ProjectId, RoleId, User, UserId,
-    UserKey,
+    CustomRole, Group, GroupId, GroupKind, MemberEntity, MemberKey, NewMember, ProjectId, RoleId, User,
+    UserId, UserKey,
 };
 use crate::pattern::Pattern;
 use crate::query::{Order, Query, Test, Value};
@@ -225,7 +225,10 @@ pub async fn members(fixture: &dyn MetadataFixture) {
     assert_eq!((found.name.as_str(), found.role, &found.repositories[..]), ("grace", role(2), &patterns[..]));
     assert_eq!(rows.member(other.id, id).await.unwrap(), None, "of another project");
     let listed = rows.members(one.id, &Query::default()).await.unwrap();
-    assert_eq!(listed.entries.iter().map(|member| member.name.as_str()).collect::<Vec<_>>(), ["crew", "grace"]);
+    assert_eq!(
+        listed.entries.iter().map(|member| member.name.as_str()).collect::<Vec<_>>(),
+        ["crew", "grace"]
+    );
     let kind = Query::default().filter(MemberKey::Kind, Test::Is(Value::Text("g".to_owned())));
     assert_eq!(rows.members(one.id, &kind).await.unwrap().entries[0].id, of_group);
     assert_eq!(rows.members_by_role(one.id).await.unwrap(), [(role(2), 1), (role(3), 1)]);

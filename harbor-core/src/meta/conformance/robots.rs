@@ -72,7 +72,8 @@ pub async fn robots(fixture: &dyn MetadataFixture) {
     assert_eq!(rows.robot_named(Some(one.id), "ci").await.unwrap(), Some(changed));
     assert_eq!(rows.robot_named(None, "ci").await.unwrap().map(|robot| robot.id), Some(of_all));
     assert_eq!(rows.robot_named(None, "c\0i").await.unwrap(), None);
-    let ids = |page: crate::meta::Listed<Robot>| page.entries.iter().map(|robot| robot.id).collect::<Vec<_>>();
+    let ids =
+        |page: crate::meta::Listed<Robot>| page.entries.iter().map(|robot| robot.id).collect::<Vec<_>>();
     assert_eq!(ids(rows.robots(None, &Query::default()).await.unwrap()), [of_all]);
     assert_eq!(ids(rows.robots(Some(one.id), &Query::default()).await.unwrap()), [of_one]);
     let like = Query::default().filter(RobotKey::Name, Test::Like("x".to_owned()));

@@ -53,9 +53,8 @@ impl GroupRows for Rows {
 #[async_trait]
 impl GroupRowsMut for Rows {
     async fn group_insert(&mut self, group: &Group) -> Result<GroupId, StoreError> {
-        let insert = sql!(
-            "INSERT INTO user_groups (name, kind, dn, created_at, updated_at) VALUES (?, ?, ?, ?, ?)"
-        );
+        let insert =
+            sql!("INSERT INTO user_groups (name, kind, dn, created_at, updated_at) VALUES (?, ?, ?, ?, ?)");
         let parameters = values![
             group.name.as_str(),
             group.kind.id(),

@@ -60,7 +60,8 @@ fn column(key: MemberKey) -> &'static str {
 #[async_trait]
 impl MemberRows for Rows {
     async fn member(&mut self, project: ProjectId, id: MemberId) -> Result<Option<Member>, StoreError> {
-        let find = sql!(concat!("SELECT ", columns!(), " FROM ", from!(), " WHERE m.project_id = ? AND m.id = ?"));
+        let find =
+            sql!(concat!("SELECT ", columns!(), " FROM ", from!(), " WHERE m.project_id = ? AND m.id = ?"));
         first(self.session.fetch(find, values![project.get(), id.get()]).await?)
             .map(|row| member(&row))
             .transpose()

@@ -21,9 +21,9 @@ mod upload;
 mod user;
 
 use async_trait::async_trait;
-use harbor_core::{StoreError, StoreErrorKind, Timestamp};
 use harbor_core::meta::{Listed, Publish, Published, Transaction};
 use harbor_core::oci::Digest;
+use harbor_core::{StoreError, StoreErrorKind, Timestamp};
 
 use super::guarded::Guarded;
 use super::listing::Listing;

@@ -97,7 +97,8 @@ impl ProjectRowsMut for Rows {
         }
         // Without an upsert, of which MySQL does not tell whether it inserted. Somebody else's is a conflict, and is found
         // by the next try.
-        let insert = sql!("INSERT INTO projects (name, is_public, created_at, updated_at) VALUES (?, ?, ?, ?)");
+        let insert =
+            sql!("INSERT INTO projects (name, is_public, created_at, updated_at) VALUES (?, ?, ?, ?)");
         let now = now.micros();
         self.session.execute(insert, values![name.as_str(), i64::from(public), now, now]).await?;
         let lost = || StoreError::new(StoreErrorKind::Conflict, "making a project");

@@ -56,9 +56,8 @@ impl RoleRowsMut for Rows {
         if self.session.fetch(lock, values![id]).await?.is_empty() {
             return Ok(false);
         }
-        let update = sql!(
-            "UPDATE roles SET name = ?, description = ?, permissions = ?, updated_at = ? WHERE id = ?"
-        );
+        let update =
+            sql!("UPDATE roles SET name = ?, description = ?, permissions = ?, updated_at = ? WHERE id = ?");
         let parameters = values![
             role.name.as_str(),
             role.description.as_str(),
