@@ -171,7 +171,7 @@ impl Given {
 
     fn allows(&self, permission: Permission, target: Target<'_>) -> bool {
         let here = match (self.on, target) {
-            (GivenOn::System, Target::System) => true,
+            (GivenOn::System, Target::System | Target::User(_)) => true,
             (GivenOn::EveryProject, Target::Project(_) | Target::Repository(..)) => true,
             (GivenOn::Project(id), Target::Project(project) | Target::Repository(project, _)) => {
                 id == project.id.get()

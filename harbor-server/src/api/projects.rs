@@ -56,9 +56,9 @@ async fn list(call: &Call<'_>) -> Result<Response<Body>> {
 }
 
 async fn head(call: &Call<'_>) -> Result<Response<Body>> {
+    call.login()?;
     let missing = || Error::BadRequest("project_name is needed".to_owned());
     let name = call.parameter("project_name").ok_or_else(missing)?;
-    call.login()?;
     let there = match name.parse::<ProjectName>() {
         Ok(name) => call.harbor().projects().exists(&call.actor, &name).await?,
         Err(_) => false,
