@@ -73,6 +73,16 @@ pub(crate) enum Holder {
         /// The account's epoch when the token was issued.
         epoch: i64,
     },
+    /// A person who showed a personal access token, with which this one ends.
+    #[serde(rename = "p")]
+    Personal {
+        /// The account.
+        id: i64,
+        /// The account's epoch when the token was issued.
+        epoch: i64,
+        /// The personal access token.
+        token: i64,
+    },
     /// A robot.
     #[serde(rename = "r")]
     Robot {

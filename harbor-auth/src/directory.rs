@@ -12,7 +12,8 @@ use harbor_core::StoreError;
 use harbor_core::access::Permission;
 use harbor_core::meta::revision::ACCESS;
 use harbor_core::meta::{
-    Membership, MetadataStore, PersonalToken, ProjectId, Reads, Robot, RobotId, RoleId, Sharing, User, UserId,
+    Membership, MetadataStore, PersonalToken, ProjectId, Reads, Robot, RobotId, RoleId, Sharing, TokenId,
+    User, UserId,
 };
 use quick_cache::sync::Cache;
 
@@ -66,6 +67,7 @@ pub(crate) struct Directory {
     robots: Cache<RobotId, Arc<KnownRobot>>,
     robot_names: Cache<(Option<ProjectId>, Box<str>), RobotId>,
     tokens: Cache<Box<str>, Arc<PersonalToken>>,
+    tokens_by_id: Cache<TokenId, Arc<PersonalToken>>,
 }
 
 impl Directory {
@@ -78,6 +80,7 @@ impl Directory {
             robots: Cache::new(KEPT),
             robot_names: Cache::new(KEPT),
             tokens: Cache::new(KEPT),
+            tokens_by_id: Cache::new(KEPT),
         }
     }
 
@@ -95,6 +98,7 @@ impl Directory {
         self.robots.clear();
         self.robot_names.clear();
         self.tokens.clear();
+        self.tokens_by_id.clear();
     }
 
     pub(crate) async fn read(&self) -> Result<Box<dyn Reads>, StoreError> {
@@ -206,6 +210,19 @@ impl Directory {
         let token = self.read().await?.personal_token(digest).await?.map(Arc::new);
         if let Some(token) = &token {
             self.keep(before, &self.tokens, digest.into(), Arc::clone(token));
+        }
+        Ok(token)
+    }
+
+    /// The personal access token of that key.
+    pub(crate) async fn token_of(&self, id: TokenId) -> Result<Option<Arc<PersonalToken>>, StoreError> {
+        let before = self.fresh().await?;
+        if let Some(token) = self.tokens_by_id.get(&id) {
+            return Ok(Some(token));
+        }
+        let token = self.read().await?.personal_token_of(id).await?.map(Arc::new);
+        if let Some(token) = &token {
+            self.keep(before, &self.tokens_by_id, id, Arc::clone(token));
         }
         Ok(token)
     }

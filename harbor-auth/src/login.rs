@@ -93,11 +93,18 @@ impl Accounts {
         }
         let digest = hex(&opaque::digest(token));
         let Some(token) = self.directory().token(&digest).await? else { return Ok(None) };
-        if token.expires_at.is_some_and(|end| end <= self.now()) {
+        if self.has_ended(&token) {
             return Ok(None);
         }
         let Some(known) = self.directory().user(token.user).await? else { return Ok(None) };
-        limited(actor_of(&known.user), &token).map(Some)
+        limited(actor_of(&known.user).with_token(token.id), &token).map(Some)
+    }
+}
+
+impl Accounts {
+    /// Whether the time of a personal access token is over.
+    pub(crate) fn has_ended(&self, token: &PersonalToken) -> bool {
+        token.expires_at.is_some_and(|end| end <= self.now())
     }
 }
 

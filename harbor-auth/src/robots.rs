@@ -9,7 +9,7 @@ use harbor_core::access::permission::{
 use harbor_core::access::{
     Action, Actor, Authorized, Identity, InProject, InSystem, ProjectRef, Secret, Target,
 };
-use harbor_core::meta::{Listed, ProjectId, Robot, RobotId, RobotKey};
+use harbor_core::meta::{Listed, Project, ProjectId, Robot, RobotId, RobotKey};
 use harbor_core::query::Query;
 use harbor_core::{Error, Harbor, Result, StoreError, StoreErrorKind, Timestamp};
 
@@ -74,11 +74,15 @@ pub enum RobotProof<S: Action<Scope = InSystem>, P: Action<Scope = InProject>> {
 impl<S: Action<Scope = InSystem>, P: Action<Scope = InProject>> RobotProof<S, P> {
     /// The project whose robots these are.
     #[must_use]
-    pub fn project(&self) -> Option<ProjectId> {
+    pub fn of_project(&self) -> Option<&Project> {
         match self {
             Self::System(_) => None,
-            Self::Project(proof) => Some(proof.target().id),
+            Self::Project(proof) => Some(proof.target()),
         }
+    }
+
+    fn project(&self) -> Option<ProjectId> {
+        self.of_project().map(|project| project.id)
     }
 
     fn actor(&self) -> &Actor {

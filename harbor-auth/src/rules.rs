@@ -14,7 +14,7 @@ const PASSWORD: (usize, usize) = (8, 128);
 const LONGEST: usize = 255;
 
 /// What a user's name may not contain, besides control characters.
-const FORBIDDEN: [char; 6] = [',', '"', '~', '#', '%', '$'];
+const FORBIDDEN: [char; 7] = [',', '"', '~', '#', '%', '$', ':'];
 
 /// How many characters a secret has that is made for a robot.
 const SECRET: usize = 32;
@@ -73,7 +73,7 @@ pub(crate) fn user_name(name: &str) -> Result<(), RuleError> {
         return Err(broken(format!("a user's name has 1 to {LONGEST} characters")));
     }
     if name.contains(FORBIDDEN) {
-        return Err(broken("a user's name has none of , \" ~ # % $"));
+        return Err(broken("a user's name has none of , \" ~ # % $ :"));
     }
     if name.contains(char::is_control) {
         return Err(broken("a user's name has no control characters"));

@@ -8,7 +8,7 @@ use harbor_core::access::permission::{ArtifactDelete, CatalogRead, RepositoryPul
 use harbor_core::access::{
     Action, Actor, Grant, Identity, InRepository, Permission, Place, Restriction, Secret,
 };
-use harbor_core::meta::{ProjectId, RobotId, UserId};
+use harbor_core::meta::{ProjectId, RobotId, TokenId, UserId};
 use harbor_core::oci::RepositoryName;
 use harbor_core::{Error, Harbor, StoreError, StoreErrorKind, Timestamp};
 
@@ -94,10 +94,9 @@ impl Accounts {
         let TokenScope { kind, name } = scope.clone();
         let nothing = Access { kind, name, actions: Vec::new(), project: None };
         match scope.kind.as_str() {
+            // Whoever asks: the list shows no more than they may pull from.
             "registry" if scope.name == "catalog" => {
-                let allowed = granted(harbor.authorize::<CatalogRead>(actor, ()).await)?.is_some();
-                let actions = if allowed { vec![EVERYTHING.to_owned()] } else { Vec::new() };
-                Ok(Access { actions, ..nothing })
+                Ok(Access { actions: vec![EVERYTHING.to_owned()], ..nothing })
             }
             "repository" => match scope.name.parse::<RepositoryName>() {
                 Ok(name) => self.on_repository(harbor, actor, &name, nothing).await,
@@ -134,8 +133,11 @@ impl Accounts {
             Identity::Anonymous => Ok(Holder::Anonymous),
             Identity::Administrator(person) | Identity::User(person) => {
                 let id = person.id.ok_or_else(unknown)?;
-                let known = self.directory().user(id).await?.ok_or_else(unknown)?;
-                Ok(Holder::User { id: id.get(), epoch: known.user.epoch })
+                let epoch = self.directory().user(id).await?.ok_or_else(unknown)?.user.epoch;
+                Ok(match actor.token() {
+                    None => Holder::User { id: id.get(), epoch },
+                    Some(token) => Holder::Personal { id: id.get(), epoch, token: token.get() },
+                })
             }
             Identity::Robot { id, .. } => {
                 let known = self.directory().robot(*id).await?.ok_or_else(unknown)?;
@@ -162,6 +164,13 @@ impl Accounts {
             Holder::User { id, epoch } => {
                 let known = self.directory().user(UserId::new(id)).await?;
                 known.filter(|known| known.user.epoch == epoch).map(|known| actor_of(&known.user))
+            }
+            Holder::Personal { id, epoch, token } => {
+                let token = self.directory().token_of(TokenId::new(token)).await?;
+                let token = token.filter(|token| token.user.get() == id && !self.has_ended(token));
+                let known = self.directory().user(UserId::new(id)).await?;
+                let known = known.filter(|known| known.user.epoch == epoch);
+                known.zip(token).map(|(known, token)| actor_of(&known.user).with_token(token.id))
             }
             Holder::Robot { id, epoch } => {
                 let known = self.directory().robot(RobotId::new(id)).await?;

@@ -183,7 +183,6 @@ impl Call {
     }
 
     /// Sends a value as JSON.
-    #[must_use]
     pub fn json(self, body: &Value) -> Self {
         self.header("Content-Type", "application/json").body(body.to_string())
     }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::{Permission, Restriction, Target};
-use crate::meta::{RobotId, UserId};
+use crate::meta::{RobotId, TokenId, UserId};
 
 /// Who somebody is.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -40,6 +40,7 @@ pub struct Person {
 pub struct Actor {
     identity: Identity,
     restriction: Option<Arc<Restriction>>,
+    token: Option<TokenId>,
 }
 
 impl Actor {
@@ -52,7 +53,7 @@ impl Actor {
     /// Somebody.
     #[must_use]
     pub const fn new(identity: Identity) -> Self {
-        Self { identity, restriction: None }
+        Self { identity, restriction: None, token: None }
     }
 
     /// An administrator, who may do everything.
@@ -75,6 +76,18 @@ impl Actor {
     #[must_use]
     pub fn restricted(self, restriction: Arc<Restriction>) -> Self {
         Self { restriction: Some(restriction), ..self }
+    }
+
+    /// The same, by a personal access token.
+    #[must_use]
+    pub fn with_token(self, token: TokenId) -> Self {
+        Self { token: Some(token), ..self }
+    }
+
+    /// The personal access token that it showed, or showed to get what it shows now.
+    #[must_use]
+    pub const fn token(&self) -> Option<TokenId> {
+        self.token
     }
 
     /// Who it is.

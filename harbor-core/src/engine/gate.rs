@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::Harbor;
 use super::cache::{Change, Entry};
-use crate::access::permission::{ProjectRead, WORK};
+use crate::access::permission::{CatalogRead, ProjectRead, RepositoryPull, WORK};
 use crate::access::{
     Action, Actor, Authorized, Credentials, Decision, Permission, ProjectFilter, Scope, Target,
 };
@@ -108,6 +108,15 @@ impl Harbor {
             ProjectFilter::All => Ok(granted),
             ProjectFilter::Within { projects, .. } => self.among::<A>(actor, projects).await,
         }
+    }
+
+    /// The projects whose repositories `actor` may be told of in the catalogue: where it may pull. A token for the catalogue has
+    /// room for that, and for nothing else.
+    pub(crate) async fn catalogued(&self, actor: &Actor) -> Result<ProjectFilter> {
+        if actor.has_room_for(CatalogRead::PERMISSION, Target::System) {
+            return Ok(self.inner.authorizer.projects(actor, RepositoryPull::PERMISSION).await?);
+        }
+        self.visible::<RepositoryPull>(actor).await
     }
 
     /// Those of some projects in which `actor` has the permission `A`.

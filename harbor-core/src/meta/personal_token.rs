@@ -32,6 +32,9 @@ pub trait PersonalTokenRows {
     /// The token of that digest.
     async fn personal_token(&mut self, digest: &str) -> RowResult<Option<PersonalToken>>;
 
+    /// The token of that key.
+    async fn personal_token_of(&mut self, id: TokenId) -> RowResult<Option<PersonalToken>>;
+
     /// The tokens of a user, by key: there is a limit on their number.
     async fn personal_tokens(&mut self, user: UserId) -> RowResult<Vec<PersonalToken>>;
 }

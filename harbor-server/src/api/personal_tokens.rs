@@ -46,7 +46,7 @@ async fn create(call: &mut Call<'_>) -> Result<Response<Body>> {
     let body: PersonalTokenReq = call.json().await?;
     let grants: Option<Grants> = match &body.scopes[..] {
         [] => None,
-        scopes => Some(given(call, scopes).await?),
+        scopes => Some(given(call, scopes, None).await?),
     };
     let tokens = call.accounts()?.personal_tokens(call.harbor());
     let (token, secret) = tokens.create(proof, &body.name, body.duration, grants.as_ref()).await?;

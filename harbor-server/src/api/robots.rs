@@ -10,7 +10,7 @@ use harbor_auth::{
 use harbor_core::access::permission::ProjectRead;
 use harbor_core::access::{Action, InProject, InSystem, Secret};
 use harbor_core::api::{self, Access, RobotCreate, RobotCreated, RobotPermission, RobotSec};
-use harbor_core::meta::{ProjectId, Robot, RobotId, RobotKey};
+use harbor_core::meta::{Project, ProjectId, Robot, RobotId, RobotKey};
 use harbor_core::pattern::Pattern;
 use harbor_core::query::{Query, RawTest, parse_raw};
 use harbor_core::{Error, Result, Timestamp};
@@ -107,7 +107,7 @@ async fn create(call: &mut Call<'_>) -> Result<Response<Body>> {
         },
         _ => return Err(Error::BadRequest("level is system or project".to_owned())),
     };
-    let grants = given(call, &body.permissions).await?;
+    let grants = given(call, &body.permissions, proof.of_project()).await?;
     let new = NewRobot {
         name: body.name,
         description: body.description,
@@ -151,7 +151,7 @@ async fn update(proof: UpdateRobots, call: &mut Call<'_>) -> Result<Response<Bod
     let change = RobotChange {
         duration: body.duration.unwrap_or(now.duration),
         disabled: body.disable,
-        grants: given(call, &body.permissions).await?,
+        grants: given(call, &body.permissions, proof.of_project()).await?,
         description: body.description,
     };
     call.accounts()?.robots(call.harbor()).update(proof, id, change).await?;
@@ -172,12 +172,17 @@ async fn delete(proof: DeleteRobots, call: &Call<'_>) -> Result<Response<Body>> 
     Ok(done())
 }
 
-/// What a body gives, with projects by their keys.
-pub(super) async fn given(call: &Call<'_>, permissions: &[RobotPermission]) -> Result<Grants> {
+/// What a body gives, with projects by their keys. Whoever has a proof for a project, which is then its `own`, need not be able
+/// to read it.
+pub(super) async fn given(
+    call: &Call<'_>,
+    permissions: &[RobotPermission],
+    own: Option<&Project>,
+) -> Result<Grants> {
     let mut given = Vec::with_capacity(permissions.len());
     for permission in permissions {
         given.push(Given {
-            on: place(call, permission).await?,
+            on: place(call, permission, own).await?,
             access: permission.access.iter().map(text).collect::<Result<_>>()?,
             repositories: patterns(&permission.repositories)?,
         });
@@ -185,10 +190,13 @@ pub(super) async fn given(call: &Call<'_>, permissions: &[RobotPermission]) -> R
     Ok(Grants::new(given))
 }
 
-async fn place(call: &Call<'_>, permission: &RobotPermission) -> Result<GivenOn> {
+async fn place(call: &Call<'_>, permission: &RobotPermission, own: Option<&Project>) -> Result<GivenOn> {
     match (permission.kind.as_str(), permission.namespace.as_str()) {
         ("system", SYSTEM) => Ok(GivenOn::System),
         ("project", EVERY) => Ok(GivenOn::EveryProject),
+        ("project", name) if own.is_some_and(|own| own.name.as_str() == name) => {
+            Ok(GivenOn::Project(own.map_or(0, |own| own.id.get())))
+        }
         ("project", name) => {
             let proof = call.project_named::<ProjectRead>(name, false).await?;
             Ok(GivenOn::Project(proof.target().id.get()))

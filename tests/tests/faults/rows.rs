@@ -233,6 +233,7 @@ rows! {
     }
     PersonalTokenRows {
         personal_token(digest: &str) -> Option<PersonalToken>;
+        personal_token_of(id: TokenId) -> Option<PersonalToken>;
         personal_tokens(user: UserId) -> Vec<PersonalToken>;
     }
     PersonalTokenRowsMut {

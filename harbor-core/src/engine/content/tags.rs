@@ -40,7 +40,7 @@ impl Content<'_> {
     /// # Errors
     /// As the stores fail.
     pub async fn catalog(&self, actor: &Actor, page: PageRequest) -> Result<Arc<Page<RepositoryName>>> {
-        let filter = self.harbor.visible::<RepositoryPull>(actor).await?;
+        let filter = self.harbor.catalogued(actor).await?;
         let page = page.shortened();
         let (size, caches) = (page.size(), &self.harbor.inner.caches);
         if size == 0 {

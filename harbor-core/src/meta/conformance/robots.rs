@@ -99,6 +99,8 @@ pub async fn personal_tokens(fixture: &dyn MetadataFixture) {
     let stored = PersonalToken { id, used_at: Some(at(5)), ..token.clone() };
     let mut rows = read(&store).await;
     assert_eq!(rows.personal_token(&token.digest).await.unwrap(), Some(stored.clone()));
+    assert_eq!(rows.personal_token_of(id).await.unwrap(), Some(stored.clone()));
+    assert_eq!(rows.personal_token_of(TokenId::new(9_999)).await.unwrap(), None);
     assert_eq!(rows.personal_tokens(grace).await.unwrap(), [stored]);
     assert!(rows.personal_tokens(alan).await.unwrap().is_empty());
     drop(rows);

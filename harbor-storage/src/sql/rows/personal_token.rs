@@ -29,6 +29,14 @@ impl PersonalTokenRows for Rows {
         first(self.session.fetch(find, values![digest]).await?).map(|row| token(&row)).transpose()
     }
 
+    async fn personal_token_of(&mut self, id: TokenId) -> Result<Option<PersonalToken>, StoreError> {
+        let find = sql!(
+            "SELECT id, user_id, name, digest, scopes, expires_at, created_at, used_at FROM personal_tokens \
+             WHERE id = ?"
+        );
+        first(self.session.fetch(find, values![id.get()]).await?).map(|row| token(&row)).transpose()
+    }
+
     async fn personal_tokens(&mut self, user: UserId) -> Result<Vec<PersonalToken>, StoreError> {
         let list = sql!(
             "SELECT id, user_id, name, digest, scopes, expires_at, created_at, used_at FROM personal_tokens \

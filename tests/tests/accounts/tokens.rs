@@ -1,0 +1,178 @@
+//! The token service, and personal access tokens.
+
+use harbor_core::access::Role;
+use harbor_tests::{Client, TestRegistry, content};
+use serde_json::json;
+
+use super::{API, private, read};
+
+on_every_store! {
+    a_token_has_what_its_holder_may_do_of_what_was_asked;
+    a_token_of_nobody;
+    a_token_ends_with_the_project_that_it_was_for;
+    a_personal_token_is_a_password_and_a_bearer;
+    a_personal_token_is_limited;
+    what_is_limited_makes_nothing_wider;
+    keys_are_rotated_and_tokens_go_on;
+}
+
+async fn ask(client: &Client, query: &str) -> (Client, serde_json::Value) {
+    let answer = client.get(&format!("/service/token?{query}")).await.expect_status(200);
+    let body = answer.json();
+    let token = body["token"].as_str().unwrap();
+    let claims = token.split('.').nth(1).unwrap();
+    let claims = base64::Engine::decode(&base64::engine::general_purpose::URL_SAFE_NO_PAD, claims).unwrap();
+    assert!(body["expires_in"].as_u64().unwrap() > 60 && body["issued_at"].is_string());
+    (client.bearer(token), serde_json::from_slice(&claims).unwrap())
+}
+
+async fn team(registry: &TestRegistry) {
+    private(registry, "team").await;
+    let set = content::image(harbor_core::oci::Algorithm::Sha256);
+    registry.admin().push("team/app", Some("latest"), &set).await;
+    let id = registry.add_user("grace").await;
+    registry.add_member("team", id, Role::Developer).await;
+}
+
+async fn a_token_has_what_its_holder_may_do_of_what_was_asked(registry: &TestRegistry) {
+    team(registry).await;
+    let grace = registry.user("grace");
+    let query = "service=harbor-registry&scope=repository:team/app:pull&scope=repository:team/x:push%20repository:secret/y:pull";
+    let (bearer, claims) = ask(&grace, query).await;
+    let access = claims["access"].as_array().unwrap();
+    assert_eq!((&access[0]["name"], &access[0]["actions"]), (&json!("team/app"), &json!(["pull", "push"])));
+    assert_eq!((&access[1]["name"], &access[1]["actions"]), (&json!("team/x"), &json!(["pull", "push"])));
+    assert_eq!((&access[2]["name"], &access[2]["actions"]), (&json!("secret/y"), &json!([])));
+    bearer.get("/v2/team/app/manifests/latest").await.expect_status(200);
+    bearer.begin("team/x").await;
+    let other = bearer.get("/v2/team/other/tags/list").await.expect_error(401, "UNAUTHORIZED");
+    assert!(other.need("WWW-Authenticate").contains("insufficient_scope"));
+    let (nothing, _) = ask(&grace, "").await;
+    nothing.get("/v2/").await.expect_status(200);
+    nothing.get("/v2/team/app/manifests/latest").await.expect_error(401, "UNAUTHORIZED");
+    // A token is for the registry and not for the API.
+    let (admin, _) = ask(&registry.admin(), "scope=repository:team/app:pull").await;
+    admin.get(&format!("{API}/users")).await.expect_error(403, "FORBIDDEN");
+    let wrong = grace.get("/service/token?service=other&scope=repository:team/app:pull").await;
+    assert_eq!(wrong.status, 400);
+    assert_eq!(registry.anon().post("/service/token").await.status, 405);
+}
+
+async fn a_token_of_nobody(registry: &TestRegistry) {
+    team(registry).await;
+    registry.anon().get("/service/token").await.expect_error(401, "UNAUTHORIZED");
+    let set = content::image(harbor_core::oci::Algorithm::Sha256);
+    registry.admin().push("library/open", Some("latest"), &set).await;
+    let (bearer, claims) =
+        ask(&registry.anon(), "scope=repository:library/open:pull,push&scope=repository:team/app:pull").await;
+    assert_eq!(claims["access"][0]["actions"], json!(["pull"]));
+    assert_eq!(claims["access"][1]["actions"], json!([]));
+    bearer.get("/v2/library/open/manifests/latest").await.expect_status(200);
+    bearer.get("/v2/team/app/manifests/latest").await.expect_error(401, "UNAUTHORIZED");
+    for (client, repositories) in [
+        (registry.anon(), json!(["library/open"])),
+        (registry.user("grace"), json!(["library/open", "team/app"])),
+        (registry.admin(), json!(["library/open", "team/app"])),
+    ] {
+        let (bearer, claims) = ask(&client, "scope=registry:catalog:*").await;
+        assert_eq!(claims["access"][0]["actions"], json!(["*"]));
+        let listed = bearer.get("/v2/_catalog").await.expect_status(200).json();
+        assert_eq!(listed["repositories"], repositories);
+        bearer.get("/v2/library/open/manifests/latest").await.expect_error(401, "UNAUTHORIZED");
+    }
+    let (none, _) = ask(&registry.admin(), "scope=repository:library/open:pull").await;
+    assert_eq!(none.get("/v2/_catalog").await.expect_status(200).json()["repositories"], json!([]));
+}
+
+/// Row 19 of the field's list of faults.
+async fn a_token_ends_with_the_project_that_it_was_for(registry: &TestRegistry) {
+    private(registry, "short").await;
+    let (bearer, _) = ask(&registry.admin(), "scope=repository:short/app:push").await;
+    registry.admin().delete(&format!("{API}/projects/short")).await.expect_status(200);
+    private(registry, "short").await;
+    bearer.post("/v2/short/app/blobs/uploads/").await.expect_error(401, "UNAUTHORIZED");
+    let (bearer, _) = ask(&registry.admin(), "scope=repository:short/app:push").await;
+    bearer.begin("short/app").await;
+}
+
+async fn personal(client: &Client, body: serde_json::Value) -> String {
+    let made =
+        client.post(&format!("{API}/users/current/tokens")).json(&body).await.expect_status(201).json();
+    made["token"].as_str().unwrap().to_owned()
+}
+
+async fn a_personal_token_is_a_password_and_a_bearer(registry: &TestRegistry) {
+    team(registry).await;
+    let grace = registry.user("grace");
+    let token = personal(&grace, json!({ "name": "ci", "duration": 30 })).await;
+    assert!(token.starts_with("hpat_"));
+    for client in [registry.anon().basic("grace", &token), registry.anon().bearer(&token)] {
+        client.get("/v2/team/app/manifests/latest").await.expect_status(200);
+        assert_eq!(read(&client, "/users/current").await["username"], json!("grace"));
+    }
+    registry.anon().basic("admin", &token).get("/v2/").await.expect_error(401, "UNAUTHORIZED");
+    let (bearer, _) = ask(&registry.anon().basic("grace", &token), "scope=repository:team/app:pull").await;
+    bearer.get("/v2/team/app/manifests/latest").await.expect_status(200);
+    let listed = read(&grace, "/users/current/tokens").await;
+    assert_eq!((&listed[0]["name"], listed[0].get("token")), (&json!("ci"), None));
+    let again = grace.post(&format!("{API}/users/current/tokens"));
+    again.json(&json!({ "name": "ci", "duration": 30 })).await.expect_error(409, "CONFLICT");
+    for wrong in
+        [json!({ "name": "", "duration": 1 }), json!({ "name": "x", "duration": 0 }), json!({ "name": "x" })]
+    {
+        let call = grace.post(&format!("{API}/users/current/tokens")).json(&wrong);
+        call.await.expect_error(400, "BAD_REQUEST");
+    }
+    let path = format!("{API}/users/current/tokens/{}", listed[0]["id"]);
+    registry.admin().delete(&path).await.expect_error(404, "NOT_FOUND");
+    grace.delete(&path).await.expect_status(200);
+    for client in [registry.anon().basic("grace", &token), registry.anon().bearer(&token), bearer] {
+        client.get("/v2/team/app/manifests/latest").await.expect_error(401, "UNAUTHORIZED");
+    }
+}
+
+async fn a_personal_token_is_limited(registry: &TestRegistry) {
+    team(registry).await;
+    let pull = json!([{ "kind": "project", "namespace": "team",
+        "access": [{ "resource": "repository", "action": "pull" }] }]);
+    let grace = registry.user("grace");
+    let token = personal(&grace, json!({ "name": "pull", "duration": 1, "scopes": pull })).await;
+    let client = registry.anon().basic("grace", &token);
+    client.get("/v2/team/app/manifests/latest").await.expect_status(200);
+    client.post("/v2/team/app/blobs/uploads/").await.expect_error(401, "UNAUTHORIZED");
+    client.get(&format!("{API}/projects/team")).await.expect_error(403, "FORBIDDEN");
+    let (bearer, claims) = ask(&client, "scope=repository:team/app:pull,push").await;
+    assert_eq!(claims["access"][0]["actions"], json!(["pull"]));
+    bearer.post("/v2/team/app/blobs/uploads/").await.expect_error(401, "UNAUTHORIZED");
+    // What its user may not do it may not either.
+    let delete = json!([{ "kind": "project", "namespace": "team",
+        "access": [{ "resource": "artifact", "action": "delete" }, { "resource": "project", "action": "delete" }] }]);
+    let token = personal(&grace, json!({ "name": "delete", "duration": 1, "scopes": delete })).await;
+    let client = registry.anon().basic("grace", &token);
+    client.delete(&format!("{API}/projects/team")).await.expect_error(403, "FORBIDDEN");
+}
+
+async fn what_is_limited_makes_nothing_wider(registry: &TestRegistry) {
+    team(registry).await;
+    let system = json!([{ "kind": "system", "namespace": "/",
+        "access": [{ "resource": "user", "action": "update" }, { "resource": "robot", "action": "create" }] }]);
+    let token = personal(&registry.admin(), json!({ "name": "some", "duration": 1, "scopes": system })).await;
+    let client = registry.anon().basic("admin", &token);
+    let call =
+        client.post(&format!("{API}/users/current/tokens")).json(&json!({ "name": "all", "duration": 1 }));
+    call.await.expect_error(403, "FORBIDDEN");
+    client.get(&format!("{API}/users")).await.expect_error(403, "FORBIDDEN");
+    let robot = json!({ "name": "wide", "level": "system", "duration": 1, "permissions": [
+        { "kind": "project", "namespace": "*", "access": [{ "resource": "repository", "action": "push" }] }] });
+    client.post(&format!("{API}/robots")).json(&robot).await.expect_error(403, "FORBIDDEN");
+}
+
+async fn keys_are_rotated_and_tokens_go_on(registry: &TestRegistry) {
+    team(registry).await;
+    let (old, _) = ask(&registry.user("grace"), "scope=repository:team/app:pull").await;
+    registry.accounts.rotate_keys().await.unwrap();
+    let (new, _) = ask(&registry.user("grace"), "scope=repository:team/app:pull").await;
+    for bearer in [old, new] {
+        bearer.get("/v2/team/app/manifests/latest").await.expect_status(200);
+    }
+}
