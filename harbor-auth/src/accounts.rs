@@ -17,7 +17,9 @@ use harbor_core::{Clock, StoreError, StoreErrorKind, Timestamp};
 use crate::directory::Directory;
 use crate::grants::Grants;
 use crate::keyring::KeyRing;
+use crate::opaque::Csrf;
 use crate::password::{self, Passwords};
+use crate::sessions;
 use crate::throttle::{LoginLimits, Throttle};
 use crate::verified::Verified;
 use crate::verify::Verifier;
@@ -48,6 +50,8 @@ pub struct AccountOptions {
     pub everybody_makes_projects: bool,
     /// Whether people may make accounts for themselves. Default: no.
     pub self_registration: bool,
+    /// After how long without a request a session ends. Default: 60 minutes, as Harbor has it.
+    pub session_timeout: Duration,
     /// When logins are refused. Default: see [`LoginLimits`].
     pub login_limits: LoginLimits,
 }
@@ -60,6 +64,7 @@ impl Default for AccountOptions {
             token_life: Duration::from_secs(30 * 60),
             everybody_makes_projects: true,
             self_registration: false,
+            session_timeout: Duration::from_secs(60 * 60),
             login_limits: LoginLimits::default(),
         }
     }
@@ -84,6 +89,7 @@ struct Inner {
     /// When the keys were last read again, in microseconds: anybody can name a key that there is not.
     reloaded: AtomicI64,
     verified: Verified,
+    csrf: Csrf,
 }
 
 impl Accounts {
@@ -110,6 +116,7 @@ impl Accounts {
             verifier: Verifier::new(passwords)?,
             throttle: Throttle::new(clock.clone(), options.login_limits),
             verified: Verified::default(),
+            csrf: sessions::csrf_key(metadata.as_ref()).await?,
             metadata,
             options,
             reloaded: AtomicI64::new(clock.now().micros()),
@@ -147,6 +154,10 @@ impl Accounts {
 
     pub(crate) fn verified(&self) -> &Verified {
         &self.inner.verified
+    }
+
+    pub(crate) fn csrf(&self) -> &Csrf {
+        &self.inner.csrf
     }
 
     pub(crate) fn now(&self) -> Timestamp {

@@ -14,7 +14,6 @@ mod groups;
 mod keyring;
 mod login;
 mod members;
-#[allow(dead_code, reason = "sessions come next")]
 mod opaque;
 mod password;
 mod pbkdf2;
@@ -25,6 +24,7 @@ mod recent;
 mod robots;
 mod roles;
 mod rules;
+mod sessions;
 mod shared;
 mod site;
 mod throttle;

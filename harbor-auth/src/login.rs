@@ -142,6 +142,7 @@ impl Authenticator for Accounts {
                 self.personal(token.expose()).await
             }
             Credentials::Bearer(token) => self.bearer(token.expose()).await,
+            Credentials::Session { secret, renew } => self.by_session(secret.expose(), *renew).await,
             _ => Ok(None),
         }
     }

@@ -12,7 +12,7 @@ use harbor_core::Harbor;
 use http::{HeaderName, HeaderValue, Request, Response};
 
 use crate::metrics::{Endpoint, Metrics};
-use crate::{api, log, token, v2};
+use crate::{api, log, session, token, v2};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -87,6 +87,7 @@ impl App {
             Endpoint::Ping => api::ping(&parts.method),
             Endpoint::Health => api::health(self, &parts, id).await,
             Endpoint::Api => api::answer(self, &parts, body, id).await,
+            Endpoint::Session => session::answer(self, &parts, body, id).await,
             Endpoint::Metrics => self.metrics.answer(&parts.method),
             Endpoint::Other => api::not_found(),
         }
@@ -119,7 +120,7 @@ pub fn router(app: &Arc<App>) -> Router {
             async move { app.handle(request).await }
         })
     };
-    ["/v2", "/v2/", "/v2/{*rest}", "/service/token", "/api/v2.0/{*rest}", "/metrics"]
+    ["/v2", "/v2/", "/v2/{*rest}", "/service/token", "/api/v2.0/{*rest}", "/c/{*rest}", "/metrics"]
         .into_iter()
         .fold(Router::new(), |router, path| router.route(path, answer(Arc::clone(app))))
 }

@@ -13,6 +13,7 @@ mod log;
 mod metrics;
 mod net;
 mod run;
+mod session;
 mod token;
 mod v2;
 

@@ -20,6 +20,7 @@ pub(crate) enum Endpoint {
     Ping,
     Health,
     Api,
+    Session,
     Metrics,
     Other,
 }
@@ -36,7 +37,7 @@ pub(crate) enum Noun {
     Catalog,
 }
 
-const ENDPOINTS: [(Endpoint, &str); 13] = [
+const ENDPOINTS: [(Endpoint, &str); 14] = [
     (Endpoint::Distribution(Noun::Base), "v2"),
     (Endpoint::Distribution(Noun::Manifest), "manifests"),
     (Endpoint::Distribution(Noun::Blob), "blobs"),
@@ -48,6 +49,7 @@ const ENDPOINTS: [(Endpoint, &str); 13] = [
     (Endpoint::Ping, "ping"),
     (Endpoint::Health, "health"),
     (Endpoint::Api, "api"),
+    (Endpoint::Session, "session"),
     (Endpoint::Metrics, "metrics"),
     (Endpoint::Other, "other"),
 ];
@@ -65,6 +67,7 @@ impl Endpoint {
             "/service/token" => return Self::Token,
             "/api/v2.0/ping" => return Self::Ping,
             "/api/v2.0/health" => return Self::Health,
+            "/c/login" | "/c/log_out" => return Self::Session,
             "/metrics" => return Self::Metrics,
             _ if path.starts_with(API) => return Self::Api,
             _ => {}

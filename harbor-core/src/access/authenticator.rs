@@ -49,6 +49,13 @@ pub enum Credentials {
     },
     /// A bearer token (RFC 6750).
     Bearer(Secret),
+    /// What a browser's cookie holds.
+    Session {
+        /// The secret.
+        secret: Secret,
+        /// Whether the session's end is put off.
+        renew: bool,
+    },
 }
 
 /// Tells who somebody is.

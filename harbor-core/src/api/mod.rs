@@ -19,7 +19,7 @@ pub use group::{UserGroup, UserGroupSearchItem};
 pub use member::{ProjectMember, ProjectMemberEntity, RoleRequest, UserEntity};
 pub use permission::{PermissionEntry, Permissions};
 pub use project::{
-    CveAllowlist, CveAllowlistItem, Project, ProjectDeletable, ProjectReq, ProjectSummary,
+    CveAllowlist, CveAllowlistItem, Project, ProjectDeletable, ProjectReq, ProjectSetting, ProjectSummary,
     ProjectSummaryQuota,
 };
 pub use robot::{Access, Robot, RobotCreate, RobotCreated, RobotPermission, RobotSec};

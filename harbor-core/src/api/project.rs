@@ -143,3 +143,7 @@ pub struct ProjectSummaryQuota {
     /// What is used.
     pub used: BTreeMap<String, i64>,
 }
+
+/// Settings of a project by name: one of them, in a body.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ProjectSetting(pub BTreeMap<String, String>);

@@ -57,7 +57,7 @@ fn status(error: &Error) -> StatusCode {
 
 /// The answer to a request that failed. A fault of the server is logged with the request's id, which the client is shown, and
 /// with nothing else.
-pub(super) fn refuse(request: &Parts, error: &Error, id: &HeaderValue) -> Response<Body> {
+pub(crate) fn refuse(request: &Parts, error: &Error, id: &HeaderValue) -> Response<Body> {
     let status = status(error);
     let mut message = error.public_message();
     if status.is_server_error() {

@@ -7,6 +7,7 @@ use harbor_core::access::Authorized;
 use harbor_core::access::permission::{
     MetadataCreate, MetadataDelete, MetadataList, MetadataRead, MetadataUpdate,
 };
+use harbor_core::api::ProjectSetting;
 use harbor_core::{Error, Result};
 use http::Response;
 
@@ -35,14 +36,14 @@ fn get(proof: &Authorized<MetadataRead>, call: &Call<'_>) -> Result<Response<Bod
 }
 
 async fn add(proof: Authorized<MetadataCreate>, call: &mut Call<'_>) -> Result<Response<Body>> {
-    let body: BTreeMap<String, String> = call.json().await?;
+    let ProjectSetting(body) = call.json().await?;
     let (name, value) = one(&body)?;
     call.harbor().projects().metadata_add(proof, name, value).await?;
     Ok(done())
 }
 
 async fn update(proof: Authorized<MetadataUpdate>, call: &mut Call<'_>) -> Result<Response<Body>> {
-    let body: BTreeMap<String, String> = call.json().await?;
+    let ProjectSetting(body) = call.json().await?;
     let name = call.path("meta_name");
     let missing = || Error::BadRequest(format!("the body must have a value of {name}"));
     let value = body.get(name).ok_or_else(missing)?;

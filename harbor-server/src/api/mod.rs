@@ -9,6 +9,7 @@ mod error;
 mod groups;
 mod members;
 mod metadata;
+mod openapi;
 mod permissions;
 mod personal_tokens;
 mod projects;
@@ -20,16 +21,19 @@ mod users;
 use std::sync::Arc;
 
 use axum::body::Body;
+use harbor_core::access::Secret;
 use harbor_core::operation::{self, Lookup, Match};
 use http::request::Parts;
 use http::{HeaderValue, Method, Response};
 
 pub(crate) use answer::{json, not_found, wrong_method};
+pub(crate) use error::refuse;
 pub(crate) use system::{health, ping};
 
 use self::call::Call;
 use crate::app::App;
 use crate::body::Unread;
+use crate::session;
 use crate::v2::credentials;
 
 /// Answers a request whose path begins with `/api/v2.0/`.
@@ -38,6 +42,9 @@ pub(crate) async fn answer(app: &Arc<App>, parts: &Parts, body: Body, id: &Heade
     let Some((path, method)) = path.zip(operation::Method::named(parts.method.as_str())) else {
         return not_found();
     };
+    if let Some(document) = openapi::answer(path, method) {
+        return document;
+    }
     match operation::find(method, path) {
         Lookup::Found(found) => called(app, parts, body, found, id).await,
         Lookup::OtherMethod(methods) => {
@@ -56,13 +63,17 @@ async fn called(app: &Arc<App>, parts: &Parts, body: Body, found: Match, id: &He
         _ => {}
     }
     let mut body = Unread::new(body);
-    let mut response = match dispatch(app, parts, &mut body, found).await {
+    let browser = session::cookie(parts);
+    let mut response = match dispatch(app, parts, &mut body, found, browser.as_ref()).await {
         Ok(response) => response,
         Err(error) => {
             body.drain(&parts.headers).await;
-            error::refuse(parts, &error, id)
+            refuse(parts, &error, id)
         }
     };
+    if let Some(secret) = &browser {
+        session::show_token(app, secret, &mut response);
+    }
     if parts.method == Method::HEAD {
         *response.body_mut() = Body::empty();
     }
@@ -74,9 +85,13 @@ async fn dispatch(
     parts: &Parts,
     body: &mut Unread,
     found: Match,
+    browser: Option<&Secret>,
 ) -> harbor_core::Result<Response<Body>> {
     let credentials = credentials(&parts.headers)?;
-    let actor = app.harbor.authenticate(credentials.as_ref()).await?;
+    let actor = match (&credentials, browser) {
+        (None, Some(secret)) => session::actor(app, parts, secret).await?,
+        _ => app.harbor.authenticate(credentials.as_ref()).await?,
+    };
     let operation = found.operation;
     let mut call = Call { app, parts, actor, found, body };
     let answered = match operation.tag {

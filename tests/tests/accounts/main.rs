@@ -32,6 +32,7 @@ mod intruders;
 mod members;
 mod projects;
 mod robots;
+mod sessions;
 mod tokens;
 mod users;
 

@@ -70,6 +70,31 @@ async fn what_is_not_served_yet_says_so() {
     registry.close().await;
 }
 
+#[tokio::test]
+async fn what_is_served_is_documented() {
+    let registry = TestRegistry::in_memory().await;
+    let document = registry.anon().get(&format!("{BASE}/openapi.json")).await.expect_status(200).json();
+    assert_eq!(document["openapi"], "3.1.0");
+    let methods =
+        document["paths"].as_object().unwrap().values().flat_map(|path| path.as_object().unwrap().values());
+    let documented: BTreeSet<&str> =
+        methods.map(|operation| operation["operationId"].as_str().unwrap()).collect();
+    let not_yet: BTreeSet<&str> = NOT_YET.lines().collect();
+    let served: BTreeSet<&str> =
+        operation::all().map(|operation| operation.id).filter(|id| !not_yet.contains(id)).collect();
+    let (more, less): (Vec<_>, Vec<_>) =
+        (documented.difference(&served).collect(), served.difference(&documented).collect());
+    assert_eq!(
+        (more, less),
+        (Vec::new(), Vec::new()),
+        "documented and not served; served and not documented"
+    );
+    let page = registry.anon().get(&format!("{BASE}/docs")).await.expect_status(200);
+    assert!(page.need("Content-Security-Policy").contains("default-src 'none'"));
+    assert!(String::from_utf8_lossy(&page.body).contains("createProject"));
+    registry.close().await;
+}
+
 #[test]
 fn what_needs_nothing_is_listed() {
     let open: BTreeSet<&str> = operation::all()

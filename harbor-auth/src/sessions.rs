@@ -1,0 +1,104 @@
+//! Sessions: what a browser's cookie stands for, kept here and not in the cookie.
+
+use harbor_core::access::{Actor, Secret};
+use harbor_core::meta::{Session, User};
+use harbor_core::{Error, Result, StoreError};
+
+use crate::login::{actor_of, hex};
+use crate::opaque::Csrf;
+use crate::{Accounts, opaque, password};
+
+/// What the secrets of sessions begin with.
+const PREFIX: &str = "hs_";
+
+/// The setting that holds the key of the tokens against cross-site requests, which all nodes share.
+const SETTING: &str = "sessions.csrf";
+
+/// How many ended sessions a login tidies away.
+const TIDIED: u32 = 100;
+
+/// A session is put off once so much of its time is over: one part of so many.
+const RENEWED: u32 = 20;
+
+impl Accounts {
+    /// Begins a session of a user; yields what the cookie shall hold.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`] for a robot, and for a user who showed a token instead of the password; as the store fails.
+    pub async fn session_begin(&self, actor: &Actor) -> Result<Secret> {
+        let refused = || Error::Forbidden("a session begins with a user's password".to_owned());
+        let id = actor.user_id().filter(|_| actor.token().is_none() && actor.restriction().is_none());
+        let id = id.ok_or_else(refused)?;
+        let known = self.directory().user(id).await?.ok_or(Error::Unauthenticated)?;
+        let (secret, now) = (opaque::make(PREFIX)?, self.now());
+        let session = Session {
+            digest: hex(&opaque::digest(secret.expose())),
+            user: id,
+            epoch: known.user.epoch,
+            created_at: now,
+            expires_at: now.plus(self.options().session_timeout),
+        };
+        let mut rows = self.metadata().begin().await?;
+        rows.sessions_expire(now, TIDIED).await?;
+        rows.session_insert(&session).await?;
+        rows.commit().await?;
+        Ok(secret)
+    }
+
+    /// Ends a session, if it is one.
+    ///
+    /// # Errors
+    /// As the store fails.
+    pub async fn session_end(&self, secret: &Secret) -> Result<()> {
+        let mut rows = self.metadata().begin().await?;
+        rows.session_delete(&hex(&opaque::digest(secret.expose()))).await?;
+        Ok(rows.commit().await?)
+    }
+
+    /// The token that a page shows with each request that changes something, to prove that the request is its own.
+    #[must_use]
+    pub fn csrf_token(&self, session: &Secret) -> String {
+        self.csrf().token(session.expose())
+    }
+
+    /// Whether a token is that of a session.
+    #[must_use]
+    pub fn csrf_verify(&self, session: &Secret, token: &str) -> bool {
+        self.csrf().verify(session.expose(), token)
+    }
+
+    /// Whose session this is; its end is put off, unless `renew` says not to.
+    pub(crate) async fn by_session(&self, secret: &str, renew: bool) -> Result<Option<Actor>, StoreError> {
+        if !opaque::is_well_formed(PREFIX, secret) {
+            return Ok(None);
+        }
+        let (digest, now) = (hex(&opaque::digest(secret)), self.now());
+        let session = self.directory().read().await?.session(&digest).await?;
+        let Some(session) = session.filter(|session| now < session.expires_at) else { return Ok(None) };
+        let known = self.directory().user(session.user).await?;
+        let lives = |user: &User| user.epoch == session.epoch;
+        let Some(known) = known.filter(|known| lives(&known.user)) else { return Ok(None) };
+        let end = now.plus(self.options().session_timeout);
+        if renew && end.since(session.expires_at) > self.options().session_timeout / RENEWED {
+            let mut rows = self.metadata().begin().await?;
+            rows.session_extend(&digest, end).await?;
+            rows.commit().await?;
+        }
+        Ok(Some(actor_of(&known.user)))
+    }
+}
+
+/// The key of the tokens, made where it is missing.
+pub(crate) async fn csrf_key(store: &dyn harbor_core::meta::MetadataStore) -> Result<Csrf, StoreError> {
+    let stored = match store.read().await?.setting(SETTING).await? {
+        Some(stored) => stored,
+        None => {
+            let mut rows = store.begin().await?;
+            let stored = rows.setting_claim(SETTING, &hex(&password::random::<32>()?)).await?;
+            rows.commit().await?;
+            stored
+        }
+    };
+    // However long it is: what it is stored as does not matter.
+    Ok(Csrf::new(&opaque::digest(&stored)))
+}

@@ -1,0 +1,151 @@
+//! `/c/login` and `/c/log_out`, and the sessions of browsers in the API: a cookie `sid`, and with each request that changes
+//! something the token against cross-site requests (conventions, section 2).
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use harbor_core::access::{Actor, Credentials, Secret};
+use harbor_core::{Error, Result};
+use http::header::{COOKIE, HOST, ORIGIN, SET_COOKIE};
+use http::request::Parts;
+use http::{HeaderName, HeaderValue, Method, Response};
+use url::form_urlencoded;
+
+use crate::api;
+use crate::app::App;
+use crate::body::Unread;
+use crate::v2::address;
+
+/// The cookie.
+const SID: &str = "sid";
+
+/// The header that carries the token, both ways.
+const CSRF: HeaderName = HeaderName::from_static("x-harbor-csrf-token");
+
+/// The header of a request that is not the user's own doing, and keeps no session alive.
+const NO_RENEWAL: &str = "x-harbor-no-session-renewal";
+
+/// What browsers say of where a request comes from (Fetch Metadata Request Headers).
+const SITE: &str = "sec-fetch-site";
+
+/// The largest form taken, in bytes.
+const LARGEST: usize = 16 * 1024;
+
+/// What the cookie of a request holds.
+pub(crate) fn cookie(parts: &Parts) -> Option<Secret> {
+    let cookies = parts.headers.get_all(COOKIE).into_iter().filter_map(|value| value.to_str().ok());
+    let mut pairs =
+        cookies.flat_map(|cookies| cookies.split(';')).filter_map(|pair| pair.trim().split_once('='));
+    pairs.find(|(name, _)| *name == SID).map(|(_, value)| Secret::new(value))
+}
+
+/// Whose session a cookie stands for; nobody's, when it has ended.
+///
+/// # Errors
+/// [`Error::Forbidden`] for a request that would change something and does not prove that the page of this server sends it.
+pub(crate) async fn actor(app: &App, parts: &Parts, secret: &Secret) -> Result<Actor> {
+    let renew = !parts.headers.contains_key(NO_RENEWAL);
+    let credentials = Credentials::Session { secret: secret.clone(), renew };
+    let actor = match app.harbor.authenticate(Some(&credentials)).await {
+        Err(Error::Unauthenticated) => return Ok(Actor::anonymous()),
+        actor => actor?,
+    };
+    let safe = matches!(parts.method, Method::GET | Method::HEAD | Method::OPTIONS);
+    if !safe {
+        let token = parts.headers.get(&CSRF).and_then(|token| token.to_str().ok()).unwrap_or_default();
+        let known = app.options.accounts.as_ref().is_some_and(|accounts| accounts.csrf_verify(secret, token));
+        if !known || !is_own(parts) {
+            return Err(Error::Forbidden(format!(
+                "CSRF token invalid: send back the header {CSRF} of an answer"
+            )));
+        }
+    }
+    Ok(actor)
+}
+
+/// Whether a browser says that a request comes from a page of this server, or says nothing.
+fn is_own(parts: &Parts) -> bool {
+    let header = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());
+    if let Some(site) = header(SITE) {
+        return site == "same-origin" || site == "none";
+    }
+    match header(ORIGIN.as_str()) {
+        None => true,
+        Some(origin) => {
+            let authority = parts.uri.authority().map(http::uri::Authority::as_str);
+            let host = authority.or_else(|| header(HOST.as_str()));
+            origin.split_once("://").map(|(_, origin)| origin) == host
+        }
+    }
+}
+
+/// Tells the page the token of its session.
+pub(crate) fn show_token(app: &App, secret: &Secret, response: &mut Response<Body>) {
+    if let Some(accounts) = &app.options.accounts
+        && let Ok(token) = HeaderValue::try_from(accounts.csrf_token(secret))
+    {
+        response.headers_mut().insert(CSRF, token);
+    }
+}
+
+/// Answers a request whose path is `/c/login` or `/c/log_out`.
+pub(crate) async fn answer(app: &Arc<App>, parts: &Parts, body: Body, id: &HeaderValue) -> Response<Body> {
+    let mut body = Unread::new(body);
+    let answered = match (parts.uri.path(), &parts.method) {
+        ("/c/login", &Method::POST) => log_in(app, parts, &mut body).await,
+        ("/c/login", _) => return api::wrong_method("POST"),
+        (_, &Method::GET) => log_out(app, parts).await,
+        _ => return api::wrong_method("GET"),
+    };
+    match answered {
+        Ok(response) => response,
+        Err(error) => {
+            body.drain(&parts.headers).await;
+            api::refuse(parts, &error, id)
+        }
+    }
+}
+
+async fn log_in(app: &App, parts: &Parts, body: &mut Unread) -> Result<Response<Body>> {
+    let none = || Error::Unsupported("this server has no accounts of its own");
+    let accounts = app.options.accounts.as_ref().ok_or_else(none)?;
+    // Nobody is logged in by a page of somebody else.
+    if !is_own(parts) {
+        return Err(Error::Forbidden("log in from a page of this server".to_owned()));
+    }
+    let too_large = || Error::TooLarge { limit: LARGEST as u64 };
+    let form = body.whole(&parts.headers, app.options.body_pause, LARGEST, too_large).await?;
+    let field = |name: &str| {
+        let mut fields = form_urlencoded::parse(&form);
+        fields.find(|(key, _)| key == name).map(|(_, value)| value.into_owned()).unwrap_or_default()
+    };
+    let credentials =
+        Credentials::Basic { username: field("principal"), password: Secret::new(field("password")) };
+    let actor = app.harbor.authenticate(Some(&credentials)).await?;
+    let secret = accounts.session_begin(&actor).await?;
+    if let Some(earlier) = cookie(parts) {
+        accounts.session_end(&earlier).await?;
+    }
+    let mut response = Response::new(Body::empty());
+    set_cookie(app, parts, &mut response, secret.expose(), "");
+    show_token(app, &secret, &mut response);
+    Ok(response)
+}
+
+async fn log_out(app: &App, parts: &Parts) -> Result<Response<Body>> {
+    let mut response = Response::new(Body::empty());
+    // A link on somebody else's page ends nothing.
+    if let (Some(accounts), Some(secret), true) = (&app.options.accounts, cookie(parts), is_own(parts)) {
+        accounts.session_end(&secret).await?;
+        set_cookie(app, parts, &mut response, "", "; Max-Age=0");
+    }
+    Ok(response)
+}
+
+fn set_cookie(app: &App, parts: &Parts, response: &mut Response<Body>, value: &str, more: &str) {
+    let secure = if address(app, parts).starts_with("https:") { "; Secure" } else { "" };
+    let text = format!("{SID}={value}; Path=/; HttpOnly; SameSite=Lax{secure}{more}");
+    if let Ok(cookie) = HeaderValue::try_from(text) {
+        response.headers_mut().append(SET_COOKIE, cookie);
+    }
+}
