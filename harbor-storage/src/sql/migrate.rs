@@ -12,6 +12,7 @@ use super::dialect::Dialect;
 const MIGRATIONS: &[(i64, &str, &str)] = &[
     (1, "content", include_str!("migrations/0001_content.sql")),
     (2, "people", include_str!("migrations/0002_people.sql")),
+    (3, "quotas", include_str!("migrations/0003_quotas.sql")),
 ];
 
 fn migrator(dialect: Dialect) -> Migrator {

@@ -5,7 +5,8 @@ use super::kit::{
     Says, Store, at, begin, manifest, project, project_name, read, repository, store_with, tagged,
 };
 use crate::access::ProjectFilter;
-use crate::meta::RepositoryId;
+use crate::meta::{ProjectKey, RepositoryId};
+use crate::query::Query;
 
 async fn tags_after(store: &Store, repository: RepositoryId, after: Option<&str>, limit: u32) -> Vec<String> {
     let tags = read(store).await.tags(repository, after, limit).await.unwrap();
@@ -39,24 +40,21 @@ pub async fn tags_paged(fixture: &dyn MetadataFixture) {
     assert_eq!(tags_after(&store, other.id, None, 2).await, [""; 0]);
 }
 
-/// *Ordered*: `projects` go on after a given one.
+/// *Ordered*: `projects` come by name, a page at a time.
 pub async fn projects_paged(fixture: &dyn MetadataFixture) {
     let store = fixture.open().await;
     for name in ["d", "a", "a-b", "a.b", "a0", "b"] {
         project(&store, name).await;
     }
-    let mut rows = read(&store).await;
-    let mut names = Vec::new();
-    let mut after = None;
-    loop {
-        let page = rows.projects(after.as_ref(), 4).await.unwrap();
-        let Some(last) = page.last() else { break };
-        after = Some(last.name.clone());
-        names.extend(page.into_iter().map(|project| project.name.to_string()));
-    }
-    assert_eq!(names, ["a", "a-b", "a.b", "a0", "b", "d"]);
-    let after = rows.projects(Some(&project_name("aa")), 9).await.unwrap();
-    assert_eq!(after.iter().map(|project| project.name.as_str()).collect::<Vec<_>>(), ["b", "d"]);
+    let page = async |number, size| {
+        let query = Query::<ProjectKey>::default().page(number, size);
+        let page = read(&store).await.projects(&ProjectFilter::All, &query).await.unwrap();
+        assert_eq!(page.total, 6);
+        page.entries.iter().map(|project| project.name.to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(page(1, 4).await, ["a", "a-b", "a.b", "a0"]);
+    assert_eq!(page(2, 4).await, ["b", "d"]);
+    assert_eq!(page(3, 4).await, [""; 0]);
 }
 
 async fn catalog(store: &Store, filter: &ProjectFilter, after: Option<&str>, limit: u32) -> Vec<String> {
