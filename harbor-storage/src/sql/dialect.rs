@@ -34,6 +34,7 @@ impl Dialect {
 
     /// A migration of the common text, as this database takes it: `{id}`, `{int}`, `{text}`, `{bytes}`, `{key:N}` (ASCII that
     /// is compared and ordered by bytes, of at most N characters), `{name:N}` (the same of any characters) are types.
+    /// `{options}` ends a table, and `{keyed}` one whose rows are found by their primary key alone.
     pub(super) fn render_schema(self, text: &str) -> String {
         let mut rendered = String::with_capacity(text.len() * 2);
         let mut rest = text;
