@@ -210,7 +210,8 @@ async fn use_cases() {
     let proof = harbor.authorize::<QuotaList>(&admin, ()).await.unwrap();
     let query = Query::<QuotaKey>::default().sort(QuotaKey::Used, Order::Descending);
     let listed = harbor.quotas().list(proof, &query).await.unwrap();
-    let found: Vec<_> = listed.entries.iter().map(|quota| (quota.project_name.as_str(), quota.used)).collect();
+    let found: Vec<_> =
+        listed.entries.iter().map(|quota| (quota.project_name.as_str(), quota.used)).collect();
     assert_eq!((found, listed.total), (vec![("two", 7), ("one", 0)], 2));
     let proof = harbor.authorize::<SystemQuotaRead>(&admin, ()).await.unwrap();
     let id = listed.entries[0].id;

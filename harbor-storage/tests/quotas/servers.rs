@@ -100,8 +100,7 @@ macro_rules! server {
             #[test]
             #[ignore = $reason]
             fn full() {
-                runtime()
-                    .block_on(async { filled_to_the_brim(&fresh::<$connection>($setting).await).await });
+                runtime().block_on(async { filled_to_the_brim(&fresh::<$connection>($setting).await).await });
             }
         }
     };

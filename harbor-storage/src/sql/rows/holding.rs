@@ -7,6 +7,7 @@
 use harbor_core::StoreError;
 use harbor_core::meta::{Growth, ProjectId, UNLIMITED};
 
+use super::stripes::Turn;
 use super::{Rows, first};
 use crate::sql::session::{Row, size};
 use crate::sql::statement::{sql, values};
@@ -116,24 +117,28 @@ impl Rows {
         self.changes.get(&project.get()).map_or(0, |change| change.unwritten)
     }
 
-    /// Adds what changed to the sums. What is locked here nearly everybody wants: nothing may come after it but the commit.
+    /// Adds what changed to the sums, in the order of keys, as everybody has it. What is locked here nearly everybody wants:
+    /// nothing may come after it but the commit.
     pub(super) async fn write_usage(&mut self) -> Result<(), StoreError> {
+        let changed: Vec<i64> = self.changes.keys().copied().collect();
+        for project in changed {
+            self.write_usage_of(project).await?;
+        }
+        Ok(())
+    }
+
+    /// Adds what changed to the sum of one project.
+    pub(super) async fn write_usage_of(&mut self, project: i64) -> Result<(), StoreError> {
+        let unwritten = self.changes.get_mut(&project).map(|change| std::mem::take(&mut change.unwritten));
+        let Some(bytes) = unwritten.filter(|bytes| *bytes != 0) else { return Ok(()) };
+        if let (Some(stripes), None) = (&self.stripes, &self.turn) {
+            self.turn = Some(stripes.take());
+        }
+        let stripe = self.turn.as_ref().map_or(0, Turn::stripe);
         let add = sql!(
             "INSERT INTO project_usage (project_id, stripe, used) VALUES (?, ?, ?) \
              ON CONFLICT (project_id, stripe) DO UPDATE SET used = project_usage.used + excluded.used"
         );
-        // In the order of keys, as everybody has it.
-        for (project, change) in &mut self.changes {
-            let bytes = std::mem::take(&mut change.unwritten);
-            if bytes == 0 {
-                continue;
-            }
-            if let (Some(stripes), None) = (&self.stripes, &self.turn) {
-                self.turn = Some(stripes.take());
-            }
-            let stripe = self.turn.as_ref().map_or(0, |turn| turn.stripe());
-            self.session.defer(add, values![*project, stripe, bytes]).await?;
-        }
-        Ok(())
+        self.session.defer(add, values![project, stripe, bytes]).await
     }
 }

@@ -103,7 +103,7 @@ impl QuotaRowsMut for Rows {
             self.lock_stripes(project).await?;
         }
         // Its own stripe is locked by writing it, and only then is the sum read: whoever claims alone has all of them.
-        self.write_usage().await?;
+        self.write_usage_of(project.get()).await?;
         self.usage(project).await
     }
 }
