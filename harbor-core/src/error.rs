@@ -219,6 +219,20 @@ pub enum Error {
         /// The limit, in bytes.
         limit: u64,
     },
+    /// More than a project may hold. The text is Harbor's, which clients and tests look for.
+    #[error(
+        "adding {} of storage resource, which when updated to current usage of {} will exceed the configured upper \
+         limit of {}.",
+        Bytes(*adding), Bytes(*used), Bytes(*hard)
+    )]
+    QuotaExceeded {
+        /// What shall be added, in bytes.
+        adding: u64,
+        /// What the project holds, in bytes.
+        used: u64,
+        /// What it may hold, in bytes.
+        hard: u64,
+    },
     /// More than a limit on the rate of requests.
     #[error("too many requests; try again in {} s", retry_after.as_secs().max(1))]
     TooManyRequests {
@@ -240,6 +254,24 @@ pub enum Error {
     /// A fault of this program.
     #[error("internal error: {0}")]
     Internal(String),
+}
+
+/// A number of bytes as Harbor shows it: `1.5 KiB`.
+struct Bytes(u64);
+
+impl fmt::Display for Bytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const UNITS: [char; 6] = ['K', 'M', 'G', 'T', 'P', 'E'];
+        if self.0 < 1024 {
+            return write!(f, "{} B", self.0);
+        }
+        // How often 1024 goes into it, less one.
+        let power = (self.0.ilog2() / 10).saturating_sub(1);
+        let unit = UNITS.get(power as usize).copied().unwrap_or('E');
+        #[allow(clippy::cast_precision_loss, reason = "one decimal is shown")]
+        let number = self.0 as f64 / (1_u64 << (10 * (power + 1))) as f64;
+        write!(f, "{number:.1} {unit}iB")
+    }
 }
 
 impl From<RouteError> for Error {
@@ -271,7 +303,7 @@ impl Error {
             | Self::PageSizeInvalid
             | Self::BodyInterrupted(_) => 400,
             Self::Unauthenticated => 401,
-            Self::Denied | Self::Forbidden(_) | Self::PolicyDenied { .. } => 403,
+            Self::Denied | Self::Forbidden(_) | Self::PolicyDenied { .. } | Self::QuotaExceeded { .. } => 403,
             Self::Precondition(_) => 412,
             Self::UnsupportedMediaType(_) => 415,
             Self::ManifestInvalid(ManifestError::TooLarge) => 413,
@@ -325,7 +357,8 @@ impl Error {
             | Self::InUse(_)
             | Self::Forbidden(_)
             | Self::Precondition(_)
-            | Self::PolicyDenied { .. } => ErrorCode::Denied,
+            | Self::PolicyDenied { .. }
+            | Self::QuotaExceeded { .. } => ErrorCode::Denied,
             Self::TooManyRequests { .. } => ErrorCode::TooManyRequests,
             Self::PageSizeInvalid => ErrorCode::PaginationNumberInvalid,
             Self::BadRequest(_)
@@ -367,6 +400,29 @@ impl Error {
                 Some(Duration::from_secs(5))
             }
             _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_as_harbor_shows_them() {
+        for (bytes, shown) in [
+            (0, "0 B"),
+            (1023, "1023 B"),
+            (1024, "1.0 KiB"),
+            (1536, "1.5 KiB"),
+            (1024 * 1024 - 1, "1024.0 KiB"),
+            (1024 * 1024, "1.0 MiB"),
+            (346_135_757, "330.1 MiB"),
+            (300 << 30, "300.0 GiB"),
+            (1 << 50, "1.0 PiB"),
+            (u64::MAX, "16.0 EiB"),
+        ] {
+            assert_eq!(Bytes(bytes).to_string(), shown);
         }
     }
 }

@@ -15,8 +15,8 @@ pub mod query;
 mod time;
 
 pub use engine::{
-    Builder, GcReport, Harbor, Health, MetadataKey, NewProject, ProjectChange, Projects, Settings, Write,
-    content,
+    Builder, GcReport, Harbor, Health, MetadataKey, NewProject, ProjectChange, Projects, Quotas, Settings,
+    Write, content,
 };
 pub use error::{Error, Result, StoreError, StoreErrorKind};
 pub use time::{Clock, Timestamp};

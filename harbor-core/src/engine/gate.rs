@@ -325,9 +325,10 @@ impl Write<'_> {
     /// Makes everything durable and visible.
     ///
     /// # Errors
-    /// As the store fails; `Conflict` when a concurrent transaction won and all may be tried again.
+    /// [`Error::QuotaExceeded`] when it adds more to a project than that may hold. As the store fails; `Conflict` when a concurrent transaction won and all may be tried again.
     pub async fn commit(self) -> Result<()> {
-        let Self { harbor, rows, changes, told, access, .. } = self;
+        let Self { harbor, mut rows, changes, told, access, .. } = self;
+        harbor.admit(&mut *rows).await?;
         // The caches forget whatever the outcome: after an error it is unknown whether the rows changed.
         let invalidate = Invalidate { harbor: harbor.clone(), changes, access };
         // A task of its own: a commit goes on when its caller does not wait for it any more, and what was read before its

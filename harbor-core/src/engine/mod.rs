@@ -10,6 +10,7 @@ mod lists;
 mod outbox;
 mod page;
 mod projects;
+mod quota;
 mod settings;
 mod workers;
 
@@ -21,6 +22,7 @@ pub use gate::Write;
 pub use gc::GcReport;
 pub use health::Health;
 pub use projects::{MetadataKey, NewProject, ProjectChange, Projects};
+pub use quota::Quotas;
 pub use settings::Settings;
 
 use crate::access::{Authenticator, Authorizer};
@@ -74,6 +76,12 @@ impl Harbor {
     #[must_use]
     pub fn blob_store_name(&self) -> &str {
         self.inner.blobs.name()
+    }
+
+    /// The use cases of quotas.
+    #[must_use]
+    pub const fn quotas(&self) -> Quotas<'_> {
+        Quotas::new(self)
     }
 
     /// The settings that it was built with.

@@ -17,6 +17,8 @@ pub struct Settings {
     pub upload_lease: Duration,
     /// The largest blob taken, in bytes. Default: no limit.
     pub blob_limit: Option<u64>,
+    /// What a new project may hold, in bytes, where nobody says otherwise. Default: no limit.
+    pub storage_per_project: Option<u64>,
     /// Whether manifests may refer to blobs and manifests that the repository lacks ("sparse" manifests). Default: no.
     pub sparse_manifests: bool,
     /// How many blobs and manifests one manifest may list. Each is a row or two of the transaction that stores it, for which
@@ -37,6 +39,7 @@ impl Default for Settings {
             upload_expiry: Duration::from_secs(24 * 60 * 60),
             upload_lease: Duration::from_secs(30),
             blob_limit: None,
+            storage_per_project: None,
             sparse_manifests: false,
             manifest_entries: 8192,
             cache_bytes: 16 * 1024 * 1024,

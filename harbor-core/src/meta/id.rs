@@ -45,4 +45,6 @@ ids! {
     RobotId;
     /// A personal access token.
     TokenId;
+    /// The quota of a project.
+    QuotaId;
 }

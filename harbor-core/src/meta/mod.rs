@@ -14,6 +14,7 @@ mod manifest;
 mod member;
 mod personal_token;
 mod project;
+mod quota;
 mod repository;
 mod review;
 pub mod revision;
@@ -31,12 +32,14 @@ pub use blob::{Blob, BlobRows, BlobRowsMut, BlobState, LinkedBlob, Publish, Publ
 pub use event::{EventRow, EventRows, EventRowsMut};
 pub use group::{Group, GroupKey, GroupKind, GroupRows, GroupRowsMut};
 pub use id::{
-    BlobId, GroupId, LinkId, ManifestId, MemberId, ProjectId, RepositoryId, RobotId, RoleId, TokenId, UserId,
+    BlobId, GroupId, LinkId, ManifestId, MemberId, ProjectId, QuotaId, RepositoryId, RobotId, RoleId,
+    TokenId, UserId,
 };
 pub use manifest::{Manifest, ManifestRows, ManifestRowsMut, NewManifest, Referrer};
 pub use member::{Member, MemberEntity, MemberKey, MemberRows, MemberRowsMut, Membership, NewMember};
 pub use personal_token::{PersonalToken, PersonalTokenRows, PersonalTokenRowsMut};
 pub use project::{Project, ProjectKey, ProjectRows, ProjectRowsMut};
+pub use quota::{CLAIMS, Growth, Quota, QuotaKey, QuotaRows, QuotaRowsMut, UNLIMITED, Usage};
 pub use repository::{Repository, RepositoryRows, RepositoryRowsMut};
 pub use review::{Review, ReviewRows, ReviewRowsMut, ReviewSubject};
 pub use revision::{RevisionRows, RevisionRowsMut};

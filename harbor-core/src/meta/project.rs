@@ -71,8 +71,8 @@ pub trait ProjectRows {
 /// Changes projects.
 #[async_trait]
 pub trait ProjectRowsMut {
-    /// Makes a project, or yields the one of that name that is there; the flag tells which (true: made). `Conflict` when
-    /// somebody else makes it at the same time.
+    /// Makes a project, with a quota without a limit, or yields the one of that name that is there; the flag tells which
+    /// (true: made). `Conflict` when somebody else makes it at the same time.
     async fn project_ensure(
         &mut self,
         name: &ProjectName,
@@ -86,6 +86,6 @@ pub trait ProjectRowsMut {
     /// Stores a project that the caller has locked as it is now. Its name stays.
     async fn project_save(&mut self, project: &Project) -> RowResult<()>;
 
-    /// Deletes a project with its members and robots. False when it was not there; `Conflict` while it has repositories.
+    /// Deletes a project with its members, robots and quota. False when it was not there; `Conflict` while it has repositories.
     async fn project_delete(&mut self, id: ProjectId) -> RowResult<bool>;
 }

@@ -7,10 +7,10 @@ use async_trait::async_trait;
 use super::{
     AuditRows, AuditRowsMut, BlobRows, BlobRowsMut, BlobState, EventRows, EventRowsMut, GroupRows,
     GroupRowsMut, ManifestRows, ManifestRowsMut, MemberRows, MemberRowsMut, PersonalTokenRows,
-    PersonalTokenRowsMut, ProjectRows, ProjectRowsMut, Publish, Published, RepositoryRows, RepositoryRowsMut,
-    ReviewRows, ReviewRowsMut, ReviewSubject, RevisionRows, RevisionRowsMut, RobotRows, RobotRowsMut,
-    RoleRows, RoleRowsMut, RowResult, SessionRows, SessionRowsMut, SettingRows, SettingRowsMut, TagRows,
-    TagRowsMut, UploadRows, UploadRowsMut, UserRows, UserRowsMut,
+    PersonalTokenRowsMut, ProjectRows, ProjectRowsMut, Publish, Published, QuotaRows, QuotaRowsMut,
+    RepositoryRows, RepositoryRowsMut, ReviewRows, ReviewRowsMut, ReviewSubject, RevisionRows,
+    RevisionRowsMut, RobotRows, RobotRowsMut, RoleRows, RoleRowsMut, RowResult, SessionRows, SessionRowsMut,
+    SettingRows, SettingRowsMut, TagRows, TagRowsMut, UploadRows, UploadRowsMut, UserRows, UserRowsMut,
 };
 
 /// Why a pushed blob's link is reviewed.
@@ -29,6 +29,7 @@ pub enum Sharing {
 /// Everything that can be read.
 pub trait Reads:
     ProjectRows
+    + QuotaRows
     + RepositoryRows
     + BlobRows
     + ManifestRows
@@ -52,6 +53,7 @@ pub trait Reads:
 
 impl<T> Reads for T where
     T: ProjectRows
+        + QuotaRows
         + RepositoryRows
         + BlobRows
         + ManifestRows
@@ -78,6 +80,7 @@ impl<T> Reads for T where
 pub trait Transaction:
     Reads
     + ProjectRowsMut
+    + QuotaRowsMut
     + RepositoryRowsMut
     + BlobRowsMut
     + ManifestRowsMut
@@ -145,6 +148,8 @@ pub trait Transaction:
 ///   transactions that lock it wait, so that what was read of the row stays true until the commit.
 /// * **Reads do not wait** for writers.
 /// * **Ordered**: lists come in the order of bytes (tags, names) or of keys, and go on after a given one.
+/// * **Counted**: what a project holds ([`QuotaRows`]) is what its repositories link to and have, in every state that anybody
+///   can read. Transactions that add to the same project do not wait for each other before they commit or claim room.
 /// * **Text**: names differ when their bytes differ; case and accents count.
 /// * **Keys** are never used again, also after a delete.
 /// * **Migrated**: connecting applies the migrations that are missing, under a lock, and refuses (`TooNew`) a store that a

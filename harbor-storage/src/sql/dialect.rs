@@ -14,7 +14,8 @@ impl Dialect {
     ///
     /// The common text has `?` for parameters, `ON CONFLICT (…) DO NOTHING` and `DO UPDATE SET c = excluded.c` for upserts,
     /// and `FOR UPDATE` where a row is locked. `LIST ` ahead of a `SELECT … AS entry …` marks a list of names, ordered by
-    /// themselves, that may come as rows or as lines of one text.
+    /// themselves, that may come as rows or as lines of one text. `CAST(… AS BIGINT)` makes a number one of 64 bits, for
+    /// sums are longer.
     pub(super) fn render(self, text: &str) -> String {
         if let Some(list) = text.strip_prefix("LIST ") {
             return match self {
@@ -27,12 +28,13 @@ impl Dialect {
             // One writer at a time: every row is locked already.
             Self::Sqlite => text.replace(" FOR UPDATE", ""),
             Self::Postgres => numbered(text),
-            Self::MySql => mysql_upsert(text),
+            Self::MySql => mysql_upsert(&text.replace(" AS BIGINT)", " AS SIGNED)")),
         }
     }
 
     /// A migration of the common text, as this database takes it: `{id}`, `{int}`, `{text}`, `{bytes}`, `{key:N}` (ASCII that
     /// is compared and ordered by bytes, of at most N characters), `{name:N}` (the same of any characters) are types.
+    /// `{options}` ends a table, and `{keyed}` one whose rows are found by their primary key alone.
     pub(super) fn render_schema(self, text: &str) -> String {
         let mut rendered = String::with_capacity(text.len() * 2);
         let mut rest = text;
@@ -66,10 +68,12 @@ impl Dialect {
             (Self::Sqlite, "bytes") => "BLOB".to_owned(),
             (Self::Postgres, "bytes") => "BYTEA".to_owned(),
             (Self::MySql, "bytes") => "LONGBLOB".to_owned(),
-            (Self::MySql, "options") => "ENGINE=InnoDB ROW_FORMAT=DYNAMIC".to_owned(),
+            (Self::MySql, "options" | "keyed") => "ENGINE=InnoDB ROW_FORMAT=DYNAMIC".to_owned(),
             // SQLite only: keys are then never used again and types are enforced.
             (Self::Sqlite, "options") => "STRICT".to_owned(),
-            (Self::Postgres, "options") => String::new(),
+            (Self::Postgres, "options" | "keyed") => String::new(),
+            // Rows that are found by their primary key alone, and kept in its order: the others do so anyway, or cannot.
+            (Self::Sqlite, "keyed") => "STRICT, WITHOUT ROWID".to_owned(),
             (_, other) => format!("unknown column type {other}"),
         }
     }
@@ -144,11 +148,26 @@ mod tests {
             Dialect::MySql.render(update),
             "INSERT INTO t (a, b) VALUES (?, ?) ON DUPLICATE KEY UPDATE b = VALUES(b), c = 0"
         );
+        let sum = "INSERT INTO t (a, b, n) SELECT a, b, n FROM u WHERE a = ? \
+                   ON CONFLICT (a, b) DO UPDATE SET n = t.n + excluded.n, m = t.m + 1";
+        assert_eq!(
+            Dialect::MySql.render(sum),
+            "INSERT INTO t (a, b, n) SELECT a, b, n FROM u WHERE a = ? \
+             ON DUPLICATE KEY UPDATE n = t.n + VALUES(n), m = t.m + 1"
+        );
+        assert_eq!(Dialect::Sqlite.render(sum), sum);
+    }
+
+    #[test]
+    fn sums() {
+        let text = "SELECT CAST(SUM(n) AS BIGINT) FROM t";
+        assert_eq!(Dialect::Postgres.render(text), text);
+        assert_eq!(Dialect::MySql.render(text), "SELECT CAST(SUM(n) AS SIGNED) FROM t");
     }
 
     #[test]
     fn every_type_is_known() {
-        let text = "{id} {int} {text} {bytes} {key:9} {name:9} {options}";
+        let text = "{id} {int} {text} {bytes} {key:9} {name:9} {options} {keyed}";
         for dialect in [Dialect::Sqlite, Dialect::Postgres, Dialect::MySql] {
             assert!(!dialect.render_schema(text).contains("unknown"), "{dialect:?}");
         }

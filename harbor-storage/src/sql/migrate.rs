@@ -12,14 +12,15 @@ use super::dialect::Dialect;
 const MIGRATIONS: &[(i64, &str, &str)] = &[
     (1, "content", include_str!("migrations/0001_content.sql")),
     (2, "people", include_str!("migrations/0002_people.sql")),
+    (3, "quotas", include_str!("migrations/0003_quotas.sql")),
 ];
 
-fn migrator(dialect: Dialect) -> Migrator {
+fn migrator(dialect: Dialect, migrations: &[(i64, &'static str, &str)]) -> Migrator {
     let rendered = |(version, name, text): &(i64, &'static str, &str)| {
         let sql = AssertSqlSafe(dialect.render_schema(text)).into_sql_str();
         Migration::new(*version, Cow::Borrowed(*name), MigrationType::Simple, sql, false)
     };
-    Migrator::with_migrations(MIGRATIONS.iter().map(rendered).collect())
+    Migrator::with_migrations(migrations.iter().map(rendered).collect())
 }
 
 /// Applies what is missing, under the database's lock.
@@ -30,7 +31,7 @@ pub(super) async fn run<C>(dialect: Dialect, connection: &mut C) -> Result<(), S
 where
     C: Migrate,
 {
-    migrator(dialect).run_direct(None, connection, false).await.map_err(failed)
+    migrator(dialect, MIGRATIONS).run_direct(None, connection, false).await.map_err(failed)
 }
 
 fn failed(error: MigrateError) -> StoreError {
@@ -45,5 +46,44 @@ fn failed(error: MigrateError) -> StoreError {
         ),
         MigrateError::Execute(error) => super::error::map("migrating the database", error),
         other => StoreError::new(StoreErrorKind::Other, "migrating the database").with_source(other),
+    }
+}
+
+#[cfg(all(test, feature = "sqlite"))]
+mod tests {
+    use sqlx::{Connection, Executor, Row, SqliteConnection};
+
+    use super::*;
+
+    /// What was there before anything was counted: in the first project a blob with two links, which is a manifest of two
+    /// repositories as well, and one with one link; in the second, one of them again; in the third, nothing.
+    const BEFORE: &str = "
+        INSERT INTO projects (id, name, is_public, created_at) VALUES (1, 'one', 0, 5), (2, 'two', 0, 6), (3, 'three', 0, 7);
+        INSERT INTO repositories (id, project_id, name, created_at)
+            VALUES (1, 1, 'one/a', 0), (2, 1, 'one/b', 0), (3, 2, 'two/a', 0);
+        INSERT INTO blobs (id, digest, size, location, state, created_at)
+            VALUES (1, 'sha256:a', 10, 'a', 0, 0), (2, 'sha256:b', 200, 'b', 0, 0), (3, 'sha256:c', 3000, 'c', 1, 0);
+        INSERT INTO blob_links (repository_id, blob_id, created_at) VALUES (1, 1, 0), (2, 1, 0), (2, 2, 0), (3, 2, 0);
+        INSERT INTO manifests (repository_id, digest, media_type, size, annotations, payload, pushed_at)
+            VALUES (1, 'sha256:a', 't', 10, '{}', x'', 0), (2, 'sha256:a', 't', 10, '{}', x'', 0),
+                   (3, 'sha256:m', 't', 40000, '{}', x'', 0);";
+
+    #[tokio::test]
+    async fn what_is_there_is_counted() {
+        let mut connection = SqliteConnection::connect("sqlite::memory:").await.unwrap();
+        let earlier = migrator(Dialect::Sqlite, &MIGRATIONS[..2]);
+        earlier.run_direct(None, &mut connection, false).await.unwrap();
+        connection.execute(BEFORE).await.unwrap();
+        run(Dialect::Sqlite, &mut connection).await.unwrap();
+        let mut numbers = async |statement: &'static str| {
+            let rows = connection.fetch_all(statement).await.unwrap();
+            rows.iter().map(|row| (row.get::<i64, _>(0), row.get::<i64, _>(1))).collect::<Vec<_>>()
+        };
+        let held = "SELECT project_id, holders FROM project_content ORDER BY project_id, digest";
+        assert_eq!(numbers(held).await, [(1, 4), (1, 1), (2, 1), (2, 1)]);
+        let usage = "SELECT project_id, used FROM project_usage ORDER BY project_id";
+        assert_eq!(numbers(usage).await, [(1, 210), (2, 40_200)]);
+        let quotas = "SELECT project_id, created_at FROM quotas WHERE hard = -1 ORDER BY project_id";
+        assert_eq!(numbers(quotas).await, [(1, 5), (2, 6), (3, 7)]);
     }
 }

@@ -312,7 +312,7 @@ impl Writer {
 }
 
 /// How many statements wait for the next one at most: each text that is run is prepared and kept.
-const DEFERRED: usize = 4;
+const DEFERRED: usize = 8;
 
 /// A transaction. Statements go to SQLite's thread and back, which costs more than most of them do; so those whose outcome
 /// nobody asks for wait and go with the next one.

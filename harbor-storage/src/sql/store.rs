@@ -1,16 +1,21 @@
 //! `SqlMetadata`: the metadata store over whichever database.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use harbor_core::meta::{MetadataStore, Reads, Sharing, Transaction};
 use harbor_core::{StoreError, StoreErrorKind};
 
 use super::rows::Rows;
+use super::rows::stripes::Stripes;
 use super::session::Session;
 
 /// Metadata in SQLite, PostgreSQL or MySQL/MariaDB.
 #[derive(Debug)]
 pub struct SqlMetadata {
     database: Database,
+    /// `None` where one transaction at a time writes.
+    stripes: Option<Arc<Stripes>>,
 }
 
 #[derive(Debug)]
@@ -48,13 +53,13 @@ impl SqlMetadata {
             #[cfg(feature = "postgres")]
             "postgres" | "postgresql" => {
                 let database = super::postgres::PgDatabase::connect(url, CONNECTIONS).await?;
-                Ok(Self { database: Database::Postgres(database) })
+                Ok(Self { database: Database::Postgres(database), stripes: Some(Stripes::new()) })
             }
             #[cfg(feature = "mysql")]
             "mysql" | "mariadb" => {
                 let url = format!("mysql:{rest}");
                 let database = super::mysql::MySqlDatabase::connect(&url, CONNECTIONS).await?;
-                Ok(Self { database: Database::MySql(database) })
+                Ok(Self { database: Database::MySql(database), stripes: Some(Stripes::new()) })
             }
             _ => Err(StoreError::new(
                 StoreErrorKind::Other,
@@ -70,7 +75,8 @@ impl SqlMetadata {
     /// As [`SqlMetadata::connect`].
     #[cfg(feature = "sqlite")]
     pub async fn sqlite(path: &std::path::Path) -> Result<Self, StoreError> {
-        Ok(Self { database: Database::Sqlite(super::sqlite::SqliteDatabase::open(path).await?) })
+        let database = super::sqlite::SqliteDatabase::open(path).await?;
+        Ok(Self { database: Database::Sqlite(database), stripes: None })
     }
 
     /// A database in memory, for tests and registries that live for the life of a process.
@@ -79,7 +85,8 @@ impl SqlMetadata {
     /// As [`SqlMetadata::connect`].
     #[cfg(feature = "sqlite")]
     pub async fn in_memory() -> Result<Self, StoreError> {
-        Ok(Self { database: Database::Sqlite(super::sqlite::SqliteDatabase::in_memory().await?) })
+        let database = super::sqlite::SqliteDatabase::in_memory().await?;
+        Ok(Self { database: Database::Sqlite(database), stripes: None })
     }
 }
 
@@ -123,12 +130,12 @@ impl MetadataStore for SqlMetadata {
 
     async fn read(&self) -> Result<Box<dyn Reads>, StoreError> {
         let session: Box<dyn Session> = each!(self, read)?;
-        Ok(Box::new(Rows::new(session)))
+        Ok(Box::new(Rows::new(session, self.stripes.clone())))
     }
 
     async fn begin(&self) -> Result<Box<dyn Transaction>, StoreError> {
         let session: Box<dyn Session> = each!(self, begin)?;
-        Ok(Box::new(Rows::new(session)))
+        Ok(Box::new(Rows::new(session, self.stripes.clone())))
     }
 
     async fn check(&self) -> Result<(), StoreError> {

@@ -256,4 +256,16 @@ rows! {
     RevisionRowsMut {
         revision_count(kind: &str) -> ();
     }
+    QuotaRows {
+        quota(id: QuotaId) -> Option<Quota>;
+        quota_of(project: ProjectId) -> Option<Quota>;
+        quotas(query: &Query<QuotaKey>) -> Listed<Quota>;
+        usage(project: ProjectId) -> Usage;
+        content_is_held(project: ProjectId, digest: &Digest) -> bool;
+    }
+    QuotaRowsMut {
+        quota_set(id: QuotaId, hard: i64, now: Timestamp) -> bool;
+        growth() -> Vec<Growth>;
+        usage_claim(project: ProjectId, alone: bool) -> Usage;
+    }
 }

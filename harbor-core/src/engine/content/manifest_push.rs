@@ -84,7 +84,8 @@ impl Content<'_> {
     ///
     /// # Errors
     /// [`Error::DigestMismatch`], [`Error::ManifestInvalid`], [`Error::ManifestBlobUnknown`] for content that the repository
-    /// lacks (unless [`Settings::sparse_manifests`](crate::Settings::sparse_manifests)), or a policy's refusal.
+    /// lacks (unless [`Settings::sparse_manifests`](crate::Settings::sparse_manifests)), [`Error::QuotaExceeded`], or a policy's
+    /// refusal.
     pub async fn manifest_put(
         &self,
         proof: Authorized<RepositoryPush>,

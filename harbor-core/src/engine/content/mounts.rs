@@ -17,7 +17,7 @@ impl Content<'_> {
     /// learns nothing of repositories that it may not see.
     ///
     /// # Errors
-    /// As the stores fail.
+    /// [`Error::QuotaExceeded`], or as the stores fail.
     pub async fn blob_mount(
         &self,
         proof: &Authorized<RepositoryPush>,

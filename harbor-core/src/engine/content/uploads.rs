@@ -74,7 +74,7 @@ impl Content<'_> {
     ///
     /// # Errors
     /// [`Error::UploadUnknown`], [`Error::UploadBusy`], [`Error::ChunkOutOfOrder`], [`Error::SizeInvalid`] for a chunk of another
-    /// length than stated, [`Error::TooLarge`], [`Error::BodyInterrupted`], or as the stores fail.
+    /// length than stated, [`Error::TooLarge`], [`Error::QuotaExceeded`], [`Error::BodyInterrupted`], or as the stores fail.
     pub async fn upload_append(
         &self,
         proof: Authorized<RepositoryPush>,
@@ -97,7 +97,8 @@ impl Content<'_> {
     ///
     /// # Errors
     /// As [`Content::upload_append`]; and [`Error::DigestMismatch`], after which the session stands where it stood, unless
-    /// the digest is of another algorithm than the upload began with: then it is over.
+    /// the digest is of another algorithm than the upload began with: then it is over. And [`Error::QuotaExceeded`], after
+    /// which it is over too.
     pub async fn upload_finish(
         &self,
         proof: Authorized<RepositoryPush>,
@@ -111,6 +112,10 @@ impl Content<'_> {
             let content = harbor.content();
             let session = content.session(&proof, id).await?;
             let stored = session.finish(chunk, digest, body).await;
+            if let Err(Error::QuotaExceeded { .. }) = stored {
+                // The project has no room for it, and its bytes shall not stay for longer than they must.
+                session.abandon().await;
+            }
             if stored.is_err() {
                 session.lease.release(&harbor).await;
             }
@@ -255,9 +260,16 @@ impl Checkpoint for Session<'_> {
 impl Session<'_> {
     /// Takes a chunk in and records it, also when it broke off. Yields how far the upload is.
     async fn append(&self, chunk: Option<ChunkRange>, body: Incoming) -> Result<u64> {
+        self.check_room(body.length().unwrap_or_default(), None).await?;
         let (sink, broken) = self.take(chunk, body).await?;
         let offset = self.park(sink).await?;
         broken.map_or(Ok(offset), Err)
+    }
+
+    /// Refuses what is announced to be more than the project has room for, before it comes.
+    async fn check_room(&self, announced: u64, digest: Option<&Digest>) -> Result<()> {
+        let size = self.upload.offset.saturating_add(announced);
+        self.harbor.check_room(self.proof.target().project.id, size, digest).await
     }
 
     /// Takes a body in. Yields what broke it off, if something did.
@@ -376,6 +388,7 @@ impl Session<'_> {
         expected: Digest,
         body: Incoming,
     ) -> Result<StoredBlob> {
+        self.check_room(body.length().unwrap_or_default(), Some(&expected)).await?;
         let (sink, broken) = self.take(chunk, body).await?;
         if let Some(error) = broken {
             self.park(sink).await?;

@@ -11,7 +11,7 @@ use super::gate::{Write, contended};
 use crate::access::permission::{ProjectCreate, ProjectDelete, ProjectRead, ProjectUpdate};
 use crate::access::{Actor, Authorized, Role};
 use crate::event::EventKind;
-use crate::meta::{Listed, MemberEntity, NewMember, Project, ProjectKey, RoleId};
+use crate::meta::{Listed, MemberEntity, NewMember, Project, ProjectKey, RoleId, UNLIMITED};
 use crate::oci::ProjectName;
 use crate::query::Query;
 use crate::{Error, Result};
@@ -36,13 +36,16 @@ pub struct NewProject {
     pub metadata: BTreeMap<String, String>,
     /// Its own list of vulnerabilities that are let pass, as JSON.
     pub cve_allowlist: Option<String>,
+    /// What it may hold, in bytes, or -1 for no limit. Above the default it is heard only from those who may change quotas.
+    pub storage_limit: Option<i64>,
 }
 
 impl NewProject {
     /// A project of that name with every default.
     #[must_use]
     pub const fn new(name: ProjectName) -> Self {
-        Self { name, public: false, metadata: BTreeMap::new(), cve_allowlist: None }
+        let metadata = BTreeMap::new();
+        Self { name, public: false, metadata, cve_allowlist: None, storage_limit: None }
     }
 }
 
@@ -65,13 +68,20 @@ impl<'a> Projects<'a> {
     /// Makes a project. A user who does so administers it.
     ///
     /// # Errors
-    /// [`Error::Conflict`] when one of that name is there; [`Error::BadRequest`] for settings that there are not.
+    /// [`Error::Conflict`] when one of that name is there; [`Error::BadRequest`] for settings that there are not, or a limit
+    /// that is none.
     pub async fn create(&self, proof: Authorized<ProjectCreate>, new: NewProject) -> Result<Project> {
         metadata::check_all(&new.metadata)?;
-        contended!(self.try_create(&proof, &new))
+        let limit = self.harbor.first_limit(proof.actor(), new.storage_limit).await?;
+        contended!(self.try_create(&proof, &new, limit))
     }
 
-    async fn try_create(&self, proof: &Authorized<ProjectCreate>, new: &NewProject) -> Result<Project> {
+    async fn try_create(
+        &self,
+        proof: &Authorized<ProjectCreate>,
+        new: &NewProject,
+        limit: i64,
+    ) -> Result<Project> {
         let mut write = self.harbor.write(proof).await?;
         let now = write.now();
         let (project, made) = write.rows().project_ensure(&new.name, new.public, now).await?;
@@ -82,6 +92,7 @@ impl<'a> Projects<'a> {
             Project { owner: proof.actor().user_id(), cve_allowlist: new.cve_allowlist.clone(), ..project };
         metadata::put_all(&mut project, &new.metadata);
         write.rows().project_save(&project).await?;
+        limit_to(&mut write, &project, limit).await?;
         if let Some(owner) = project.owner {
             let member = NewMember {
                 project: project.id,
@@ -213,6 +224,17 @@ impl<'a> Projects<'a> {
         write.changed_project(name);
         write.commit().await
     }
+}
+
+/// Sets what a project that was just made may hold.
+async fn limit_to(write: &mut Write<'_>, project: &Project, limit: i64) -> Result<()> {
+    let now = write.now();
+    if limit != UNLIMITED
+        && let Some(quota) = write.rows().quota_of(project.id).await?
+    {
+        write.rows().quota_set(quota.id, limit, now).await?;
+    }
+    Ok(())
 }
 
 /// The project as it is now, locked.

@@ -41,6 +41,7 @@ mod names;
 mod outbox;
 mod people;
 mod publish;
+mod quotas;
 mod reviews;
 mod robots;
 mod uploads;
@@ -81,6 +82,10 @@ pub use people::{
 pub use publish::{
     publish_again, publish_condemned, publish_first, publish_locks, publish_other_repository,
     publish_without_session,
+};
+pub use quotas::{
+    additions_do_not_wait, claims_alone, counted_at_once, counted_by_publish, counted_manifests,
+    counted_once, counted_when_committed, quota_goes_with_project, quota_set, quotas_listed,
 };
 pub use reviews::{review_delete, review_extend, review_lock, review_postpone, review_put, reviews_due};
 pub use robots::{personal_tokens, project_save, revisions, robots, sessions};
@@ -125,6 +130,8 @@ macro_rules! metadata_store_conformance {
             link_is_referenced_by_sparse link_delete link_delete_of_referenced
             manifest_ensure manifest_lock manifest_by_tag manifests_present manifest_delete large_payload referrers
             tag_put tag_delete dangling
+            counted_once counted_by_publish counted_manifests counted_when_committed counted_at_once
+            additions_do_not_wait claims_alone quota_set quotas_listed quota_goes_with_project
             upload_insert upload_save upload_lease upload_release upload_delete uploads_idle
             reviews_due review_put review_extend review_postpone review_lock review_delete
             events event_cursor events_delete audit setting_put setting_claim

@@ -4,6 +4,7 @@ use harbor_core::meta::{Blob, BlobId, BlobRows, BlobRowsMut, BlobState, LinkId, 
 use harbor_core::oci::{Digest, RepositoryName};
 use harbor_core::{StoreError, StoreErrorKind, Timestamp};
 
+use super::holding::{count_link, holding, maker, one_more};
 use super::{Rows, first, piece, pieces, rows_of};
 use crate::sql::session::{Row, size};
 use crate::sql::statement::{Value, sql, values};
@@ -133,16 +134,22 @@ impl BlobRowsMut for Rows {
         blob: BlobId,
         now: Timestamp,
     ) -> Result<LinkId, StoreError> {
+        let (repository, blob, maker) = (repository.get(), blob.get(), maker());
         let insert = sql!(
-            "INSERT INTO blob_links (repository_id, blob_id, created_at) VALUES (?, ?, ?) \
+            "INSERT INTO blob_links (repository_id, blob_id, created_at, maker) VALUES (?, ?, ?, ?) \
              ON CONFLICT (repository_id, blob_id) DO NOTHING"
         );
-        self.session.defer(insert, values![repository.get(), blob.get(), now.micros()]).await?;
+        self.session.defer(insert, values![repository, blob, now.micros(), maker]).await?;
+        let count = sql!(concat!(count_link!(), "b.id = ?", one_more!()));
+        self.session.defer(count, values![repository, maker, blob]).await?;
         let find = sql!("SELECT id FROM blob_links WHERE repository_id = ? AND blob_id = ? FOR UPDATE");
-        match first(self.session.fetch(find, values![repository.get(), blob.get()]).await?) {
-            Some(row) => Ok(LinkId::new(row.int(0)?)),
-            None => Err(StoreError::new(StoreErrorKind::Conflict, "linking a blob")),
-        }
+        let lost = || StoreError::new(StoreErrorKind::Conflict, "linking a blob");
+        let link = first(self.session.fetch(find, values![repository, blob]).await?).ok_or_else(lost)?;
+        let held = sql!(concat!("SELECT b.size, ", holding!(), " FROM blobs b WHERE b.id = ?"));
+        let held = self.session.fetch(held, values![repository, repository, maker, repository, blob]).await?;
+        let held = first(held).ok_or_else(lost)?;
+        self.came(&held, 1, held.count(0)?, false)?;
+        Ok(LinkId::new(link.int(0)?))
     }
 
     async fn links_lock(
@@ -194,7 +201,15 @@ impl BlobRowsMut for Rows {
     }
 
     async fn link_delete(&mut self, link: LinkId) -> Result<(), StoreError> {
+        let find = sql!(
+            "SELECT r.project_id, b.digest FROM blob_links l JOIN blobs b ON b.id = l.blob_id \
+             JOIN repositories r ON r.id = l.repository_id WHERE l.id = ?"
+        );
+        let Some(row) = first(self.session.fetch(find, values![link.get()]).await?) else { return Ok(()) };
         let delete = sql!("DELETE FROM blob_links WHERE id = ?");
-        self.session.defer(delete, values![link.get()]).await
+        if self.session.execute(delete, values![link.get()]).await? == 1 {
+            self.went(row.int(0)?, &row.text(1)?).await?;
+        }
+        Ok(())
     }
 }

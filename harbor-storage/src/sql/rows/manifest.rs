@@ -7,6 +7,7 @@ use harbor_core::meta::{
 use harbor_core::oci::{Digest, Tag};
 use harbor_core::{StoreError, StoreErrorKind};
 
+use super::holding::one_more;
 use super::{Rows, first, piece, piece_of, pieces, rows_of};
 use crate::sql::session::{Row, size};
 use crate::sql::statement::{Value, sql, values};
@@ -171,9 +172,8 @@ impl ManifestRowsMut for Rows {
             new.payload.as_ref(),
             new.now.micros(),
         ];
-        self.session.execute(insert, parameters).await?;
-        let id = self.manifest_lock(new.repository, &new.digest).await?;
-        let id = id.ok_or_else(|| StoreError::new(StoreErrorKind::Conflict, "storing a manifest"))?;
+        self.session.defer(insert, parameters).await?;
+        let id = self.count_manifest(new).await?;
         self.put_references(id, new).await?;
         Ok((id, true))
     }
@@ -191,6 +191,10 @@ impl ManifestRowsMut for Rows {
     }
 
     async fn manifest_delete(&mut self, id: ManifestId) -> Result<(Vec<Tag>, Vec<LinkId>), StoreError> {
+        let find = sql!(
+            "SELECT r.project_id, m.digest FROM manifests m JOIN repositories r ON r.id = m.repository_id WHERE m.id = ?"
+        );
+        let held = first(self.session.fetch(find, values![id.get()]).await?);
         let tags = sql!("SELECT name FROM tags WHERE manifest_id = ? FOR UPDATE");
         let tags = self.session.fetch(tags, values![id.get()]).await?;
         let tags = tags.iter().map(|row| row.parsed(0)).collect::<Result<Vec<Tag>, _>>()?;
@@ -209,15 +213,42 @@ impl ManifestRowsMut for Rows {
             sql!("DELETE FROM manifest_blobs WHERE manifest_id = ?"),
             sql!("DELETE FROM manifest_missing WHERE manifest_id = ?"),
             sql!("DELETE FROM manifest_children WHERE manifest_id = ?"),
-            sql!("DELETE FROM manifests WHERE id = ?"),
         ] {
             self.session.defer(statement, values![id.get()]).await?;
+        }
+        let delete = sql!("DELETE FROM manifests WHERE id = ?");
+        if self.session.execute(delete, values![id.get()]).await? == 1
+            && let Some(held) = held
+        {
+            self.went(held.int(0)?, &held.text(1)?).await?;
         }
         Ok((tags, links))
     }
 }
 
 impl Rows {
+    /// Counts a manifest that was just stored, and yields its key.
+    async fn count_manifest(&mut self, new: &NewManifest<'_>) -> Result<ManifestId, StoreError> {
+        let (repository, digest) = (new.repository.get(), new.digest.to_string());
+        let count = sql!(concat!(
+            "INSERT INTO project_content (project_id, digest, size, holders) \
+             SELECT r.project_id, m.digest, m.size, 1 FROM manifests m \
+             JOIN repositories r ON r.id = m.repository_id WHERE m.repository_id = ? AND m.digest = ?",
+            one_more!()
+        ));
+        self.session.defer(count, values![repository, digest.as_str()]).await?;
+        let find = sql!(
+            "SELECT m.id, c.project_id, c.holders, q.hard FROM manifests m \
+             JOIN repositories r ON r.id = m.repository_id \
+             JOIN project_content c ON c.project_id = r.project_id AND c.digest = m.digest \
+             LEFT JOIN quotas q ON q.project_id = r.project_id WHERE m.repository_id = ? AND m.digest = ?"
+        );
+        let row = first(self.session.fetch(find, values![repository, digest]).await?);
+        let row = row.ok_or_else(|| StoreError::new(StoreErrorKind::Conflict, "storing a manifest"))?;
+        self.came(&row, 1, new.payload.len() as u64, false)?;
+        Ok(ManifestId::new(row.int(0)?))
+    }
+
     async fn put_references(&mut self, id: ManifestId, new: &NewManifest<'_>) -> Result<(), StoreError> {
         // Many rows at a time, for others may wait for the transaction.
         let link = sql!(concat!(

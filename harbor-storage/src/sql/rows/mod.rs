@@ -4,11 +4,13 @@ mod audit;
 mod blob;
 mod event;
 mod group;
+mod holding;
 mod manifest;
 mod member;
 mod personal_token;
 mod project;
 mod publish;
+mod quota;
 mod repository;
 mod review;
 mod revision;
@@ -16,15 +18,21 @@ mod robot;
 mod role;
 mod session;
 mod setting;
+pub(super) mod stripes;
 mod tag;
 mod upload;
 mod user;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use harbor_core::meta::{Listed, Publish, Published, Transaction};
 use harbor_core::oci::Digest;
 use harbor_core::{StoreError, StoreErrorKind, Timestamp};
 
+use self::holding::Change;
+use self::stripes::{Stripes, Turn};
 use super::guarded::Guarded;
 use super::listing::Listing;
 use super::session::{Row, Session};
@@ -40,11 +48,17 @@ pub(super) static LOOK: Statement = Statement::new("SELECT id FROM projects LIMI
 #[derive(Debug)]
 pub(super) struct Rows {
     session: Guarded,
+    /// What this transaction changes of what projects hold, by their keys.
+    changes: BTreeMap<i64, Change>,
+    /// `None` where one transaction at a time writes.
+    stripes: Option<Arc<Stripes>>,
+    turn: Option<Turn>,
 }
 
 impl Rows {
-    pub(super) fn new(session: Box<dyn Session>) -> Self {
-        Self { session: Guarded { session, failed: false } }
+    pub(super) fn new(session: Box<dyn Session>, stripes: Option<Arc<Stripes>>) -> Self {
+        let session = Guarded { session, failed: false };
+        Self { session, changes: BTreeMap::new(), stripes, turn: None }
     }
 }
 
@@ -66,8 +80,13 @@ impl Transaction for Rows {
         self.publish_at_once(publish).await
     }
 
-    async fn commit(self: Box<Self>) -> Result<(), StoreError> {
-        self.session.commit().await
+    async fn commit(mut self: Box<Self>) -> Result<(), StoreError> {
+        self.write_usage().await?;
+        let Self { session, turn, .. } = *self;
+        let committed = session.commit().await;
+        // Not before: the next who has it would wait for this one.
+        drop(turn);
+        committed
     }
 }
 

@@ -101,6 +101,11 @@ impl ProjectRowsMut for Rows {
             sql!("INSERT INTO projects (name, is_public, created_at, updated_at) VALUES (?, ?, ?, ?)");
         let now = now.micros();
         self.session.execute(insert, values![name.as_str(), i64::from(public), now, now]).await?;
+        let quota = sql!(
+            "INSERT INTO quotas (project_id, hard, created_at, updated_at) \
+             SELECT id, -1, created_at, created_at FROM projects WHERE name = ?"
+        );
+        self.session.defer(quota, values![name.as_str()]).await?;
         let lost = || StoreError::new(StoreErrorKind::Conflict, "making a project");
         Ok((self.project(name).await?.ok_or_else(lost)?, true))
     }
@@ -130,10 +135,19 @@ impl ProjectRowsMut for Rows {
         for statement in [
             sql!("DELETE FROM project_members WHERE project_id = ?"),
             sql!("DELETE FROM robots WHERE project_id = ?"),
+            sql!("DELETE FROM quotas WHERE project_id = ?"),
         ] {
             self.session.defer(statement, values![id.get()]).await?;
         }
         let delete = sql!("DELETE FROM projects WHERE id = ?");
-        Ok(self.session.execute(delete, values![id.get()]).await? == 1)
+        let deleted = self.session.execute(delete, values![id.get()]).await? == 1;
+        // Without repositories it holds nothing, and nobody adds to it any more; its sum is made of parts all the same.
+        for statement in [
+            sql!("DELETE FROM project_content WHERE project_id = ?"),
+            sql!("DELETE FROM project_usage WHERE project_id = ?"),
+        ] {
+            self.session.defer(statement, values![id.get()]).await?;
+        }
+        Ok(deleted)
     }
 }

@@ -4,15 +4,17 @@ use harbor_core::meta::{BlobState, LinkId, PUSHED, Publish, Published};
 use harbor_core::{StoreError, StoreErrorKind};
 
 use super::blob::blob;
+use super::holding::{count_link, holding, maker, one_more};
 use super::{Rows, first};
 use crate::sql::session::size;
 use crate::sql::statement::{sql, values};
 
 impl Rows {
-    /// None of the first four statements needs to be told what the others found, so on SQLite all go together.
+    /// None of the statements but the last needs to be told what the others found, so on SQLite all go together.
     pub(super) async fn publish_at_once(&mut self, publish: &Publish<'_>) -> Result<Published, StoreError> {
         let Publish { upload, repository, digest, size: bytes, location, due, now } = *publish;
-        let (upload, digest) = (upload.to_string(), digest.to_string());
+        let (upload, digest, maker) = (upload.to_string(), digest.to_string(), maker());
+        let only_writer = self.is_only_writer();
         let session = &mut self.session;
         let ensure = sql!(
             "INSERT INTO blobs (digest, size, location, state, created_at) VALUES (?, ?, ?, 0, ?) \
@@ -22,12 +24,12 @@ impl Rows {
         session.defer(ensure, parameters).await?;
         // The lock is taken here already: a blob that is seen live stays so until its link is there.
         let link = sql!(
-            "INSERT INTO blob_links (repository_id, blob_id, created_at) \
-             SELECT ?, b.id, ? FROM blobs b WHERE b.digest = ? AND b.state = 0 \
+            "INSERT INTO blob_links (repository_id, blob_id, created_at, maker) \
+             SELECT ?, b.id, ?, ? FROM blobs b WHERE b.digest = ? AND b.state = 0 \
              AND EXISTS (SELECT 1 FROM uploads u WHERE u.id = ?) FOR UPDATE \
              ON CONFLICT (repository_id, blob_id) DO NOTHING"
         );
-        let parameters = values![repository.get(), now.micros(), digest.as_str(), upload.as_str()];
+        let parameters = values![repository.get(), now.micros(), maker, digest.as_str(), upload.as_str()];
         session.defer(link, parameters).await?;
         let review = sql!(
             "INSERT INTO gc_reviews (kind, subject_id, due, attempts, reason) \
@@ -42,14 +44,32 @@ impl Rows {
              (SELECT 1 FROM blobs b WHERE b.digest = ? AND b.location = ? AND b.state = 0)"
         );
         session.defer(end, values![upload.as_str(), digest.as_str(), location.as_str()]).await?;
-        let find = sql!(
+        // As late as can be, for who pushes the same to another repository of the project waits for it.
+        let count = sql!(concat!(count_link!(), "b.digest = ?", one_more!()));
+        session.defer(count, values![repository.get(), maker, digest.as_str()]).await?;
+        if only_writer {
+            // Nobody waits for the sum's row, so it goes along, and the commit needs no visit of its own.
+            let add = sql!(
+                "INSERT INTO project_usage (project_id, stripe, used) SELECT c.project_id, 0, c.size FROM blobs b \
+                 JOIN blob_links l ON l.blob_id = b.id AND l.repository_id = ? AND l.maker = ? \
+                 JOIN repositories r ON r.id = l.repository_id \
+                 JOIN project_content c ON c.project_id = r.project_id AND c.digest = b.digest AND c.holders = 1 \
+                 WHERE b.digest = ? \
+                 ON CONFLICT (project_id, stripe) DO UPDATE SET used = project_usage.used + excluded.used"
+            );
+            session.defer(add, values![repository.get(), maker, digest.as_str()]).await?;
+        }
+        let find = sql!(concat!(
             "SELECT b.id, b.digest, b.size, b.location, b.state, (SELECT l.id FROM blob_links l \
-             WHERE l.blob_id = b.id AND l.repository_id = ?), (SELECT COUNT(*) FROM uploads u WHERE u.id = ?) \
-             FROM blobs b WHERE b.digest = ? FOR UPDATE"
-        );
-        let rows = session.fetch(find, values![repository.get(), upload, digest]).await?;
+             WHERE l.blob_id = b.id AND l.repository_id = ?), (SELECT COUNT(*) FROM uploads u WHERE u.id = ?), ",
+            holding!(),
+            " FROM blobs b WHERE b.digest = ? FOR UPDATE"
+        ));
+        let to = repository.get();
+        let rows = session.fetch(find, values![to, upload, to, to, maker, to, digest]).await?;
         let lost = || StoreError::new(StoreErrorKind::Conflict, "publishing a blob");
         let row = first(rows).ok_or_else(lost)?;
+        self.came(&row, 7, row.count(2)?, only_writer)?;
         let (blob, link, still_there) = (blob(&row)?, row.optional_int(5)?.map(LinkId::new), row.int(6)? > 0);
         Ok(match (blob.state, link) {
             (BlobState::Condemned, _) => Published::Condemned(blob),

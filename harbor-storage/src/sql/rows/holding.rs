@@ -1,0 +1,144 @@
+//! What a project holds, counted by whoever links, stores, unlinks and deletes.
+//!
+//! Of each digest that a project has, a row of `project_content` tells how many links and manifests hold it. Who adds a
+//! holder or takes one away locks that row until it commits, so one knows that it is the first, and one that it was the last;
+//! only those two change the sum. The sum's row is written last of all, for everybody who pushes to the project wants one.
+
+use harbor_core::StoreError;
+use harbor_core::meta::{Growth, ProjectId, UNLIMITED};
+
+use super::stripes::Turn;
+use super::{Rows, first};
+use crate::sql::session::{Row, size};
+use crate::sql::statement::{sql, values};
+
+/// What a transaction changes of what a project holds.
+#[derive(Debug)]
+pub(super) struct Change {
+    bytes: i64,
+    /// What of that is not in the sum's row yet.
+    unwritten: i64,
+    hard: i64,
+}
+
+/// A number that no other call has: what it makes can be told from what was there.
+pub(super) fn maker() -> i64 {
+    let (random, _) = uuid::Uuid::new_v4().as_u64_pair();
+    i64::from_ne_bytes(random.to_ne_bytes())
+}
+
+/// Adds a holder of what a link of `maker`'s making, to a blob of that digest, brought to the repository.
+macro_rules! count_link {
+    () => {
+        "INSERT INTO project_content (project_id, digest, size, holders) \
+         SELECT r.project_id, b.digest, b.size, 1 FROM blobs b \
+         JOIN blob_links l ON l.blob_id = b.id AND l.repository_id = ? AND l.maker = ? \
+         JOIN repositories r ON r.id = l.repository_id WHERE "
+    };
+}
+pub(super) use count_link;
+
+/// The end of a statement that adds a holder.
+macro_rules! one_more {
+    () => {
+        " ON CONFLICT (project_id, digest) DO UPDATE SET holders = project_content.holders + 1"
+    };
+}
+pub(super) use one_more;
+
+/// What [`Rows::came`] reads, of a blob `b` and a repository: the project, how many hold the blob when a link of `maker`'s
+/// making does, and the limit. Takes the repository, the repository and the maker, and the repository.
+macro_rules! holding {
+    () => {
+        "(SELECT r.project_id FROM repositories r WHERE r.id = ?), \
+         (SELECT c.holders FROM blob_links l JOIN repositories r ON r.id = l.repository_id \
+         JOIN project_content c ON c.project_id = r.project_id AND c.digest = b.digest \
+         WHERE l.blob_id = b.id AND l.repository_id = ? AND l.maker = ?), \
+         (SELECT q.hard FROM repositories r JOIN quotas q ON q.project_id = r.project_id WHERE r.id = ?)"
+    };
+}
+pub(super) use holding;
+
+impl Rows {
+    /// Whether sums have one part only, for one transaction at a time may write them: then they can be written early.
+    pub(super) const fn is_only_writer(&self) -> bool {
+        self.stripes.is_none()
+    }
+
+    /// Notes that content of so many bytes came, when this transaction added the first holder of it. The row has, from `at`
+    /// on, the project, the holders, if one was added, and the limit.
+    pub(super) fn came(&mut self, row: &Row, at: usize, bytes: u64, written: bool) -> Result<(), StoreError> {
+        if row.optional_int(at + 1)? != Some(1) {
+            return Ok(());
+        }
+        let (project, hard) = (row.int(at)?, row.optional_int(at + 2)?.unwrap_or(UNLIMITED));
+        self.change(project, size(bytes)?, written).hard = hard;
+        Ok(())
+    }
+
+    /// Takes away a holder of content.
+    pub(super) async fn went(&mut self, project: i64, digest: &str) -> Result<(), StoreError> {
+        let less =
+            sql!("UPDATE project_content SET holders = holders - 1 WHERE project_id = ? AND digest = ?");
+        self.session.defer(less, values![project, digest]).await?;
+        let find = sql!("SELECT size, holders FROM project_content WHERE project_id = ? AND digest = ?");
+        let Some(row) = first(self.session.fetch(find, values![project, digest]).await?) else {
+            tracing::error!(project, digest, "content went that was not counted");
+            return Ok(());
+        };
+        if row.int(1)? <= 0 {
+            let delete = sql!("DELETE FROM project_content WHERE project_id = ? AND digest = ?");
+            self.session.defer(delete, values![project, digest]).await?;
+            self.change(project, -row.int(0)?, false);
+        }
+        Ok(())
+    }
+
+    fn change(&mut self, project: i64, bytes: i64, written: bool) -> &mut Change {
+        let none = Change { bytes: 0, unwritten: 0, hard: UNLIMITED };
+        let change = self.changes.entry(project).or_insert(none);
+        change.bytes += bytes;
+        change.unwritten += if written { 0 } else { bytes };
+        change
+    }
+
+    /// What this transaction changes.
+    pub(super) fn grown(&self) -> Vec<Growth> {
+        let growth = |(project, change): (&i64, &Change)| Growth {
+            project: ProjectId::new(*project),
+            bytes: change.bytes,
+            hard: change.hard,
+        };
+        self.changes.iter().map(growth).collect()
+    }
+
+    /// What of that is not in the sum's row.
+    pub(super) fn unwritten(&self, project: ProjectId) -> i64 {
+        self.changes.get(&project.get()).map_or(0, |change| change.unwritten)
+    }
+
+    /// Adds what changed to the sums, in the order of keys, as everybody has it. What is locked here nearly everybody wants:
+    /// nothing may come after it but the commit.
+    pub(super) async fn write_usage(&mut self) -> Result<(), StoreError> {
+        let changed: Vec<i64> = self.changes.keys().copied().collect();
+        for project in changed {
+            self.write_usage_of(project).await?;
+        }
+        Ok(())
+    }
+
+    /// Adds what changed to the sum of one project.
+    pub(super) async fn write_usage_of(&mut self, project: i64) -> Result<(), StoreError> {
+        let unwritten = self.changes.get_mut(&project).map(|change| std::mem::take(&mut change.unwritten));
+        let Some(bytes) = unwritten.filter(|bytes| *bytes != 0) else { return Ok(()) };
+        if let (Some(stripes), None) = (&self.stripes, &self.turn) {
+            self.turn = Some(stripes.take());
+        }
+        let stripe = self.turn.as_ref().map_or(0, Turn::stripe);
+        let add = sql!(
+            "INSERT INTO project_usage (project_id, stripe, used) VALUES (?, ?, ?) \
+             ON CONFLICT (project_id, stripe) DO UPDATE SET used = project_usage.used + excluded.used"
+        );
+        self.session.defer(add, values![project, stripe, bytes]).await
+    }
+}
