@@ -8,6 +8,7 @@ mod group;
 mod member;
 mod permission;
 mod project;
+mod quota;
 mod robot;
 mod role;
 mod system;
@@ -22,6 +23,7 @@ pub use project::{
     CveAllowlist, CveAllowlistItem, Project, ProjectDeletable, ProjectReq, ProjectSetting, ProjectSummary,
     ProjectSummaryQuota,
 };
+pub use quota::{Quota, QuotaRefObject, QuotaUpdateReq};
 pub use robot::{Access, Robot, RobotCreate, RobotCreated, RobotPermission, RobotSec};
 pub use role::{CustomRole, CustomRoleReq};
 pub use system::{ComponentHealthStatus, GeneralInfo, OverallHealthStatus};

@@ -35,7 +35,7 @@ impl<'a> Quotas<'a> {
     /// As the metadata store fails.
     pub async fn list(
         &self,
-        _proof: Authorized<QuotaList>,
+        _proof: &Authorized<QuotaList>,
         query: &Query<QuotaKey>,
     ) -> Result<Listed<Quota>> {
         Ok(self.harbor.read().await?.quotas(query).await?)

@@ -13,6 +13,7 @@ mod openapi;
 mod permissions;
 mod personal_tokens;
 mod projects;
+mod quotas;
 mod robots;
 mod roles;
 mod system;
@@ -103,6 +104,7 @@ async fn dispatch(
         "robot" => robots::answer(&mut call, operation.id).await?,
         "role" => roles::answer(&mut call, operation.id).await?,
         "token" => personal_tokens::answer(&mut call, operation.id).await?,
+        "quota" => quotas::answer(&mut call, operation.id).await?,
         "permissions" => permissions::answer(&call, operation.id).await?,
         "systeminfo" => system::answer(&call, operation.id).await?,
         _ => None,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use axum::body::Body;
-use harbor_core::access::permission::{ProjectCreate, ProjectDelete, ProjectRead, ProjectUpdate};
+use harbor_core::access::permission::{ProjectCreate, ProjectDelete, ProjectRead, ProjectUpdate, QuotaRead};
 use harbor_core::access::{Authorized, Role};
 use harbor_core::api::{self, CveAllowlist, ProjectReq};
 use harbor_core::meta::{Project, ProjectKey};
@@ -14,6 +14,7 @@ use http::Response;
 
 use super::answer::{Answered, created, done, ok, page};
 use super::call::Call;
+use super::quotas::bytes;
 
 /// Says that the answer shall name what was made by its name.
 const NAME_IN_LOCATION: &str = "x-resource-name-in-location";
@@ -79,6 +80,7 @@ async fn create(proof: Authorized<ProjectCreate>, call: &mut Call<'_>) -> Result
         public: public.or(body.public).unwrap_or(false),
         metadata,
         cve_allowlist: allowlist(&body)?,
+        storage_limit: body.storage_limit,
         ..NewProject::new(name)
     };
     let project = call.harbor().projects().create(proof, new).await?;
@@ -137,7 +139,12 @@ async fn summary(proof: &Authorized<ProjectRead>, call: &Call<'_>) -> Result<Res
         repo_count: call.harbor().projects().repository_count(proof.target()).await?,
         ..api::ProjectSummary::default()
     };
-    // As Harbor has it: how many members there are is for members.
+    // As Harbor has it: what it may hold is for who may read that, and how many members there are is for members.
+    if let Ok(may) = call.project::<QuotaRead>().await {
+        let quota = call.harbor().quotas().of_project(&may).await?;
+        let used = i64::try_from(quota.used).unwrap_or(i64::MAX);
+        summary.quota = Some(api::ProjectSummaryQuota { hard: bytes(quota.hard), used: bytes(used) });
+    }
     if let Ok(accounts) = call.accounts()
         && call.project::<harbor_core::access::permission::MemberList>().await.is_ok()
     {

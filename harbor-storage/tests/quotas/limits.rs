@@ -209,7 +209,7 @@ async fn use_cases() {
     let (harbor, admin) = (&registry.harbor, Actor::administrator("admin"));
     let proof = harbor.authorize::<QuotaList>(&admin, ()).await.unwrap();
     let query = Query::<QuotaKey>::default().sort(QuotaKey::Used, Order::Descending);
-    let listed = harbor.quotas().list(proof, &query).await.unwrap();
+    let listed = harbor.quotas().list(&proof, &query).await.unwrap();
     let found: Vec<_> =
         listed.entries.iter().map(|quota| (quota.project_name.as_str(), quota.used)).collect();
     assert_eq!((found, listed.total), (vec![("two", 7), ("one", 0)], 2));

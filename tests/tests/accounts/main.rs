@@ -31,6 +31,7 @@ mod groups;
 mod intruders;
 mod members;
 mod projects;
+mod quotas;
 mod robots;
 mod sessions;
 mod tokens;

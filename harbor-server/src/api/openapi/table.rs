@@ -297,4 +297,13 @@ pub(super) const DOCUMENTED: &[Documented] = &[
         Answer::Made(of::<api::PersonalTokenCreated>()),
     ),
     op("deletePersonalToken", "Delete a personal access token: it ends at once", &[], None, Answer::Nothing),
+    op(
+        "listQuotas",
+        "Quotas, filter reference/reference_id, sortable by hard/used",
+        &["reference", "reference_id"],
+        None,
+        Answer::Page(of::<api::Quota>()),
+    ),
+    op("getQuota", "One quota", &[], None, Answer::One(of::<api::Quota>())),
+    op("updateQuota", "Set hard limits of quota", &[], Some(of::<api::QuotaUpdateReq>()), Answer::Nothing),
 ];
