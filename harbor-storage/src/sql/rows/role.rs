@@ -9,6 +9,11 @@ use crate::sql::statement::{sql, values};
 /// The database counts from 1; the numbers below this are the built-in roles'.
 const FIRST: i64 = 100;
 
+/// The database's key. Of a number that no role can have it is one that no row has.
+fn key(id: RoleId) -> i64 {
+    id.get().saturating_sub(FIRST)
+}
+
 fn role(row: &Row) -> Result<CustomRole, StoreError> {
     Ok(CustomRole {
         id: RoleId::new(row.int(0)? + FIRST),
@@ -51,7 +56,7 @@ impl RoleRowsMut for Rows {
     }
 
     async fn role_save(&mut self, role: &CustomRole) -> Result<bool, StoreError> {
-        let id = role.id.get() - FIRST;
+        let id = key(role.id);
         let lock = sql!("SELECT id FROM roles WHERE id = ? FOR UPDATE");
         if self.session.fetch(lock, values![id]).await?.is_empty() {
             return Ok(false);
@@ -72,7 +77,7 @@ impl RoleRowsMut for Rows {
     async fn role_delete(&mut self, id: RoleId) -> Result<bool, StoreError> {
         // Locked as who makes a member of this role has it, so that neither overlooks the other.
         let lock = sql!("SELECT id FROM roles WHERE id = ? FOR UPDATE");
-        if self.session.fetch(lock, values![id.get() - FIRST]).await?.is_empty() {
+        if self.session.fetch(lock, values![key(id)]).await?.is_empty() {
             return Ok(false);
         }
         let used = sql!("SELECT id FROM project_members WHERE role_id = ? LIMIT 1");
@@ -80,6 +85,6 @@ impl RoleRowsMut for Rows {
             return Err(StoreError::new(StoreErrorKind::Conflict, "a member has the role"));
         }
         let delete = sql!("DELETE FROM roles WHERE id = ?");
-        Ok(self.session.execute(delete, values![id.get() - FIRST]).await? == 1)
+        Ok(self.session.execute(delete, values![key(id)]).await? == 1)
     }
 }

@@ -1,0 +1,168 @@
+"""Harbor's API by the library harborapi, which reads every answer into the models of Harbor's own document."""
+
+import asyncio
+import os
+import sys
+
+from harborapi import HarborAsyncClient
+from harborapi.exceptions import Conflict, Forbidden, NotFound, Unauthorized
+from harborapi.models import (
+    Access,
+    ProjectMetadata,
+    ProjectReq,
+    QuotaUpdateReq,
+    ResourceList,
+    RobotCreate,
+    RobotPermission,
+    UserCreationReq,
+    UserGroup,
+    UserProfile,
+)
+
+ADDRESS = os.environ["HARBOR_ADDR"]
+PASSWORD = "Correct horse 1"
+
+
+def client(user=None, password=None):
+    return HarborAsyncClient(
+        url=f"http://{ADDRESS}/api/v2.0", username=user, secret=password
+    )
+
+
+def admin():
+    return client(os.environ["HARBOR_USER"], os.environ["HARBOR_PASSWORD"])
+
+
+async def refused(kind, call):
+    try:
+        await call
+    except kind:
+        return
+    raise AssertionError(f"expected {kind.__name__}")
+
+
+async def system():
+    assert (await admin().ping()) == "Pong"
+    health = await admin().health_check()
+    assert health.status == "healthy", health
+    info = await admin().get_system_info()
+    assert info.auth_mode == "db_auth" and info.harbor_version.startswith("v2."), info
+    permissions = await admin().get_permissions()
+    assert any(p.resource == "repository" and p.action == "pull" for p in permissions.project)
+
+
+async def projects():
+    location = await admin().create_project(
+        ProjectReq(project_name="api-project", metadata=ProjectMetadata(public="false"))
+    )
+    project = await admin().get_project("api-project")
+    assert location.endswith("/api-project"), location
+    assert project.name == "api-project" and project.metadata.public == "false"
+    assert await admin().project_exists("api-project")
+    assert not await admin().project_exists("api-absent")
+    await refused(Conflict, admin().create_project(ProjectReq(project_name="api-project")))
+    await admin().update_project(
+        "api-project", ProjectReq(metadata=ProjectMetadata(auto_scan="true"))
+    )
+    await admin().set_project_metadata("api-project", ProjectMetadata(severity="high"))
+    await admin().update_project_metadata_entry("api-project", "severity", {"severity": "low"})
+    metadata = await admin().get_project_metadata("api-project")
+    assert metadata.severity == "low" and metadata.auto_scan == "true", metadata
+    await admin().delete_project_metadata_entry("api-project", "severity")
+    found = await admin().get_projects(query="name=~api-", sort="-name", limit=5)
+    assert [p.name for p in found] == ["api-project"], found
+    summary = await admin().get_project_summary("api-project")
+    assert summary.repo_count == 0 and summary.project_admin_count == 1, summary
+    assert (await admin().get_project_deletable("api-project")).deletable
+    await refused(Unauthorized, client("admin", "wrong").get_project("api-project"))
+
+
+async def users():
+    await admin().create_user(
+        UserCreationReq(username="api-user", password=PASSWORD, email="a@example.org", realname="A", comment="")
+    )
+    own = client("api-user", PASSWORD)
+    me = await own.get_current_user()
+    assert me.username == "api-user" and not me.sysadmin_flag, me
+    await own.update_user(me.user_id, UserProfile(email="b@example.org", realname="B", comment="c"))
+    assert (await admin().get_user(me.user_id)).realname == "B"
+    assert (await admin().get_user_by_username("api-user")).user_id == me.user_id
+    assert [u.username for u in await own.search_users_by_username("api-us")] == ["api-user"]
+    await refused(Forbidden, own.get_users())
+    await admin().set_user_admin(me.user_id, True)
+    assert len(await own.get_users()) >= 2
+    await admin().set_user_admin(me.user_id, False)
+    await own.set_user_password(me.user_id, "Another horse 2", PASSWORD)
+    await refused(Unauthorized, own.get_current_user())
+    await admin().set_user_password(me.user_id, PASSWORD)
+
+
+async def members():
+    location = await admin().add_project_member_user("api-project", "api-user", 2)
+    number = int(location.rsplit("/", 1)[1])
+    member = await admin().get_project_member("api-project", number)
+    assert member.entity_name == "api-user" and member.role_name == "developer", member
+    await admin().update_project_member_role("api-project", number, 1)
+    own = client("api-user", PASSWORD)
+    assert (await own.get_project("api-project")).current_user_role_id == 1
+    permissions = await own.get_current_user_permissions("/project/api-project", relative=True)
+    assert any(p.resource == "member" and p.action == "create" for p in permissions)
+    await admin().create_usergroup(UserGroup(group_name="api-group", group_type=3))
+    group = (await admin().search_usergroups("api-group"))[0]
+    await admin().add_project_member_group("api-project", group.id, 3)
+    assert len(await admin().get_project_members("api-project")) == 3
+    assert [m.entity_name for m in await admin().get_project_members("api-project", "user")] == ["api-user"]
+    await admin().remove_project_member("api-project", number)
+    await refused(Forbidden, own.get_project("api-project"))
+    await admin().update_usergroup(group.id, UserGroup(group_name="api-renamed", group_type=3))
+    assert (await admin().get_usergroup(group.id)).group_name == "api-renamed"
+    await admin().delete_usergroup(group.id)
+
+
+async def robots():
+    permission = RobotPermission(
+        kind="project",
+        namespace="api-project",
+        access=[Access(resource="repository", action="pull"), Access(resource="project", action="read")],
+    )
+    made = await admin().create_robot(
+        RobotCreate(name="api-robot", level="project", duration=30, permissions=[permission])
+    )
+    assert made.name == "robot$api-project+api-robot" and made.secret, made
+    own = client(made.name, made.secret)
+    assert (await own.get_project("api-project")).name == "api-project"
+    await refused(Forbidden, own.get_users())
+    project = await admin().get_project("api-project")
+    found = await admin().get_robots(query=f"Level=project,ProjectID={project.project_id}")
+    assert [r.name for r in found] == [made.name], found
+    robot = await admin().get_robot(made.id)
+    robot.disable = True
+    await admin().update_robot(made.id, robot)
+    await refused(Unauthorized, own.get_project("api-project"))
+    robot.disable = False
+    await admin().update_robot(made.id, robot)
+    renewed = await admin().refresh_robot_secret(made.id, "Chosen by hand 1")
+    assert renewed.secret == "Chosen by hand 1"
+    await refused(Unauthorized, own.get_project("api-project"))
+    await client(made.name, renewed.secret).get_project("api-project")
+    await admin().delete_robot(made.id)
+    await refused(NotFound, admin().get_robot(made.id))
+
+
+async def quotas():
+    project = await admin().get_project("api-project")
+    quota = (await admin().get_quotas(reference="project", reference_id=str(project.project_id)))[0]
+    assert quota.hard.root["storage"] == -1 and quota.used.root["storage"] == 0, quota
+    await admin().update_quota(quota.id, QuotaUpdateReq(hard=ResourceList(root={"storage": 1000000})))
+    assert (await admin().get_quota(quota.id)).hard.root["storage"] == 1000000
+
+
+async def farewell():
+    await admin().delete_project("api-project")
+    await refused(NotFound, admin().get_project("api-project"))
+    user = await admin().get_user_by_username("api-user")
+    await admin().delete_user(user.user_id)
+    await refused(NotFound, admin().get_user(user.user_id))
+
+
+asyncio.run(globals()[sys.argv[1]]())
