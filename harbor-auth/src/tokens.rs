@@ -221,7 +221,13 @@ async fn may<A: Action<Scope = InRepository>>(
 fn granted<T>(outcome: Result<T, Error>) -> Result<Option<T>, Error> {
     match outcome {
         Ok(granted) => Ok(Some(granted)),
-        Err(Error::Unauthenticated | Error::Denied | Error::NameUnknown | Error::NameInvalid(_)) => Ok(None),
+        Err(
+            Error::Unauthenticated
+            | Error::OutOfScope
+            | Error::Denied
+            | Error::NameUnknown
+            | Error::NameInvalid(_),
+        ) => Ok(None),
         Err(error) => Err(error),
     }
 }

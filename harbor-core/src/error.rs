@@ -202,6 +202,9 @@ pub enum Error {
     /// No or wrong credentials.
     #[error("authentication is required")]
     Unauthenticated,
+    /// What was shown, such as a token, does not allow it; its holder may be allowed more with something else.
+    #[error("what was shown to log in does not allow this; log in as somebody who may")]
+    OutOfScope,
     /// Known, but not allowed.
     #[error("requested access to the resource is denied")]
     Denied,
@@ -302,7 +305,7 @@ impl Error {
             | Self::BadRequest(_)
             | Self::PageSizeInvalid
             | Self::BodyInterrupted(_) => 400,
-            Self::Unauthenticated => 401,
+            Self::Unauthenticated | Self::OutOfScope => 401,
             Self::Denied | Self::Forbidden(_) | Self::PolicyDenied { .. } | Self::QuotaExceeded { .. } => 403,
             Self::Precondition(_) => 412,
             Self::UnsupportedMediaType(_) => 415,
@@ -352,7 +355,7 @@ impl Error {
             | Self::ChunkOutOfOrder { .. }
             | Self::BodyInterrupted(_) => ErrorCode::BlobUploadInvalid,
             Self::NameUnknown | Self::NotFound(_) => ErrorCode::NameUnknown,
-            Self::Unauthenticated => ErrorCode::Unauthorized,
+            Self::Unauthenticated | Self::OutOfScope => ErrorCode::Unauthorized,
             Self::Denied
             | Self::InUse(_)
             | Self::Forbidden(_)

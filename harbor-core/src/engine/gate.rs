@@ -71,7 +71,7 @@ impl Harbor {
     /// Asks for the permission `A`: the only way to a proof.
     ///
     /// # Errors
-    /// [`Error::Unauthenticated`] when nobody in particular asked, or somebody with a limit that has no room for it;
+    /// [`Error::Unauthenticated`] when nobody in particular asked, [`Error::OutOfScope`] for a limit that has no room for it;
     /// [`Error::Denied`] when the asker may know of the target,
     /// [`Error::NameUnknown`] when not, whether it exists or not. Or a store's error when it cannot be told.
     pub async fn authorize<'a, A: Action>(
@@ -85,7 +85,7 @@ impl Harbor {
         let target = A::Scope::target(&resolved);
         if !actor.has_room_for(A::PERMISSION, target) {
             // Whoever it is may have more elsewhere: a client with a token asks for another one.
-            return Err(Error::Unauthenticated);
+            return Err(if actor.is_anonymous() { Error::Unauthenticated } else { Error::OutOfScope });
         }
         if self.allows(actor, A::PERMISSION, target).await? {
             return Ok(Authorized::mint(actor.clone(), resolved));

@@ -160,7 +160,7 @@ impl Call<'_> {
     /// who may see everything is told that there is no such thing (conventions, section 11).
     pub(super) fn seen<T>(&self, outcome: Result<T>) -> Result<T> {
         outcome.map_err(|error| match error {
-            Error::Unauthenticated if !self.actor.is_anonymous() => Error::Denied,
+            Error::OutOfScope => Error::Denied,
             Error::NameUnknown if self.actor.is_administrator() => Error::NotFound("project"),
             Error::NameUnknown => Error::Denied,
             error => error,

@@ -28,7 +28,7 @@ fn code(error: &Error) -> &'static str {
         | Error::BadRequest(_) => "BAD_REQUEST",
         Error::Unprocessable(_) => "UNPROCESSABLE_ENTITY",
         Error::UnsupportedMediaType(_) => "UNSUPPORTED_MEDIA_TYPE",
-        Error::Unauthenticated => "UNAUTHORIZED",
+        Error::Unauthenticated | Error::OutOfScope => "UNAUTHORIZED",
         Error::Denied | Error::Forbidden(_) => "FORBIDDEN",
         Error::PolicyDenied { .. } | Error::QuotaExceeded { .. } => "DENIED",
         Error::ManifestUnknown(_)
