@@ -47,7 +47,7 @@ pub struct Robot {
 }
 
 /// A robot about to be made.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct RobotCreate {
     /// Its name, without prefix and project.
@@ -68,7 +68,7 @@ pub struct RobotCreate {
 }
 
 /// A robot that was made. Its secret is shown this once.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct RobotCreated {
     /// Its key.
     pub id: i64,
@@ -84,7 +84,7 @@ pub struct RobotCreated {
 }
 
 /// A robot's secret.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct RobotSec {
     /// The secret; empty for one that is made.

@@ -37,7 +37,7 @@ pub struct PersonalToken {
 }
 
 /// A personal access token that was made. It is shown this once.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct PersonalTokenCreated {
     /// Its key.
     pub id: i64,
