@@ -1,5 +1,6 @@
 //! `Accounts`: everybody whom this registry knows, as one value.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -12,7 +13,7 @@ use harbor_core::meta::{
 };
 use harbor_core::oci::ProjectName;
 use harbor_core::query::{Query, Test, Value};
-use harbor_core::{Clock, StoreError, StoreErrorKind, Timestamp};
+use harbor_core::{Clock, ConfigKey, Configuration, StoreError, StoreErrorKind, Timestamp};
 
 use crate::directory::Directory;
 use crate::grants::Grants;
@@ -37,37 +38,16 @@ const KEY_LIFE: Duration = Duration::from_secs(90 * 24 * 60 * 60);
 const RELOAD: Duration = Duration::from_secs(10);
 
 /// How accounts behave.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct AccountOptions {
     /// The administrator's password from now on. Without it, the one that is stored holds; where there is none, one is made.
     pub admin_password: Option<Secret>,
-    /// What the names of robots begin with. Default: `robot$`, as Harbor has it.
-    pub robot_prefix: String,
-    /// How long a token of the token service works. Default: 30 minutes.
-    pub token_life: Duration,
-    /// Whether everybody who has logged in may make projects. Default: yes, as with Harbor.
-    pub everybody_makes_projects: bool,
-    /// Whether people may make accounts for themselves. Default: no.
-    pub self_registration: bool,
-    /// After how long without a request a session ends. Default: 60 minutes, as Harbor has it.
-    pub session_timeout: Duration,
+    /// Values of the configuration that are fixed: those of
+    /// [`Settings::configuration`](harbor_core::Settings::configuration).
+    pub configuration: BTreeMap<ConfigKey, serde_json::Value>,
     /// When logins are refused. Default: see [`LoginLimits`].
     pub login_limits: LoginLimits,
-}
-
-impl Default for AccountOptions {
-    fn default() -> Self {
-        Self {
-            admin_password: None,
-            robot_prefix: "robot$".to_owned(),
-            token_life: Duration::from_secs(30 * 60),
-            everybody_makes_projects: true,
-            self_registration: false,
-            session_timeout: Duration::from_secs(60 * 60),
-            login_limits: LoginLimits::default(),
-        }
-    }
 }
 
 /// Users, groups, members, roles, robots, tokens: who somebody is
@@ -180,8 +160,9 @@ impl Accounts {
         !robot.disabled && robot.expires_at.is_none_or(|end| self.now() < end)
     }
 
-    pub(crate) async fn everybody_makes_projects(&self) -> Result<bool, StoreError> {
-        Ok(self.inner.options.everybody_makes_projects)
+    /// The configuration of the moment.
+    pub(crate) async fn configuration(&self) -> Result<Arc<Configuration>, StoreError> {
+        self.directory().configuration(&self.options().configuration).await
     }
 
     /// The full name of a robot, as it logs in.
@@ -189,7 +170,7 @@ impl Accounts {
     /// # Errors
     /// As the store fails.
     pub async fn robot_name(&self, robot: &Robot) -> Result<String, StoreError> {
-        let prefix = &self.inner.options.robot_prefix;
+        let prefix = self.configuration().await?.text(ConfigKey::RobotNamePrefix);
         let Some(project) = robot.project else { return Ok(format!("{prefix}{}", robot.name)) };
         match self.directory().read().await?.project_of(project).await? {
             Some(project) => Ok(format!("{prefix}{}+{}", project.name, robot.name)),
@@ -255,7 +236,8 @@ impl Accounts {
         &self,
         full: &str,
     ) -> Result<Option<(Option<ProjectId>, String)>, StoreError> {
-        let Some(name) = full.strip_prefix(self.inner.options.robot_prefix.as_str()) else { return Ok(None) };
+        let prefix = self.configuration().await?.text(ConfigKey::RobotNamePrefix);
+        let Some(name) = full.strip_prefix(prefix.as_str()) else { return Ok(None) };
         let Some((project, name)) = name.split_once('+') else { return Ok(Some((None, name.to_owned()))) };
         let Ok(project) = project.parse::<ProjectName>() else { return Ok(None) };
         let project = self.directory().read().await?.project(&project).await?;

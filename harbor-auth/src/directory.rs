@@ -3,18 +3,18 @@
 //! It is asked on every request. On an exclusive store what was read stays true until [`Directory::forget`]; on a shared one
 //! the revision of access is read each time, and when it has moved on everything is read anew.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::hash::Hash;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use harbor_core::StoreError;
 use harbor_core::access::Permission;
 use harbor_core::meta::revision::ACCESS;
 use harbor_core::meta::{
     Membership, MetadataStore, PersonalToken, ProjectId, Reads, Robot, RobotId, RoleId, Sharing, TokenId,
     User, UserId,
 };
+use harbor_core::{ConfigKey, Configuration, StoreError};
 use quick_cache::sync::Cache;
 
 use crate::grants::Grants;
@@ -56,6 +56,7 @@ struct Memory {
     /// The revision that a shared store had when this began.
     revision: i64,
     roles: Option<Arc<RoleTable>>,
+    configuration: Option<Arc<Configuration>>,
 }
 
 /// See the [module](self).
@@ -74,7 +75,7 @@ impl Directory {
     pub(crate) fn new(metadata: Arc<dyn MetadataStore>) -> Self {
         Self {
             metadata,
-            memory: RwLock::new(Memory { generation: 0, revision: 0, roles: None }),
+            memory: RwLock::new(Memory { generation: 0, revision: 0, roles: None, configuration: None }),
             users: Cache::new(KEPT),
             names: Cache::new(KEPT),
             robots: Cache::new(KEPT),
@@ -93,6 +94,7 @@ impl Directory {
     fn clear(&self, memory: &mut Memory) {
         memory.generation += 1;
         memory.roles = None;
+        memory.configuration = None;
         self.users.clear();
         self.names.clear();
         self.robots.clear();
@@ -233,6 +235,24 @@ impl Directory {
             return Ok(permission.has(role));
         }
         Ok(self.roles().await?.has(role, permission))
+    }
+
+    /// The configuration.
+    pub(crate) async fn configuration(
+        &self,
+        fixed: &BTreeMap<ConfigKey, serde_json::Value>,
+    ) -> Result<Arc<Configuration>, StoreError> {
+        let before = self.fresh().await?;
+        let remembered = self.memory.read().unwrap_or_else(PoisonError::into_inner).configuration.clone();
+        if let Some(configuration) = remembered {
+            return Ok(configuration);
+        }
+        let configuration = Arc::new(Configuration::load(&mut *self.read().await?, fixed).await?);
+        let mut memory = self.memory.write().unwrap_or_else(PoisonError::into_inner);
+        if memory.generation == before {
+            memory.configuration = Some(Arc::clone(&configuration));
+        }
+        Ok(configuration)
     }
 
     /// The roles that were made.

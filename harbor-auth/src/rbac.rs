@@ -1,12 +1,12 @@
 //! Who may do what: Harbor's roles, what was given to robots, and what everybody may do in public projects.
 
 use async_trait::async_trait;
-use harbor_core::StoreError;
 use harbor_core::access::permission::{ProjectCreate, RepositoryPull, RepositoryPush, UserCreate};
 use harbor_core::access::{
     Action as _, Actor, Authorizer, Decision, Identity, Level, Permission, ProjectFilter, Target,
 };
 use harbor_core::meta::{Membership, RobotId, UserId};
+use harbor_core::{ConfigKey, StoreError};
 
 use crate::Accounts;
 use crate::directory::KnownUser;
@@ -27,7 +27,11 @@ impl Accounts {
             }
             // A user of itself.
             Target::User(of) => Ok(of == id),
-            _ => Ok(permission == ProjectCreate::PERMISSION && self.everybody_makes_projects().await?),
+            _ if permission == ProjectCreate::PERMISSION => {
+                let restriction = self.configuration().await?.text(ConfigKey::ProjectCreationRestriction);
+                Ok(restriction == "everyone")
+            }
+            _ => Ok(false),
         }
     }
 
@@ -65,11 +69,6 @@ impl Accounts {
         Ok(implied || known.grants.allow(permission, target))
     }
 
-    /// Whether a permission is to make an account, and everybody may.
-    fn registers(&self, permission: Permission) -> bool {
-        self.options().self_registration && permission == UserCreate::PERMISSION
-    }
-
     /// The projects in which a member has a permission for all of the project.
     async fn member_projects(
         &self,
@@ -105,7 +104,9 @@ impl Authorizer for Accounts {
             && match actor.identity() {
                 Identity::Administrator(_) | Identity::System => true,
                 _ if public => true,
-                Identity::Anonymous | Identity::User(_) if self.registers(permission) => true,
+                Identity::Anonymous | Identity::User(_) if permission == UserCreate::PERMISSION => {
+                    self.configuration().await?.flag(ConfigKey::SelfRegistration)
+                }
                 Identity::Anonymous => false,
                 Identity::User(person) => match person.id {
                     Some(id) => self.user_may(id, permission, target).await?,

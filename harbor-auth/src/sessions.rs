@@ -1,8 +1,10 @@
 //! Sessions: what a browser's cookie stands for, kept here and not in the cookie.
 
+use std::time::Duration;
+
 use harbor_core::access::{Actor, Secret};
 use harbor_core::meta::{Session, User};
-use harbor_core::{Error, Result, StoreError};
+use harbor_core::{ConfigKey, Error, Result, StoreError};
 
 use crate::login::{actor_of, hex};
 use crate::opaque::Csrf;
@@ -36,7 +38,7 @@ impl Accounts {
             user: id,
             epoch: known.user.epoch,
             created_at: now,
-            expires_at: now.plus(self.options().session_timeout),
+            expires_at: now.plus(self.session_timeout().await?),
         };
         let mut rows = self.metadata().begin().await?;
         rows.sessions_expire(now, TIDIED).await?;
@@ -67,6 +69,10 @@ impl Accounts {
         self.csrf().verify(session.expose(), token)
     }
 
+    async fn session_timeout(&self) -> Result<Duration, StoreError> {
+        Ok(self.configuration().await?.minutes(ConfigKey::SessionTimeout))
+    }
+
     /// Whose session this is; its end is put off, unless `renew` says not to.
     pub(crate) async fn by_session(&self, secret: &str, renew: bool) -> Result<Option<Actor>, StoreError> {
         if !opaque::is_well_formed(PREFIX, secret) {
@@ -78,8 +84,9 @@ impl Accounts {
         let known = self.directory().user(session.user).await?;
         let lives = |user: &User| user.epoch == session.epoch;
         let Some(known) = known.filter(|known| lives(&known.user)) else { return Ok(None) };
-        let end = now.plus(self.options().session_timeout);
-        if renew && end.since(session.expires_at) > self.options().session_timeout / RENEWED {
+        let timeout = self.session_timeout().await?;
+        let end = now.plus(timeout);
+        if renew && end.since(session.expires_at) > timeout / RENEWED {
             let mut rows = self.metadata().begin().await?;
             rows.session_extend(&digest, end).await?;
             rows.commit().await?;

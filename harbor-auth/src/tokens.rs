@@ -10,7 +10,7 @@ use harbor_core::access::{
 };
 use harbor_core::meta::{ProjectId, RobotId, TokenId, UserId};
 use harbor_core::oci::RepositoryName;
-use harbor_core::{Error, Harbor, StoreError, StoreErrorKind, Timestamp};
+use harbor_core::{ConfigKey, Error, Harbor, StoreError, StoreErrorKind, Timestamp};
 
 use crate::Accounts;
 use crate::claims::{Access, Claims, Holder};
@@ -83,7 +83,8 @@ impl Accounts {
         for scope in scopes {
             access.push(self.access(harbor, actor, scope).await?);
         }
-        let (issued_at, valid_for) = (self.now(), self.options().token_life);
+        let valid_for = self.configuration().await?.minutes(ConfigKey::TokenExpiration);
+        let issued_at = self.now();
         let holder = self.holder(actor).await?;
         let claims = Claims::new(SERVICE, holder, actor.name(), access, issued_at, valid_for)?;
         Ok(IssuedToken { token: self.keys().sign(&claims)?, valid_for, issued_at })

@@ -208,6 +208,9 @@ pub enum Error {
     /// Known, but not allowed.
     #[error("requested access to the resource is denied")]
     Denied,
+    /// Nothing can be changed at the moment.
+    #[error("the system is in read only mode: any modification is prohibited")]
+    ReadOnly,
     /// Refused by a policy, whose reason the client may read.
     #[error("refused by policy {policy}: {reason}")]
     PolicyDenied {
@@ -306,7 +309,11 @@ impl Error {
             | Self::PageSizeInvalid
             | Self::BodyInterrupted(_) => 400,
             Self::Unauthenticated | Self::OutOfScope => 401,
-            Self::Denied | Self::Forbidden(_) | Self::PolicyDenied { .. } | Self::QuotaExceeded { .. } => 403,
+            Self::Denied
+            | Self::ReadOnly
+            | Self::Forbidden(_)
+            | Self::PolicyDenied { .. }
+            | Self::QuotaExceeded { .. } => 403,
             Self::Precondition(_) => 412,
             Self::UnsupportedMediaType(_) => 415,
             Self::ManifestInvalid(ManifestError::TooLarge) => 413,
@@ -357,6 +364,7 @@ impl Error {
             Self::NameUnknown | Self::NotFound(_) => ErrorCode::NameUnknown,
             Self::Unauthenticated | Self::OutOfScope => ErrorCode::Unauthorized,
             Self::Denied
+            | Self::ReadOnly
             | Self::InUse(_)
             | Self::Forbidden(_)
             | Self::Precondition(_)

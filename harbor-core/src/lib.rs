@@ -15,8 +15,8 @@ pub mod query;
 mod time;
 
 pub use engine::{
-    Builder, GcReport, Harbor, Health, MetadataKey, NewProject, ProjectChange, Projects, Quotas, Settings,
-    Write, content,
+    Builder, ConfigKey, Configuration, Configurations, GcReport, Harbor, Health, MetadataKey, NewProject,
+    ProjectChange, Projects, Quotas, Settings, Write, content, fixed_configuration,
 };
 pub use error::{Error, Result, StoreError, StoreErrorKind};
 pub use time::{Clock, Timestamp};

@@ -99,6 +99,7 @@ async fn serve(config: Config) -> Result<Ended, RunError> {
     let metadata = Arc::new(metadata);
     let mut options = AccountOptions::default();
     options.admin_password = config.admin_password;
+    options.configuration = config.settings.configuration.clone();
     let metadata: Arc<dyn MetadataStore> = metadata;
     let (accounts, made) = Accounts::bootstrap(Arc::clone(&metadata), options, Clock::System).await?;
     if let Some(password) = made {

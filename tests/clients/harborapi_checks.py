@@ -8,6 +8,7 @@ from harborapi import HarborAsyncClient
 from harborapi.exceptions import Conflict, Forbidden, NotFound, Unauthorized
 from harborapi.models import (
     Access,
+    Configurations,
     ProjectMetadata,
     ProjectReq,
     QuotaUpdateReq,
@@ -155,6 +156,15 @@ async def quotas():
     assert quota.hard.root["storage"] == -1 and quota.used.root["storage"] == 0, quota
     await admin().update_quota(quota.id, QuotaUpdateReq(hard=ResourceList(root={"storage": 1000000})))
     assert (await admin().get_quota(quota.id)).hard.root["storage"] == 1000000
+
+
+async def configuration():
+    before = await admin().get_config()
+    assert before.token_expiration.value == 30 and before.token_expiration.editable, before
+    await admin().update_config(Configurations(banner_message="hello"))
+    assert (await admin().get_config()).banner_message.value == "hello"
+    assert (await admin().get_system_info()).banner_message == "hello"
+    await admin().update_config(Configurations(banner_message=""))
 
 
 async def farewell():

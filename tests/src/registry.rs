@@ -122,6 +122,7 @@ impl RegistryBuilder {
         let metadata = stores.metadata;
         let mut options = AccountOptions::default();
         options.admin_password = Some(Secret::new(PASSWORD));
+        options.configuration = self.settings.configuration.clone();
         (self.accounts)(&mut options);
         let (accounts, _) = Accounts::bootstrap(Arc::clone(&metadata), options, self.clock.clone())
             .await

@@ -3,6 +3,7 @@
 //! The server, its OpenAPI document and clients share these. A field that may be absent is an `Option`, and is left out when it
 //! is; what a body says beside these fields is not read.
 
+mod configuration;
 mod error;
 mod group;
 mod member;
@@ -15,6 +16,7 @@ mod system;
 mod token;
 mod user;
 
+pub use configuration::{ConfigItem, Configurations, ConfigurationsResponse};
 pub use error::{ErrorBody, ErrorEntry};
 pub use group::{UserGroup, UserGroupSearchItem};
 pub use member::{ProjectMember, ProjectMemberEntity, RoleRequest, UserEntity};

@@ -6,14 +6,17 @@
 //! database and stores what it read only if the generation still stands. Who saw the answer to a change never reads from
 //! before it.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
 
 use bytes::Bytes;
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
+use super::configuration::Configuration;
 use super::lists::Lists;
 use super::page::{Page, PageRequest};
+use crate::Timestamp;
 use crate::access::ProjectFilter;
 use crate::blob::{Location, UploadId};
 use crate::meta::{LinkedBlob, Manifest, Project, ProjectId, Repository, RepositoryId, Sharing, Upload};
@@ -24,6 +27,9 @@ const ROWS: usize = 8 * 1024;
 
 /// Blobs up to this size are kept in memory: image configs, SBOMs, signatures. In bytes.
 pub(super) const SMALL_BLOB: u64 = 64 * 1024;
+
+/// For how long a node of many relies on a configuration that another may have changed.
+const STALE: Duration = Duration::from_secs(1);
 
 /// A change that makes cached rows wrong.
 #[derive(Debug)]
@@ -36,6 +42,7 @@ pub(super) enum Change {
     Blobs(RepositoryId),
     /// A repository got its first manifest, or lost one.
     Catalog,
+    Configuration,
 }
 
 /// The state of the cache before a read, for [`Caches::keep`].
@@ -66,6 +73,8 @@ pub(super) struct Caches {
     rows: Option<Rows>,
     manifests: Cache<(RepositoryId, Digest), Arc<Manifest>, ManifestWeight>,
     content: Cache<Location, Bytes, BytesWeight>,
+    /// With the time at which it was read: on a shared store it is true for a moment only.
+    configuration: Mutex<Option<(Arc<Configuration>, Timestamp)>>,
     generation: RwLock<u64>,
 }
 
@@ -89,6 +98,7 @@ pub(super) enum Entry {
     Manifest(RepositoryId, Arc<Manifest>),
     TagList(RepositoryId, PageRequest, Arc<Page<Tag>>),
     Catalog(ProjectFilter, PageRequest, Arc<Page<RepositoryName>>),
+    Configuration(Arc<Configuration>, Timestamp),
 }
 
 impl Caches {
@@ -107,12 +117,21 @@ impl Caches {
             rows: (sharing == Sharing::Exclusive).then(rows),
             manifests: Cache::with_weighter(1024, bytes / 2, ManifestWeight),
             content: Cache::with_weighter(1024, bytes / 4, BytesWeight),
+            configuration: Mutex::new(None),
             generation: RwLock::new(0),
         }
     }
 
     pub(super) fn project(&self, name: &str) -> Option<Arc<Project>> {
         self.rows.as_ref()?.projects.get(name)
+    }
+
+    /// The configuration. On a shared store it may be another node's of a second ago, so that not every change that is made
+    /// asks for it first.
+    pub(super) fn configuration(&self, now: Timestamp) -> Option<Arc<Configuration>> {
+        let kept = self.configuration.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let (configuration, read_at) = kept?;
+        (self.is_exact() || now.since(read_at) < STALE).then_some(configuration)
     }
 
     pub(super) fn project_of(&self, id: ProjectId) -> Option<Arc<Project>> {
@@ -212,6 +231,10 @@ impl Caches {
             (Entry::Blob(repository, blob), Some(rows)) => {
                 rows.blobs.insert((repository, blob.digest), blob);
             }
+            (Entry::Configuration(configuration, read_at), _) => {
+                let kept = Some((configuration, read_at));
+                *self.configuration.lock().unwrap_or_else(PoisonError::into_inner) = kept;
+            }
             (_, None) => {}
         }
     }
@@ -240,6 +263,9 @@ impl Caches {
                 }
                 // Rare, and the rows are few: they are looked through.
                 (Change::Blobs(repository), Some(rows)) => rows.blobs.retain(|(of, _), _| of != repository),
+                (Change::Configuration, _) => {
+                    *self.configuration.lock().unwrap_or_else(PoisonError::into_inner) = None;
+                }
                 (Change::Catalog, Some(rows)) => rows.catalogs.forget(&()),
                 (Change::Blob(repository, digest), Some(rows)) => {
                     rows.blobs.remove(&(*repository, *digest));

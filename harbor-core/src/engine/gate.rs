@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use super::Harbor;
 use super::cache::{Change, Entry};
-use crate::access::permission::{CatalogRead, ProjectRead, RepositoryPull, WORK};
+use super::configuration::ConfigKey;
+use crate::access::permission::{CatalogRead, ProjectRead, RepositoryPull, SystemConfigurationUpdate, WORK};
 use crate::access::{
     Action, Actor, Authorized, Credentials, Decision, Permission, ProjectFilter, Scope, Target,
 };
@@ -188,8 +189,12 @@ impl Harbor {
     /// Opens a write transaction. Only a holder of a proof can.
     ///
     /// # Errors
-    /// As the store fails.
+    /// [`Error::ReadOnly`] while the registry is; as the store fails.
     pub async fn write<A: Action>(&self, proof: &Authorized<A>) -> Result<Write<'_>> {
+        let configures = A::PERMISSION == SystemConfigurationUpdate::PERMISSION;
+        if !configures && self.configuration().await?.flag(ConfigKey::ReadOnly) {
+            return Err(Error::ReadOnly);
+        }
         self.write_as(proof.actor(), A::PERMISSION, A::Scope::target(proof.target())).await
     }
 
@@ -295,6 +300,11 @@ impl Write<'_> {
     pub async fn changed_access(&mut self) -> Result<()> {
         self.access = true;
         Ok(self.rows.revision_count(ACCESS).await?)
+    }
+
+    /// The configuration was changed.
+    pub(super) fn changed_configuration(&mut self) {
+        self.changes.push(Change::Configuration);
     }
 
     /// A tag's row was changed.

@@ -2,6 +2,7 @@
 
 mod builder;
 mod cache;
+mod configuration;
 pub mod content;
 mod gate;
 mod gc;
@@ -18,6 +19,7 @@ use std::fmt;
 use std::sync::Arc;
 
 pub use builder::Builder;
+pub use configuration::{ConfigKey, Configuration, Configurations, fixed as fixed_configuration};
 pub use gate::Write;
 pub use gc::GcReport;
 pub use health::Health;
@@ -76,6 +78,12 @@ impl Harbor {
     #[must_use]
     pub fn blob_store_name(&self) -> &str {
         self.inner.blobs.name()
+    }
+
+    /// The use cases of the configuration.
+    #[must_use]
+    pub const fn configurations(&self) -> Configurations<'_> {
+        Configurations::new(self)
     }
 
     /// The use cases of quotas.

@@ -12,7 +12,7 @@ use crate::meta::{
 };
 use crate::oci::Digest;
 use crate::query::Query;
-use crate::{Error, Result, StoreError, StoreErrorKind};
+use crate::{ConfigKey, Error, Result, StoreError, StoreErrorKind};
 
 /// From so many announced bytes on, it is asked whether there is room for them before they come. For fewer it is not worth
 /// asking.
@@ -93,8 +93,7 @@ impl Harbor {
     /// # Errors
     /// [`Error::BadRequest`] for a limit that is none.
     pub(super) async fn first_limit(&self, maker: &Actor, asked: Option<i64>) -> Result<i64> {
-        let default = self.settings().storage_per_project;
-        let default = default.map_or(UNLIMITED, |bytes| i64::try_from(bytes).unwrap_or(i64::MAX));
+        let default = self.configuration().await?.number(ConfigKey::StoragePerProject);
         // As with Harbor, whose clients say 0 for what they do not care about.
         let Some(asked) = asked.filter(|asked| *asked != 0) else { return Ok(default) };
         check_limit(asked)?;

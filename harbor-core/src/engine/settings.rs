@@ -1,6 +1,11 @@
 //! What can be set when a registry is built.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
+
+use serde_json::Value;
+
+use super::ConfigKey;
 
 /// Settings of the engine. Every one has a default that suits a small registry and a large one.
 #[derive(Clone, Debug)]
@@ -17,8 +22,8 @@ pub struct Settings {
     pub upload_lease: Duration,
     /// The largest blob taken, in bytes. Default: no limit.
     pub blob_limit: Option<u64>,
-    /// What a new project may hold, in bytes, where nobody says otherwise. Default: no limit.
-    pub storage_per_project: Option<u64>,
+    /// Values of the configuration that are fixed, so that nobody can set them while the registry runs.
+    pub configuration: BTreeMap<ConfigKey, Value>,
     /// Whether manifests may refer to blobs and manifests that the repository lacks ("sparse" manifests). Default: no.
     pub sparse_manifests: bool,
     /// How many blobs and manifests one manifest may list. Each is a row or two of the transaction that stores it, for which
@@ -39,7 +44,7 @@ impl Default for Settings {
             upload_expiry: Duration::from_secs(24 * 60 * 60),
             upload_lease: Duration::from_secs(30),
             blob_limit: None,
-            storage_per_project: None,
+            configuration: BTreeMap::new(),
             sparse_manifests: false,
             manifest_entries: 8192,
             cache_bytes: 16 * 1024 * 1024,

@@ -30,7 +30,7 @@ fn code(error: &Error) -> &'static str {
         Error::UnsupportedMediaType(_) => "UNSUPPORTED_MEDIA_TYPE",
         Error::Unauthenticated | Error::OutOfScope => "UNAUTHORIZED",
         Error::Denied | Error::Forbidden(_) => "FORBIDDEN",
-        Error::PolicyDenied { .. } | Error::QuotaExceeded { .. } => "DENIED",
+        Error::ReadOnly | Error::PolicyDenied { .. } | Error::QuotaExceeded { .. } => "DENIED",
         Error::ManifestUnknown(_)
         | Error::BlobUnknown(_)
         | Error::UploadUnknown

@@ -5,6 +5,7 @@
 
 mod answer;
 mod call;
+mod configuration;
 mod error;
 mod groups;
 mod members;
@@ -104,6 +105,7 @@ async fn dispatch(
         "robot" => robots::answer(&mut call, operation.id).await?,
         "role" => roles::answer(&mut call, operation.id).await?,
         "token" => personal_tokens::answer(&mut call, operation.id).await?,
+        "configure" => configuration::answer(&mut call, operation.id).await?,
         "quota" => quotas::answer(&mut call, operation.id).await?,
         "permissions" => permissions::answer(&call, operation.id).await?,
         "systeminfo" => system::answer(&call, operation.id).await?,

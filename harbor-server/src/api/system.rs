@@ -1,8 +1,8 @@
 //! What there is to know of this server.
 
 use axum::body::Body;
-use harbor_core::Result;
 use harbor_core::api::{ComponentHealthStatus, GeneralInfo, OverallHealthStatus};
+use harbor_core::{ConfigKey, Result};
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Method, Response};
 
@@ -20,29 +20,30 @@ const VERSION: &str = concat!("v2.16.0-rust.", env!("CARGO_PKG_VERSION"));
 
 pub(super) async fn answer(call: &Call<'_>, id: &str) -> Answered {
     match id {
-        "getSystemInfo" => general(call).map(Some),
+        "getSystemInfo" => general(call).await.map(Some),
         _ => Ok(None),
     }
 }
 
-fn general(call: &Call<'_>) -> Result<Response<Body>> {
-    let options = call.app.options.accounts.as_ref().map(harbor_auth::Accounts::options);
+async fn general(call: &Call<'_>) -> Result<Response<Body>> {
+    let configuration = call.harbor().configuration().await?;
+    let banner = configuration.text(ConfigKey::BannerMessage);
     let mut info = GeneralInfo {
         auth_mode: "db_auth".to_owned(),
-        self_registration: options.is_some_and(|options| options.self_registration),
+        self_registration: configuration.flag(ConfigKey::SelfRegistration),
+        banner_message: Some(banner).filter(|banner| !banner.is_empty()),
         ..GeneralInfo::default()
     };
     if !call.actor.is_anonymous() {
         let url = address(call.app, call.parts);
-        let everybody = options.is_none_or(|options| options.everybody_makes_projects);
         info.registry_url = url.split_once("://").map(|(_, host)| host.to_owned());
         info.external_url = Some(url);
         info.current_time = Some(call.harbor().now());
-        info.project_creation_restriction = Some(if everybody { "everyone" } else { "adminonly" }.to_owned());
+        info.project_creation_restriction = Some(configuration.text(ConfigKey::ProjectCreationRestriction));
         info.has_ca_root = Some(false);
         info.harbor_version = Some(VERSION.to_owned());
         info.registry_storage_provider_name = Some(call.harbor().blob_store_name().to_owned());
-        info.read_only = Some(false);
+        info.read_only = Some(configuration.flag(ConfigKey::ReadOnly));
         info.notification_enable = Some(true);
     }
     ok(&info)

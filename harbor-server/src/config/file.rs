@@ -1,5 +1,6 @@
 //! The configuration file: TOML, with unknown keys refused.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use harbor_core::Settings;
@@ -20,6 +21,8 @@ pub(super) struct File {
     pub(super) external_url: Option<String>,
     pub(super) tls: Tls,
     pub(super) settings: EngineSettings,
+    /// Values of the configuration that nobody may set while the server runs.
+    pub(super) configuration: BTreeMap<String, serde_json::Value>,
 }
 
 /// `[tls]`
@@ -67,6 +70,7 @@ const KEYS: &[&str] = &[
     "settings.manifest_entries",
     "settings.cache_bytes",
     "settings.redirect_for",
+    "configuration",
 ];
 
 impl File {
@@ -94,6 +98,8 @@ fn unknown(table: &toml::Table, prefix: &str) -> Option<String> {
     table.iter().find_map(|(key, value)| {
         let path = format!("{prefix}{key}");
         match value {
+            // Its keys are the engine's to know.
+            _ if prefix == "configuration." => None,
             _ if !KEYS.contains(&path.as_str()) => Some(path),
             toml::Value::Table(inner) => unknown(inner, &format!("{path}.")),
             _ => None,

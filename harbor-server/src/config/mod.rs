@@ -2,6 +2,7 @@
 
 mod file;
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -76,6 +77,9 @@ pub(crate) struct Flags {
     /// How it is logged: text or json [default: text]
     #[arg(long, env = "HARBOR_LOG_FORMAT", value_name = "FORMAT")]
     pub(crate) log_format: Option<String>,
+    /// Values of the configuration that nobody may set while the server runs, as JSON: {"self_registration": false}
+    #[arg(long, env = "HARBOR_CONFIGURATION", value_name = "JSON")]
+    pub(crate) configuration: Option<String>,
     /// The address that clients reach the registry at, when it stands behind a proxy
     #[arg(long, env = "HARBOR_EXTERNAL_URL", value_name = "URL")]
     pub(crate) external_url: Option<String>,
@@ -139,6 +143,10 @@ impl Config {
             (Some(certificate), Some(key)) => Some(TlsFiles { certificate, key }),
             _ => return Err(ConfigError::Invalid("TLS needs both a certificate and a key".to_owned())),
         };
+        let mut settings = file.settings.over(Settings::default());
+        let fixed = file.configuration.into_iter().chain(configuration(flags.configuration.as_deref())?);
+        settings.configuration = harbor_core::fixed_configuration(fixed)
+            .map_err(|error| ConfigError::Invalid(error.to_string()))?;
         Ok(Self {
             listen,
             database,
@@ -147,10 +155,16 @@ impl Config {
             log_json,
             external_url: flags.external_url.or(file.external_url),
             tls,
-            settings: file.settings.over(Settings::default()),
+            settings,
             admin_password,
         })
     }
+}
+
+/// The values of the configuration that the environment fixes.
+fn configuration(text: Option<&str>) -> Result<BTreeMap<String, serde_json::Value>, ConfigError> {
+    let unread = |error| ConfigError::Invalid(format!("HARBOR_CONFIGURATION does not read as JSON: {error}"));
+    text.map_or(Ok(BTreeMap::new()), |text| serde_json::from_str(text).map_err(unread))
 }
 
 /// The address that a text means: numbers, or a name of this machine.

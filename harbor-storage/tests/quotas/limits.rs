@@ -6,12 +6,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 use futures_util::stream;
-use harbor_core::Error;
 use harbor_core::access::Actor;
 use harbor_core::access::permission::{QuotaList, QuotaUpdate, RepositoryPush, SystemQuotaRead};
 use harbor_core::content::{Incoming, UploadOptions};
 use harbor_core::meta::{QuotaId, QuotaKey, UNLIMITED};
 use harbor_core::query::{Order, Query};
+use harbor_core::{ConfigKey, Error};
 use harbor_storage::sql::SqlMetadata;
 
 use super::kit::{Registry, assert_full, digest, manifest, name};
@@ -178,7 +178,9 @@ async fn uploads_in_pieces() {
 #[tokio::test]
 async fn what_new_projects_may_hold() {
     let store = Arc::new(SqlMetadata::in_memory().await.unwrap());
-    let registry = Registry::new(store, |settings| settings.storage_per_project = Some(1000));
+    let registry = Registry::new(store, |settings| {
+        settings.configuration.insert(ConfigKey::StoragePerProject, 1000.into());
+    });
     let (admin, user) = (Actor::administrator("admin"), Actor::anonymous());
     for (number, (actor, asked, granted)) in [
         (&user, None, 1000),

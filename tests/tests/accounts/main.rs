@@ -27,6 +27,7 @@ macro_rules! on_store {
 }
 pub(crate) use on_store;
 
+mod configurations;
 mod groups;
 mod intruders;
 mod members;

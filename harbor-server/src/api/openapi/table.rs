@@ -306,4 +306,25 @@ pub(super) const DOCUMENTED: &[Documented] = &[
     ),
     op("getQuota", "One quota", &[], None, Answer::One(of::<api::Quota>())),
     op("updateQuota", "Set hard limits of quota", &[], Some(of::<api::QuotaUpdateReq>()), Answer::Nothing),
+    op(
+        "getConfigurations",
+        "Read user-scope settings, each as {value, editable}",
+        &[],
+        None,
+        Answer::One(of::<api::ConfigurationsResponse>()),
+    ),
+    op(
+        "getInternalconfig",
+        "The same, for internal components",
+        &[],
+        None,
+        Answer::One(of::<api::ConfigurationsResponse>()),
+    ),
+    op(
+        "updateConfigurations",
+        "Partial update of settings; only sent keys change",
+        &[],
+        Some(of::<api::Configurations>()),
+        Answer::Nothing,
+    ),
 ];

@@ -1,0 +1,100 @@
+//! The configuration over the API, and what it does.
+
+use harbor_core::ConfigKey;
+use harbor_tests::{BackEnd, TestRegistry, content};
+use serde_json::{Value, json};
+
+use super::{API, PASSWORD, read};
+
+on_every_store! {
+    values_are_read_and_set;
+    what_is_set_holds_at_once;
+    nothing_changes_while_it_is_read_only;
+}
+
+async fn set(registry: &TestRegistry, values: &Value) {
+    registry.admin().put(&format!("{API}/configurations")).json(values).await.expect_status(200);
+}
+
+async fn values_are_read_and_set(registry: &TestRegistry) {
+    let admin = registry.admin();
+    let before = read(&admin, "/configurations").await;
+    assert_eq!(before["token_expiration"], json!({ "value": 30, "editable": true }));
+    assert_eq!(before["auth_mode"], json!({ "value": "db_auth", "editable": false }));
+    set(registry, &json!({ "banner_message": "hello", "ldap_url": "ignored" })).await;
+    set(registry, &json!({ "session_timeout": 5 })).await;
+    let after = read(&admin, "/configurations").await;
+    assert_eq!(
+        (&after["banner_message"]["value"], &after["session_timeout"]["value"]),
+        (&json!("hello"), &json!(5))
+    );
+    assert!(after.get("ldap_url").is_none());
+    assert_eq!(read(&registry.anon(), "/systeminfo").await["banner_message"], json!("hello"));
+    for wrong in [
+        json!({ "token_expiration": 0 }),
+        json!({ "token_expiration": "30" }),
+        json!({ "self_registration": "yes" }),
+        json!({ "robot_name_prefix": "robot" }),
+        json!({ "project_creation_restriction": "nobody", "banner_message": "lost" }),
+    ] {
+        admin.put(&format!("{API}/configurations")).json(&wrong).await.expect_error(400, "BAD_REQUEST");
+    }
+    assert_eq!(read(&admin, "/configurations").await, after);
+}
+
+async fn what_is_set_holds_at_once(registry: &TestRegistry) {
+    let new = json!({ "username": "grace", "password": PASSWORD });
+    registry.anon().post(&format!("{API}/users")).json(&new).await.expect_error(401, "UNAUTHORIZED");
+    set(registry, &json!({ "self_registration": true })).await;
+    registry.anon().post(&format!("{API}/users")).json(&new).await.expect_status(201);
+    let grace = registry.anon().basic("grace", PASSWORD);
+    grace.post(&format!("{API}/projects")).json(&json!({ "project_name": "one" })).await.expect_status(201);
+    set(registry, &json!({ "project_creation_restriction": "adminonly", "storage_per_project": 1000 })).await;
+    let second = json!({ "project_name": "two" });
+    grace.post(&format!("{API}/projects")).json(&second).await.expect_error(403, "FORBIDDEN");
+    registry.admin().post(&format!("{API}/projects")).json(&second).await.expect_status(201);
+    let summary = read(&registry.admin(), "/projects/two/summary").await;
+    assert_eq!(summary["quota"]["hard"]["storage"], json!(1000));
+    let robot = json!({ "name": "ci", "level": "system", "duration": 1, "permissions": [
+        { "kind": "project", "namespace": "*", "access": [{ "resource": "repository", "action": "push" }] }] });
+    let made = registry.admin().post(&format!("{API}/robots")).json(&robot).await.expect_status(201).json();
+    let secret = made["secret"].as_str().unwrap();
+    registry.anon().basic("robot$ci", secret).begin("library/x").await;
+    set(registry, &json!({ "robot_name_prefix": "bot#", "token_expiration": 5 })).await;
+    registry.anon().basic("robot$ci", secret).get("/v2/").await.expect_error(401, "UNAUTHORIZED");
+    let client = registry.anon().basic("bot#ci", secret);
+    client.begin("library/x").await;
+    let token = client.get("/service/token").await.expect_status(200).json();
+    assert_eq!(token["expires_in"], json!(300));
+}
+
+async fn nothing_changes_while_it_is_read_only(registry: &TestRegistry) {
+    let admin = registry.admin();
+    let set_of = content::image(harbor_core::oci::Algorithm::Sha256);
+    admin.push("library/app", Some("latest"), &set_of).await;
+    set(registry, &json!({ "read_only": true })).await;
+    admin.get("/v2/library/app/manifests/latest").await.expect_status(200);
+    let target = format!("/v2/library/app/blobs/uploads/?digest={}", set_of.blobs[0].digest);
+    let push = admin.post(&target).body(set_of.blobs[0].bytes.clone()).await.expect_error(403, "DENIED");
+    assert!(String::from_utf8_lossy(&push.body).contains("read only"));
+    admin.delete("/v2/library/app/manifests/latest").await.expect_error(403, "DENIED");
+    let project = admin.post(&format!("{API}/projects")).json(&json!({ "project_name": "one" }));
+    project.await.expect_error(403, "DENIED");
+    admin.get("/service/token").await.expect_status(200);
+    set(registry, &json!({ "read_only": false })).await;
+    admin.begin("library/app").await;
+}
+
+#[tokio::test]
+async fn what_the_file_fixes_nobody_sets() {
+    let builder = TestRegistry::builder(BackEnd::Memory).settings(|settings| {
+        settings.configuration.insert(ConfigKey::SelfRegistration, true.into());
+    });
+    let registry = builder.start().await;
+    let item = read(&registry.admin(), "/configurations").await["self_registration"].clone();
+    assert_eq!(item, json!({ "value": true, "editable": false }));
+    let put = |value: Value| registry.admin().put(&format!("{API}/configurations")).json(&value);
+    put(json!({ "self_registration": false })).await.expect_error(403, "FORBIDDEN");
+    put(json!({ "self_registration": true, "read_only": false })).await.expect_status(200);
+    registry.close().await;
+}
