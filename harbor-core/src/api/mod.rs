@@ -28,6 +28,6 @@ pub use project::{
 pub use quota::{Quota, QuotaRefObject, QuotaUpdateReq};
 pub use robot::{Access, Robot, RobotCreate, RobotCreated, RobotPermission, RobotSec};
 pub use role::{CustomRole, CustomRoleReq};
-pub use system::{ComponentHealthStatus, GeneralInfo, OverallHealthStatus};
+pub use system::{ComponentHealthStatus, GeneralInfo, OverallHealthStatus, Storage, SystemInfo};
 pub use token::{PersonalToken, PersonalTokenCreated, PersonalTokenReq};
 pub use user::{PasswordReq, UserCreationReq, UserProfile, UserResp, UserSearchRespItem, UserSysAdminFlag};

@@ -66,3 +66,19 @@ pub struct ComponentHealthStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
 }
+
+/// How much room there is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct SystemInfo {
+    /// The stores of bytes.
+    pub storage: Vec<Storage>,
+}
+
+/// How much room a store of bytes has, in bytes; 0 where it does not know.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Storage {
+    /// All of it.
+    pub total: u64,
+    /// What is left.
+    pub free: u64,
+}

@@ -10,4 +10,4 @@ mod store;
 pub use body::{Backing, BlobBody};
 pub use buffer::{Buffer, LARGE_BUFFER};
 pub use hasher::Hasher;
-pub use store::{BlobStore, BlobWriter, DriverState, Location, SignOptions, UploadId, UploadIdError};
+pub use store::{BlobStore, BlobWriter, DriverState, Location, SignOptions, Space, UploadId, UploadIdError};

@@ -207,11 +207,28 @@ pub trait BlobStore: fmt::Debug + Send + Sync + 'static {
         options: &SignOptions,
     ) -> Result<Option<String>, StoreError>;
 
+    /// How much room there is, where the store knows: `None` for one without an end, such as an object store.
+    ///
+    /// # Errors
+    /// As the store fails.
+    async fn space(&self) -> Result<Option<Space>, StoreError> {
+        Ok(None)
+    }
+
     /// Whether the store can be reached and written to, for health checks.
     ///
     /// # Errors
     /// What is wrong.
     async fn check(&self) -> Result<(), StoreError>;
+}
+
+/// How much room a store has, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Space {
+    /// All of it.
+    pub total: u64,
+    /// What is left for this process.
+    pub free: u64,
 }
 
 /// Takes the bytes of one upload. Dropping it is no loss beyond the last `park`.

@@ -4,7 +4,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::Harbor;
-use crate::{StoreError, StoreErrorKind};
+use crate::access::Authorized;
+use crate::access::permission::SystemVolumesRead;
+use crate::blob::Space;
+use crate::{Result, StoreError, StoreErrorKind};
 
 /// How long an answer is good for.
 const FRESH: Duration = Duration::from_secs(2);
@@ -23,6 +26,16 @@ pub struct Health {
     pub metadata: (String, Result<(), StoreError>),
     /// The blob store: its name, and what is wrong with it.
     pub blobs: (String, Result<(), StoreError>),
+}
+
+impl Harbor {
+    /// How much room the store of bytes has, where it knows.
+    ///
+    /// # Errors
+    /// As the store fails.
+    pub async fn volumes(&self, _proof: &Authorized<SystemVolumesRead>) -> Result<Option<Space>> {
+        Ok(self.inner.blobs.space().await?)
+    }
 }
 
 impl Health {

@@ -1,8 +1,10 @@
 //! What there is to know of this server.
 
 use axum::body::Body;
-use harbor_core::api::{ComponentHealthStatus, GeneralInfo, OverallHealthStatus};
-use harbor_core::{ConfigKey, Result};
+use harbor_core::access::Authorized;
+use harbor_core::access::permission::SystemVolumesRead;
+use harbor_core::api::{ComponentHealthStatus, GeneralInfo, OverallHealthStatus, Storage, SystemInfo};
+use harbor_core::{ConfigKey, Error, Result};
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Method, Response};
 
@@ -21,8 +23,17 @@ const VERSION: &str = concat!("v2.16.0-rust.", env!("CARGO_PKG_VERSION"));
 pub(super) async fn answer(call: &Call<'_>, id: &str) -> Answered {
     match id {
         "getSystemInfo" => general(call).await.map(Some),
+        "getVolumes" => volumes(&call.system().await?, call).await.map(Some),
+        // As with Harbor where it has none: this server makes no certificates of its own.
+        "getCert" => Err(Error::NotFound("certificate")),
         _ => Ok(None),
     }
+}
+
+async fn volumes(proof: &Authorized<SystemVolumesRead>, call: &Call<'_>) -> Result<Response<Body>> {
+    let space = call.harbor().volumes(proof).await?;
+    let (total, free) = space.map_or((0, 0), |space| (space.total, space.free));
+    ok(&SystemInfo { storage: vec![Storage { total, free }] })
 }
 
 async fn general(call: &Call<'_>) -> Result<Response<Body>> {

@@ -151,3 +151,15 @@ async fn privileged_fields_are_not_taken(registry: &TestRegistry) {
     assert_eq!(project["owner_name"], json!("eve"));
     assert!(project["metadata"].get("retention_id").is_none());
 }
+
+/// What there is to know of the room of a store.
+#[tokio::test]
+async fn volumes_tell_what_is_left() {
+    let registry = TestRegistry::start(harbor_tests::BackEnd::Folder).await;
+    let storage = read(&registry.admin(), "/systeminfo/volumes").await["storage"][0].clone();
+    let (total, free) = (storage["total"].as_u64().unwrap(), storage["free"].as_u64().unwrap());
+    assert!(free > 0 && free < total, "{storage}");
+    registry.anon().get(&format!("{API}/systeminfo/volumes")).await.expect_error(401, "UNAUTHORIZED");
+    registry.anon().get(&format!("{API}/systeminfo/getcert")).await.expect_error(404, "NOT_FOUND");
+    registry.close().await;
+}

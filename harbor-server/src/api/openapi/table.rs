@@ -327,4 +327,6 @@ pub(super) const DOCUMENTED: &[Documented] = &[
         Some(of::<api::Configurations>()),
         Answer::Nothing,
     ),
+    op("getVolumes", "Total/free bytes of storage", &[], None, Answer::One(of::<api::SystemInfo>())),
+    op("getCert", "Download CA root certificate file", &[], None, Answer::Text),
 ];

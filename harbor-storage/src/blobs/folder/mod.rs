@@ -31,7 +31,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use harbor_core::blob::{BlobBody, BlobStore, BlobWriter, DriverState, Location, SignOptions, UploadId};
+use harbor_core::blob::{
+    BlobBody, BlobStore, BlobWriter, DriverState, Location, SignOptions, Space, UploadId,
+};
 use harbor_core::{StoreError, StoreErrorKind};
 
 use self::root::{Place, Root};
@@ -111,6 +113,15 @@ impl BlobStore for FolderBlobs {
         _options: &SignOptions,
     ) -> Result<Option<String>, StoreError> {
         Ok(None)
+    }
+
+    async fn space(&self) -> Result<Option<Space>, StoreError> {
+        let root = Arc::clone(&self.root);
+        let asked = tokio::task::spawn_blocking(move || rustix::fs::fstatvfs(root.blobs())).await;
+        let failed = |error: std::io::Error| StoreError::io("asking for the room in the folder", error);
+        let space = asked.map_err(|error| failed(error.into()))?.map_err(|error| failed(error.into()))?;
+        let bytes = |blocks: u64| blocks.saturating_mul(space.f_frsize);
+        Ok(Some(Space { total: bytes(space.f_blocks), free: bytes(space.f_bavail) }))
     }
 
     async fn check(&self) -> Result<(), StoreError> {
