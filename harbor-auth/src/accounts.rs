@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
@@ -20,6 +21,7 @@ use crate::grants::Grants;
 use crate::keyring::KeyRing;
 use crate::opaque::Csrf;
 use crate::password::{self, Passwords};
+use crate::rate::{Rate, RateLimiter};
 use crate::sessions;
 use crate::throttle::{LoginLimits, Throttle};
 use crate::verified::Verified;
@@ -31,8 +33,15 @@ const ADMINISTRATOR: &str = "admin";
 /// The setting in which releases before there were users kept the administrator's password.
 const EARLIER: &str = "administrator.password";
 
+/// The setting that holds the hash of the administrator's password that was given last: by the environment.
+const APPLIED: &str = "administrator.given";
+
 /// After how long a start makes a new key for tokens. Tokens of the one before it go on to work.
 const KEY_LIFE: Duration = Duration::from_secs(90 * 24 * 60 * 60);
+
+/// How often a locked name is compared with passwords that were right before: a minute, and at first.
+const A_MINUTE: NonZeroU32 = NonZeroU32::MIN.saturating_add(9);
+const AT_FIRST: NonZeroU32 = NonZeroU32::MIN.saturating_add(19);
 
 /// How often the keys are read again at most.
 const RELOAD: Duration = Duration::from_secs(10);
@@ -41,7 +50,8 @@ const RELOAD: Duration = Duration::from_secs(10);
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct AccountOptions {
-    /// The administrator's password from now on. Without it, the one that is stored holds; where there is none, one is made.
+    /// The administrator's password from now on, unless it is the one that was given last: then what became of it since holds.
+    /// Without it, the one that is stored holds; where there is none, one is made.
     pub admin_password: Option<Secret>,
     /// Values of the configuration that are fixed: those of
     /// [`Settings::configuration`](harbor_core::Settings::configuration).
@@ -65,6 +75,8 @@ struct Inner {
     directory: Directory,
     verifier: Verifier,
     throttle: Throttle,
+    /// How often a locked name is compared with passwords that were right before.
+    guesses: RateLimiter,
     keys: KeyRing,
     /// When the keys were last read again, in microseconds: anybody can name a key that there is not.
     reloaded: AtomicI64,
@@ -94,6 +106,7 @@ impl Accounts {
         let inner = Inner {
             directory: Directory::new(Arc::clone(&metadata)),
             verifier: Verifier::new(passwords)?,
+            guesses: RateLimiter::new(Rate::per_minute(A_MINUTE), AT_FIRST),
             throttle: Throttle::new(clock.clone(), options.login_limits),
             verified: Verified::default(),
             csrf: sessions::csrf_key(metadata.as_ref()).await?,
@@ -126,6 +139,10 @@ impl Accounts {
 
     pub(crate) fn throttle(&self) -> &Throttle {
         &self.inner.throttle
+    }
+
+    pub(crate) fn guesses(&self) -> &RateLimiter {
+        &self.inner.guesses
     }
 
     pub(crate) fn keys(&self) -> &KeyRing {
@@ -307,23 +324,30 @@ impl Founding<'_> {
             updated_at: self.now,
         };
         let mut rows = self.store.begin().await?;
+        if let (Some(_), Some(hash)) = (given, &user.password) {
+            rows.setting_put(APPLIED, hash.expose()).await?;
+        }
         rows.user_insert(&user).await?;
         rows.revision_count(ACCESS).await?;
         rows.commit().await?;
         Ok(made)
     }
 
-    /// The password that was given holds from now on; one that held already ends nobody's sessions.
+    /// A password that was not given before holds from now on. One that was given at an earlier start and changed since, over the
+    /// API, stays changed.
     async fn renew(&self, user: User, given: Option<&Secret>) -> Result<(), StoreError> {
         let Some(given) = given else { return Ok(()) };
-        if let Some(hash) = &user.password
-            && self.passwords.verify(given, hash.expose()).await?
+        let applied = self.store.read().await?.setting(APPLIED).await?;
+        let known = applied.or_else(|| user.password.as_ref().map(|hash| hash.expose().to_owned()));
+        if let Some(hash) = known
+            && self.passwords.verify(given, &hash).await?
         {
             return Ok(());
         }
         let hash = self.passwords.hash(given).await?;
         let mut rows = self.store.begin().await?;
         let Some(user) = rows.user_lock(user.id).await? else { return Ok(()) };
+        rows.setting_put(APPLIED, &hash).await?;
         let user =
             User { password: Some(Secret::new(hash)), epoch: user.epoch + 1, updated_at: self.now, ..user };
         rows.user_save(&user).await?;

@@ -5,8 +5,8 @@ use harbor_core::access::{Actor, Authorized, Role};
 use harbor_core::meta::{CustomRole, RoleId};
 use harbor_core::{Error, Harbor, Result, StoreError, StoreErrorKind};
 
-use crate::Accounts;
 use crate::members::project_permission;
+use crate::{Accounts, rules};
 
 /// The longest name of a role, in bytes.
 const LONGEST: usize = 255;
@@ -131,6 +131,7 @@ fn checked(new: NewRole) -> Result<NewRole> {
         let rule = format!("a role needs a name of 1 to {LONGEST} bytes that no built-in role has");
         return Err(Error::BadRequest(rule));
     }
+    rules::text("description", &new.description).map_err(|rule| Error::BadRequest(rule.to_string()))?;
     let wrong = new
         .permissions
         .iter()

@@ -1,6 +1,6 @@
 //! What robots and personal access tokens are given, as it is stored.
 
-use harbor_core::access::{Grant, Level, Permission, Place, Restriction, Target};
+use harbor_core::access::{Grant, Level, Permission, Place, Restriction, Target, within};
 use harbor_core::meta::ProjectId;
 use harbor_core::pattern::Pattern;
 use harbor_core::{Error, StoreError, StoreErrorKind};
@@ -40,6 +40,12 @@ pub enum GivenOn {
     Project(i64),
 }
 
+/// How many entries there are at most, and patterns in each: they are looked through on each request.
+pub(crate) const MOST: usize = 100;
+
+/// How many permissions one entry has at most: more than there are.
+const MOST_ACCESS: usize = 200;
+
 /// The version that is written.
 const VERSION: u8 = 1;
 
@@ -74,6 +80,12 @@ impl Grants {
     /// Refuses what cannot be given: permissions that there are not, and, to something that belongs to a project, any outside
     /// of it.
     pub(crate) fn check(&self, project: Option<ProjectId>) -> Result<(), Error> {
+        let many = |given: &Given| given.access.len() > MOST_ACCESS || given.repositories.len() > MOST;
+        if self.grants.len() > MOST || self.grants.iter().any(many) {
+            return Err(Error::BadRequest(format!(
+                "there are at most {MOST} entries, of {MOST_ACCESS} permissions and {MOST} patterns each"
+            )));
+        }
         for given in &self.grants {
             let elsewhere = project.is_some_and(|own| given.on != GivenOn::Project(own.get()));
             if elsewhere {
@@ -135,7 +147,11 @@ impl Grants {
 
     /// The same as a limit on somebody who may do more.
     pub(crate) fn restriction(&self) -> Restriction {
-        let grant = |given: &Given| Grant { on: given.place(), permissions: given.permissions() };
+        let grant = |given: &Given| Grant {
+            on: given.place(),
+            repositories: given.repositories.clone(),
+            permissions: given.permissions(),
+        };
         Restriction::new(self.grants.iter().map(grant).collect())
     }
 }
@@ -181,25 +197,6 @@ impl Given {
         here && self.has(permission) && within(&self.repositories, permission, target)
     }
 }
-
-/// Whether a limit to some repositories leaves room for `permission` on `target`. Of the project itself, whoever is limited may
-/// see what it is and list what it holds; the lists show no more than that.
-pub(crate) fn within(repositories: &[Pattern], permission: Permission, target: Target<'_>) -> bool {
-    if repositories.is_empty() {
-        return true;
-    }
-    match target {
-        Target::Repository(_, name) => {
-            let name = name.as_str().split_once('/').map_or("", |(_, rest)| rest);
-            repositories.iter().any(|pattern| pattern.matches(name))
-        }
-        _ => LOOKS.contains(&(permission.resource, permission.action)),
-    }
-}
-
-/// What who is limited to some repositories may do to a project.
-const LOOKS: [(&str, &str); 5] =
-    [("project", "read"), ("repository", "list"), ("label", "list"), ("label", "read"), ("quota", "read")];
 
 #[cfg(test)]
 mod tests {

@@ -32,8 +32,8 @@ impl Accounts {
 }
 
 impl PersonalTokens<'_> {
-    /// The proof that `actor` is a user who may do anything with its own account: somebody with a token that is limited makes
-    /// none that is not.
+    /// The proof that `actor` is a user who may do anything with its own account: somebody with a token makes none that
+    /// is wider or lasts longer.
     ///
     /// # Errors
     /// [`Error::Unauthenticated`], [`Error::Denied`] for whoever is limited; [`Error::Precondition`] for who is no user.
@@ -41,7 +41,7 @@ impl PersonalTokens<'_> {
         if actor.is_anonymous() {
             return Err(Error::Unauthenticated);
         }
-        if actor.restriction().is_some() {
+        if actor.restriction().is_some() || actor.token().is_some() {
             return Err(Error::Denied);
         }
         let id = actor.user_id().ok_or_else(|| Error::Precondition("only users have tokens".to_owned()))?;

@@ -3,14 +3,13 @@
 use async_trait::async_trait;
 use harbor_core::access::permission::{ProjectCreate, RepositoryPull, RepositoryPush, UserCreate};
 use harbor_core::access::{
-    Action as _, Actor, Authorizer, Decision, Identity, Level, Permission, ProjectFilter, Target,
+    Action as _, Actor, Authorizer, Decision, Identity, Level, Permission, ProjectFilter, Target, within,
 };
 use harbor_core::meta::{Membership, RobotId, UserId};
 use harbor_core::{ConfigKey, StoreError};
 
 use crate::Accounts;
 use crate::directory::KnownUser;
-use crate::grants::within;
 
 impl Accounts {
     /// Whether a user has a permission by what it is.

@@ -192,6 +192,7 @@ impl Robots<'_> {
     /// [`Error::Conflict`] when there is one of that name.
     pub async fn create(&self, proof: CreateRobots, new: NewRobot) -> Result<(Robot, Secret)> {
         check_name(&new.name)?;
+        rules::text("description", &new.description).map_err(|rule| Error::BadRequest(rule.to_string()))?;
         self.check_grants(proof.actor(), proof.project(), &new.grants).await?;
         let secret = match new.secret {
             Some(secret) => checked(secret)?,
@@ -230,7 +231,10 @@ impl Robots<'_> {
     /// As [`Robots::create`]; [`Error::NotFound`].
     pub async fn update(&self, proof: UpdateRobots, id: RobotId, change: RobotChange) -> Result<()> {
         self.check_grants(proof.actor(), proof.project(), &change.grants).await?;
+        rules::text("description", &change.description)
+            .map_err(|rule| Error::BadRequest(rule.to_string()))?;
         let permissions = change.grants.write()?;
+        self.check_held(&proof, id).await?;
         self.change(&proof, id, |robot| {
             let expires_at = end(robot.created_at, change.duration)?;
             let RobotChange { description, duration, disabled, .. } = change;
@@ -257,6 +261,7 @@ impl Robots<'_> {
                 OVERLAP.as_secs()
             )));
         }
+        self.check_held(&proof, id).await?;
         let secret = match secret {
             Some(secret) => checked(secret)?,
             None => rules::make_secret()?,
@@ -304,9 +309,21 @@ impl Robots<'_> {
         write.commit().await
     }
 
+    /// Nobody becomes, by its secret, a robot that may do more than they.
+    async fn check_held(&self, proof: &UpdateRobots, id: RobotId) -> Result<()> {
+        let robot = self.current(proof, id).await?;
+        let held = Grants::read(&robot.permissions)?;
+        self.check_given(proof.actor(), &held).await
+    }
+
     /// Robots of a project have permissions in that project, and nobody gives what they do not have.
     async fn check_grants(&self, actor: &Actor, project: Option<ProjectId>, grants: &Grants) -> Result<()> {
         grants.check(project)?;
+        self.check_given(actor, grants).await
+    }
+
+    /// Nobody gives what they do not have.
+    async fn check_given(&self, actor: &Actor, grants: &Grants) -> Result<()> {
         if actor.is_administrator() {
             return Ok(());
         }
@@ -314,7 +331,8 @@ impl Robots<'_> {
             match place {
                 Some(id) => {
                     let found = self.accounts.directory().read().await?.project_of(id).await?;
-                    let found = found.ok_or(Error::NotFound("project"))?;
+                    // What is given in a project that is gone is nothing.
+                    let Some(found) = found else { continue };
                     giving::check(self.harbor, actor, Target::Project(&found), &permissions).await?;
                 }
                 None => self.check_everywhere(actor, &permissions).await?,

@@ -103,6 +103,17 @@ pub(crate) fn email(address: Option<&str>) -> Result<(), RuleError> {
     }
 }
 
+/// Checks a text that people write for people: of at most 4096 characters, and without NUL, which not every database stores.
+///
+/// # Errors
+/// Tells which text it is.
+pub(crate) fn text(what: &str, text: &str) -> Result<(), RuleError> {
+    if text.chars().count() > 4096 || text.contains('\0') {
+        return Err(broken(format!("{what} has at most 4096 characters, and no NUL among them")));
+    }
+    Ok(())
+}
+
 /// A secret for a robot: 32 letters and digits that satisfy [`password`].
 ///
 /// # Errors

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use harbor_core::access::{Actor, Secret};
+use harbor_core::access::{Actor, Identity, Secret};
 use harbor_core::meta::{Session, User};
 use harbor_core::{ConfigKey, Error, Result, StoreError};
 
@@ -29,14 +29,18 @@ impl Accounts {
     /// [`Error::Forbidden`] for a robot, and for a user who showed a token instead of the password; as the store fails.
     pub async fn session_begin(&self, actor: &Actor) -> Result<Secret> {
         let refused = || Error::Forbidden("a session begins with a user's password".to_owned());
-        let id = actor.user_id().filter(|_| actor.token().is_none() && actor.restriction().is_none());
-        let id = id.ok_or_else(refused)?;
-        let known = self.directory().user(id).await?.ok_or(Error::Unauthenticated)?;
+        let whole = actor.token().is_none() && actor.restriction().is_none();
+        let person = match actor.identity() {
+            Identity::Administrator(person) | Identity::User(person) if whole => person,
+            _ => return Err(refused()),
+        };
+        let id = person.id.ok_or_else(refused)?;
         let (secret, now) = (opaque::make(PREFIX)?, self.now());
         let session = Session {
             digest: hex(&opaque::digest(secret.expose())),
             user: id,
-            epoch: known.user.epoch,
+            // Of the password that was shown, whatever became of it since.
+            epoch: person.epoch,
             created_at: now,
             expires_at: now.plus(self.session_timeout().await?),
         };

@@ -136,7 +136,7 @@ impl Throttle {
     }
 
     fn name(&self, name: &str) -> u64 {
-        self.hasher.hash_one(name.to_lowercase())
+        self.hasher.hash_one(name)
     }
 
     fn address(&self, address: IpAddr) -> u64 {
@@ -179,7 +179,7 @@ mod tests {
         fail(&throttle, "grace", 1);
         let locked = |retry_after| Err(Locked { retry_after });
         assert_eq!(throttle.before("grace", address(7)), locked(15 * MINUTE));
-        assert_eq!(throttle.before("GRACE", None), locked(15 * MINUTE), "names are not told apart by case");
+        assert_eq!(throttle.before("GRACE", None), Ok(()), "another user's name");
         assert_eq!(throttle.before("ada", address(7)), Ok(()), "others are not locked");
         clock.advance(5 * MINUTE);
         fail(&throttle, "grace", 3);
@@ -199,6 +199,8 @@ mod tests {
         let (throttle, _clock) = throttle();
         fail(&throttle, "grace", 9);
         throttle.succeeded("Grace");
+        assert_eq!(throttle.before("grace", None), Ok(()));
+        throttle.succeeded("grace");
         fail(&throttle, "grace", 9);
         assert_eq!(throttle.before("grace", None), Ok(()));
     }

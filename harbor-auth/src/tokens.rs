@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use harbor_core::access::permission::{ArtifactDelete, CatalogRead, RepositoryPull, RepositoryPush};
 use harbor_core::access::{
-    Action, Actor, Grant, Identity, InRepository, Permission, Place, Restriction, Secret,
+    Action, Actor, Grant, Identity, InRepository, Permission, Place, Restriction, Secret, Target,
 };
 use harbor_core::meta::{ProjectId, RobotId, TokenId, UserId};
 use harbor_core::oci::RepositoryName;
@@ -85,7 +85,7 @@ impl Accounts {
         }
         let valid_for = self.configuration().await?.minutes(ConfigKey::TokenExpiration);
         let issued_at = self.now();
-        let holder = self.holder(actor).await?;
+        let holder = Self::holder(actor)?;
         let claims = Claims::new(SERVICE, holder, actor.name(), access, issued_at, valid_for)?;
         Ok(IssuedToken { token: self.keys().sign(&claims)?, valid_for, issued_at })
     }
@@ -95,9 +95,11 @@ impl Accounts {
         let TokenScope { kind, name } = scope.clone();
         let nothing = Access { kind, name, actions: Vec::new(), project: None };
         match scope.kind.as_str() {
-            // Whoever asks: the list shows no more than they may pull from.
+            // Whoever asks: the list shows no more than they may pull from. But who is limited has room for it or not.
             "registry" if scope.name == "catalog" => {
-                Ok(Access { actions: vec![EVERYTHING.to_owned()], ..nothing })
+                let room = actor.has_room_for(CatalogRead::PERMISSION, Target::System);
+                let actions = if room { vec![EVERYTHING.to_owned()] } else { Vec::new() };
+                Ok(Access { actions, ..nothing })
             }
             "repository" => match scope.name.parse::<RepositoryName>() {
                 Ok(name) => self.on_repository(harbor, actor, &name, nothing).await,
@@ -128,22 +130,19 @@ impl Accounts {
         Ok(access)
     }
 
-    async fn holder(&self, actor: &Actor) -> Result<Holder, StoreError> {
+    fn holder(actor: &Actor) -> Result<Holder, StoreError> {
         let unknown = || StoreError::new(StoreErrorKind::Other, "a token for somebody who is not known here");
         match actor.identity() {
             Identity::Anonymous => Ok(Holder::Anonymous),
             Identity::Administrator(person) | Identity::User(person) => {
                 let id = person.id.ok_or_else(unknown)?;
-                let epoch = self.directory().user(id).await?.ok_or_else(unknown)?.user.epoch;
+                let epoch = person.epoch;
                 Ok(match actor.token() {
                     None => Holder::User { id: id.get(), epoch },
                     Some(token) => Holder::Personal { id: id.get(), epoch, token: token.get() },
                 })
             }
-            Identity::Robot { id, .. } => {
-                let known = self.directory().robot(*id).await?.ok_or_else(unknown)?;
-                Ok(Holder::Robot { id: id.get(), epoch: known.robot.epoch })
-            }
+            Identity::Robot { id, epoch, .. } => Ok(Holder::Robot { id: id.get(), epoch: *epoch }),
             Identity::System => Err(unknown()),
         }
     }
@@ -177,7 +176,11 @@ impl Accounts {
                 let known = self.directory().robot(RobotId::new(id)).await?;
                 let live = known.filter(|known| known.robot.epoch == epoch && self.is_live(&known.robot));
                 live.map(|known| {
-                    Actor::new(Identity::Robot { id: known.robot.id, name: claims.sub.as_str().into() })
+                    Actor::new(Identity::Robot {
+                        id: known.robot.id,
+                        name: claims.sub.as_str().into(),
+                        epoch,
+                    })
                 })
             }
         };
@@ -197,13 +200,17 @@ impl Accounts {
 fn restriction(access: &[Access]) -> Restriction {
     let grant = |access: &Access| {
         if access.kind == "registry" && access.actions.iter().any(|action| action == EVERYTHING) {
-            return Some(Grant { on: Place::System, permissions: vec![CatalogRead::PERMISSION] });
+            return Some(Grant {
+                on: Place::System,
+                repositories: Vec::new(),
+                permissions: vec![CatalogRead::PERMISSION],
+            });
         }
         let on = Place::Repository(ProjectId::new(access.project?), access.name.parse().ok()?);
         let allowed = |action: &str| access.actions.iter().any(|allowed| allowed == action);
         let permissions =
             ACTIONS.iter().filter(|(action, _)| allowed(action)).map(|(_, permission)| *permission);
-        Some(Grant { on, permissions: permissions.collect() })
+        Some(Grant { on, repositories: Vec::new(), permissions: permissions.collect() })
     };
     Restriction::new(access.iter().filter_map(grant).collect())
 }

@@ -1,12 +1,14 @@
 //! The use cases of users.
 
+use std::time::Duration;
+
 use harbor_core::access::permission::{
     UserAdminister, UserCreate, UserDelete, UserList, UserRead, UserUpdate,
 };
 use harbor_core::access::{Actor, Authorized, Secret};
 use harbor_core::meta::{Listed, User, UserId, UserKey};
 use harbor_core::query::Query;
-use harbor_core::{Error, Harbor, Result, StoreErrorKind};
+use harbor_core::{Error, Harbor, Result, StoreError, StoreErrorKind};
 
 use crate::{Accounts, pbkdf2, rules};
 
@@ -47,7 +49,7 @@ pub enum NewPassword {
         /// Harbor's `salt`.
         salt: String,
         /// Harbor's `password`: 32 hexadecimal digits.
-        hash: String,
+        hash: Secret,
     },
 }
 
@@ -103,7 +105,7 @@ impl Users<'_> {
     async fn hash(&self, password: &NewPassword) -> Result<Secret> {
         match password {
             NewPassword::Plain(password) => Ok(self.accounts.verifier().hash(password).await?),
-            NewPassword::Imported { version, salt, hash } => pbkdf2::import(version, salt, hash)
+            NewPassword::Imported { version, salt, hash } => pbkdf2::import(version, salt, hash.expose())
                 .map(Secret::new)
                 .ok_or_else(|| Error::BadRequest("that is no hash of Harbor's".to_owned())),
         }
@@ -147,6 +149,8 @@ impl Users<'_> {
     /// address.
     pub async fn update(&self, proof: Authorized<UserUpdate>, profile: Profile) -> Result<()> {
         rules::email(profile.email.as_deref()).map_err(wrong)?;
+        rules::text("realname", &profile.real_name).map_err(wrong)?;
+        rules::text("comment", &profile.comment).map_err(wrong)?;
         let Profile { email, real_name, comment } = profile;
         let change = |user| User { email, real_name, comment, ..user };
         self.change(&proof, *proof.target(), change).await
@@ -154,11 +158,12 @@ impl Users<'_> {
 
     /// Gives a user another password: its sessions and tokens end.
     ///
-    /// A user who does so itself shows the old one.
+    /// A user who does so itself shows the old one. Nobody else but an administrator can: whoever has somebody's password is that
+    /// one.
     ///
     /// # Errors
     /// [`Error::BadRequest`] for a password that is against the rules or the same as before; [`Error::Forbidden`] for an old
-    /// one that is wrong; [`Error::NotFound`].
+    /// one that is wrong, and for somebody else; [`Error::NotFound`]; [`Error::TooManyRequests`] after too many wrong ones.
     pub async fn set_password(
         &self,
         proof: Authorized<UserUpdate>,
@@ -171,19 +176,32 @@ impl Users<'_> {
         let hash = known.user.password.as_ref();
         if proof.actor().user_id() == Some(id) {
             let right = match old {
-                Some(old) => self.accounts.verifier().verify(old, hash).await?,
+                Some(old) => self.accounts.right(&known.user.name, old, [hash, None]).await.map_err(busy)?,
                 None => false,
             };
             if !right {
                 return Err(Error::Forbidden("the old password is not right".to_owned()));
             }
+        } else if !proof.actor().is_administrator() {
+            return Err(Error::Forbidden("only administrators set somebody else's password".to_owned()));
         }
         if self.accounts.verifier().verify(new, hash).await? {
             return Err(Error::BadRequest("the new password is the same as the old one".to_owned()));
         }
+        let before = known.user.password.clone();
         let hash = self.accounts.verifier().hash(new).await?;
-        let change = |user: User| User { password: Some(hash), epoch: user.epoch + 1, ..user };
-        self.change(&proof, id, change).await
+        let mut write = self.harbor.write(&proof).await?;
+        let now = write.now();
+        let Some(user) = write.rows().user_lock(id).await? else { return Err(Error::NotFound("user")) };
+        if user.password != before {
+            // The old one that was shown is no longer the old one.
+            return Err(Error::Contended);
+        }
+        let user = User { password: Some(hash), epoch: user.epoch + 1, updated_at: now, ..user };
+        write.rows().user_save(&user).await?;
+        write.audit(user.name).await?;
+        write.changed_access().await?;
+        write.commit().await
     }
 
     /// Makes a user an administrator of the whole registry, or no longer one.
@@ -196,6 +214,9 @@ impl Users<'_> {
         id: UserId,
         administrator: bool,
     ) -> Result<()> {
+        if !proof.actor().is_administrator() {
+            return Err(Error::Forbidden("only administrators make others administrators".to_owned()));
+        }
         if id == FIRST && !administrator {
             return Err(Error::Forbidden("the first administrator stays one".to_owned()));
         }
@@ -212,6 +233,9 @@ impl Users<'_> {
         }
         let mut write = self.harbor.write(&proof).await?;
         let Some(user) = write.rows().user_lock(id).await? else { return Err(Error::NotFound("user")) };
+        if user.administrator && !proof.actor().is_administrator() {
+            return Err(Error::Forbidden("only administrators delete administrators".to_owned()));
+        }
         write.rows().user_delete(id).await?;
         write.audit(user.name).await?;
         write.changed_access().await?;
@@ -238,9 +262,19 @@ impl Users<'_> {
 fn check(new: &NewUser) -> Result<()> {
     rules::user_name(&new.name).map_err(wrong)?;
     rules::email(new.email.as_deref()).map_err(wrong)?;
+    rules::text("realname", &new.real_name).map_err(wrong)?;
+    rules::text("comment", &new.comment).map_err(wrong)?;
     match &new.password {
         NewPassword::Plain(password) => rules::password(password).map_err(wrong),
         NewPassword::Imported { .. } => Ok(()),
+    }
+}
+
+/// Too many wrong passwords: come again.
+fn busy(error: StoreError) -> Error {
+    match error.kind() {
+        StoreErrorKind::Busy => Error::TooManyRequests { retry_after: Duration::from_secs(2) },
+        _ => Error::Store(error),
     }
 }
 
@@ -249,7 +283,7 @@ fn wrong(rule: rules::RuleError) -> Error {
 }
 
 /// A conflict is somebody who has the name or the address already.
-fn taken(error: harbor_core::StoreError, name: &str) -> Error {
+fn taken(error: StoreError, name: &str) -> Error {
     match error.kind() {
         StoreErrorKind::Conflict => Error::Conflict(format!("a user with the name {name} or that address")),
         _ => Error::Store(error),

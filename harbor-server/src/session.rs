@@ -50,17 +50,35 @@ pub(crate) async fn actor(app: &App, parts: &Parts, secret: &Secret) -> Result<A
         Err(Error::Unauthenticated) => return Ok(Actor::anonymous()),
         actor => actor?,
     };
-    let safe = matches!(parts.method, Method::GET | Method::HEAD | Method::OPTIONS);
-    if !safe {
+    if !is_safe(&parts.method) {
         let token = parts.headers.get(&CSRF).and_then(|token| token.to_str().ok()).unwrap_or_default();
         let known = app.options.accounts.as_ref().is_some_and(|accounts| accounts.csrf_verify(secret, token));
-        if !known || !is_own(parts) {
+        if !known {
             return Err(Error::Forbidden(format!(
                 "CSRF token invalid: send back the header {CSRF} of an answer"
             )));
         }
     }
     Ok(actor)
+}
+
+/// Whether a method changes nothing (RFC 9110, section 9.2.1).
+fn is_safe(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
+}
+
+/// Refuses a request that would change something and that a browser sends for a page of somebody else: it sends a password that
+/// it remembers as well as a cookie.
+///
+/// # Errors
+/// [`Error::Forbidden`].
+pub(crate) fn check_own(parts: &Parts) -> Result<()> {
+    if is_safe(&parts.method) || is_own(parts) {
+        return Ok(());
+    }
+    Err(Error::Forbidden(
+        "this is for pages of this server and for programs, and not for other pages".to_owned(),
+    ))
 }
 
 /// Whether a browser says that a request comes from a page of this server, or says nothing.

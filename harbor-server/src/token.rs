@@ -4,6 +4,7 @@
 use axum::body::Body;
 use harbor_auth::{SERVICE, TokenScope};
 use harbor_core::Error;
+use harbor_core::access::Credentials;
 use http::header::{CACHE_CONTROL, HeaderValue};
 use http::request::Parts;
 use http::{Method, Response, StatusCode};
@@ -48,6 +49,10 @@ pub(crate) async fn answer(app: &App, request: &Parts, id: &HeaderValue) -> Resp
             return Err(Error::Unauthenticated);
         }
         let actor = app.harbor.authenticate(credentials.as_ref()).await?;
+        // A token of this service is not traded for another one, which would last longer.
+        if matches!(credentials, Some(Credentials::Bearer(_))) && actor.token().is_none() {
+            return Err(Error::Unauthenticated);
+        }
         accounts.issue(&app.harbor, &actor, &scopes).await
     };
     match issued.await {

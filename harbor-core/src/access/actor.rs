@@ -21,6 +21,8 @@ pub enum Identity {
         id: RobotId,
         /// Its full name, as it logs in.
         name: Arc<str>,
+        /// Its epoch when it proved who it is.
+        epoch: i64,
     },
     /// A worker of the engine itself. Never made from a request.
     System,
@@ -33,6 +35,8 @@ pub struct Person {
     pub id: Option<UserId>,
     /// The name.
     pub name: Arc<str>,
+    /// The user's epoch when it proved who it is: what is made for it ends with that one.
+    pub epoch: i64,
 }
 
 /// Somebody who asks for something: an identity, proved by an [`Authenticator`](super::Authenticator), and perhaps a limit.
@@ -59,13 +63,13 @@ impl Actor {
     /// An administrator, who may do everything.
     #[must_use]
     pub fn administrator(name: &str) -> Self {
-        Self::new(Identity::Administrator(Person { id: None, name: name.into() }))
+        Self::new(Identity::Administrator(Person { id: None, name: name.into(), epoch: 0 }))
     }
 
     /// A person, who may do what the [`Authorizer`](super::Authorizer) says.
     #[must_use]
     pub fn user(name: &str) -> Self {
-        Self::new(Identity::User(Person { id: None, name: name.into() }))
+        Self::new(Identity::User(Person { id: None, name: name.into(), epoch: 0 }))
     }
 
     pub(crate) const fn system() -> Self {

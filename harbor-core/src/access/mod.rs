@@ -18,5 +18,5 @@ pub use authorized::{
 };
 pub use authorizer::{AllowAll, Authorizer, Decision, ProjectFilter, Target};
 pub use permission::{Action, Level, Permission};
-pub use restriction::{Grant, Place, Restriction};
+pub use restriction::{Grant, Place, Restriction, within};
 pub use role::Role;

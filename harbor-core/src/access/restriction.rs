@@ -3,6 +3,7 @@
 use super::{Permission, ProjectFilter, Target};
 use crate::meta::ProjectId;
 use crate::oci::RepositoryName;
+use crate::pattern::Pattern;
 
 /// A limit on what an [`Actor`](super::Actor) may do: whatever is not in it is refused before the authorizer is asked. It can
 /// only take away.
@@ -16,6 +17,8 @@ pub struct Restriction {
 pub struct Grant {
     /// Where.
     pub on: Place,
+    /// The repositories, without the project's name, that it is limited to; all when there are none.
+    pub repositories: Vec<Pattern>,
     /// What. Nothing else is granted there.
     pub permissions: Vec<Permission>,
 }
@@ -59,14 +62,19 @@ impl Restriction {
     /// Whether `permission` on `target` is within the limit.
     #[must_use]
     pub fn allows(&self, permission: Permission, target: Target<'_>) -> bool {
-        self.grants.iter().any(|grant| grant.covers(target) && grant.permissions.contains(&permission))
+        self.grants.iter().any(|grant| {
+            grant.covers(target)
+                && grant.permissions.contains(&permission)
+                && within(&grant.repositories, permission, target)
+        })
     }
 
-    /// The projects in which `permission` is within the limit. One repository of a project is not the project.
+    /// The projects in which `permission` is within the limit. Some repositories of a project are not the project.
     #[must_use]
     pub fn projects(&self, permission: Permission) -> ProjectFilter {
         let mut projects = Vec::new();
-        for grant in self.grants.iter().filter(|grant| grant.permissions.contains(&permission)) {
+        let whole = |grant: &&Grant| grant.repositories.is_empty() && grant.permissions.contains(&permission);
+        for grant in self.grants.iter().filter(whole) {
             match grant.on {
                 Place::EveryProject => return ProjectFilter::All,
                 Place::Project(id) => projects.push(id),
@@ -78,3 +86,23 @@ impl Restriction {
         ProjectFilter::Within { public: false, projects }
     }
 }
+
+/// Whether a limit to some repositories leaves room for `permission` on `target`. Of the project itself, whoever is limited may
+/// see what it is and list what it holds; the lists show no more than that.
+#[must_use]
+pub fn within(repositories: &[Pattern], permission: Permission, target: Target<'_>) -> bool {
+    if repositories.is_empty() {
+        return true;
+    }
+    match target {
+        Target::Repository(_, name) => {
+            let name = name.as_str().split_once('/').map_or("", |(_, rest)| rest);
+            repositories.iter().any(|pattern| pattern.matches(name))
+        }
+        _ => LOOKS.contains(&(permission.resource, permission.action)),
+    }
+}
+
+/// What who is limited to some repositories may do to a project.
+const LOOKS: [(&str, &str); 5] =
+    [("project", "read"), ("repository", "list"), ("label", "list"), ("label", "read"), ("quota", "read")];

@@ -81,7 +81,11 @@ impl Harbor {
         on: impl Into<<A::Scope as Scope>::Request<'a>> + Send,
     ) -> Result<Authorized<A>> {
         let Some(resolved) = A::Scope::resolve(self, on.into()).await? else {
-            return Err(refusal(actor, false));
+            // As if it were there: whoever has a limit is not told.
+            return Err(match actor.restriction() {
+                Some(_) if !actor.is_anonymous() => Error::OutOfScope,
+                _ => refusal(actor, false),
+            });
         };
         let target = A::Scope::target(&resolved);
         if !actor.has_room_for(A::PERMISSION, target) {

@@ -87,6 +87,12 @@ impl Call<'_> {
         Ok(Query::parse(q.as_deref(), sort.as_deref(), page.as_deref(), size.as_deref())?)
     }
 
+    /// `page` and `page_size` alone.
+    pub(super) fn pages<K: Key>(&self) -> Result<Query<K>> {
+        let (page, size) = (self.parameter("page"), self.parameter("page_size"));
+        Ok(Query::parse(None, None, page.as_deref(), size.as_deref())?)
+    }
+
     pub(super) fn header(&self, name: &str) -> Option<&str> {
         self.parts.headers.get(name).and_then(|value| value.to_str().ok())
     }
@@ -170,14 +176,13 @@ impl Call<'_> {
     /// The body, read as JSON.
     pub(super) async fn json<T: DeserializeOwned>(&mut self) -> Result<T> {
         let headers = &self.parts.headers;
-        if let Some(kind) = headers.get(CONTENT_TYPE) {
-            let json = kind.to_str().is_ok_and(|kind| {
-                let kind = kind.split(';').next().unwrap_or_default().trim();
-                kind.eq_ignore_ascii_case("application/json")
-            });
-            if !json {
-                return Err(Error::UnsupportedMediaType("send the body as application/json"));
-            }
+        // A page of somebody else cannot make a browser send this without asking first.
+        let json = self.header(CONTENT_TYPE.as_str()).is_some_and(|kind| {
+            let kind = kind.split(';').next().unwrap_or_default().trim();
+            kind.eq_ignore_ascii_case("application/json")
+        });
+        if !json {
+            return Err(Error::UnsupportedMediaType("send the body as Content-Type: application/json"));
         }
         let too_large = || Error::TooLarge { limit: LARGEST as u64 };
         let body = self.body.whole(headers, self.app.options.body_pause, LARGEST, too_large).await?;

@@ -46,7 +46,8 @@ async fn search(call: &Call<'_>) -> Result<Response<Body>> {
     call.login()?;
     let missing = || Error::Unprocessable("groupname is needed".to_owned());
     let name = call.parameter("groupname").ok_or_else(missing)?;
-    let query = call.list::<GroupKey>()?.filter(GroupKey::Name, Test::Like(name));
+    // By name and by nothing else: a filter tells what it filters by.
+    let query = call.pages::<GroupKey>()?.filter(GroupKey::Name, Test::Like(name));
     let listed = call.accounts()?.groups(call.harbor()).search(&call.actor, &query).await?;
     page(call, &query, listed, |group| UserGroupSearchItem {
         id: group.id.get(),

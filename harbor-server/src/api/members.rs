@@ -13,6 +13,9 @@ use http::Response;
 use super::answer::{Answered, created, done, ok, page};
 use super::call::Call;
 
+/// How many patterns somebody is limited by at most: they are looked through on each request.
+const MOST_PATTERNS: usize = 100;
+
 pub(super) async fn answer(call: &mut Call<'_>, id: &str) -> Answered {
     Ok(Some(match id {
         "listProjectMembers" => list(&call.project().await?, call).await?,
@@ -77,6 +80,9 @@ pub(super) fn patterns(texts: &[String]) -> Result<Vec<Pattern>> {
     let wrong = |text: &String| {
         Pattern::parse(text).map_err(|error| Error::BadRequest(format!("the pattern {text:?}: {error}")))
     };
+    if texts.len() > MOST_PATTERNS {
+        return Err(Error::BadRequest(format!("there are at most {MOST_PATTERNS} patterns")));
+    }
     texts.iter().map(wrong).collect()
 }
 

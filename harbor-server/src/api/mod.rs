@@ -89,6 +89,7 @@ async fn dispatch(
     found: Match,
     browser: Option<&Secret>,
 ) -> harbor_core::Result<Response<Body>> {
+    session::check_own(parts)?;
     let credentials = credentials(&parts.headers)?;
     let actor = match (&credentials, browser) {
         (None, Some(secret)) => session::actor(app, parts, secret).await?,

@@ -69,7 +69,8 @@ async fn search(call: &Call<'_>) -> Result<Response<Body>> {
     let missing = || Error::Unprocessable("username is needed".to_owned());
     call.login()?;
     let name = call.parameter("username").ok_or_else(missing)?;
-    let query = call.list::<UserKey>()?.filter(UserKey::Name, Test::Like(name));
+    // By name and by nothing else: the rest is not for everybody, and a filter tells what it filters by.
+    let query = call.pages::<UserKey>()?.filter(UserKey::Name, Test::Like(name));
     let listed = call.accounts()?.users(call.harbor()).search(&call.actor, &query).await?;
     page(call, &query, listed, |(id, username)| UserSearchRespItem { user_id: id.get(), username })
 }

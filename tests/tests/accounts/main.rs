@@ -37,6 +37,7 @@ mod robots;
 mod sessions;
 mod tokens;
 mod users;
+mod widening;
 
 use harbor_tests::{Client, TestRegistry};
 use serde_json::Value;

@@ -1,8 +1,8 @@
 //! Users: made, changed, found and deleted; their passwords.
 
 use harbor_auth::{NewPassword, NewUser};
-use harbor_core::access::Actor;
 use harbor_core::access::permission::UserCreate;
+use harbor_core::access::{Actor, Secret};
 use harbor_tests::TestRegistry;
 use serde_json::{Value, json};
 
@@ -138,7 +138,7 @@ async fn lists_have_pages_and_filters(registry: &TestRegistry) {
 async fn a_password_of_harbors_works_and_is_hashed_anew(registry: &TestRegistry) {
     // PBKDF2 of "Harbor12345" with the salt "salt", as Harbor keeps it.
     let hash = "a5dbaf3a2c5ef8d1a6e0b4e9a2d2d7c5";
-    let wrong = NewPassword::Imported { version: "md5".into(), salt: "salt".into(), hash: hash.into() };
+    let wrong = NewPassword::Imported { version: "md5".into(), salt: "salt".into(), hash: Secret::new(hash) };
     let user = |password| NewUser {
         name: "old".to_owned(),
         email: None,
@@ -153,7 +153,7 @@ async fn a_password_of_harbors_works_and_is_hashed_anew(registry: &TestRegistry)
     let right = NewPassword::Imported {
         version: "sha256".into(),
         salt: "salt".into(),
-        hash: pbkdf2("Harbor12345", "salt"),
+        hash: Secret::new(pbkdf2("Harbor12345", "salt")),
     };
     let id = users.create(proof().await, user(right)).await.unwrap();
     registry.anon().basic("old", "Harbor12346").get("/v2/").await.expect_error(401, "UNAUTHORIZED");

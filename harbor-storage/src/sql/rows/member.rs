@@ -107,6 +107,7 @@ impl MemberRows for Rows {
 #[async_trait]
 impl MemberRowsMut for Rows {
     async fn member_insert(&mut self, new: &NewMember<'_>) -> Result<MemberId, StoreError> {
+        self.hold_role(new.role).await?;
         let (user, group) = match new.entity {
             MemberEntity::User(user) => (Some(user.get()), None),
             MemberEntity::Group(group) => (None, Some(group.get())),
@@ -141,6 +142,7 @@ impl MemberRowsMut for Rows {
         repositories: &[Pattern],
         now: Timestamp,
     ) -> Result<bool, StoreError> {
+        self.hold_role(role).await?;
         let update = sql!(
             "UPDATE project_members SET role_id = ?, repositories = ?, updated_at = ? \
              WHERE project_id = ? AND id = ?"

@@ -95,6 +95,13 @@ impl RobotRows for Rows {
 #[async_trait]
 impl RobotRowsMut for Rows {
     async fn robot_insert(&mut self, robot: &Robot) -> Result<RobotId, StoreError> {
+        if let Some(project) = robot.project {
+            // Locked, so that the project cannot be deleted before this commits.
+            let lock = sql!("SELECT id FROM projects WHERE id = ? FOR UPDATE");
+            if self.session.fetch(lock, values![project.get()]).await?.is_empty() {
+                return Err(StoreError::new(StoreErrorKind::NotFound, "the project is gone"));
+            }
+        }
         let insert = sql!(
             "INSERT INTO robots (name, description, project_id, secret, earlier_secret, earlier_until, duration, \
              expires_at, is_disabled, permissions, creator, epoch, created_at, updated_at) \

@@ -25,6 +25,20 @@ fn role(row: &Row) -> Result<CustomRole, StoreError> {
     })
 }
 
+impl Rows {
+    /// Locks a role that was made, so that it is not deleted before somebody who has it is stored.
+    pub(super) async fn hold_role(&mut self, role: RoleId) -> Result<(), StoreError> {
+        if role.get() < FIRST {
+            return Ok(());
+        }
+        let lock = sql!("SELECT id FROM roles WHERE id = ? FOR UPDATE");
+        if self.session.fetch(lock, values![key(role)]).await?.is_empty() {
+            return Err(StoreError::new(StoreErrorKind::Conflict, "the role is gone"));
+        }
+        Ok(())
+    }
+}
+
 #[async_trait]
 impl RoleRows for Rows {
     async fn roles(&mut self) -> Result<Vec<CustomRole>, StoreError> {
