@@ -15,8 +15,9 @@ pub mod query;
 mod time;
 
 pub use engine::{
-    Builder, GcReport, Harbor, Health, MetadataKey, NewProject, ProjectChange, Projects, Quotas, Settings,
-    Write, content,
+    Addition, AdditionKind, Artifacts, Builder, Found, FoundAll, GcReport, Harbor, Health, LabelChange,
+    LabelProof, Labels, MetadataKey, NewLabel, NewProject, ProjectChange, Projects, Quotas, Repositories,
+    Settings, Statistics, With, Write, content,
 };
 pub use error::{Error, Result, StoreError, StoreErrorKind};
 pub use time::{Clock, Timestamp};

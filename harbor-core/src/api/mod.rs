@@ -3,20 +3,25 @@
 //! The server, its OpenAPI document and clients share these. A field that may be absent is an `Option`, and is left out when it
 //! is; what a body says beside these fields is not read.
 
+mod artifact;
 mod error;
 mod group;
+mod label;
 mod member;
 mod permission;
 mod project;
 mod quota;
+mod repository;
 mod robot;
 mod role;
 mod system;
 mod token;
 mod user;
 
+pub use artifact::{Accessory, AdditionLink, Artifact, NewTag, Platform, Reference, Tag};
 pub use error::{ErrorBody, ErrorEntry};
 pub use group::{UserGroup, UserGroupSearchItem};
+pub use label::Label;
 pub use member::{ProjectMember, ProjectMemberEntity, RoleRequest, UserEntity};
 pub use permission::{PermissionEntry, Permissions};
 pub use project::{
@@ -24,6 +29,7 @@ pub use project::{
     ProjectSummaryQuota,
 };
 pub use quota::{Quota, QuotaRefObject, QuotaUpdateReq};
+pub use repository::{Repository, RepositoryUpdate, Search, SearchRepository, Statistic};
 pub use robot::{Access, Robot, RobotCreate, RobotCreated, RobotPermission, RobotSec};
 pub use role::{CustomRole, CustomRoleReq};
 pub use system::{ComponentHealthStatus, GeneralInfo, OverallHealthStatus};

@@ -29,6 +29,7 @@ pub(super) const SMALL_BLOB: u64 = 64 * 1024;
 #[derive(Debug)]
 pub(super) enum Change {
     Project(ProjectName),
+    Repository(RepositoryName),
     Tag(RepositoryId, Tag),
     Manifest(RepositoryId, Digest),
     Blob(RepositoryId, Digest),
@@ -232,6 +233,10 @@ impl Caches {
                     rows.projects.remove(name);
                     // Rare, and the rows are few: they are looked through.
                     rows.projects_by_id.retain(|_, project| project.name != *name);
+                    rows.catalogs.forget(&());
+                }
+                (Change::Repository(name), Some(rows)) => {
+                    rows.repositories.remove(name);
                     rows.catalogs.forget(&());
                 }
                 (Change::Tag(repository, tag), Some(rows)) => {
