@@ -15,8 +15,10 @@ pub mod query;
 mod time;
 
 pub use engine::{
-    Builder, ConfigKey, Configuration, Configurations, GcReport, Harbor, Health, MetadataKey, NewProject,
-    ProjectChange, Projects, Quotas, Settings, Write, content, fixed_configuration,
+    Addition, AdditionKind, Artifacts, Builder, ConfigKey, Configuration, Configurations, Found, FoundAll,
+    GcReport, Harbor, Health, LabelChange, LabelProof, Labels, MetadataKey, NewLabel, NewProject,
+    ProjectChange, Projects, Quotas, Repositories, Settings, Statistics, With, Write, content,
+    fixed_configuration,
 };
 pub use error::{Error, Result, StoreError, StoreErrorKind};
 pub use time::{Clock, Timestamp};

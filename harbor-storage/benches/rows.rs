@@ -51,6 +51,7 @@ fn seeded(tags: usize) -> Seeded {
             links: &[],
             missing: &[],
             children: &[],
+            described: &Default::default(),
             now,
         };
         let (id, _) = rows.manifest_ensure(&manifest).await.expect("a manifest");

@@ -82,6 +82,7 @@ async fn manifest(
         links: &[],
         missing: &[],
         children: &[],
+        described: &Default::default(),
         now,
     };
     Ok(rows.manifest_ensure(&manifest).await?.0)

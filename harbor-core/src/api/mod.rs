@@ -3,22 +3,27 @@
 //! The server, its OpenAPI document and clients share these. A field that may be absent is an `Option`, and is left out when it
 //! is; what a body says beside these fields is not read.
 
+mod artifact;
 mod configuration;
 mod error;
 mod group;
+mod label;
 mod member;
 mod permission;
 mod project;
 mod quota;
+mod repository;
 mod robot;
 mod role;
 mod system;
 mod token;
 mod user;
 
+pub use artifact::{Accessory, AdditionLink, Artifact, NewTag, Platform, Reference, Tag};
 pub use configuration::{ConfigItem, Configurations, ConfigurationsResponse};
 pub use error::{ErrorBody, ErrorEntry};
 pub use group::{UserGroup, UserGroupSearchItem};
+pub use label::Label;
 pub use member::{ProjectMember, ProjectMemberEntity, RoleRequest, UserEntity};
 pub use permission::{PermissionEntry, Permissions};
 pub use project::{
@@ -26,6 +31,7 @@ pub use project::{
     ProjectSummaryQuota,
 };
 pub use quota::{Quota, QuotaRefObject, QuotaUpdateReq};
+pub use repository::{Repository, RepositoryUpdate, Search, SearchRepository, Statistic};
 pub use robot::{Access, Robot, RobotCreate, RobotCreated, RobotPermission, RobotSec};
 pub use role::{CustomRole, CustomRoleReq};
 pub use system::{ComponentHealthStatus, GeneralInfo, OverallHealthStatus, Storage, SystemInfo};

@@ -110,6 +110,7 @@ impl Builder {
                 leases: content::Leases::default(),
                 workers: workers::Workers::new(sinks),
                 health: Default::default(),
+                pulls: Default::default(),
             }),
         })
     }

@@ -35,6 +35,7 @@ const STALE: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(super) enum Change {
     Project(ProjectName),
+    Repository(RepositoryName),
     Tag(RepositoryId, Tag),
     Manifest(RepositoryId, Digest),
     Blob(RepositoryId, Digest),
@@ -255,6 +256,10 @@ impl Caches {
                     rows.projects.remove(name);
                     // Rare, and the rows are few: they are looked through.
                     rows.projects_by_id.retain(|_, project| project.name != *name);
+                    rows.catalogs.forget(&());
+                }
+                (Change::Repository(name), Some(rows)) => {
+                    rows.repositories.remove(name);
                     rows.catalogs.forget(&());
                 }
                 (Change::Tag(repository, tag), Some(rows)) => {

@@ -14,7 +14,7 @@ use crate::access::{
 use crate::event::{Event, EventKind};
 use crate::meta::revision::ACCESS;
 use crate::meta::{AuditRow, Project, ProjectId, Reads, RepositoryId, Transaction};
-use crate::oci::{Digest, ProjectName, Tag};
+use crate::oci::{Digest, ProjectName, RepositoryName, Tag};
 use crate::{Error, Result, StoreError, StoreErrorKind, Timestamp};
 
 /// How often a use case is tried when concurrent transactions win. Each try begins afresh.
@@ -295,6 +295,11 @@ impl Write<'_> {
     /// The project's row was changed.
     pub fn changed_project(&mut self, name: &ProjectName) {
         self.changes.push(Change::Project(name.clone()));
+    }
+
+    /// A repository was deleted.
+    pub fn changed_repository(&mut self, name: &RepositoryName) {
+        self.changes.push(Change::Repository(name.clone()));
     }
 
     /// Rows that tell who may do what were changed.

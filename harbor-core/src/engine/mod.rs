@@ -1,5 +1,6 @@
 //! The engine: a registry as a value.
 
+mod artifacts;
 mod builder;
 mod cache;
 mod configuration;
@@ -7,24 +8,32 @@ pub mod content;
 mod gate;
 mod gc;
 mod health;
+mod labels;
 mod lists;
 mod outbox;
 mod page;
 mod projects;
+mod pulls;
 mod quota;
+mod repositories;
+mod search;
 mod settings;
 mod workers;
 
 use std::fmt;
 use std::sync::Arc;
 
+pub use artifacts::{Addition, AdditionKind, Artifacts, Found, With};
 pub use builder::Builder;
 pub use configuration::{ConfigKey, Configuration, Configurations, fixed as fixed_configuration};
 pub use gate::Write;
 pub use gc::GcReport;
 pub use health::Health;
+pub use labels::{LabelChange, LabelProof, Labels, NewLabel};
 pub use projects::{MetadataKey, NewProject, ProjectChange, Projects};
 pub use quota::Quotas;
+pub use repositories::Repositories;
+pub use search::{FoundAll, Statistics};
 pub use settings::Settings;
 
 use crate::access::{Authenticator, Authorizer};
@@ -54,6 +63,7 @@ struct Inner {
     leases: content::Leases,
     workers: workers::Workers,
     health: health::Last,
+    pulls: pulls::Pulls,
 }
 
 impl Harbor {
@@ -84,6 +94,24 @@ impl Harbor {
     #[must_use]
     pub const fn configurations(&self) -> Configurations<'_> {
         Configurations::new(self)
+    }
+
+    /// The use cases of repositories.
+    #[must_use]
+    pub const fn repositories(&self) -> Repositories<'_> {
+        Repositories::new(self)
+    }
+
+    /// The use cases of artifacts.
+    #[must_use]
+    pub const fn artifacts(&self) -> Artifacts<'_> {
+        Artifacts::new(self)
+    }
+
+    /// The use cases of labels.
+    #[must_use]
+    pub const fn labels(&self) -> Labels<'_> {
+        Labels::new(self)
     }
 
     /// The use cases of quotas.

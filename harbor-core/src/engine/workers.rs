@@ -1,4 +1,5 @@
-//! The workers that run beside the requests: garbage collection and the outbox.
+//! The workers that run beside the requests: garbage collection, the outbox, the counting of pulls, and finding out what
+//! manifests of earlier versions are.
 
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
@@ -13,6 +14,12 @@ use crate::Result;
 
 /// How long the outbox sleeps when nothing is written: other nodes may have written.
 const OUTBOX_INTERVAL: Duration = Duration::from_secs(5);
+
+/// How often pulls are written down.
+const PULLS_INTERVAL: Duration = Duration::from_secs(10);
+
+/// How often it is looked for manifests of which nobody knows what they are, while there are some.
+const DESCRIBE_INTERVAL: Duration = Duration::from_secs(60);
 
 /// Handles of the running workers.
 #[derive(Debug, Default)]
@@ -64,6 +71,9 @@ impl Harbor {
             interval,
             Kind::Gc,
         ));
+        for (kind, interval) in [(Kind::Pulls, PULLS_INTERVAL), (Kind::Describe, DESCRIBE_INTERVAL)] {
+            workers.tracker.spawn(run(Weak::clone(&weak), stop.clone(), Arc::default(), interval, kind));
+        }
         for (number, wake) in workers.outbox.iter().enumerate() {
             let (weak, wake) = (Weak::clone(&weak), Arc::clone(wake));
             workers.tracker.spawn(run(weak, stop.clone(), wake, OUTBOX_INTERVAL, Kind::Outbox(number)));
@@ -79,6 +89,9 @@ impl Harbor {
         }
         self.inner.workers.tracker.close();
         self.inner.workers.tracker.wait().await;
+        if let Err(error) = self.write_pulls().await {
+            tracing::warn!(%error, "the last pulls were not counted");
+        }
         self.inner.metadata.close().await;
     }
 }
@@ -86,6 +99,10 @@ impl Harbor {
 #[derive(Clone, Copy, Debug)]
 enum Kind {
     Gc,
+    /// Writing down pulls.
+    Pulls,
+    /// Finding out what manifests of earlier versions are.
+    Describe,
     /// Delivery to the sink of that number.
     Outbox(usize),
 }
@@ -116,6 +133,11 @@ async fn work(harbor: &Harbor, kind: Kind, stop: &CancellationToken) -> bool {
             Kind::Gc => harbor.gc_batch().await.map(|report| match report.reviewed {
                 0 => Delivered::All,
                 _ => Delivered::More,
+            }),
+            Kind::Pulls => harbor.write_pulls().await.map(|()| Delivered::All),
+            Kind::Describe => harbor.describe_batch().await.map(|more| match more {
+                true => Delivered::More,
+                false => Delivered::All,
             }),
             Kind::Outbox(number) => harbor.deliver_events(number, stop).await,
         };

@@ -45,6 +45,10 @@ ids! {
     RobotId;
     /// A personal access token.
     TokenId;
+    /// A tag of a repository.
+    TagId;
+    /// A label.
+    LabelId;
     /// The quota of a project.
     QuotaId;
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use super::{LinkId, ManifestId, RepositoryId, RowResult};
+use super::{Described, LinkId, ManifestId, RepositoryId, RowResult};
 use crate::Timestamp;
 use crate::oci::{Digest, MediaType, Tag};
 
@@ -47,6 +47,8 @@ pub struct NewManifest<'a> {
     pub missing: &'a [Digest],
     /// Manifests that it lists.
     pub children: &'a [Digest],
+    /// What it is.
+    pub described: &'a Described,
     /// Now.
     pub now: Timestamp,
 }
@@ -102,7 +104,7 @@ pub trait ManifestRows {
 #[async_trait]
 pub trait ManifestRowsMut {
     /// Stores a manifest with its references, or yields the one of that digest that is there, locked; the flag tells which
-    /// (true: stored). `Conflict` when somebody else stores it at the same time.
+    /// (true: stored). One that is there becomes an accessory when the new one is. `Conflict` when somebody else stores it at the same time.
     async fn manifest_ensure(&mut self, manifest: &NewManifest<'_>) -> RowResult<(ManifestId, bool)>;
 
     /// The manifest of that digest, locked.

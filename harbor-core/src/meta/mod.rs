@@ -3,6 +3,8 @@
 //! One noun, one file: a row type, a trait that reads and a trait that changes. All of them stand on the transaction; the
 //! reading ones stand on a plain connection too.
 
+mod accessory;
+mod artifact;
 mod audit;
 mod blob;
 #[cfg(feature = "conformance")]
@@ -10,6 +12,7 @@ pub mod conformance;
 mod event;
 mod group;
 mod id;
+mod label;
 mod manifest;
 mod member;
 mod personal_token;
@@ -27,20 +30,28 @@ mod tag;
 mod upload;
 mod user;
 
+pub use accessory::{Accessory, AccessoryKey, AccessoryKind, AccessoryKindError, AccessoryRows};
+pub use artifact::{
+    Artifact, ArtifactKey, ArtifactQuery, ArtifactReference, ArtifactRows, ArtifactRowsMut, ArtifactScope,
+    ArtifactTag, Described, Pulled, Says, TagKey, TagTest,
+};
 pub use audit::{AuditRow, AuditRows, AuditRowsMut};
 pub use blob::{Blob, BlobRows, BlobRowsMut, BlobState, LinkedBlob, Publish, Published};
 pub use event::{EventRow, EventRows, EventRowsMut};
 pub use group::{Group, GroupKey, GroupKind, GroupRows, GroupRowsMut};
 pub use id::{
-    BlobId, GroupId, LinkId, ManifestId, MemberId, ProjectId, QuotaId, RepositoryId, RobotId, RoleId,
-    TokenId, UserId,
+    BlobId, GroupId, LabelId, LinkId, ManifestId, MemberId, ProjectId, QuotaId, RepositoryId, RobotId,
+    RoleId, TagId, TokenId, UserId,
 };
+pub use label::{Label, LabelKey, LabelRows, LabelRowsMut};
 pub use manifest::{Manifest, ManifestRows, ManifestRowsMut, NewManifest, Referrer};
 pub use member::{Member, MemberEntity, MemberKey, MemberRows, MemberRowsMut, Membership, NewMember};
 pub use personal_token::{PersonalToken, PersonalTokenRows, PersonalTokenRowsMut};
 pub use project::{Project, ProjectKey, ProjectRows, ProjectRowsMut};
 pub use quota::{CLAIMS, Growth, Quota, QuotaKey, QuotaRows, QuotaRowsMut, UNLIMITED, Usage};
-pub use repository::{Repository, RepositoryRows, RepositoryRowsMut};
+pub use repository::{
+    Figures, Repository, RepositoryEntry, RepositoryKey, RepositoryRows, RepositoryRowsMut,
+};
 pub use review::{Review, ReviewRows, ReviewRowsMut, ReviewSubject};
 pub use revision::{RevisionRows, RevisionRowsMut};
 pub use robot::{Robot, RobotKey, RobotRows, RobotRowsMut};

@@ -2,10 +2,12 @@
 
 use async_trait::async_trait;
 
-use super::{ProjectId, RepositoryId, RowResult};
+use super::{BlobId, LinkId, Listed, ProjectId, RepositoryId, RowResult};
 use crate::Timestamp;
 use crate::access::ProjectFilter;
-use crate::oci::RepositoryName;
+use crate::blob::UploadId;
+use crate::oci::{Digest, RepositoryName};
+use crate::query::{Query, keys};
 
 /// A repository.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,6 +18,56 @@ pub struct Repository {
     pub project: ProjectId,
     /// Its full name.
     pub name: RepositoryName,
+}
+
+/// A repository, as lists show it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RepositoryEntry {
+    /// The repository.
+    pub repository: Repository,
+    /// What its people wrote about it.
+    pub description: String,
+    /// How many artifacts it has, without those that lists leave out.
+    pub artifacts: u64,
+    /// How often one of its manifests was pulled.
+    pub pulls: u64,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it was changed.
+    pub updated_at: Timestamp,
+}
+
+keys! {
+    /// What lists of repositories are filtered and sorted by.
+    pub enum RepositoryKey {
+        /// `repository_id`.
+        Id: Int, "repository_id", "RepositoryID", filter, sort;
+        /// `project_id`.
+        Project: Int, "project_id", "ProjectID", filter, sort;
+        /// `name`.
+        Name: Text, "name", "Name", filter, sort;
+        /// `description`.
+        Description: Text, "description", "Description", filter, sort;
+        /// `pull_count`.
+        Pulls: Int, "pull_count", "PullCount", filter, sort;
+        /// `creation_time`.
+        CreatedAt: Time, "creation_time", "CreationTime", filter, sort;
+        /// `update_time`.
+        UpdatedAt: Time, "update_time", "UpdateTime", filter, sort;
+    }
+}
+
+/// Figures of the whole registry.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Figures {
+    /// How many public projects there are.
+    pub public_projects: u64,
+    /// How many others.
+    pub private_projects: u64,
+    /// How many repositories public projects have.
+    pub public_repositories: u64,
+    /// How many the others have.
+    pub private_repositories: u64,
 }
 
 /// Reads repositories.
@@ -34,6 +86,32 @@ pub trait RepositoryRows {
 
     /// How many repositories a project has.
     async fn repository_count(&mut self, project: ProjectId) -> RowResult<u64>;
+
+    /// The repository of that key, as lists show it.
+    async fn repository_entry(&mut self, id: RepositoryId) -> RowResult<Option<RepositoryEntry>>;
+
+    /// A page of the repositories within `filter` that hold a manifest, those that were made last first unless the query has
+    /// another order.
+    async fn repository_entries(
+        &mut self,
+        filter: &ProjectFilter,
+        query: &Query<RepositoryKey>,
+    ) -> RowResult<Listed<RepositoryEntry>>;
+
+    /// How many projects and repositories that hold a manifest there are within `filter`.
+    async fn figures(&mut self, filter: &ProjectFilter) -> RowResult<Figures>;
+
+    /// How many bytes all live blobs have together.
+    async fn stored_bytes(&mut self) -> RowResult<u64>;
+
+    /// Up to `limit` digests of manifests of the repository, the youngest first: what refers to others comes ahead of them where that can be.
+    async fn repository_manifests(&mut self, id: RepositoryId, limit: u32) -> RowResult<Vec<Digest>>;
+
+    /// Up to `limit` links of the repository to blobs, by key.
+    async fn repository_links(&mut self, id: RepositoryId, limit: u32) -> RowResult<Vec<(LinkId, BlobId)>>;
+
+    /// Up to `limit` upload sessions of the repository.
+    async fn repository_uploads(&mut self, id: RepositoryId, limit: u32) -> RowResult<Vec<UploadId>>;
 }
 
 /// Changes repositories.
@@ -46,4 +124,16 @@ pub trait RepositoryRowsMut {
         name: &RepositoryName,
         now: Timestamp,
     ) -> RowResult<Repository>;
+
+    /// Sets what is written about a repository. False when it is gone.
+    async fn repository_describe(
+        &mut self,
+        id: RepositoryId,
+        description: &str,
+        now: Timestamp,
+    ) -> RowResult<bool>;
+
+    /// Deletes a repository that has no manifests and no links. False when it was not there; `Conflict` while something belongs
+    /// to it.
+    async fn repository_delete(&mut self, id: RepositoryId) -> RowResult<bool>;
 }

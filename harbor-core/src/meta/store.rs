@@ -5,12 +5,13 @@ use std::fmt;
 use async_trait::async_trait;
 
 use super::{
-    AuditRows, AuditRowsMut, BlobRows, BlobRowsMut, BlobState, EventRows, EventRowsMut, GroupRows,
-    GroupRowsMut, ManifestRows, ManifestRowsMut, MemberRows, MemberRowsMut, PersonalTokenRows,
-    PersonalTokenRowsMut, ProjectRows, ProjectRowsMut, Publish, Published, QuotaRows, QuotaRowsMut,
-    RepositoryRows, RepositoryRowsMut, ReviewRows, ReviewRowsMut, ReviewSubject, RevisionRows,
-    RevisionRowsMut, RobotRows, RobotRowsMut, RoleRows, RoleRowsMut, RowResult, SessionRows, SessionRowsMut,
-    SettingRows, SettingRowsMut, TagRows, TagRowsMut, UploadRows, UploadRowsMut, UserRows, UserRowsMut,
+    AccessoryRows, ArtifactRows, ArtifactRowsMut, AuditRows, AuditRowsMut, BlobRows, BlobRowsMut, BlobState,
+    EventRows, EventRowsMut, GroupRows, GroupRowsMut, LabelRows, LabelRowsMut, ManifestRows, ManifestRowsMut,
+    MemberRows, MemberRowsMut, PersonalTokenRows, PersonalTokenRowsMut, ProjectRows, ProjectRowsMut, Publish,
+    Published, QuotaRows, QuotaRowsMut, RepositoryRows, RepositoryRowsMut, ReviewRows, ReviewRowsMut,
+    ReviewSubject, RevisionRows, RevisionRowsMut, RobotRows, RobotRowsMut, RoleRows, RoleRowsMut, RowResult,
+    SessionRows, SessionRowsMut, SettingRows, SettingRowsMut, TagRows, TagRowsMut, UploadRows, UploadRowsMut,
+    UserRows, UserRowsMut,
 };
 
 /// Why a pushed blob's link is reviewed.
@@ -33,6 +34,9 @@ pub trait Reads:
     + RepositoryRows
     + BlobRows
     + ManifestRows
+    + ArtifactRows
+    + AccessoryRows
+    + LabelRows
     + TagRows
     + UploadRows
     + ReviewRows
@@ -57,6 +61,9 @@ impl<T> Reads for T where
         + RepositoryRows
         + BlobRows
         + ManifestRows
+        + ArtifactRows
+        + AccessoryRows
+        + LabelRows
         + TagRows
         + UploadRows
         + ReviewRows
@@ -84,6 +91,8 @@ pub trait Transaction:
     + RepositoryRowsMut
     + BlobRowsMut
     + ManifestRowsMut
+    + ArtifactRowsMut
+    + LabelRowsMut
     + TagRowsMut
     + UploadRowsMut
     + ReviewRowsMut

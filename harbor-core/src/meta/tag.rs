@@ -33,6 +33,15 @@ pub trait TagRowsMut {
         now: Timestamp,
     ) -> RowResult<()>;
 
+    /// Lets a tag that there is not name a manifest. `Conflict` when there is one, or somebody else makes it.
+    async fn tag_insert(
+        &mut self,
+        repository: RepositoryId,
+        tag: &Tag,
+        manifest: ManifestId,
+        now: Timestamp,
+    ) -> RowResult<()>;
+
     /// Deletes a tag; the manifest stays. Yields the digest that it named.
     async fn tag_delete(&mut self, repository: RepositoryId, tag: &Tag) -> RowResult<Option<Digest>>;
 }

@@ -28,6 +28,9 @@ pub struct Descriptor {
     /// Places outside this registry that have the content.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub urls: Vec<String>,
+    /// The platform that it is for, when the content is a manifest of an index: as the index has it, whatever that is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub platform: Option<serde_json::Value>,
 }
 
 impl Descriptor {

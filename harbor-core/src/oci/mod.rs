@@ -21,6 +21,6 @@ pub use manifest::{MANIFEST_LIMIT, ManifestError, ManifestKind, ManifestView};
 pub use media_type::{MediaType, MediaTypeError};
 pub use name::{NameError, ProjectName, RepositoryName};
 pub use range::{ByteRange, ChunkRange, RangeError};
-pub use reference::Reference;
+pub use reference::{Reference, ReferenceError};
 pub use route::{Route, RouteError};
 pub use tag::{Tag, TagError};

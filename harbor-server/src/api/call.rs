@@ -6,7 +6,7 @@ use std::sync::Arc;
 use harbor_auth::Accounts;
 use harbor_core::access::{Action, Actor, Authorized, InProject, InRepository, InSystem, InUser, ProjectRef};
 use harbor_core::meta::{ProjectId, UserId};
-use harbor_core::oci::{ProjectName, RepositoryName};
+use harbor_core::oci::{ProjectName, Reference, RepositoryName};
 use harbor_core::operation::Match;
 use harbor_core::query::{Key, Query};
 use harbor_core::{Error, Harbor, Result};
@@ -149,11 +149,20 @@ impl Call<'_> {
     }
 
     /// The proof of a permission on the repository that the path names.
-    #[expect(dead_code, reason = "repositories come next")]
     pub(super) async fn repository<A: Action<Scope = InRepository>>(&self) -> Result<Authorized<A>> {
         let name = format!("{}/{}", self.path("project_name"), self.path("repository_name"));
-        let name: RepositoryName = name.parse()?;
-        self.seen(self.harbor().authorize::<A>(&self.actor, &name).await)
+        match name.parse::<RepositoryName>() {
+            Ok(name) => self.seen(self.harbor().authorize::<A>(&self.actor, &name).await),
+            // There is none of such a name, and nobody is told more than that.
+            Err(_) if self.actor.is_anonymous() => Err(Error::Unauthenticated),
+            Err(_) if self.actor.is_administrator() => Err(Error::NotFound("repository")),
+            Err(_) => Err(Error::Denied),
+        }
+    }
+
+    /// The tag or the digest that the path names. One that can be neither is none of an artifact that there is.
+    pub(super) fn reference(&self) -> Result<Reference> {
+        self.path("reference").parse().map_err(|_| Error::NotFound("artifact"))
     }
 
     /// The proof of a permission on the user that the path names.

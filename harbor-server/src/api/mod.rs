@@ -3,11 +3,14 @@
 //! One table of operations ([`harbor_core::operation`]) finds what a request asks for; a file a noun answers it. A handler asks
 //! for its proof before it reads the body, and the proof is of the type that the use case takes.
 
+mod additions;
 mod answer;
+mod artifacts;
 mod call;
 mod configuration;
 mod error;
 mod groups;
+mod labels;
 mod members;
 mod metadata;
 mod openapi;
@@ -15,8 +18,10 @@ mod permissions;
 mod personal_tokens;
 mod projects;
 mod quotas;
+mod repositories;
 mod robots;
 mod roles;
+mod search;
 mod system;
 mod users;
 
@@ -98,7 +103,14 @@ async fn dispatch(
     let operation = found.operation;
     let mut call = Call { app, parts, actor, found, body };
     let answered = match operation.tag {
+        "project" if operation.id == "listArtifactsOfProject" => {
+            artifacts::answer(&mut call, operation.id).await?
+        }
         "project" => projects::answer(&mut call, operation.id).await?,
+        "repository" => repositories::answer(&mut call, operation.id).await?,
+        "artifact" => artifacts::answer(&mut call, operation.id).await?,
+        "label" => labels::answer(&mut call, operation.id).await?,
+        "search" | "statistic" => search::answer(&call, operation.id).await?,
         "projectMetadata" => metadata::answer(&mut call, operation.id).await?,
         "member" => members::answer(&mut call, operation.id).await?,
         "user" => users::answer(&mut call, operation.id).await?,

@@ -163,7 +163,7 @@ async fn summary(proof: &Authorized<ProjectRead>, call: &Call<'_>) -> Result<Res
 }
 
 /// A project as the API shows it to who asks.
-async fn wire(call: &Call<'_>, project: &Project) -> Result<api::Project> {
+pub(super) async fn wire(call: &Call<'_>, project: &Project) -> Result<api::Project> {
     let mut roles: Vec<i64> = Vec::new();
     let mut owner_name = String::new();
     if let Ok(accounts) = call.accounts() {

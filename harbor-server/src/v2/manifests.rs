@@ -42,6 +42,7 @@ impl Call<'_> {
         headers.insert(CONTENT_TYPE, respond::value(manifest.media_type.as_str()));
         headers.insert(CONTENT_LENGTH, manifest.payload.len().into());
         if self.parts.method != Method::HEAD {
+            self.content().count_pull(&manifest, reference);
             *response.body_mut() = Body::from(manifest.payload.clone());
         }
         Ok(response)

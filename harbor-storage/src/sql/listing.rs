@@ -21,6 +21,8 @@ pub(super) struct Listing {
     values: Vec<Value>,
     offset: u64,
     size: u32,
+    /// What tells how many rows there are without looking at them.
+    known: Option<(&'static str, Vec<Value>)>,
 }
 
 impl Listing {
@@ -28,7 +30,7 @@ impl Listing {
     /// but not so that a row comes twice, and neither has a `?`.
     pub(super) fn new(columns: &'static str, from: &'static str, unique: &'static str) -> Self {
         let (order, conditions, values) = (Vec::new(), Vec::new(), Vec::new());
-        Self { columns, from, unique, order, conditions, values, offset: 0, size: PAGE_SIZE }
+        Self { columns, from, unique, order, conditions, values, offset: 0, size: PAGE_SIZE, known: None }
     }
 
     /// Only rows of which a condition holds, whatever a client asks for. It has a `?` for each of the values.
@@ -36,6 +38,13 @@ impl Listing {
     pub(super) fn only(mut self, condition: &str, values: Vec<Value>) -> Self {
         self.conditions.push(format!("({condition})"));
         self.values.extend(values);
+        self
+    }
+
+    /// A statement that tells how many rows the list has: somebody counts them as they come and go.
+    #[must_use]
+    pub(super) fn counted(mut self, statement: &'static str, values: Vec<Value>) -> Self {
+        self.known = Some((statement, values));
         self
     }
 
@@ -112,14 +121,19 @@ impl Listing {
 
     /// The statement of the number of rows on all pages, and its values.
     fn count(&self) -> (String, Vec<Value>) {
-        (format!("SELECT COUNT(*) FROM {}{}", self.from, self.conditions()), self.values.clone())
+        match &self.known {
+            Some((statement, values)) => ((*statement).to_owned(), values.clone()),
+            None => (format!("SELECT COUNT(*) FROM {}{}", self.from, self.conditions()), self.values.clone()),
+        }
     }
 
-    /// The order, with the unique column at its end unless it is in it.
+    /// The order, with the unique column at its end unless it is in it: in the direction of the column before it, so that an
+    /// index of both has that order.
     fn total_order(&self) -> String {
-        let mut order: Vec<&str> = self.order.iter().map(String::as_str).collect();
+        let mut order = self.order.clone();
         if !order.iter().any(|word| word.strip_suffix(" DESC").unwrap_or(word) == self.unique) {
-            order.push(self.unique);
+            let descending = order.last().is_some_and(|last| last.ends_with(" DESC"));
+            order.push(format!("{}{}", self.unique, if descending { " DESC" } else { "" }));
         }
         order.join(", ")
     }
@@ -164,7 +178,7 @@ fn bound(value: &Term) -> Value {
 }
 
 /// The pattern of `LIKE` for what has a text in it. `!` escapes, for a backslash does so in MySQL's literals already.
-fn anywhere(text: &str) -> String {
+pub(super) fn anywhere(text: &str) -> String {
     let mut pattern = String::with_capacity(text.len() + 2);
     pattern.push('%');
     for c in text.chars() {

@@ -95,9 +95,18 @@ rows! {
         repository(name: &RepositoryName) -> Option<Repository>;
         repositories(filter: &ProjectFilter, after: Option<&str>, limit: u32) -> Vec<RepositoryName>;
         repository_count(project: ProjectId) -> u64;
+        repository_entry(id: RepositoryId) -> Option<RepositoryEntry>;
+        repository_entries(filter: &ProjectFilter, query: &Query<RepositoryKey>) -> Listed<RepositoryEntry>;
+        figures(filter: &ProjectFilter) -> Figures;
+        stored_bytes() -> u64;
+        repository_manifests(id: RepositoryId, limit: u32) -> Vec<Digest>;
+        repository_links(id: RepositoryId, limit: u32) -> Vec<(LinkId, BlobId)>;
+        repository_uploads(id: RepositoryId, limit: u32) -> Vec<UploadId>;
     }
     RepositoryRowsMut {
         repository_ensure(project: ProjectId, name: &RepositoryName, now: Timestamp) -> Repository;
+        repository_describe(id: RepositoryId, description: &str, now: Timestamp) -> bool;
+        repository_delete(id: RepositoryId) -> bool;
     }
     BlobRows {
         linked_blob(repository: RepositoryId, digest: &Digest) -> Option<LinkedBlob>;
@@ -127,12 +136,46 @@ rows! {
         manifest_lock(repository: RepositoryId, digest: &Digest) -> Option<ManifestId>;
         manifest_delete(manifest: ManifestId) -> (Vec<Tag>, Vec<LinkId>);
     }
+    ArtifactRows {
+        artifact(repository: RepositoryId, digest: &Digest) -> Option<Artifact>;
+        artifact_by_tag(repository: RepositoryId, tag: &Tag) -> Option<Artifact>;
+        artifacts(scope: ArtifactScope, query: &ArtifactQuery) -> Listed<Artifact>;
+        artifact_tags(manifest: ManifestId, query: &Query<TagKey>) -> Listed<ArtifactTag>;
+        tags_of(manifests: &[ManifestId]) -> Vec<ArtifactTag>;
+        references_of(manifests: &[ManifestId]) -> Vec<ArtifactReference>;
+        artifact_sizes(repository: RepositoryId, digests: &[Digest]) -> Vec<(Digest, u64)>;
+        artifacts_undescribed(after: ManifestId, limit: u32) -> Vec<(RepositoryId, Manifest)>;
+    }
+    ArtifactRowsMut {
+        artifact_describe(manifest: ManifestId, described: &Described) -> ();
+        artifact_is_held(manifest: ManifestId) -> (bool, bool);
+        pulls_add(pulled: &[Pulled]) -> ();
+    }
+    AccessoryRows {
+        accessories(subject: ManifestId, query: &Query<AccessoryKey>) -> Listed<Accessory>;
+        accessories_of(subjects: &[ManifestId]) -> Vec<Accessory>;
+        parents_of(children: &[ManifestId]) -> Vec<(ManifestId, ManifestId)>;
+    }
+    LabelRows {
+        label(id: LabelId) -> Option<Label>;
+        labels(project: Option<ProjectId>, query: &Query<LabelKey>) -> Listed<Label>;
+        labels_of(manifests: &[ManifestId]) -> Vec<(ManifestId, Label)>;
+    }
+    LabelRowsMut {
+        label_insert(label: &Label) -> LabelId;
+        label_lock(id: LabelId) -> Option<Label>;
+        label_save(label: &Label) -> ();
+        label_delete(id: LabelId) -> bool;
+        label_put(id: LabelId, manifest: ManifestId) -> bool;
+        label_take(id: LabelId, manifest: ManifestId) -> bool;
+    }
     TagRows {
         tag(repository: RepositoryId, tag: &Tag) -> Option<Digest>;
         tags(repository: RepositoryId, after: Option<&str>, limit: u32) -> Vec<Tag>;
     }
     TagRowsMut {
         tag_put(repository: RepositoryId, tag: &Tag, manifest: ManifestId, now: Timestamp) -> ();
+        tag_insert(repository: RepositoryId, tag: &Tag, manifest: ManifestId, now: Timestamp) -> ();
         tag_delete(repository: RepositoryId, tag: &Tag) -> Option<Digest>;
     }
     UploadRows {

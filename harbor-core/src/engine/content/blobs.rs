@@ -3,6 +3,8 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use super::Content;
 use crate::access::Authorized;
 use crate::access::permission::{ArtifactDelete, RepositoryPull};
@@ -122,7 +124,30 @@ impl Content<'_> {
         Ok(BlobBody::whole(bytes.slice(bound(span.start)..bound(span.end))))
     }
 
-    pub(super) async fn linked(&self, repository: &Repository, digest: &Digest) -> Result<Arc<LinkedBlob>> {
+    /// The bytes of a blob of the repository that has at most `limit`.
+    pub(in crate::engine) async fn blob_bytes(
+        &self,
+        repository: &Repository,
+        digest: &Digest,
+        limit: u64,
+    ) -> Result<Bytes> {
+        let linked = self.linked(repository, digest).await?;
+        if linked.size > limit {
+            return Err(Error::TooLarge { limit });
+        }
+        let whole = 0..linked.size;
+        let body = match linked.size <= SMALL_BLOB {
+            true => self.small(&linked, whole).await?,
+            false => self.harbor.inner.blobs.open(&linked.location, whole).await?,
+        };
+        Ok(body.bytes().await?)
+    }
+
+    pub(in crate::engine) async fn linked(
+        &self,
+        repository: &Repository,
+        digest: &Digest,
+    ) -> Result<Arc<LinkedBlob>> {
         let caches = &self.harbor.inner.caches;
         if let Some(linked) = caches.blob(repository.id, digest) {
             return Ok(linked);

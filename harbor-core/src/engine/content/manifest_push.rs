@@ -5,11 +5,12 @@ use std::collections::BTreeSet;
 use bytes::Bytes;
 
 use super::Content;
-use crate::access::Authorized;
 use crate::access::permission::RepositoryPush;
+use crate::access::{Authorized, RepositoryTarget};
+use crate::engine::artifacts::{attributes, describe, has_attributes};
 use crate::engine::gate::{Write, contended};
 use crate::event::EventKind;
-use crate::meta::{LinkId, NewManifest, RepositoryId};
+use crate::meta::{AccessoryKind, Described, LinkId, ManifestId, NewManifest, RepositoryId};
 use crate::oci::{Algorithm, Digest, MANIFEST_LIMIT, ManifestError, ManifestView, MediaType, Reference, Tag};
 use crate::policy::Step;
 use crate::{Error, Result};
@@ -38,12 +39,19 @@ pub struct ManifestPushed {
     pub tags: Vec<Tag>,
 }
 
+/// The largest config that is looked into, in bytes.
+const LARGEST_CONFIG: u64 = 1024 * 1024;
+
 /// A push that was read and verified.
-struct Verified {
-    view: ManifestView,
-    digest: Digest,
-    tags: Vec<Tag>,
-    payload: Bytes,
+pub(in crate::engine) struct Verified {
+    pub(in crate::engine) view: ManifestView,
+    pub(in crate::engine) digest: Digest,
+    pub(in crate::engine) tags: Vec<Tag>,
+    pub(in crate::engine) payload: Bytes,
+    /// What is read from its config.
+    pub(in crate::engine) attributes: Option<String>,
+    /// What it is to which other manifest, where that is known from elsewhere.
+    pub(in crate::engine) accessory: Option<(AccessoryKind, Digest)>,
 }
 
 impl ManifestPush {
@@ -75,7 +83,7 @@ impl ManifestPush {
         if actual > limit {
             return Err(Error::ManifestInvalid(ManifestError::TooMany { actual, limit }));
         }
-        Ok(Verified { view, digest, tags, payload: self.payload })
+        Ok(Verified { view, digest, tags, payload: self.payload, attributes: None, accessory: None })
     }
 }
 
@@ -91,7 +99,7 @@ impl Content<'_> {
         proof: Authorized<RepositoryPush>,
         push: ManifestPush,
     ) -> Result<ManifestPushed> {
-        let push = push.verify(self.harbor.settings().manifest_entries)?;
+        let mut push = push.verify(self.harbor.settings().manifest_entries)?;
         let step = Step::ManifestPush {
             manifest: &push.view,
             payload: &push.payload,
@@ -99,6 +107,7 @@ impl Content<'_> {
             tags: &push.tags,
         };
         self.ask_policies(proof.actor(), proof.target(), step).await?;
+        push.attributes = self.attributes(proof.target(), &push).await;
         contended!(self.try_manifest_put(&proof, &push))?;
         Ok(ManifestPushed {
             digest: push.digest,
@@ -108,14 +117,26 @@ impl Content<'_> {
     }
 
     async fn try_manifest_put(&self, proof: &Authorized<RepositoryPush>, push: &Verified) -> Result<()> {
-        let target = proof.target();
         let mut write = self.harbor.write(proof).await?;
+        let repository = self.ensure_repository(&mut write, proof.target()).await?;
+        self.store_manifest(&mut write, proof.target(), repository.id, push).await?;
+        write.commit().await
+    }
+
+    /// Stores a manifest in a repository that has its blobs, and lets its tags name it.
+    pub(in crate::engine) async fn store_manifest(
+        &self,
+        write: &mut Write<'_>,
+        target: &RepositoryTarget,
+        repository: RepositoryId,
+        push: &Verified,
+    ) -> Result<ManifestId> {
         let now = write.now();
-        let repository = self.ensure_repository(&mut write, target).await?;
-        let (links, missing) = self.lock_blobs(&mut write, repository.id, &push.view).await?;
-        let children = self.check_children(&mut write, repository.id, &push.view).await?;
+        let (links, missing) = self.lock_blobs(write, repository, &push.view).await?;
+        let children = self.check_children(write, repository, &push.view).await?;
+        let described = self.described(write, repository, push, &children).await?;
         let manifest = NewManifest {
-            repository: repository.id,
+            repository,
             digest: push.digest,
             media_type: &push.view.media_type,
             artifact_type: push.view.artifact_type.as_deref(),
@@ -125,6 +146,7 @@ impl Content<'_> {
             links: &links,
             missing: &missing,
             children: &children,
+            described: &described,
             now,
         };
         let (id, stored) = write.rows().manifest_ensure(&manifest).await?;
@@ -132,11 +154,40 @@ impl Content<'_> {
             write.changed_catalog();
         }
         for tag in &push.tags {
-            write.rows().tag_put(repository.id, tag, id, now).await?;
-            write.changed_tag(repository.id, tag);
+            write.rows().tag_put(repository, tag, id, now).await?;
+            write.changed_tag(repository, tag);
         }
-        self.tell(&mut write, proof, push).await?;
-        write.commit().await
+        self.tell(write, target, push).await?;
+        Ok(id)
+    }
+
+    /// What is read from the config of an artifact. None when it cannot be read: the push does not depend on it.
+    async fn attributes(&self, target: &RepositoryTarget, push: &Verified) -> Option<String> {
+        let kind = describe(&push.view, 0, &[], 0).kind;
+        let config = push.view.config.as_ref().filter(|_| has_attributes(&kind))?;
+        let repository = self.existing(target).await.ok()?;
+        let bytes = self.blob_bytes(&repository, &config.digest, LARGEST_CONFIG).await;
+        let bytes =
+            bytes.inspect_err(|error| tracing::debug!(%error, "a config was not looked into")).ok()?;
+        attributes(&kind, &bytes)
+    }
+
+    /// What the manifest is, with the size of what it lists.
+    async fn described(
+        &self,
+        write: &mut Write<'_>,
+        repository: RepositoryId,
+        push: &Verified,
+        children: &[Digest],
+    ) -> Result<Described> {
+        let mut listed = 0_u64;
+        if !children.is_empty() {
+            let sizes = write.rows().artifact_sizes(repository, children).await?;
+            listed = sizes.iter().fold(0, |sum, (_, size)| sum.saturating_add(*size));
+        }
+        let described = describe(&push.view, push.payload.len(), &push.tags, listed);
+        let accessory = described.accessory.or(push.accessory);
+        Ok(Described { attributes: push.attributes.clone(), accessory, ..described })
     }
 
     /// Locks the links to every blob that the manifest needs, so that garbage collection cannot take one before the
@@ -194,13 +245,8 @@ impl Content<'_> {
         Ok(children)
     }
 
-    async fn tell(
-        &self,
-        write: &mut Write<'_>,
-        proof: &Authorized<RepositoryPush>,
-        push: &Verified,
-    ) -> Result<()> {
-        let name = &proof.target().name;
+    async fn tell(&self, write: &mut Write<'_>, target: &RepositoryTarget, push: &Verified) -> Result<()> {
+        let name = &target.name;
         let resource = match push.tags.first() {
             Some(tag) => format!("{name}:{tag}@{}", push.digest),
             None => format!("{name}@{}", push.digest),

@@ -6,9 +6,9 @@ use super::Content;
 use crate::access::Authorized;
 use crate::access::permission::{ArtifactDelete, RepositoryPull};
 use crate::engine::cache::Entry;
-use crate::engine::gate::contended;
+use crate::engine::gate::{Write, contended};
 use crate::event::EventKind;
-use crate::meta::{Manifest, Repository, ReviewSubject};
+use crate::meta::{Manifest, ManifestId, Repository, ReviewSubject};
 use crate::oci::{Digest, Reference, Tag};
 use crate::policy::Step;
 use crate::{Error, Result};
@@ -34,9 +34,14 @@ impl Content<'_> {
         Ok(manifest)
     }
 
+    /// Counts a pull of a manifest that was sent to a client who asked for `reference`. It is written down later.
+    pub fn count_pull(&self, manifest: &Manifest, reference: &Reference) {
+        self.harbor.count_pull(manifest.id, reference);
+    }
+
     /// On one node both lookups are exact caches. On many, the tag is looked up each time, and its manifest, which cannot
     /// change, is cached.
-    pub(super) async fn manifest_by_tag(
+    pub(in crate::engine) async fn manifest_by_tag(
         &self,
         repository: &Repository,
         tag: &Tag,
@@ -63,7 +68,7 @@ impl Content<'_> {
         Ok(Some(manifest))
     }
 
-    pub(super) async fn manifest_by_digest(
+    pub(in crate::engine) async fn manifest_by_digest(
         &self,
         repository: &Repository,
         digest: &Digest,
@@ -96,19 +101,31 @@ impl Content<'_> {
     }
 
     async fn try_manifest_delete(&self, proof: &Authorized<ArtifactDelete>, digest: &Digest) -> Result<()> {
-        let name = &proof.target().name;
         let repository = self.existing(proof.target()).await?;
         let mut write = self.harbor.write(proof).await?;
+        let manifest = write.rows().manifest_lock(repository.id, digest).await?;
+        let manifest = manifest.ok_or_else(|| Error::ManifestUnknown(digest.to_string()))?;
+        self.remove_manifest(&mut write, &repository, manifest, digest).await?;
+        write.commit().await
+    }
+
+    /// Deletes a manifest that the caller has locked, and tells of it.
+    pub(in crate::engine) async fn remove_manifest(
+        &self,
+        write: &mut Write<'_>,
+        repository: &Repository,
+        manifest: ManifestId,
+        digest: &Digest,
+    ) -> Result<()> {
         let due = write.now().plus(self.harbor.settings().gc_grace);
         let rows = write.rows();
-        let manifest = rows.manifest_lock(repository.id, digest).await?;
-        let manifest = manifest.ok_or_else(|| Error::ManifestUnknown(digest.to_string()))?;
         let (tags, mut links) = rows.manifest_delete(manifest).await?;
         // In the order of keys: two manifests may have layers in common.
         links.sort_unstable();
         for link in links {
             rows.review_put(ReviewSubject::Link(link), due, "manifest deleted").await?;
         }
+        let name = &repository.name;
         write.audit(format!("{name}@{digest}")).await?;
         let gone = tags.iter().map(Tag::to_string).collect();
         write
@@ -121,6 +138,6 @@ impl Content<'_> {
         for tag in &tags {
             write.changed_tag(repository.id, tag);
         }
-        write.commit().await
+        Ok(())
     }
 }

@@ -14,6 +14,7 @@ mod uploads;
 pub use blobs::{BlobRead, BlobSource, StoredBlob};
 pub use ingest::Incoming;
 pub(super) use lease::Leases;
+pub(in crate::engine) use manifest_push::Verified;
 pub use manifest_push::{ManifestPush, ManifestPushed};
 pub use referrers::ReferrersPage;
 pub use uploads::{UploadOptions, UploadStatus};
@@ -35,7 +36,7 @@ pub struct Content<'a> {
 }
 
 impl<'a> Content<'a> {
-    pub(super) const fn new(harbor: &'a Harbor) -> Self {
+    pub(in crate::engine) const fn new(harbor: &'a Harbor) -> Self {
         Self { harbor }
     }
 
@@ -54,7 +55,7 @@ impl<'a> Content<'a> {
     }
 
     /// The repository that a proof is for, for reading.
-    async fn existing(&self, target: &RepositoryTarget) -> Result<Repository> {
+    pub(in crate::engine) async fn existing(&self, target: &RepositoryTarget) -> Result<Repository> {
         match self.repository(&target.name).await? {
             // The same name in another incarnation of the project is another repository.
             Some(repository) if repository.project == target.project.id => Ok(repository),
@@ -63,7 +64,7 @@ impl<'a> Content<'a> {
     }
 
     /// The repository that a proof is for, made where it is missing.
-    async fn ensure_repository(
+    pub(in crate::engine) async fn ensure_repository(
         &self,
         write: &mut Write<'_>,
         target: &RepositoryTarget,
@@ -78,7 +79,12 @@ impl<'a> Content<'a> {
     }
 
     /// Asks the policies, in order; the first denial wins.
-    async fn ask_policies(&self, actor: &Actor, on: &RepositoryTarget, step: Step<'_>) -> Result<()> {
+    pub(in crate::engine) async fn ask_policies(
+        &self,
+        actor: &Actor,
+        on: &RepositoryTarget,
+        step: Step<'_>,
+    ) -> Result<()> {
         for policy in &self.harbor.inner.policies {
             let verdict = policy.check(actor, on, step).await.unwrap_or_else(|error| {
                 tracing::error!(policy = policy.name(), %error, "a policy could not decide, so it denies");

@@ -104,5 +104,6 @@ fn describe(referrer: Referrer) -> Descriptor {
         artifact_type: referrer.artifact_type,
         annotations: referrer.annotations,
         urls: Vec::new(),
+        platform: None,
     }
 }

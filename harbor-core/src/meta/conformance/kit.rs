@@ -9,8 +9,8 @@ use bytes::Bytes;
 use super::MetadataFixture;
 use crate::blob::{DriverState, Location, UploadId};
 use crate::meta::{
-    Blob, LinkId, ManifestId, MetadataStore, NewManifest, Project, Reads, Repository, RepositoryId,
-    Transaction, Upload,
+    Blob, Described, LinkId, ManifestId, MetadataStore, NewManifest, Project, Reads, Repository,
+    RepositoryId, Transaction, Upload,
 };
 use crate::oci::{Algorithm, Digest, MediaType, ProjectName, RepositoryName, Tag};
 use crate::{StoreError, StoreErrorKind, Timestamp};
@@ -103,6 +103,8 @@ pub(super) struct Says {
     pub(super) links: Vec<LinkId>,
     pub(super) missing: Vec<Digest>,
     pub(super) children: Vec<Digest>,
+    pub(super) described: Described,
+    pub(super) pushed: i64,
 }
 
 /// Stores a manifest in an open transaction.
@@ -124,7 +126,8 @@ pub(super) async fn put(
         links: &says.links,
         missing: &says.missing,
         children: &says.children,
-        now: at(0),
+        described: &says.described,
+        now: at(says.pushed),
     };
     rows.manifest_ensure(&manifest).await
 }

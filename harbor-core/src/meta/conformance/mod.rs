@@ -30,10 +30,12 @@
 // A test suite: it fails by panicking, and it ships in the library only so that others can run it.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod artifacts;
 mod atomicity;
 mod blobs;
 mod contention;
 mod kit;
+mod labels;
 mod links;
 mod lists;
 mod manifests;
@@ -42,6 +44,7 @@ mod outbox;
 mod people;
 mod publish;
 mod quotas;
+mod repositories;
 mod reviews;
 mod robots;
 mod uploads;
@@ -50,6 +53,10 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
+pub use artifacts::{
+    accessories, artifact_describe, artifact_is_held, artifact_tags, artifacts_at_once, artifacts_filtered,
+    artifacts_hidden, artifacts_listed, artifacts_of_project, pulls_add, references, tag_insert,
+};
 pub use atomicity::{
     committed, dropped, failed, failing_neighbour, group_commit, healthy, isolated, read_in_a_transaction,
     reads_do_not_wait,
@@ -62,6 +69,7 @@ pub use contention::{
     deadlock, ensure_at_once, lease_at_once, lock_waits, locks_of_one_order, manifest_at_once,
     settings_at_once,
 };
+pub use labels::{label_insert, label_put, labels_listed};
 pub use links::{
     link_delete, link_delete_of_referenced, link_ensure, link_ensure_of_nothing, link_is_referenced,
     link_is_referenced_by_sparse, link_lock, linked_blob, links_lock,
@@ -87,6 +95,7 @@ pub use quotas::{
     additions_do_not_wait, claims_alone, counted_at_once, counted_by_publish, counted_manifests,
     counted_once, counted_when_committed, quota_goes_with_project, quota_set, quotas_listed,
 };
+pub use repositories::{figures, repository_delete, repository_describe, repository_entries};
 pub use reviews::{review_delete, review_extend, review_lock, review_postpone, review_put, reviews_due};
 pub use robots::{personal_tokens, project_save, revisions, robots, sessions};
 pub use uploads::{upload_delete, upload_insert, upload_lease, upload_release, upload_save, uploads_idle};
@@ -129,7 +138,11 @@ macro_rules! metadata_store_conformance {
             linked_blob link_ensure link_ensure_of_nothing link_lock links_lock link_is_referenced
             link_is_referenced_by_sparse link_delete link_delete_of_referenced
             manifest_ensure manifest_lock manifest_by_tag manifests_present manifest_delete large_payload referrers
-            tag_put tag_delete dangling
+            tag_put tag_insert tag_delete dangling
+            artifacts_listed artifacts_filtered artifacts_of_project artifacts_hidden artifacts_at_once artifact_tags
+            artifact_describe artifact_is_held references accessories pulls_add
+            repository_entries repository_describe repository_delete figures
+            label_insert label_put labels_listed
             counted_once counted_by_publish counted_manifests counted_when_committed counted_at_once
             additions_do_not_wait claims_alone quota_set quotas_listed quota_goes_with_project
             upload_insert upload_save upload_lease upload_release upload_delete uploads_idle

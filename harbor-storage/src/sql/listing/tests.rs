@@ -102,7 +102,7 @@ fn pages_and_their_order() {
         statement.split_once(" ORDER BY ").unwrap().1.to_owned()
     };
     assert_eq!(order(None, ""), "p.id LIMIT ? OFFSET ?");
-    assert_eq!(order(None, "p.name DESC"), "p.name DESC, p.id LIMIT ? OFFSET ?");
+    assert_eq!(order(None, "p.name DESC"), "p.name DESC, p.id DESC LIMIT ? OFFSET ?");
     assert_eq!(order(Some("-project_id,name"), "p.name DESC"), "p.id DESC, p.name LIMIT ? OFFSET ?");
 }
 

@@ -7,7 +7,6 @@
 use harbor_core::StoreError;
 use harbor_core::meta::{Growth, ProjectId, UNLIMITED};
 
-use super::stripes::Turn;
 use super::{Rows, first};
 use crate::sql::session::{Row, size};
 use crate::sql::statement::{sql, values};
@@ -131,10 +130,7 @@ impl Rows {
     pub(super) async fn write_usage_of(&mut self, project: i64) -> Result<(), StoreError> {
         let unwritten = self.changes.get_mut(&project).map(|change| std::mem::take(&mut change.unwritten));
         let Some(bytes) = unwritten.filter(|bytes| *bytes != 0) else { return Ok(()) };
-        if let (Some(stripes), None) = (&self.stripes, &self.turn) {
-            self.turn = Some(stripes.take());
-        }
-        let stripe = self.turn.as_ref().map_or(0, Turn::stripe);
+        let stripe = self.stripe();
         let add = sql!(
             "INSERT INTO project_usage (project_id, stripe, used) VALUES (?, ?, ?) \
              ON CONFLICT (project_id, stripe) DO UPDATE SET used = project_usage.used + excluded.used"

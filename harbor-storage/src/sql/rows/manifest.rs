@@ -2,17 +2,18 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use harbor_core::meta::{
-    LinkId, Manifest, ManifestId, ManifestRows, ManifestRowsMut, NewManifest, Referrer, RepositoryId,
+    AccessoryKind, LinkId, Manifest, ManifestId, ManifestRows, ManifestRowsMut, NewManifest, Referrer,
+    RepositoryId, Says,
 };
 use harbor_core::oci::{Digest, Tag};
 use harbor_core::{StoreError, StoreErrorKind};
 
 use super::holding::one_more;
-use super::{Rows, first, piece, piece_of, pieces, rows_of};
+use super::{Rows, first, json_of, piece, piece_of, pieces, rows_of};
 use crate::sql::session::{Row, size};
 use crate::sql::statement::{Value, sql, values};
 
-fn manifest(row: &Row) -> Result<Manifest, StoreError> {
+pub(super) fn manifest(row: &Row) -> Result<Manifest, StoreError> {
     Ok(Manifest {
         id: ManifestId::new(row.int(0)?),
         digest: row.parsed(1)?,
@@ -150,14 +151,21 @@ impl ManifestRowsMut for Rows {
         if let Some(id) = self.manifest_lock(new.repository, &new.digest).await? {
             // A sparse manifest that is pushed again refers to what came since.
             self.put_references(id, new).await?;
+            if let Some(accessory) = &new.described.accessory {
+                self.put_accessory(new.repository.get(), id, accessory).await?;
+            }
             return Ok((id, false));
         }
         // Without an upsert, of which MySQL does not tell whether it inserted. Somebody else's is a conflict, and is found
         // by the next try.
         let insert = sql!(
             "INSERT INTO manifests (repository_id, digest, media_type, artifact_type, subject, size, annotations, \
-             payload, pushed_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+             payload, pushed_at, project_id, kind, config_type, content_size, accessory, accessory_subject, attributes, \
+             hidden) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, (SELECT r.project_id FROM repositories r WHERE r.id = ?), ?, ?, ?, ?, \
+             ?, ?, CASE WHEN ? = 1 THEN 1 WHEN EXISTS (SELECT 1 FROM manifest_children c WHERE c.repository_id = ? \
+             AND c.digest = ?) THEN 1 ELSE 0 END)"
         );
+        let accessory = new.described.accessory;
         let annotations = serde_json::to_string(new.annotations).map_err(|error| {
             StoreError::new(StoreErrorKind::Other, "annotations cannot be stored").with_source(error)
         })?;
@@ -171,6 +179,16 @@ impl ManifestRowsMut for Rows {
             annotations,
             new.payload.as_ref(),
             new.now.micros(),
+            new.repository.get(),
+            new.described.kind.as_str(),
+            new.described.config_type.as_str(),
+            size(new.described.size)?,
+            accessory.map(|(kind, _)| kind.name().to_owned()),
+            accessory.map(|(_, subject)| subject.to_string()),
+            new.described.attributes.clone(),
+            i64::from(accessory.is_some()),
+            new.repository.get(),
+            new.digest.to_string(),
         ];
         self.session.defer(insert, parameters).await?;
         let id = self.count_manifest(new).await?;
@@ -192,9 +210,13 @@ impl ManifestRowsMut for Rows {
 
     async fn manifest_delete(&mut self, id: ManifestId) -> Result<(Vec<Tag>, Vec<LinkId>), StoreError> {
         let find = sql!(
-            "SELECT r.project_id, m.digest FROM manifests m JOIN repositories r ON r.id = m.repository_id WHERE m.id = ?"
+            "SELECT r.project_id, m.digest, m.repository_id, m.hidden FROM manifests m \
+             JOIN repositories r ON r.id = m.repository_id WHERE m.id = ?"
         );
         let held = first(self.session.fetch(find, values![id.get()]).await?);
+        let children = sql!("SELECT digest FROM manifest_children WHERE manifest_id = ?");
+        let children = self.session.fetch(children, values![id.get()]).await?;
+        let children = children.iter().map(|row| row.text(0)).collect::<Result<Vec<_>, _>>()?;
         let tags = sql!("SELECT name FROM tags WHERE manifest_id = ? FOR UPDATE");
         let tags = self.session.fetch(tags, values![id.get()]).await?;
         let tags = tags.iter().map(|row| row.parsed(0)).collect::<Result<Vec<Tag>, _>>()?;
@@ -210,6 +232,7 @@ impl ManifestRowsMut for Rows {
         let links = links.into_iter().chain(came).collect();
         for statement in [
             sql!("DELETE FROM tags WHERE manifest_id = ?"),
+            sql!("DELETE FROM artifact_labels WHERE manifest_id = ?"),
             sql!("DELETE FROM manifest_blobs WHERE manifest_id = ?"),
             sql!("DELETE FROM manifest_missing WHERE manifest_id = ?"),
             sql!("DELETE FROM manifest_children WHERE manifest_id = ?"),
@@ -221,6 +244,11 @@ impl ManifestRowsMut for Rows {
             && let Some(held) = held
         {
             self.went(held.int(0)?, &held.text(1)?).await?;
+            let repository = held.int(2)?;
+            self.count_shown(repository, held.int(3)? - 1).await?;
+            // What only this one listed is shown from now on.
+            let children = self.manifest_ids(repository, &children).await?;
+            self.show_or_hide(repository, &children).await?;
         }
         Ok((tags, links))
     }
@@ -238,7 +266,7 @@ impl Rows {
         ));
         self.session.defer(count, values![repository, digest.as_str()]).await?;
         let find = sql!(
-            "SELECT m.id, c.project_id, c.holders, q.hard FROM manifests m \
+            "SELECT m.id, c.project_id, c.holders, q.hard, m.hidden FROM manifests m \
              JOIN repositories r ON r.id = m.repository_id \
              JOIN project_content c ON c.project_id = r.project_id AND c.digest = m.digest \
              LEFT JOIN quotas q ON q.project_id = r.project_id WHERE m.repository_id = ? AND m.digest = ?"
@@ -246,6 +274,7 @@ impl Rows {
         let row = first(self.session.fetch(find, values![repository, digest]).await?);
         let row = row.ok_or_else(|| StoreError::new(StoreErrorKind::Conflict, "storing a manifest"))?;
         self.came(&row, 1, new.payload.len() as u64, false)?;
+        self.count_shown(repository, 1 - row.int(4)?).await?;
         Ok(ManifestId::new(row.int(0)?))
     }
 
@@ -269,14 +298,48 @@ impl Rows {
         for piece in rows_of(new.missing, named) {
             self.session.defer(missing, piece).await?;
         }
+        self.put_children(new.repository.get(), id, new.children, &new.described.references).await
+    }
+
+    /// Notes what an index lists and what it says of that, and hides what has no tag of it.
+    pub(super) async fn put_children(
+        &mut self,
+        repository: i64,
+        id: ManifestId,
+        children: &[Digest],
+        says: &BTreeMap<Digest, Says>,
+    ) -> Result<(), StoreError> {
+        if children.is_empty() {
+            return Ok(());
+        }
+        let mut entries = Vec::with_capacity(children.len());
+        for digest in children {
+            entries.push((digest.to_string(), says.get(digest).map(json_of).transpose()?));
+        }
         let child = sql!(concat!(
-            "INSERT INTO manifest_children (manifest_id, repository_id, digest) VALUES ",
-            piece_of!("(?, ?, ?)"),
+            "INSERT INTO manifest_children (manifest_id, repository_id, digest, says) VALUES ",
+            piece_of!("(?, ?, ?, ?)"),
             " ON CONFLICT (manifest_id, digest) DO NOTHING"
         ));
-        for piece in rows_of(new.children, named) {
+        for piece in rows_of(&entries, |(digest, says)| {
+            [id.get().into(), repository.into(), digest.as_str().into(), says.clone().into()]
+        }) {
             self.session.defer(child, piece).await?;
         }
-        Ok(())
+        let digests: Vec<String> = entries.into_iter().map(|(digest, _)| digest).collect();
+        let listed = self.manifest_ids(repository, &digests).await?;
+        self.show_or_hide(repository, &listed).await
+    }
+
+    /// Notes what a manifest that is there is to another.
+    pub(super) async fn put_accessory(
+        &mut self,
+        repository: i64,
+        id: ManifestId,
+        (kind, subject): &(AccessoryKind, Digest),
+    ) -> Result<(), StoreError> {
+        let update = sql!("UPDATE manifests SET accessory = ?, accessory_subject = ? WHERE id = ?");
+        self.session.defer(update, values![kind.name(), subject.to_string(), id.get()]).await?;
+        self.show_or_hide(repository, &[id.get()]).await
     }
 }

@@ -1,10 +1,14 @@
 //! The statements, one noun a file.
 
+mod accessory;
+mod artifact;
 mod audit;
 mod blob;
+mod counted;
 mod event;
 mod group;
 mod holding;
+mod label;
 mod manifest;
 mod member;
 mod personal_token;

@@ -1,11 +1,79 @@
 use async_trait::async_trait;
 use harbor_core::access::ProjectFilter;
-use harbor_core::meta::{ProjectId, Repository, RepositoryId, RepositoryRows, RepositoryRowsMut};
-use harbor_core::oci::RepositoryName;
+use harbor_core::blob::UploadId;
+use harbor_core::meta::{
+    BlobId, Figures, LinkId, Listed, ProjectId, Repository, RepositoryEntry, RepositoryId, RepositoryKey,
+    RepositoryRows, RepositoryRowsMut,
+};
+use harbor_core::oci::{Digest, RepositoryName};
+use harbor_core::query::Query;
 use harbor_core::{StoreError, StoreErrorKind, Timestamp};
 
+use super::counted::shown;
+use super::project::within;
 use super::{Rows, beginning, first};
+use crate::sql::listing::Listing;
+use crate::sql::session::Row;
 use crate::sql::statement::{sql, values};
+
+macro_rules! columns {
+    () => {
+        concat!(
+            "r.id, r.project_id, r.name, r.description, r.pull_count, r.created_at, r.updated_at, ",
+            shown!()
+        )
+    };
+}
+
+fn entry(row: &Row) -> Result<RepositoryEntry, StoreError> {
+    let (created, updated) = (row.int(5)?, row.int(6)?);
+    Ok(RepositoryEntry {
+        repository: Repository {
+            id: RepositoryId::new(row.int(0)?),
+            project: ProjectId::new(row.int(1)?),
+            name: row.parsed(2)?,
+        },
+        description: row.optional_text(3)?.unwrap_or_default(),
+        pulls: row.count(4)?,
+        created_at: Timestamp::from_micros(created),
+        // 0 in rows that a node of an earlier version made.
+        updated_at: Timestamp::from_micros(updated.max(created)),
+        artifacts: row.count(7)?,
+    })
+}
+
+fn column(key: RepositoryKey) -> &'static str {
+    match key {
+        RepositoryKey::Id => "r.id",
+        RepositoryKey::Project => "r.project_id",
+        RepositoryKey::Name => "r.name",
+        RepositoryKey::Description => "r.description",
+        RepositoryKey::Pulls => "r.pull_count",
+        RepositoryKey::CreatedAt => "r.created_at",
+        RepositoryKey::UpdatedAt => "r.updated_at",
+    }
+}
+
+/// The condition that a repository `r` holds a manifest.
+macro_rules! holds {
+    () => {
+        "EXISTS (SELECT 1 FROM manifests m WHERE m.repository_id = r.id)"
+    };
+}
+
+/// The condition that a repository `r` lies within a filter. One project is told by its key, so that its repositories are read in
+/// their order.
+fn lies_within(filter: &ProjectFilter) -> Option<String> {
+    match filter {
+        ProjectFilter::Within { public: false, projects } if projects.len() == 1 => {
+            projects.first().map(|project| format!("r.project_id = {}", project.get()))
+        }
+        filter => {
+            let condition = within(filter, "p")?;
+            Some(format!("EXISTS (SELECT 1 FROM projects p WHERE p.id = r.project_id AND {condition})"))
+        }
+    }
+}
 
 #[async_trait]
 impl RepositoryRows for Rows {
@@ -55,6 +123,80 @@ impl RepositoryRows for Rows {
         let count = sql!("SELECT COUNT(*) FROM repositories WHERE project_id = ?");
         first(self.session.fetch(count, values![project.get()]).await?).map_or(Ok(0), |row| row.count(0))
     }
+
+    async fn repository_entry(&mut self, id: RepositoryId) -> Result<Option<RepositoryEntry>, StoreError> {
+        let find = sql!(concat!("SELECT ", columns!(), " FROM repositories r WHERE r.id = ?"));
+        first(self.session.fetch(find, values![id.get()]).await?).map(|row| entry(&row)).transpose()
+    }
+
+    async fn repository_entries(
+        &mut self,
+        filter: &ProjectFilter,
+        query: &Query<RepositoryKey>,
+    ) -> Result<Listed<RepositoryEntry>, StoreError> {
+        let mut listing = Listing::new(columns!(), "repositories r", "r.id")
+            .query(query, column, "r.created_at DESC")
+            .only(holds!(), values![]);
+        if let Some(condition) = lies_within(filter) {
+            listing = listing.only(&condition, values![]);
+        }
+        self.list(listing, entry).await
+    }
+
+    async fn figures(&mut self, filter: &ProjectFilter) -> Result<Figures, StoreError> {
+        let condition =
+            within(filter, "p").map_or_else(String::new, |condition| format!(" WHERE {condition}"));
+        let statement = format!(
+            "SELECT p.is_public, COUNT(DISTINCT p.id), COUNT(r.id) FROM projects p \
+             LEFT JOIN repositories r ON r.project_id = p.id AND {}{condition} GROUP BY p.is_public",
+            holds!()
+        );
+        let mut figures = Figures::default();
+        for row in self.session.fetch_built(statement, values![]).await? {
+            let (projects, repositories) = (row.count(1)?, row.count(2)?);
+            if row.int(0)? != 0 {
+                (figures.public_projects, figures.public_repositories) = (projects, repositories);
+            } else {
+                (figures.private_projects, figures.private_repositories) = (projects, repositories);
+            }
+        }
+        Ok(figures)
+    }
+
+    async fn stored_bytes(&mut self) -> Result<u64, StoreError> {
+        let sum = sql!("SELECT COALESCE(CAST(SUM(size) AS BIGINT), 0) FROM blobs WHERE state = 0");
+        first(self.session.fetch(sum, values![]).await?).map_or(Ok(0), |row| row.count(0))
+    }
+
+    async fn repository_manifests(
+        &mut self,
+        id: RepositoryId,
+        limit: u32,
+    ) -> Result<Vec<Digest>, StoreError> {
+        let list = sql!("SELECT digest FROM manifests WHERE repository_id = ? ORDER BY id DESC LIMIT ?");
+        let rows = self.session.fetch(list, values![id.get(), limit]).await?;
+        rows.iter().map(|row| row.parsed(0)).collect()
+    }
+
+    async fn repository_links(
+        &mut self,
+        id: RepositoryId,
+        limit: u32,
+    ) -> Result<Vec<(LinkId, BlobId)>, StoreError> {
+        let list = sql!("SELECT id, blob_id FROM blob_links WHERE repository_id = ? ORDER BY id LIMIT ?");
+        let rows = self.session.fetch(list, values![id.get(), limit]).await?;
+        rows.iter().map(|row| Ok((LinkId::new(row.int(0)?), BlobId::new(row.int(1)?)))).collect()
+    }
+
+    async fn repository_uploads(
+        &mut self,
+        id: RepositoryId,
+        limit: u32,
+    ) -> Result<Vec<UploadId>, StoreError> {
+        let list = sql!("SELECT id FROM uploads WHERE repository_id = ? ORDER BY id LIMIT ?");
+        let rows = self.session.fetch(list, values![id.get(), limit]).await?;
+        rows.iter().map(|row| row.parsed(0)).collect()
+    }
 }
 
 #[async_trait]
@@ -74,13 +216,39 @@ impl RepositoryRowsMut for Rows {
             return Err(StoreError::new(StoreErrorKind::NotFound, "the project is gone"));
         }
         let insert = sql!(
-            "INSERT INTO repositories (project_id, name, created_at) VALUES (?, ?, ?) ON CONFLICT (name) DO NOTHING"
+            "INSERT INTO repositories (project_id, name, created_at, updated_at) VALUES (?, ?, ?, ?) \
+             ON CONFLICT (name) DO NOTHING"
         );
-        self.session.defer(insert, values![project.get(), name.as_str(), now.micros()]).await?;
+        let now = now.micros();
+        self.session.defer(insert, values![project.get(), name.as_str(), now, now]).await?;
         match self.repository(name).await? {
             Some(repository) => of_project(repository, project),
             None => Err(StoreError::new(StoreErrorKind::Conflict, "making a repository")),
         }
+    }
+
+    async fn repository_describe(
+        &mut self,
+        id: RepositoryId,
+        description: &str,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let lock = sql!("SELECT id FROM repositories WHERE id = ? FOR UPDATE");
+        if self.session.fetch(lock, values![id.get()]).await?.is_empty() {
+            return Ok(false);
+        }
+        let update = sql!("UPDATE repositories SET description = ?, updated_at = ? WHERE id = ?");
+        self.session.defer(update, values![description, now.micros(), id.get()]).await?;
+        Ok(true)
+    }
+
+    async fn repository_delete(&mut self, id: RepositoryId) -> Result<bool, StoreError> {
+        let delete = sql!("DELETE FROM repositories WHERE id = ?");
+        let deleted = self.session.execute(delete, values![id.get()]).await? == 1;
+        // Without manifests it has none to show; the number is made of parts all the same.
+        let counts = sql!("DELETE FROM artifact_counts WHERE repository_id = ?");
+        self.session.defer(counts, values![id.get()]).await?;
+        Ok(deleted)
     }
 }
 

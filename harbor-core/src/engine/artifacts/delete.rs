@@ -1,0 +1,91 @@
+//! Deleting an artifact, with what goes with it.
+
+use std::collections::BTreeSet;
+
+use super::Artifacts;
+use crate::access::Authorized;
+use crate::access::permission::ArtifactDelete;
+use crate::engine::gate::{Write, contended};
+use crate::meta::{ManifestId, Repository};
+use crate::oci::{Digest, Reference};
+use crate::policy::Step;
+use crate::{Error, Result};
+
+impl Artifacts<'_> {
+    /// Deletes an artifact with its tags, its accessories, and, of an index, what it lists and nothing else refers to. Blobs are
+    /// left to garbage collection.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`]; [`Error::Precondition`] while an index lists it; or a policy's refusal.
+    pub async fn delete(&self, proof: Authorized<ArtifactDelete>, reference: &Reference) -> Result<()> {
+        let repository = self.existing(proof.target()).await?;
+        let artifact = {
+            let mut rows = self.harbor.read().await?;
+            self.named(&mut *rows, &repository, reference).await?
+        };
+        let step = Step::ManifestDelete { digest: &artifact.digest };
+        self.content().ask_policies(proof.actor(), proof.target(), step).await?;
+        contended!(self.try_delete(&proof, &repository, &artifact.digest))
+    }
+
+    async fn try_delete(
+        &self,
+        proof: &Authorized<ArtifactDelete>,
+        repository: &Repository,
+        digest: &Digest,
+    ) -> Result<()> {
+        let mut write = self.harbor.write(proof).await?;
+        let id = write.rows().manifest_lock(repository.id, digest).await?;
+        let id = id.ok_or(Error::NotFound("artifact"))?;
+        let (_, listed) = write.rows().artifact_is_held(id).await?;
+        if listed {
+            let why = "an index of this repository lists the artifact: delete the index first";
+            return Err(Error::Precondition(why.to_owned()));
+        }
+        self.delete_deeply(&mut write, repository, id, *digest).await?;
+        write.commit().await
+    }
+
+    /// Deletes a manifest that the caller has locked, and then what nothing holds any more.
+    async fn delete_deeply(
+        &self,
+        write: &mut Write<'_>,
+        repository: &Repository,
+        id: ManifestId,
+        digest: Digest,
+    ) -> Result<()> {
+        let mut waiting = vec![(id, digest)];
+        let mut gone = BTreeSet::new();
+        while let Some((id, digest)) = waiting.pop() {
+            if !gone.insert(id) {
+                continue;
+            }
+            let accessories = write.rows().accessories_of(&[id]).await?;
+            let children = write.rows().references_of(&[id]).await?;
+            self.content().remove_manifest(write, repository, id, &digest).await?;
+            for digest in accessories.iter().map(|accessory| accessory.digest) {
+                // Its tag is a name for what it is, so it does not keep it.
+                if let Some((id, (_, false))) = holders(write, repository, &digest).await? {
+                    waiting.push((id, digest));
+                }
+            }
+            for digest in children.iter().map(|child| child.digest) {
+                if let Some((id, (false, false))) = holders(write, repository, &digest).await? {
+                    waiting.push((id, digest));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The manifest of that digest, locked; and whether a tag names it, and an index lists it.
+async fn holders(
+    write: &mut Write<'_>,
+    repository: &Repository,
+    digest: &Digest,
+) -> Result<Option<(ManifestId, (bool, bool))>> {
+    let rows = write.rows();
+    let Some(id) = rows.manifest_lock(repository.id, digest).await? else { return Ok(None) };
+    Ok(Some((id, rows.artifact_is_held(id).await?)))
+}

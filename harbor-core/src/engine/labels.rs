@@ -1,0 +1,237 @@
+//! The use cases of labels.
+
+use super::Harbor;
+use super::gate::{Write, contended};
+use crate::access::permission::{
+    LabelCreate, LabelDelete, LabelList, LabelRead, LabelUpdate, SystemLabelCreate, SystemLabelDelete,
+    SystemLabelRead, SystemLabelUpdate,
+};
+use crate::access::{Action, Actor, Authorized, InProject, InSystem, ProjectRef};
+use crate::meta::{Label, LabelId, LabelKey, Listed, ProjectId};
+use crate::query::Query;
+use crate::{Error, Result};
+
+/// How many characters a name may have.
+const LONGEST_NAME: usize = 128;
+
+/// How many characters a colour may have.
+const LONGEST_COLOR: usize = 16;
+
+/// How long a description may be, in bytes.
+const LONGEST: usize = 4096;
+
+/// Use cases of labels: a cheap borrow.
+#[derive(Clone, Copy, Debug)]
+pub struct Labels<'a> {
+    harbor: &'a Harbor,
+}
+
+/// The proof that somebody may do something to the labels that all may use, or to those of one project.
+#[derive(Debug)]
+pub enum LabelProof<S: Action<Scope = InSystem>, P: Action<Scope = InProject>> {
+    /// To those that all may use.
+    System(Authorized<S>),
+    /// To those of a project.
+    Project(Authorized<P>),
+}
+
+impl<S: Action<Scope = InSystem>, P: Action<Scope = InProject>> LabelProof<S, P> {
+    fn project(&self) -> Option<ProjectId> {
+        match self {
+            Self::System(_) => None,
+            Self::Project(proof) => Some(proof.target().id),
+        }
+    }
+
+    async fn write<'a>(&self, harbor: &'a Harbor) -> Result<Write<'a>> {
+        match self {
+            Self::System(proof) => harbor.write(proof).await,
+            Self::Project(proof) => harbor.write(proof).await,
+        }
+    }
+}
+
+/// A label about to be made.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NewLabel {
+    /// Its name.
+    pub name: String,
+    /// What it is for.
+    pub description: String,
+    /// The colour that it is shown in.
+    pub color: String,
+}
+
+/// What a label shall be: all of it.
+pub type LabelChange = NewLabel;
+
+impl NewLabel {
+    fn check(&self) -> Result<()> {
+        let texts = [&self.name, &self.description, &self.color];
+        let wrong = match () {
+            () if self.name.trim().is_empty() => "a label has a name".to_owned(),
+            () if self.name.chars().count() > LONGEST_NAME => {
+                format!("the name of a label has at most {LONGEST_NAME} characters")
+            }
+            () if self.color.chars().count() > LONGEST_COLOR => {
+                format!("the colour of a label has at most {LONGEST_COLOR} characters")
+            }
+            () if self.description.len() > LONGEST => {
+                format!("the description of a label has at most {LONGEST} bytes")
+            }
+            () if texts.iter().any(|text| text.contains('\0')) => "a label has no NUL".to_owned(),
+            () => return Ok(()),
+        };
+        Err(Error::BadRequest(wrong))
+    }
+}
+
+impl<'a> Labels<'a> {
+    pub(super) const fn new(harbor: &'a Harbor) -> Self {
+        Self { harbor }
+    }
+
+    /// The proof for a label that is named by its key.
+    ///
+    /// # Errors
+    /// [`Error::Unauthenticated`]; [`Error::NotFound`] for who may see every label; [`Error::Denied`] for others, whether there
+    /// is such a label or not.
+    pub async fn authorize<S: Action<Scope = InSystem>, P: Action<Scope = InProject>>(
+        &self,
+        actor: &Actor,
+        id: LabelId,
+    ) -> Result<LabelProof<S, P>> {
+        if actor.is_anonymous() {
+            return Err(Error::Unauthenticated);
+        }
+        let label = self.harbor.read().await?.label(id).await?;
+        let found = label.is_some();
+        let proof = match label.and_then(|label| label.project) {
+            Some(project) => {
+                let proof = self.harbor.authorize::<P>(actor, ProjectRef::Id(project)).await;
+                proof.map(LabelProof::Project)
+            }
+            None => self.harbor.authorize::<S>(actor, ()).await.map(LabelProof::System),
+        };
+        match proof {
+            Ok(_) if !found => Err(Error::NotFound("label")),
+            Err(Error::NameUnknown | Error::Unauthenticated) => Err(Error::Denied),
+            proof => proof,
+        }
+    }
+
+    /// A page of the labels that all may use. Everybody may see them.
+    ///
+    /// # Errors
+    /// As the stores fail.
+    pub async fn list(&self, query: &Query<LabelKey>) -> Result<Listed<Label>> {
+        Ok(self.harbor.read().await?.labels(None, query).await?)
+    }
+
+    /// A page of the labels of a project.
+    ///
+    /// # Errors
+    /// As the stores fail.
+    pub async fn list_of_project(
+        &self,
+        proof: &Authorized<LabelList>,
+        query: &Query<LabelKey>,
+    ) -> Result<Listed<Label>> {
+        Ok(self.harbor.read().await?.labels(Some(proof.target().id), query).await?)
+    }
+
+    /// A label.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`].
+    pub async fn get(&self, proof: &LabelProof<SystemLabelRead, LabelRead>, id: LabelId) -> Result<Label> {
+        let label = self.harbor.read().await?.label(id).await?;
+        label.filter(|label| label.project == proof.project()).ok_or(Error::NotFound("label"))
+    }
+
+    /// Makes a label.
+    ///
+    /// # Errors
+    /// [`Error::BadRequest`]; [`Error::Conflict`] when one has the name there.
+    pub async fn create(
+        &self,
+        proof: LabelProof<SystemLabelCreate, LabelCreate>,
+        new: &NewLabel,
+    ) -> Result<LabelId> {
+        new.check()?;
+        let mut write = proof.write(self.harbor).await?;
+        let now = write.now();
+        let label = Label {
+            id: LabelId::new(0),
+            project: proof.project(),
+            name: new.name.clone(),
+            description: new.description.clone(),
+            color: new.color.clone(),
+            created_at: now,
+            updated_at: now,
+        };
+        let id = taken(write.rows().label_insert(&label).await.map_err(Error::from), new)?;
+        write.audit(audited(proof.project(), &new.name)).await?;
+        taken(write.commit().await, new)?;
+        Ok(id)
+    }
+
+    /// Changes a label.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`]; [`Error::BadRequest`]; [`Error::Conflict`] when another has the name there.
+    pub async fn update(
+        &self,
+        proof: LabelProof<SystemLabelUpdate, LabelUpdate>,
+        id: LabelId,
+        change: &LabelChange,
+    ) -> Result<()> {
+        change.check()?;
+        let mut write = proof.write(self.harbor).await?;
+        let now = write.now();
+        let label = write.rows().label_lock(id).await?;
+        let label = label.filter(|label| label.project == proof.project()).ok_or(Error::NotFound("label"))?;
+        let LabelChange { name, description, color } = change.clone();
+        let label = Label { name, description, color, updated_at: now, ..label };
+        taken(write.rows().label_save(&label).await.map_err(Error::from), change)?;
+        write.audit(audited(proof.project(), &label.name)).await?;
+        taken(write.commit().await, change)
+    }
+
+    /// Deletes a label, and takes it off every artifact.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`].
+    pub async fn delete(&self, proof: LabelProof<SystemLabelDelete, LabelDelete>, id: LabelId) -> Result<()> {
+        contended!(self.try_delete(&proof, id))
+    }
+
+    async fn try_delete(
+        &self,
+        proof: &LabelProof<SystemLabelDelete, LabelDelete>,
+        id: LabelId,
+    ) -> Result<()> {
+        let mut write = proof.write(self.harbor).await?;
+        let label = write.rows().label_lock(id).await?;
+        let label = label.filter(|label| label.project == proof.project()).ok_or(Error::NotFound("label"))?;
+        write.rows().label_delete(id).await?;
+        write.audit(audited(proof.project(), &label.name)).await?;
+        write.commit().await
+    }
+}
+
+/// A conflict says that the name is taken.
+fn taken<T>(outcome: Result<T>, label: &NewLabel) -> Result<T> {
+    outcome.map_err(|error| match super::gate::lost(&error) {
+        true => Error::Conflict(format!("label {:?}", label.name)),
+        false => error,
+    })
+}
+
+/// What the audit log has of a label.
+fn audited(project: Option<ProjectId>, name: &str) -> String {
+    match project {
+        Some(project) => format!("label {name:?} of project {}", project.get()),
+        None => format!("label {name:?}"),
+    }
+}

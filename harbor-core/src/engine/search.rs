@@ -1,0 +1,78 @@
+//! Looking for projects and repositories by a part of their names, and figures of the registry.
+
+use super::Harbor;
+use crate::access::permission::{ProjectRead, RepositoryList};
+use crate::access::{Actor, ProjectFilter};
+use crate::meta::{Figures, Project, ProjectKey, RepositoryEntry, RepositoryKey};
+use crate::query::{Order, Query, Test};
+use crate::{Error, Result};
+
+/// How many projects, and how many repositories, are found at most.
+const MOST: u32 = 1000;
+
+/// What was found.
+#[derive(Clone, Debug, Default)]
+pub struct FoundAll {
+    /// Projects, by name.
+    pub projects: Vec<Project>,
+    /// Repositories, by name, each with whether its project is public.
+    pub repositories: Vec<(RepositoryEntry, bool)>,
+}
+
+/// Figures of the registry, as somebody may see them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Statistics {
+    /// Of the projects and repositories that they may see.
+    pub figures: Figures,
+    /// How many bytes are stored: only for who may see everything.
+    pub stored_bytes: Option<u64>,
+}
+
+impl Harbor {
+    /// The projects and repositories that `actor` may know of and that have `text` in their names; of each the first thousand.
+    ///
+    /// # Errors
+    /// As the stores fail.
+    pub async fn search(&self, actor: &Actor, text: &str) -> Result<FoundAll> {
+        let projects = Query::default().page(1, MOST).sort(ProjectKey::Name, Order::Ascending);
+        let repositories = Query::default().page(1, MOST).sort(RepositoryKey::Name, Order::Ascending);
+        let (projects, repositories) = match text {
+            // Everything has nothing in it.
+            "" => (projects, repositories),
+            text => (
+                projects.filter(ProjectKey::Name, Test::Like(text.to_owned())),
+                repositories.filter(RepositoryKey::Name, Test::Like(text.to_owned())),
+            ),
+        };
+        let known = self.visible::<ProjectRead>(actor).await?;
+        let listed = self.visible::<RepositoryList>(actor).await?;
+        let mut rows = self.read().await?;
+        let projects = rows.projects(&known, &projects).await?.entries;
+        let entries = rows.repository_entries(&listed, &repositories).await?.entries;
+        drop(rows);
+        let mut found = FoundAll { projects, repositories: Vec::with_capacity(entries.len()) };
+        for entry in entries {
+            let project = self.project_of(entry.repository.project).await?;
+            found.repositories.extend(project.map(|project| (entry, project.public)));
+        }
+        Ok(found)
+    }
+
+    /// Figures of what `actor` may see.
+    ///
+    /// # Errors
+    /// [`Error::Unauthenticated`] for nobody in particular.
+    pub async fn statistics(&self, actor: &Actor) -> Result<Statistics> {
+        if actor.is_anonymous() {
+            return Err(Error::Unauthenticated);
+        }
+        let filter = self.visible::<ProjectRead>(actor).await?;
+        let mut rows = self.read().await?;
+        let figures = rows.figures(&filter).await?;
+        let stored_bytes = match filter {
+            ProjectFilter::All if actor.is_administrator() => Some(rows.stored_bytes().await?),
+            _ => None,
+        };
+        Ok(Statistics { figures, stored_bytes })
+    }
+}
