@@ -181,11 +181,16 @@ fn reference(entry: ArtifactReference) -> api::Reference {
         parent_id: entry.parent.get(),
         child_id: entry.child.map(|child| child.get()),
         child_digest: entry.digest.to_string(),
-        // A platform that is none was written by whoever pushed the index.
-        platform: entry.says.platform.and_then(|platform| serde_json::from_value(platform).ok()),
+        platform: platform(entry.says.platform),
         annotations: entry.says.annotations,
         urls: entry.says.urls,
     }
+}
+
+/// A platform that is none was written by whoever pushed the index.
+fn platform(platform: Option<serde_json::Value>) -> Option<api::Platform> {
+    let platform = platform.filter(serde_json::Value::is_object)?;
+    serde_json::from_value(platform).ok()
 }
 
 fn tag(tag: ArtifactTag) -> api::Tag {
