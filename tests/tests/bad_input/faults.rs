@@ -69,7 +69,8 @@ async fn ask(
             admin.post(&format!("/v2/{REPO}/blobs/uploads/?mount={}", blob.digest)).await,
         ]);
     } else {
-        answers.push(admin.get(&format!("/v2/{REPO}/blobs/{}", set.blobs[0].digest)).await);
+        // A layer: what describes an artifact was read when it was pushed, and may be remembered.
+        answers.push(admin.get(&format!("/v2/{REPO}/blobs/{}", set.blobs[1].digest)).await);
     }
     answers
 }
