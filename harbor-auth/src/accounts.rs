@@ -187,10 +187,15 @@ impl Accounts {
     /// # Errors
     /// As the store fails.
     pub async fn robot_name(&self, robot: &Robot) -> Result<String, StoreError> {
+        Ok(self.robot_prefix(robot.project).await? + &robot.name)
+    }
+
+    /// What comes before the names of the robots of a project, or of those of the whole registry.
+    pub(crate) async fn robot_prefix(&self, project: Option<ProjectId>) -> Result<String, StoreError> {
         let prefix = self.configuration().await?.text(ConfigKey::RobotNamePrefix);
-        let Some(project) = robot.project else { return Ok(format!("{prefix}{}", robot.name)) };
+        let Some(project) = project else { return Ok(prefix) };
         match self.directory().read().await?.project_of(project).await? {
-            Some(project) => Ok(format!("{prefix}{}+{}", project.name, robot.name)),
+            Some(project) => Ok(format!("{prefix}{}+", project.name)),
             None => Err(StoreError::new(StoreErrorKind::NotFound, "the project of a robot is gone")),
         }
     }

@@ -216,10 +216,11 @@ impl Robots<'_> {
             updated_at: now,
             name: new.name,
         };
+        let prefix = self.accounts.robot_prefix(proof.project()).await?;
         let mut write = proof.write(self.harbor).await?;
         let made = write.rows().robot_insert(&robot).await.map_err(|error| taken(error, &robot.name));
         let robot = Robot { id: made?, ..robot };
-        write.audit(robot.name.as_str()).await?;
+        write.audit(prefix + &robot.name).await?;
         write.changed_access().await?;
         write.commit().await?;
         Ok((robot, secret))
@@ -284,11 +285,12 @@ impl Robots<'_> {
     /// # Errors
     /// [`Error::NotFound`].
     pub async fn delete(&self, proof: DeleteRobots, id: RobotId) -> Result<()> {
+        let prefix = self.accounts.robot_prefix(proof.project()).await?;
         let mut write = proof.write(self.harbor).await?;
         let robot = write.rows().robot_lock(id).await?.filter(|robot| robot.project == proof.project());
         let robot = robot.ok_or(Error::NotFound("robot"))?;
         write.rows().robot_delete(id).await?;
-        write.audit(robot.name).await?;
+        write.audit(prefix + &robot.name).await?;
         write.changed_access().await?;
         write.commit().await
     }
@@ -299,12 +301,13 @@ impl Robots<'_> {
         id: RobotId,
         change: impl FnOnce(Robot) -> Result<Robot>,
     ) -> Result<()> {
+        let prefix = self.accounts.robot_prefix(proof.project()).await?;
         let mut write = proof.write(self.harbor).await?;
         let robot = write.rows().robot_lock(id).await?.filter(|robot| robot.project == proof.project());
         let robot = change(robot.ok_or(Error::NotFound("robot"))?)?;
         let robot = Robot { updated_at: write.now(), ..robot };
         write.rows().robot_save(&robot).await?;
-        write.audit(robot.name).await?;
+        write.audit(prefix + &robot.name).await?;
         write.changed_access().await?;
         write.commit().await
     }

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use harbor_core::access::{Actor, Identity, Secret};
-use harbor_core::meta::{Session, User};
-use harbor_core::{ConfigKey, Error, Result, StoreError};
+use harbor_core::meta::{Session, Transaction, User};
+use harbor_core::{ConfigKey, Error, Result, StoreError, audit};
 
 use crate::login::{actor_of, hex};
 use crate::opaque::Csrf;
@@ -47,6 +47,7 @@ impl Accounts {
         let mut rows = self.metadata().begin().await?;
         rows.sessions_expire(now, TIDIED).await?;
         rows.session_insert(&session).await?;
+        self.audit_login(&mut *rows, "login", actor).await?;
         rows.commit().await?;
         Ok(secret)
     }
@@ -56,9 +57,22 @@ impl Accounts {
     /// # Errors
     /// As the store fails.
     pub async fn session_end(&self, secret: &Secret) -> Result<()> {
+        let who = self.by_session(secret.expose(), false).await?;
         let mut rows = self.metadata().begin().await?;
         rows.session_delete(&hex(&opaque::digest(secret.expose()))).await?;
+        if let Some(actor) = who {
+            self.audit_login(&mut *rows, "logout", &actor).await?;
+        }
         Ok(rows.commit().await?)
+    }
+
+    /// Writes a line of somebody who has logged in or out.
+    async fn audit_login(&self, rows: &mut dyn Transaction, operation: &str, actor: &Actor) -> Result<()> {
+        let line = audit::line_of(actor, operation, "user", actor.name().to_owned(), self.now());
+        if self.configuration().await?.audits(&line) {
+            rows.audit_insert(&line).await?;
+        }
+        Ok(())
     }
 
     /// The token that a page shows with each request that changes something, to prove that the request is its own.

@@ -15,9 +15,9 @@ pub mod query;
 mod time;
 
 pub use engine::{
-    Addition, AdditionKind, Artifacts, Builder, ConfigKey, Configuration, Configurations, Found, FoundAll,
-    GcReport, Harbor, Health, LabelChange, LabelProof, Labels, MetadataKey, NewLabel, NewProject,
-    ProjectChange, Projects, Quotas, Repositories, Settings, Statistics, With, Write, content,
+    Addition, AdditionKind, Artifacts, Audit, Builder, ConfigKey, Configuration, Configurations, Found,
+    FoundAll, GcReport, Harbor, Health, LabelChange, LabelProof, Labels, MetadataKey, NewLabel, NewProject,
+    ProjectChange, Projects, Quotas, Repositories, Settings, Statistics, With, Write, audit, content,
     fixed_configuration,
 };
 pub use error::{Error, Result, StoreError, StoreErrorKind};

@@ -235,6 +235,13 @@ impl TestRegistry {
         self.client.basic(name, &password_of(name))
     }
 
+    /// Begins the session of a browser for a user; yields the cookie.
+    pub async fn log_in(&self, name: &str) -> String {
+        let form = format!("principal={name}&password={}", password_of(name));
+        let answer = self.anon().post("/c/login").body(form).await.expect_status(200);
+        answer.need("Set-Cookie").split(';').next().unwrap_or_default().to_owned()
+    }
+
     /// A connection on which anything can be said.
     pub async fn raw(&self) -> RawConnection {
         RawConnection::open(self.address).await

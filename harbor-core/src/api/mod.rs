@@ -4,6 +4,7 @@
 //! is; what a body says beside these fields is not read.
 
 mod artifact;
+mod audit;
 mod configuration;
 mod error;
 mod group;
@@ -20,6 +21,7 @@ mod token;
 mod user;
 
 pub use artifact::{Accessory, AdditionLink, Artifact, NewTag, Platform, Reference, Tag};
+pub use audit::{AuditLog, AuditLogEventType, AuditLogExt};
 pub use configuration::{ConfigItem, Configurations, ConfigurationsResponse};
 pub use error::{ErrorBody, ErrorEntry};
 pub use group::{UserGroup, UserGroupSearchItem};

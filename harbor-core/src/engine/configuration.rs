@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::Harbor;
+use super::audit::EVENT_TYPES;
 use super::cache::Entry;
 use super::gate::contended;
 use crate::access::Authorized;
@@ -34,6 +35,8 @@ enum Kind {
     Text(usize),
     /// One of these texts.
     OneOf(&'static [&'static str]),
+    /// Any number of these words, with commas between them.
+    AnyOf(&'static [&'static str]),
 }
 
 /// A key of the configuration.
@@ -55,6 +58,8 @@ pub enum ConfigKey {
     StoragePerProject,
     /// A message to all.
     BannerMessage,
+    /// What the audit log leaves out: types of events, with commas between them.
+    DisabledAuditLogEventTypes,
 }
 
 /// A row of the table: the key, its name, what a value must be, and the default.
@@ -71,7 +76,7 @@ enum Initial {
 /// A year, in minutes.
 const YEAR: i64 = 365 * 24 * 60;
 
-const TABLE: [Row; 8] = [
+const TABLE: [Row; 9] = [
     (
         ConfigKey::ProjectCreationRestriction,
         "project_creation_restriction",
@@ -86,6 +91,12 @@ const TABLE: [Row; 8] = [
     (ConfigKey::SessionTimeout, "session_timeout", Kind::Number(1, YEAR), Initial::Number(60)),
     (ConfigKey::StoragePerProject, "storage_per_project", Kind::Number(-1, i64::MAX), Initial::Number(-1)),
     (ConfigKey::BannerMessage, "banner_message", Kind::Text(4096), Initial::Text("")),
+    (
+        ConfigKey::DisabledAuditLogEventTypes,
+        "disabled_audit_log_event_types",
+        Kind::AnyOf(&EVENT_TYPES),
+        Initial::Text(""),
+    ),
 ];
 
 impl ConfigKey {
@@ -135,6 +146,11 @@ impl ConfigKey {
             }
             Kind::OneOf(these) => {
                 (value.as_str().is_some_and(|text| these.contains(&text)), these.join(" or "))
+            }
+            Kind::AnyOf(these) => {
+                let known = |word: &str| these.contains(&word.trim());
+                let right = value.as_str().is_some_and(|text| text.is_empty() || text.split(',').all(known));
+                (right, format!("any of these, with commas between them: {}", these.join(", ")))
             }
         };
         if !right {
@@ -356,6 +372,7 @@ mod tests {
             ("robot_name_prefix", Value::from("a b$")),
             ("robot_name_prefix", Value::from("")),
             ("storage_per_project", Value::from(0)),
+            ("disabled_audit_log_event_types", Value::from("create_artifact,everything")),
             ("nothing", Value::from(0)),
         ] {
             fixed([(name.to_owned(), wrong)]).unwrap_err();

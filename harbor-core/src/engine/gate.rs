@@ -5,15 +5,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Harbor;
+use super::audit;
 use super::cache::{Change, Entry};
-use super::configuration::ConfigKey;
+use super::configuration::{ConfigKey, Configuration};
 use crate::access::permission::{CatalogRead, ProjectRead, RepositoryPull, SystemConfigurationUpdate, WORK};
 use crate::access::{
     Action, Actor, Authorized, Credentials, Decision, Permission, ProjectFilter, Scope, Target,
 };
 use crate::event::{Event, EventKind};
 use crate::meta::revision::ACCESS;
-use crate::meta::{AuditRow, Project, ProjectId, Reads, RepositoryId, Transaction};
+use crate::meta::{AuditLine, Project, ProjectId, Reads, RepositoryId, Transaction};
 use crate::oci::{Digest, ProjectName, RepositoryName, Tag};
 use crate::{Error, Result, StoreError, StoreErrorKind, Timestamp};
 
@@ -196,15 +197,17 @@ impl Harbor {
     /// [`Error::ReadOnly`] while the registry is; as the store fails.
     pub async fn write<A: Action>(&self, proof: &Authorized<A>) -> Result<Write<'_>> {
         let configures = A::PERMISSION == SystemConfigurationUpdate::PERMISSION;
-        if !configures && self.configuration().await?.flag(ConfigKey::ReadOnly) {
+        let configuration = self.configuration().await?;
+        if !configures && configuration.flag(ConfigKey::ReadOnly) {
             return Err(Error::ReadOnly);
         }
-        self.write_as(proof.actor(), A::PERMISSION, A::Scope::target(proof.target())).await
+        let on = A::Scope::target(proof.target());
+        self.write_as(proof.actor(), A::PERMISSION, on, configuration).await
     }
 
     /// A write transaction of the engine's own workers.
     pub(crate) async fn write_as_system(&self) -> Result<Write<'_>> {
-        self.write_as(&Actor::system(), WORK, Target::System).await
+        self.write_as(&Actor::system(), WORK, Target::System, self.configuration().await?).await
     }
 
     /// Tells those who remember who may do what that it has changed.
@@ -213,11 +216,18 @@ impl Harbor {
         self.inner.authenticators.iter().for_each(|authenticator| authenticator.forget());
     }
 
-    async fn write_as(&self, actor: &Actor, permission: Permission, on: Target<'_>) -> Result<Write<'_>> {
+    async fn write_as(
+        &self,
+        actor: &Actor,
+        permission: Permission,
+        on: Target<'_>,
+        configuration: Arc<Configuration>,
+    ) -> Result<Write<'_>> {
         Ok(Write {
             harbor: self,
+            configuration,
             rows: self.inner.metadata.begin().await?,
-            actor: actor.principal(),
+            actor: actor.clone(),
             permission,
             project: on.project().map(|project| project.id),
             now: self.now(),
@@ -243,8 +253,10 @@ fn refusal(actor: &Actor, visible: bool) -> Error {
 /// An open write transaction: rows, and the audit and event rows that belong to the change. Dropped, it never was.
 pub struct Write<'a> {
     harbor: &'a Harbor,
+    /// As it was before the transaction: reading it within would take a second connection.
+    configuration: Arc<Configuration>,
     rows: Box<dyn Transaction>,
-    actor: String,
+    actor: Actor,
     permission: Permission,
     project: Option<ProjectId>,
     now: Timestamp,
@@ -270,14 +282,24 @@ impl Write<'_> {
     /// # Errors
     /// As the store fails.
     pub async fn audit(&mut self, resource: impl Into<String> + Send) -> Result<()> {
-        let row = AuditRow {
-            at: self.now,
-            actor: self.actor.clone(),
-            operation: self.permission.to_string(),
-            project: self.project,
-            resource: resource.into(),
-        };
-        Ok(self.rows.audit_insert(&row).await?)
+        let line = audit::line(&self.actor, self.permission, resource.into(), self.now);
+        self.audit_line(line).await
+    }
+
+    /// The same, in other words.
+    ///
+    /// # Errors
+    /// As the store fails.
+    pub async fn audit_as(&mut self, resource: impl Into<String> + Send, description: String) -> Result<()> {
+        let line = audit::line(&self.actor, self.permission, resource.into(), self.now);
+        self.audit_line(AuditLine { description, ..line }).await
+    }
+
+    async fn audit_line(&mut self, line: AuditLine) -> Result<()> {
+        if !self.configuration.audits(&line) {
+            return Ok(());
+        }
+        Ok(self.rows.audit_insert(&AuditLine { project: self.project, ..line }).await?)
     }
 
     /// Writes an event to the outbox.
@@ -285,11 +307,16 @@ impl Write<'_> {
     /// # Errors
     /// As the store fails.
     pub async fn event(&mut self, kind: EventKind) -> Result<()> {
-        let event = Event { id: 0, at: self.now.micros(), actor: self.actor.clone(), kind };
+        let event = Event { id: 0, at: self.now.micros(), actor: self.actor.principal(), kind };
         let body = serde_json::to_string(&event).map_err(|error| Error::Internal(error.to_string()))?;
         self.told = true;
         // As late as its number: whether a gap may still be filled is told by how long ago the number behind it was taken.
         Ok(self.rows.event_insert(self.harbor.now(), &body).await?)
+    }
+
+    /// The project was made here: the lines of the audit log belong to it.
+    pub(super) const fn made_project(&mut self, id: ProjectId) {
+        self.project = Some(id);
     }
 
     /// The project's row was changed.

@@ -1,6 +1,7 @@
 //! The engine: a registry as a value.
 
 mod artifacts;
+pub mod audit;
 mod builder;
 mod cache;
 mod configuration;
@@ -24,6 +25,7 @@ use std::fmt;
 use std::sync::Arc;
 
 pub use artifacts::{Addition, AdditionKind, Artifacts, Found, With};
+pub use audit::Audit;
 pub use builder::Builder;
 pub use configuration::{ConfigKey, Configuration, Configurations, fixed as fixed_configuration};
 pub use gate::Write;
@@ -106,6 +108,12 @@ impl Harbor {
     #[must_use]
     pub const fn artifacts(&self) -> Artifacts<'_> {
         Artifacts::new(self)
+    }
+
+    /// The use cases of the audit log.
+    #[must_use]
+    pub const fn audit(&self) -> Audit<'_> {
+        Audit::new(self)
     }
 
     /// The use cases of labels.

@@ -2,34 +2,83 @@
 
 use async_trait::async_trait;
 
-use super::{ProjectId, RowResult};
+use super::{AuditId, Listed, ProjectId, RowResult};
 use crate::Timestamp;
+use crate::access::ProjectFilter;
+use crate::query::{Query, keys};
 
 /// A line of the audit log.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AuditRow {
+pub struct AuditLine {
     /// When.
     pub at: Timestamp,
     /// Who: [`Actor::principal`](crate::access::Actor::principal).
     pub actor: String,
-    /// What was done: a permission, as `resource:action`.
+    /// The name that people know them by: [`Actor::name`](crate::access::Actor::name).
+    pub username: String,
+    /// What was done, as Harbor calls it: `create`, `update`, `delete`, `login`, `logout`.
     pub operation: String,
+    /// To what kind of thing, as Harbor calls it: `artifact`, `project`, `user`.
+    pub resource_type: String,
     /// In which project, if in one.
     pub project: Option<ProjectId>,
     /// To which: a name such as `library/alpine:latest`.
     pub resource: String,
+    /// All of it in words.
+    pub description: String,
+}
+
+/// A line of the audit log, as it is stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuditRow {
+    /// Its key: what was written later has a higher one.
+    pub id: AuditId,
+    /// The line.
+    pub line: AuditLine,
+}
+
+/// Which lines somebody may see.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AuditScope {
+    /// All of them.
+    Registry,
+    /// Those of some projects, and none of what belongs to no project.
+    Projects(ProjectFilter),
+}
+
+keys! {
+    /// What lists of the audit log are filtered and sorted by.
+    pub enum AuditKey {
+        /// `id`.
+        Id: Int, "id", "ID", filter, sort;
+        /// `project_id`.
+        Project: Int, "project_id", "ProjectID", filter, sort;
+        /// `username`.
+        Username: Text, "username", "Username", filter, sort;
+        /// `operation`.
+        Operation: Text, "operation", "Operation", filter, sort;
+        /// `resource_type`.
+        ResourceType: Text, "resource_type", "ResourceType", filter, sort;
+        /// `resource`.
+        Resource: Text, "resource", "Resource", filter;
+        /// `operation_description`.
+        Description: Text, "op_desc", "OperationDescription", filter;
+        /// `op_time`.
+        Time: Time, "op_time", "OpTime", filter, sort;
+    }
 }
 
 /// Reads the audit log.
 #[async_trait]
 pub trait AuditRows {
-    /// Up to `limit` lines with keys above `after`, with their keys, by key.
-    async fn audit_rows(&mut self, after: i64, limit: u32) -> RowResult<Vec<(i64, AuditRow)>>;
+    /// A page of the lines of a scope; those that were written last first, unless the query has another order.
+    async fn audit_log(&mut self, scope: &AuditScope, query: &Query<AuditKey>)
+    -> RowResult<Listed<AuditRow>>;
 }
 
 /// Writes the audit log.
 #[async_trait]
 pub trait AuditRowsMut {
     /// Writes a line.
-    async fn audit_insert(&mut self, row: &AuditRow) -> RowResult<()>;
+    async fn audit_insert(&mut self, line: &AuditLine) -> RowResult<()>;
 }

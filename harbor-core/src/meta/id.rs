@@ -51,4 +51,6 @@ ids! {
     LabelId;
     /// The quota of a project.
     QuotaId;
+    /// A line of the audit log.
+    AuditId;
 }

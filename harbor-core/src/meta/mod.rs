@@ -35,13 +35,13 @@ pub use artifact::{
     Artifact, ArtifactKey, ArtifactQuery, ArtifactReference, ArtifactRows, ArtifactRowsMut, ArtifactScope,
     ArtifactTag, Described, Pulled, Says, TagKey, TagTest,
 };
-pub use audit::{AuditRow, AuditRows, AuditRowsMut};
+pub use audit::{AuditKey, AuditLine, AuditRow, AuditRows, AuditRowsMut, AuditScope};
 pub use blob::{Blob, BlobRows, BlobRowsMut, BlobState, LinkedBlob, Publish, Published};
 pub use event::{EventRow, EventRows, EventRowsMut};
 pub use group::{Group, GroupKey, GroupKind, GroupRows, GroupRowsMut};
 pub use id::{
-    BlobId, GroupId, LabelId, LinkId, ManifestId, MemberId, ProjectId, QuotaId, RepositoryId, RobotId,
-    RoleId, TagId, TokenId, UserId,
+    AuditId, BlobId, GroupId, LabelId, LinkId, ManifestId, MemberId, ProjectId, QuotaId, RepositoryId,
+    RobotId, RoleId, TagId, TokenId, UserId,
 };
 pub use label::{Label, LabelKey, LabelRows, LabelRowsMut};
 pub use manifest::{Manifest, ManifestRows, ManifestRowsMut, NewManifest, Referrer};

@@ -6,6 +6,7 @@
 mod additions;
 mod answer;
 mod artifacts;
+mod audit;
 mod call;
 mod configuration;
 mod error;
@@ -106,6 +107,10 @@ async fn dispatch(
         "project" if operation.id == "listArtifactsOfProject" => {
             artifacts::answer(&mut call, operation.id).await?
         }
+        "project" if ["getLogs", "getLogExts"].contains(&operation.id) => {
+            audit::answer(&call, operation.id).await?
+        }
+        "auditlog" => audit::answer(&call, operation.id).await?,
         "project" => projects::answer(&mut call, operation.id).await?,
         "repository" => repositories::answer(&mut call, operation.id).await?,
         "artifact" => artifacts::answer(&mut call, operation.id).await?,

@@ -29,6 +29,7 @@ pub(crate) use on_store;
 mod accessories;
 mod additions;
 mod artifacts;
+mod audit;
 mod copies;
 mod deletes;
 mod labels;

@@ -210,10 +210,10 @@ rows! {
         events_delete(id: i64) -> u64;
     }
     AuditRows {
-        audit_rows(after: i64, limit: u32) -> Vec<(i64, AuditRow)>;
+        audit_log(scope: &AuditScope, query: &Query<AuditKey>) -> Listed<AuditRow>;
     }
     AuditRowsMut {
-        audit_insert(row: &AuditRow) -> ();
+        audit_insert(line: &AuditLine) -> ();
     }
     SettingRows {
         setting(key: &str) -> Option<String>;

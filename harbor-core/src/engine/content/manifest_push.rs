@@ -247,11 +247,12 @@ impl Content<'_> {
 
     async fn tell(&self, write: &mut Write<'_>, target: &RepositoryTarget, push: &Verified) -> Result<()> {
         let name = &target.name;
+        let digest = &push.digest;
         let resource = match push.tags.first() {
-            Some(tag) => format!("{name}:{tag}@{}", push.digest),
-            None => format!("{name}@{}", push.digest),
+            Some(tag) => format!("{name}:{tag}"),
+            None => format!("{name}@{digest}"),
         };
-        write.audit(resource).await?;
+        write.audit_as(resource, format!("push artifact: {name}@{digest}")).await?;
         let event = EventKind::ArtifactPushed {
             repository: name.to_string(),
             digest: push.digest,

@@ -32,6 +32,7 @@
 
 mod artifacts;
 mod atomicity;
+mod audit;
 mod blobs;
 mod contention;
 mod kit;
@@ -61,6 +62,7 @@ pub use atomicity::{
     committed, dropped, failed, failing_neighbour, group_commit, healthy, isolated, read_in_a_transaction,
     reads_do_not_wait,
 };
+pub use audit::{audit_log, audit_log_of_projects};
 pub use blobs::{
     blob_condemn_and_revive, blob_delete, blob_delete_of_linked, blob_ensure, blob_is_linked, blob_lock,
     blob_locks_wait, blob_repositories,
@@ -83,7 +85,7 @@ pub use names::{
     case_and_accents, keys_are_never_used_again, project_delete, project_delete_with_repositories,
     project_ensure, repository_ensure, repository_ensure_without_project, unicode,
 };
-pub use outbox::{audit, event_cursor, events, events_delete, setting_claim, setting_put};
+pub use outbox::{event_cursor, events, events_delete, setting_claim, setting_put};
 pub use people::{
     groups, groups_of_replace, members, memberships, roles, user_delete, user_insert, user_save, users,
 };
@@ -147,7 +149,7 @@ macro_rules! metadata_store_conformance {
             additions_do_not_wait claims_alone quota_set quotas_listed quota_goes_with_project
             upload_insert upload_save upload_lease upload_release upload_delete uploads_idle
             reviews_due review_put review_extend review_postpone review_lock review_delete
-            events event_cursor events_delete audit setting_put setting_claim
+            events event_cursor events_delete audit_log audit_log_of_projects setting_put setting_claim
             user_insert user_save users user_delete groups groups_of_replace members memberships roles
             robots personal_tokens sessions revisions project_save
         }

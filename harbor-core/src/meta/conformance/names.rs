@@ -6,7 +6,8 @@ use super::kit::{
     repository, set, setting, store_with, tag, tagged, upload,
 };
 use crate::StoreErrorKind;
-use crate::meta::{AuditRow, ProjectId, Upload};
+use crate::meta::{AuditLine, AuditScope, ProjectId, Upload};
+use crate::query::Query;
 
 /// *Text*: names differ when their bytes differ; case and accents count.
 pub async fn case_and_accents(fixture: &dyn MetadataFixture) {
@@ -38,12 +39,15 @@ pub async fn unicode(fixture: &dyn MetadataFixture) {
     assert_eq!(setting(&store, "text").await.as_deref(), Some(text));
     let principal = "user:Jürgen 🚢".to_owned();
     let session = Upload { principal, ..upload(&store, repository.id, at(0)).await };
-    let line = AuditRow {
+    let line = AuditLine {
         at: at(0),
         actor: session.principal.clone(),
-        operation: "test:run".to_owned(),
+        username: "Jürgen 🚢".to_owned(),
+        operation: "run".to_owned(),
+        resource_type: "test".to_owned(),
         project: None,
         resource: text.to_owned(),
+        description: text.to_owned(),
     };
     let mut rows = begin(&store).await;
     assert!(rows.upload_save(&session, at(1)).await.unwrap());
@@ -52,7 +56,8 @@ pub async fn unicode(fixture: &dyn MetadataFixture) {
     rows.commit().await.unwrap();
     let mut rows = read(&store).await;
     assert_eq!(rows.upload(session.id).await.unwrap(), Some(session));
-    assert_eq!(rows.audit_rows(0, 10).await.unwrap()[0].1, line);
+    let log = rows.audit_log(&AuditScope::Registry, &Query::default()).await.unwrap();
+    assert_eq!(log.entries[0].line, line);
     assert_eq!(rows.events(0, 10).await.unwrap()[0].body, text);
 }
 

@@ -2,7 +2,6 @@
 
 use super::MetadataFixture;
 use super::kit::{at, begin, read, set, setting};
-use crate::meta::{AuditRow, ProjectId};
 
 /// `event_insert` and `events`, by number, after a number.
 pub async fn events(fixture: &dyn MetadataFixture) {
@@ -51,29 +50,6 @@ pub async fn events_delete(fixture: &dyn MetadataFixture) {
     assert_eq!(rows.events_delete(all[1].id).await.unwrap(), 2);
     assert_eq!(rows.events_delete(all[1].id).await.unwrap(), 0);
     assert_eq!(rows.events(0, 9).await.unwrap(), all[2..]);
-}
-
-/// `audit_insert` and `audit_rows`, by key, after a key.
-pub async fn audit(fixture: &dyn MetadataFixture) {
-    let store = fixture.open().await;
-    let line = |number: i64, project| AuditRow {
-        at: at(number),
-        actor: "user:somebody".to_owned(),
-        operation: "artifact:delete".to_owned(),
-        project,
-        resource: format!("one/two@{number}"),
-    };
-    let lines = [line(1, None), line(2, Some(ProjectId::new(5))), line(3, None)];
-    let mut rows = begin(&store).await;
-    for line in &lines {
-        rows.audit_insert(line).await.unwrap();
-    }
-    rows.commit().await.unwrap();
-    let mut rows = read(&store).await;
-    let all = rows.audit_rows(0, 9).await.unwrap();
-    assert_eq!(all.iter().map(|(_, line)| line.clone()).collect::<Vec<_>>(), lines);
-    assert_eq!(rows.audit_rows(all[0].0, 1).await.unwrap(), all[1..2]);
-    assert_eq!(rows.audit_rows(all[2].0, 9).await.unwrap(), []);
 }
 
 /// `setting_put` sets a value, whatever it was.

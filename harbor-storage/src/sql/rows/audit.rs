@@ -1,47 +1,104 @@
+use std::fmt::Write as _;
+
 use async_trait::async_trait;
-use harbor_core::meta::{AuditRow, AuditRows, AuditRowsMut, ProjectId};
+use harbor_core::access::ProjectFilter;
+use harbor_core::meta::{
+    AuditId, AuditKey, AuditLine, AuditRow, AuditRows, AuditRowsMut, AuditScope, Listed, ProjectId,
+};
+use harbor_core::query::Query;
 use harbor_core::{StoreError, Timestamp};
 
 use super::Rows;
+use super::project::within;
+use crate::sql::listing::Listing;
 use crate::sql::session::Row;
 use crate::sql::statement::{sql, values};
 
-fn line(row: &Row) -> Result<(i64, AuditRow), StoreError> {
-    let audit = AuditRow {
+const COLUMNS: &str = "a.id, a.happened_at, a.actor, a.username, a.operation, a.resource_type, a.project_id, a.resource, \
+                       a.description";
+
+fn audited(row: &Row) -> Result<AuditRow, StoreError> {
+    let line = AuditLine {
         at: Timestamp::from_micros(row.int(1)?),
         actor: row.text(2)?,
-        operation: row.text(3)?,
-        project: Some(row.int(4)?).filter(|id| *id != 0).map(ProjectId::new),
-        resource: row.text(5)?,
+        username: row.text(3)?,
+        operation: row.text(4)?,
+        resource_type: row.text(5)?,
+        project: Some(row.int(6)?).filter(|id| *id != 0).map(ProjectId::new),
+        resource: row.text(7)?,
+        description: row.text(8)?,
     };
-    Ok((row.int(0)?, audit))
+    Ok(AuditRow { id: AuditId::new(row.int(0)?), line })
+}
+
+fn column(key: AuditKey) -> &'static str {
+    match key {
+        AuditKey::Id => "a.id",
+        AuditKey::Project => "a.project_id",
+        AuditKey::Username => "a.username",
+        AuditKey::Operation => "a.operation",
+        AuditKey::ResourceType => "a.resource_type",
+        AuditKey::Resource => "a.resource",
+        AuditKey::Description => "a.description",
+        AuditKey::Time => "a.happened_at",
+    }
+}
+
+/// The condition that a line is in a scope. Numbers only: nothing of a client's enters the text.
+fn of(scope: &AuditScope) -> Option<String> {
+    let AuditScope::Projects(filter) = scope else { return None };
+    Some(match filter {
+        ProjectFilter::All => "a.project_id <> 0".to_owned(),
+        ProjectFilter::Within { public: false, projects } => {
+            // No project has the key -1.
+            let mut condition = "a.project_id IN (-1".to_owned();
+            for id in projects {
+                let _ = write!(condition, ", {}", id.get());
+            }
+            condition.push(')');
+            condition
+        }
+        filter => {
+            let within = within(filter, "p").unwrap_or_else(|| "1 = 1".to_owned());
+            format!("a.project_id IN (SELECT p.id FROM projects p WHERE {within})")
+        }
+    })
 }
 
 #[async_trait]
 impl AuditRows for Rows {
-    async fn audit_rows(&mut self, after: i64, limit: u32) -> Result<Vec<(i64, AuditRow)>, StoreError> {
-        let list = sql!(
-            "SELECT id, happened_at, actor, operation, project_id, resource FROM audit_log \
-             WHERE id > ? ORDER BY id LIMIT ?"
-        );
-        self.session.fetch(list, values![after, limit]).await?.iter().map(line).collect()
+    async fn audit_log(
+        &mut self,
+        scope: &AuditScope,
+        query: &Query<AuditKey>,
+    ) -> Result<Listed<AuditRow>, StoreError> {
+        let mut listing = Listing::new(COLUMNS, "audit_log a", "a.id").query(query, column, "a.id DESC");
+        if let Some(condition) = of(scope) {
+            listing = listing.only(&condition, Vec::new());
+        }
+        self.list(listing, audited).await
     }
 }
 
 #[async_trait]
 impl AuditRowsMut for Rows {
-    async fn audit_insert(&mut self, row: &AuditRow) -> Result<(), StoreError> {
+    async fn audit_insert(&mut self, line: &AuditLine) -> Result<(), StoreError> {
         let insert = sql!(
-            "INSERT INTO audit_log (happened_at, actor, operation, project_id, resource) VALUES (?, ?, ?, ?, ?)"
+            "INSERT INTO audit_log \
+             (happened_at, actor, username, operation, resource_type, project_id, resource, description) \
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
         );
         // Keys begin at 1: 0 is no project.
-        let project = row.project.map_or(0, ProjectId::get);
+        let project = line.project.map_or(0, ProjectId::get);
         let parameters = values![
-            row.at.micros(),
-            row.actor.as_str(),
-            row.operation.as_str(),
+            line.at.micros(),
+            line.actor.as_str(),
+            line.username.as_str(),
+            line.operation.as_str(),
+            line.resource_type.as_str(),
             project,
-            row.resource.as_str(),
+            line.resource.as_str(),
+            line.description.as_str(),
         ];
         self.session.defer(insert, parameters).await
     }

@@ -1,0 +1,51 @@
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::Timestamp;
+
+/// A line of the older form of the audit log: of artifacts, tags, repositories and projects.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct AuditLog {
+    /// Its key.
+    pub id: i64,
+    /// Who.
+    pub username: String,
+    /// To which.
+    pub resource: String,
+    /// To what kind of thing.
+    pub resource_type: String,
+    /// What was done.
+    pub operation: String,
+    /// When.
+    #[schema(value_type = String, format = DateTime)]
+    pub op_time: Timestamp,
+}
+
+/// A line of the audit log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct AuditLogExt {
+    /// Its key.
+    pub id: i64,
+    /// Who.
+    pub username: String,
+    /// To which.
+    pub resource: String,
+    /// To what kind of thing.
+    pub resource_type: String,
+    /// What was done.
+    pub operation: String,
+    /// All of it in words.
+    pub operation_description: String,
+    /// Whether it was done.
+    pub operation_result: bool,
+    /// When.
+    #[schema(value_type = String, format = DateTime)]
+    pub op_time: Timestamp,
+}
+
+/// A type of events, as operation and kind of thing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct AuditLogEventType {
+    /// Its name.
+    pub event_type: String,
+}

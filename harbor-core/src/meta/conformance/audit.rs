@@ -1,0 +1,91 @@
+//! Clauses about the audit log.
+
+use super::MetadataFixture;
+use super::kit::{Store, at, begin, project, read};
+use crate::access::ProjectFilter;
+use crate::meta::{AuditKey, AuditLine, AuditScope, ProjectId};
+use crate::query::{Order, Query, Test, Value};
+
+fn line(number: i64, project: Option<ProjectId>, resource_type: &str) -> AuditLine {
+    AuditLine {
+        at: at(number),
+        actor: format!("user:somebody{number}"),
+        username: format!("somebody{number}"),
+        operation: "delete".to_owned(),
+        resource_type: resource_type.to_owned(),
+        project,
+        resource: format!("one/two@{number}"),
+        description: "many words ".repeat(100),
+    }
+}
+
+async fn write(store: &Store, lines: &[AuditLine]) {
+    let mut rows = begin(store).await;
+    for line in lines {
+        rows.audit_insert(line).await.unwrap();
+    }
+    rows.commit().await.unwrap();
+}
+
+/// The names of who wrote the lines of a page, and how many lines there are.
+async fn log(store: &Store, scope: &AuditScope, query: Query<AuditKey>) -> (String, u64) {
+    let page = read(store).await.audit_log(scope, &query).await.unwrap();
+    let names = page.entries.iter().map(|row| row.line.username.trim_start_matches("somebody"));
+    (names.collect::<Vec<_>>().join(" "), page.total)
+}
+
+/// `audit_insert` and `audit_log`: every member of every line, last first, a page at a time.
+pub async fn audit_log(fixture: &dyn MetadataFixture) {
+    let store = fixture.open().await;
+    let lines = [line(1, None, "user"), line(2, Some(ProjectId::new(5)), "tag"), line(3, None, "tag")];
+    write(&store, &lines).await;
+    let page = read(&store).await.audit_log(&AuditScope::Registry, &Query::default()).await.unwrap();
+    assert_eq!(page.entries.iter().rev().map(|row| row.line.clone()).collect::<Vec<_>>(), lines);
+    assert!(page.entries.windows(2).all(|two| two[0].id > two[1].id));
+    let all = &AuditScope::Registry;
+    assert_eq!(log(&store, all, Query::default().page(1, 2)).await, ("3 2".to_owned(), 3));
+    assert_eq!(log(&store, all, Query::default().page(2, 2)).await, ("1".to_owned(), 3));
+    let early = Query::default().sort(AuditKey::Time, Order::Ascending);
+    assert_eq!(log(&store, all, early).await, ("1 2 3".to_owned(), 3));
+    for (key, test, found) in [
+        (AuditKey::ResourceType, Test::Is(Value::Text("tag".to_owned())), "3 2"),
+        (AuditKey::Username, Test::Is(Value::Text("somebody2".to_owned())), "2"),
+        (AuditKey::Resource, Test::Like("TWO@3".to_owned()), "3"),
+        (AuditKey::Description, Test::Like("no such words".to_owned()), ""),
+        (AuditKey::Operation, Test::Is(Value::Text("delete".to_owned())), "3 2 1"),
+        (AuditKey::Project, Test::Is(Value::Int(5)), "2"),
+        (AuditKey::Time, Test::Between(Some(Value::Time(at(2))), Some(Value::Time(at(3)))), "3 2"),
+    ] {
+        assert_eq!(log(&store, all, Query::default().filter(key, test)).await.0, found, "{key:?}");
+    }
+}
+
+/// `audit_log` of some projects has no line of others, nor of none; lines of a project stay when it is gone.
+pub async fn audit_log_of_projects(fixture: &dyn MetadataFixture) {
+    let store = fixture.open().await;
+    let (one, two) = (project(&store, "one").await, project(&store, "two").await);
+    let gone = ProjectId::new(one.id.get().max(two.id.get()) + 100);
+    write(
+        &store,
+        &[
+            line(1, Some(one.id), "tag"),
+            line(2, Some(two.id), "tag"),
+            line(3, None, "user"),
+            line(4, Some(gone), "project"),
+        ],
+    )
+    .await;
+    let within = |public, projects: &[_]| {
+        AuditScope::Projects(ProjectFilter::Within { public, projects: projects.to_vec() })
+    };
+    for (scope, found) in [
+        (AuditScope::Registry, "4 3 2 1"),
+        (AuditScope::Projects(ProjectFilter::All), "4 2 1"),
+        (within(false, &[]), ""),
+        (within(false, &[two.id]), "2"),
+        (within(false, &[two.id, gone]), "4 2"),
+        (within(true, &[two.id]), "2"),
+    ] {
+        assert_eq!(log(&store, &scope, Query::default()).await.0, found, "{scope:?}");
+    }
+}
