@@ -14,7 +14,8 @@ impl Dialect {
     ///
     /// The common text has `?` for parameters, `ON CONFLICT (…) DO NOTHING` and `DO UPDATE SET c = excluded.c` for upserts,
     /// and `FOR UPDATE` where a row is locked. `LIST ` ahead of a `SELECT … AS entry …` marks a list of names, ordered by
-    /// themselves, that may come as rows or as lines of one text. `CAST(… AS BIGINT)` makes a number one of 64 bits, for
+    /// themselves, that may come as rows or as lines of one text. `INDEXED BY i` after a table says which index to take, where
+    /// the database estimates badly. `CAST(… AS BIGINT)` makes a number one of 64 bits, for
     /// sums are longer.
     pub(super) fn render(self, text: &str) -> String {
         if let Some(list) = text.strip_prefix("LIST ") {
@@ -27,8 +28,11 @@ impl Dialect {
         match self {
             // One writer at a time: every row is locked already.
             Self::Sqlite => text.replace(" FOR UPDATE", ""),
-            Self::Postgres => numbered(text),
-            Self::MySql => mysql_upsert(&text.replace(" AS BIGINT)", " AS SIGNED)")),
+            Self::Postgres => numbered(&hinted(text, |_| String::new())),
+            Self::MySql => {
+                let text = hinted(text, |index| format!(" FORCE INDEX ({index})"));
+                mysql_upsert(&text.replace(" AS BIGINT)", " AS SIGNED)"))
+            }
         }
     }
 
@@ -79,6 +83,18 @@ impl Dialect {
     }
 }
 
+/// ` INDEXED BY i` becomes what says so to another database than SQLite.
+fn hinted(text: &str, say: impl Fn(&str) -> String) -> String {
+    let mut pieces = text.split(" INDEXED BY ");
+    let mut rendered = pieces.next().unwrap_or_default().to_owned();
+    for piece in pieces {
+        let (index, rest) = piece.split_at(piece.find(' ').unwrap_or(piece.len()));
+        rendered.push_str(&say(index));
+        rendered.push_str(rest);
+    }
+    rendered
+}
+
 /// `?` becomes `$1`, `$2`, ….
 fn numbered(text: &str) -> String {
     let mut rendered = String::with_capacity(text.len() + 16);
@@ -124,6 +140,17 @@ mod tests {
         assert_eq!(Dialect::Sqlite.render(text), "SELECT id FROM t WHERE a = ? AND b = ?");
         assert_eq!(Dialect::Postgres.render(text), "SELECT id FROM t WHERE a = $1 AND b = $2 FOR UPDATE");
         assert_eq!(Dialect::MySql.render(text), text);
+    }
+
+    #[test]
+    fn indices() {
+        let text = "SELECT a.id FROM s CROSS JOIN a INDEXED BY a_of_s JOIN r ON r.id = a.r";
+        assert_eq!(Dialect::Sqlite.render(text), text);
+        assert_eq!(Dialect::Postgres.render(text), "SELECT a.id FROM s CROSS JOIN a JOIN r ON r.id = a.r");
+        assert_eq!(
+            Dialect::MySql.render(text),
+            "SELECT a.id FROM s CROSS JOIN a FORCE INDEX (a_of_s) JOIN r ON r.id = a.r"
+        );
     }
 
     #[test]

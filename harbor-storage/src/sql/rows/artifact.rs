@@ -99,7 +99,12 @@ fn listing(scope: ArtifactScope, query: &ArtifactQuery) -> Listing {
         ArtifactScope::Project(id) => (from!(), "m.pushed_at DESC", "m.project_id = ?", id.get()),
         ArtifactScope::Latest(id) => (LATEST, "m.pushed_at DESC", "r.project_id = ?", id.get()),
     };
-    let mut listing = Listing::new(columns!(), from, "m.id").only(condition, values![of]);
+    let mut listing = Listing::new(columns!(), from, "m.id");
+    listing = match &query.tags {
+        // A sum has no index: the manifests are found by their keys, which come of the tags.
+        Some(TagTest::AnyOf(_)) => listing.only(&condition.replace(" =", " + 0 ="), values![of]),
+        _ => listing.only(condition, values![of]),
+    };
     if !query.hidden {
         listing = listing.only("m.hidden = 0", values![]);
     }
