@@ -7,6 +7,7 @@ mod artifact;
 mod configuration;
 mod error;
 mod group;
+mod immutable;
 mod label;
 mod member;
 mod permission;
@@ -23,6 +24,7 @@ pub use artifact::{Accessory, AdditionLink, Artifact, NewTag, Platform, Referenc
 pub use configuration::{ConfigItem, Configurations, ConfigurationsResponse};
 pub use error::{ErrorBody, ErrorEntry};
 pub use group::{UserGroup, UserGroupSearchItem};
+pub use immutable::{ImmutableRule, ImmutableSelector};
 pub use label::Label;
 pub use member::{ProjectMember, ProjectMemberEntity, RoleRequest, UserEntity};
 pub use permission::{PermissionEntry, Permissions};

@@ -31,6 +31,7 @@ mod additions;
 mod artifacts;
 mod copies;
 mod deletes;
+mod immutable;
 mod labels;
 mod lists;
 mod pulls;
