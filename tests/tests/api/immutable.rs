@@ -165,11 +165,14 @@ async fn rules_are_told_apart_and_counted(registry: &TestRegistry) {
     admin.put(&second).json(&same).await.expect_error(409, "CONFLICT");
     admin.put(&first).json(&same).await.expect_status(200);
     // Of those that are made at once too.
-    let made = join_all((0..4).map(|_| async { admin.post(&rules("library")).json(&rule("at once")).await }));
-    let mut made: Vec<u16> = made.await.iter().map(|answer| answer.status).collect();
-    made.sort_unstable();
-    assert_eq!(made, [201, 409, 409, 409]);
-    for number in 3..100 {
+    for round in 0..5 {
+        let body = rule(&format!("at once {round}"));
+        let made = join_all((0..8).map(|_| async { admin.post(&rules("library")).json(&body).await }));
+        let mut made: Vec<u16> = made.await.iter().map(|answer| answer.status).collect();
+        made.sort_unstable();
+        assert_eq!(made, [201, 409, 409, 409, 409, 409, 409, 409]);
+    }
+    for number in 7..100 {
         make(&admin, "library", &rule(&format!("v{number}"))).await;
     }
     admin.post(&rules("library")).json(&rule("more")).await.expect_error(412, "PRECONDITION");
@@ -218,7 +221,7 @@ async fn changes(admin: &Client, set: &content::DataSet) -> Vec<Answer> {
     vec![
         admin.push_manifest("library/app", "v1", set.top()).await,
         admin.push_manifest("library/app", "v1", other.top()).await,
-        admin.push_manifest("library/app", &format!("{}?tag=v1", digest(&other)), other.top()).await,
+        admin.push_manifest("library/app", format!("{}?tag=v1", digest(&other)), other.top()).await,
         admin.delete(&manifest("v1")).await,
         admin.delete(&manifest(&digest(set))).await,
         admin.delete(&format!("{}/tags/v1", artifact("library/app", "v1"))).await,
@@ -310,10 +313,10 @@ async fn several_tags_are_put_all_or_none(registry: &TestRegistry) {
 
 async fn what_holds_an_immutable_tag_is_not_deleted(registry: &TestRegistry) {
     let admin = registry.admin();
-    // More than are deleted at a time, and the one that is held is neither the first nor the last.
+    // More than are deleted at a time, and the one that is held would not be among the first.
     let mut kept = Vec::new();
     for number in 0..40 {
-        let tag = if number == 35 { "v1".to_owned() } else { format!("x{number}") };
+        let tag = if number == 3 { "v1".to_owned() } else { format!("x{number}") };
         kept.push(push_image(&admin, "library/app", &tag).await);
     }
     make(&admin, "library", &rule("v*")).await;
