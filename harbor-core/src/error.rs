@@ -178,6 +178,14 @@ pub enum Error {
     /// What something is at the moment stands in the way.
     #[error("{0}")]
     Precondition(String),
+    /// A tag that a rule holds cannot be moved or deleted. The text is Harbor's, which clients and tests look for.
+    #[error("Failed to process request due to '{repository}:{tag}' configured as immutable.")]
+    Immutable {
+        /// The repository, without the project's name.
+        repository: String,
+        /// The tag.
+        tag: String,
+    },
     /// Allowed to nobody, for a reason that the client may read.
     #[error("{0}")]
     Forbidden(String),
@@ -314,7 +322,7 @@ impl Error {
             | Self::Forbidden(_)
             | Self::PolicyDenied { .. }
             | Self::QuotaExceeded { .. } => 403,
-            Self::Precondition(_) => 412,
+            Self::Precondition(_) | Self::Immutable { .. } => 412,
             Self::UnsupportedMediaType(_) => 415,
             Self::ManifestInvalid(ManifestError::TooLarge) => 413,
             Self::ManifestInvalid(_) => 400,
@@ -367,9 +375,9 @@ impl Error {
             | Self::ReadOnly
             | Self::InUse(_)
             | Self::Forbidden(_)
-            | Self::Precondition(_)
             | Self::PolicyDenied { .. }
             | Self::QuotaExceeded { .. } => ErrorCode::Denied,
+            Self::Precondition(_) | Self::Immutable { .. } => ErrorCode::Precondition,
             Self::TooManyRequests { .. } => ErrorCode::TooManyRequests,
             Self::PageSizeInvalid => ErrorCode::PaginationNumberInvalid,
             Self::BadRequest(_)

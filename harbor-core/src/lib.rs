@@ -12,13 +12,14 @@ pub mod operation;
 pub mod pattern;
 pub mod policy;
 pub mod query;
+pub mod selector;
 mod time;
 
 pub use engine::{
     Addition, AdditionKind, Artifacts, Audit, Builder, ConfigKey, Configuration, Configurations, Found,
-    FoundAll, GcReport, Harbor, Health, LabelChange, LabelProof, Labels, MetadataKey, NewLabel, NewProject,
-    ProjectChange, Projects, Quotas, Repositories, Settings, Statistics, With, Write, audit, content,
-    fixed_configuration,
+    FoundAll, FoundTag, GcReport, Harbor, Health, ImmutableRules, LabelChange, LabelProof, Labels,
+    MetadataKey, NewImmutableRule, NewLabel, NewProject, ProjectChange, Projects, Quotas, Repositories,
+    Settings, Statistics, With, Write, audit, content, fixed_configuration,
 };
 pub use error::{Error, Result, StoreError, StoreErrorKind};
 pub use time::{Clock, Timestamp};

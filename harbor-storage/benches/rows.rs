@@ -171,3 +171,22 @@ fn push_64_at_once(bencher: Bencher<'_, '_>) {
         });
     });
 }
+
+/// A tag that is moved, as in each push of a tag that is there, in a project without rules of immutable tags.
+#[divan::bench(sample_count = 200, sample_size = 100)]
+fn tag_moved(bencher: Bencher<'_, '_>) {
+    let seeded = seeded(1_000);
+    let (tag, now) = ("tag-000500".parse().expect("a tag"), Timestamp::from_micros(2));
+    let id = seeded.runtime.block_on(async {
+        let mut rows = seeded.store.read().await.expect("a reader");
+        rows.manifest(seeded.repository, &seeded.digest).await.expect("a row").expect("a manifest").id
+    });
+    bencher.bench(|| {
+        seeded.runtime.block_on(async {
+            let mut rows = seeded.store.begin().await.expect("a transaction");
+            rows.tag_put(seeded.repository, black_box(&tag), id, now).await.expect("a tag's row");
+            // Without a commit: not the disk is measured.
+            assert!(rows.tag(seeded.repository, &tag).await.expect("a row").is_some());
+        });
+    });
+}

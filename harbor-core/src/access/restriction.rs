@@ -96,8 +96,7 @@ pub fn within(repositories: &[Pattern], permission: Permission, target: Target<'
     }
     match target {
         Target::Repository(_, name) => {
-            let name = name.as_str().split_once('/').map_or("", |(_, rest)| rest);
-            repositories.iter().any(|pattern| pattern.matches(name))
+            repositories.iter().any(|pattern| pattern.matches(name.within_project()))
         }
         _ => LOOKS.contains(&(permission.resource, permission.action)),
     }

@@ -9,6 +9,7 @@ pub mod content;
 mod gate;
 mod gc;
 mod health;
+mod immutable;
 mod labels;
 mod lists;
 mod outbox;
@@ -24,13 +25,14 @@ mod workers;
 use std::fmt;
 use std::sync::Arc;
 
-pub use artifacts::{Addition, AdditionKind, Artifacts, Found, With};
+pub use artifacts::{Addition, AdditionKind, Artifacts, Found, FoundTag, With};
 pub use audit::Audit;
 pub use builder::Builder;
 pub use configuration::{ConfigKey, Configuration, Configurations, fixed as fixed_configuration};
 pub use gate::Write;
 pub use gc::GcReport;
 pub use health::Health;
+pub use immutable::{ImmutableRules, NewImmutableRule};
 pub use labels::{LabelChange, LabelProof, Labels, NewLabel};
 pub use projects::{MetadataKey, NewProject, ProjectChange, Projects};
 pub use quota::Quotas;
@@ -120,6 +122,12 @@ impl Harbor {
     #[must_use]
     pub const fn labels(&self) -> Labels<'_> {
         Labels::new(self)
+    }
+
+    /// The use cases of rules of immutable tags.
+    #[must_use]
+    pub const fn immutable_rules(&self) -> ImmutableRules<'_> {
+        ImmutableRules::new(self)
     }
 
     /// The use cases of quotas.

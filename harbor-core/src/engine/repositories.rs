@@ -110,9 +110,10 @@ impl<'a> Repositories<'a> {
     /// it.
     ///
     /// # Errors
-    /// [`Error::NotFound`], or a policy's refusal.
+    /// [`Error::NotFound`]; [`Error::Immutable`] while it has such a tag; or a policy's refusal.
     pub async fn delete(&self, proof: Authorized<RepositoryDelete>) -> Result<()> {
         let repository = self.existing(proof.target()).await?;
+        self.harbor.refuse_any_immutable(&repository).await?;
         self.delete_manifests(&proof, &repository).await?;
         self.end_uploads(&repository).await?;
         self.delete_links(&proof, &repository).await?;

@@ -49,6 +49,8 @@ ids! {
     TagId;
     /// A label.
     LabelId;
+    /// A rule of immutable tags.
+    ImmutableRuleId;
     /// The quota of a project.
     QuotaId;
     /// A line of the audit log.

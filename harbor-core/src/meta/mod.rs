@@ -12,6 +12,7 @@ pub mod conformance;
 mod event;
 mod group;
 mod id;
+mod immutable;
 mod label;
 mod manifest;
 mod member;
@@ -40,9 +41,10 @@ pub use blob::{Blob, BlobRows, BlobRowsMut, BlobState, LinkedBlob, Publish, Publ
 pub use event::{EventRow, EventRows, EventRowsMut};
 pub use group::{Group, GroupKey, GroupKind, GroupRows, GroupRowsMut};
 pub use id::{
-    AuditId, BlobId, GroupId, LabelId, LinkId, ManifestId, MemberId, ProjectId, QuotaId, RepositoryId,
-    RobotId, RoleId, TagId, TokenId, UserId,
+    AuditId, BlobId, GroupId, ImmutableRuleId, LabelId, LinkId, ManifestId, MemberId, ProjectId, QuotaId,
+    RepositoryId, RobotId, RoleId, TagId, TokenId, UserId,
 };
+pub use immutable::{ImmutableRows, ImmutableRowsMut, ImmutableRule, ImmutableRuleKey, ImmutableSelection};
 pub use label::{Label, LabelKey, LabelRows, LabelRowsMut};
 pub use manifest::{Manifest, ManifestRows, ManifestRowsMut, NewManifest, Referrer};
 pub use member::{Member, MemberEntity, MemberKey, MemberRows, MemberRowsMut, Membership, NewMember};

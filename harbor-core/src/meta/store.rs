@@ -6,12 +6,12 @@ use async_trait::async_trait;
 
 use super::{
     AccessoryRows, ArtifactRows, ArtifactRowsMut, AuditRows, AuditRowsMut, BlobRows, BlobRowsMut, BlobState,
-    EventRows, EventRowsMut, GroupRows, GroupRowsMut, LabelRows, LabelRowsMut, ManifestRows, ManifestRowsMut,
-    MemberRows, MemberRowsMut, PersonalTokenRows, PersonalTokenRowsMut, ProjectRows, ProjectRowsMut, Publish,
-    Published, QuotaRows, QuotaRowsMut, RepositoryRows, RepositoryRowsMut, ReviewRows, ReviewRowsMut,
-    ReviewSubject, RevisionRows, RevisionRowsMut, RobotRows, RobotRowsMut, RoleRows, RoleRowsMut, RowResult,
-    SessionRows, SessionRowsMut, SettingRows, SettingRowsMut, TagRows, TagRowsMut, UploadRows, UploadRowsMut,
-    UserRows, UserRowsMut,
+    EventRows, EventRowsMut, GroupRows, GroupRowsMut, ImmutableRows, ImmutableRowsMut, LabelRows,
+    LabelRowsMut, ManifestRows, ManifestRowsMut, MemberRows, MemberRowsMut, PersonalTokenRows,
+    PersonalTokenRowsMut, ProjectRows, ProjectRowsMut, Publish, Published, QuotaRows, QuotaRowsMut,
+    RepositoryRows, RepositoryRowsMut, ReviewRows, ReviewRowsMut, ReviewSubject, RevisionRows,
+    RevisionRowsMut, RobotRows, RobotRowsMut, RoleRows, RoleRowsMut, RowResult, SessionRows, SessionRowsMut,
+    SettingRows, SettingRowsMut, TagRows, TagRowsMut, UploadRows, UploadRowsMut, UserRows, UserRowsMut,
 };
 
 /// Why a pushed blob's link is reviewed.
@@ -37,6 +37,7 @@ pub trait Reads:
     + ArtifactRows
     + AccessoryRows
     + LabelRows
+    + ImmutableRows
     + TagRows
     + UploadRows
     + ReviewRows
@@ -64,6 +65,7 @@ impl<T> Reads for T where
         + ArtifactRows
         + AccessoryRows
         + LabelRows
+        + ImmutableRows
         + TagRows
         + UploadRows
         + ReviewRows
@@ -93,6 +95,7 @@ pub trait Transaction:
     + ManifestRowsMut
     + ArtifactRowsMut
     + LabelRowsMut
+    + ImmutableRowsMut
     + TagRowsMut
     + UploadRowsMut
     + ReviewRowsMut

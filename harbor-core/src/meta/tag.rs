@@ -24,14 +24,17 @@ pub trait TagRows {
 /// Changes tags.
 #[async_trait]
 pub trait TagRowsMut {
-    /// Lets a tag name a manifest, whatever it named before.
+    /// Lets a tag name a manifest, whatever it named before. `Conflict` when somebody else makes or deletes it at the same time.
+    ///
+    /// Yields whether it was there before in a project that had rules of immutable tags in force, both at one moment: then the
+    /// caller asks the rules. Nobody else has made or deleted the tag since that moment.
     async fn tag_put(
         &mut self,
         repository: RepositoryId,
         tag: &Tag,
         manifest: ManifestId,
         now: Timestamp,
-    ) -> RowResult<()>;
+    ) -> RowResult<bool>;
 
     /// Lets a tag that there is not name a manifest. `Conflict` when there is one, or somebody else makes it.
     async fn tag_insert(

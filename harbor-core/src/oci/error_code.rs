@@ -25,6 +25,8 @@ pub enum ErrorCode {
     /// Not in the specification's table, which has nothing for it: what the Distribution project sends, and so what clients
     /// know.
     PaginationNumberInvalid,
+    /// Not in the specification's table: what Harbor sends where what something is stands in the way, such as an immutable tag.
+    Precondition,
     /// Not in the specification's table: what other registries send where nothing else fits.
     Unknown,
 }
@@ -51,6 +53,7 @@ impl ErrorCode {
             Self::Unsupported => "UNSUPPORTED",
             Self::TooManyRequests => "TOOMANYREQUESTS",
             Self::PaginationNumberInvalid => "PAGINATION_NUMBER_INVALID",
+            Self::Precondition => "PRECONDITION",
             Self::Unknown => "UNKNOWN",
         }
     }

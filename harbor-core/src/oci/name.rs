@@ -68,6 +68,12 @@ impl RepositoryName {
     pub fn project(&self) -> Result<&str, NameError> {
         self.0.split_once('/').map(|(project, _)| project).ok_or(NameError::NoProject)
     }
+
+    /// What comes after the first component: the name within its project. Empty for a name of one component.
+    #[must_use]
+    pub fn within_project(&self) -> &str {
+        self.0.split_once('/').map_or("", |(_, within)| within)
+    }
 }
 
 impl FromStr for RepositoryName {
@@ -159,6 +165,8 @@ mod tests {
     fn project_is_the_first_component() {
         let name: RepositoryName = "library/tools/git".parse().unwrap();
         assert_eq!(name.project(), Ok("library"));
+        assert_eq!(name.within_project(), "tools/git");
+        assert_eq!("alpine".parse::<RepositoryName>().unwrap().within_project(), "");
         assert_eq!("alpine".parse::<RepositoryName>().unwrap().project(), Err(NameError::NoProject));
     }
 

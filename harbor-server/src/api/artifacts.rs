@@ -7,12 +7,10 @@ use harbor_core::access::permission::{
     ArtifactRead, ProjectArtifactList, TagCreate, TagDelete, TagList,
 };
 use harbor_core::api::{self, NewTag};
-use harbor_core::meta::{
-    Accessory, AccessoryKey, ArtifactQuery, ArtifactReference, ArtifactTag, LabelId, TagKey,
-};
+use harbor_core::meta::{Accessory, AccessoryKey, ArtifactQuery, ArtifactReference, LabelId, TagKey};
 use harbor_core::oci::{Reference, RepositoryName, Tag};
 use harbor_core::query::Query;
-use harbor_core::{Error, Found, Result, Timestamp, With};
+use harbor_core::{Error, Found, FoundTag, Result, Timestamp, With};
 use http::{Response, StatusCode};
 
 use super::answer::{Answered, created, done, ok, page};
@@ -43,12 +41,13 @@ pub(super) async fn answer(call: &mut Call<'_>, id: &str) -> Answered {
 /// What shall be found beside artifacts; as Harbor has it, tags unless they are not wanted.
 fn with(call: &Call<'_>) -> Result<With> {
     let tags = call.parameter("with_tag").is_none() || call.flag("with_tag")?;
-    // What scans find out, and what is immutable, is not told yet; that they read is checked all the same.
-    for flag in ["with_scan_overview", "with_sbom_overview", "with_immutable_status", "with_signature"] {
+    // What scans find out is not told yet; that they read is checked all the same.
+    for flag in ["with_scan_overview", "with_sbom_overview", "with_signature"] {
         call.flag(flag)?;
     }
     Ok(With {
         tags,
+        immutable: call.flag("with_immutable_status")?,
         labels: call.flag("with_label")?,
         accessories: call.flag("with_accessory")?,
         inherited: call.flag("with_inherited_accessory")?,
@@ -118,8 +117,8 @@ async fn create_tag(proof: Authorized<TagCreate>, call: &mut Call<'_>) -> Result
 
 async fn list_tags(proof: &Authorized<TagList>, call: &Call<'_>) -> Result<Response<Body>> {
     let query: Query<TagKey> = call.list()?;
-    call.flag("with_immutable_status")?;
-    let listed = call.harbor().artifacts().tags(proof, &call.reference()?, &query).await?;
+    let immutable = call.flag("with_immutable_status")?;
+    let listed = call.harbor().artifacts().tags(proof, &call.reference()?, &query, immutable).await?;
     page(call, &query, listed, tag)
 }
 
@@ -193,7 +192,8 @@ fn platform(platform: Option<serde_json::Value>) -> Option<api::Platform> {
     serde_json::from_value(platform).ok()
 }
 
-fn tag(tag: ArtifactTag) -> api::Tag {
+fn tag(found: FoundTag) -> api::Tag {
+    let FoundTag { tag, immutable } = found;
     api::Tag {
         id: tag.id.get(),
         repository_id: tag.repository.get(),
@@ -201,7 +201,7 @@ fn tag(tag: ArtifactTag) -> api::Tag {
         name: tag.name.to_string(),
         push_time: tag.pushed_at,
         pull_time: tag.pulled_at.unwrap_or(NEVER),
-        immutable: false,
+        immutable,
     }
 }
 

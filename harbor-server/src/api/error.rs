@@ -38,7 +38,7 @@ fn code(error: &Error) -> &'static str {
         | Error::NotFound(_)
         | Error::Unsupported(_) => "NOT_FOUND",
         Error::UploadBusy | Error::Conflict(_) | Error::InUse(_) | Error::Contended => "CONFLICT",
-        Error::Precondition(_) => "PRECONDITION",
+        Error::Precondition(_) | Error::Immutable { .. } => "PRECONDITION",
         Error::TooLarge { .. } => "REQUEST_ENTITY_TOO_LARGE",
         Error::TooManyRequests { .. } => "TOO_MANY_REQUEST",
         Error::Store(error) if error.kind() == StoreErrorKind::Unavailable => "SERVICE_UNAVAILABLE",

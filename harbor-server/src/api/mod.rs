@@ -11,6 +11,7 @@ mod call;
 mod configuration;
 mod error;
 mod groups;
+mod immutable;
 mod labels;
 mod members;
 mod metadata;
@@ -114,6 +115,7 @@ async fn dispatch(
         "project" => projects::answer(&mut call, operation.id).await?,
         "repository" => repositories::answer(&mut call, operation.id).await?,
         "artifact" => artifacts::answer(&mut call, operation.id).await?,
+        "immutable" => immutable::answer(&mut call, operation.id).await?,
         "label" => labels::answer(&mut call, operation.id).await?,
         "search" | "statistic" => search::answer(&call, operation.id).await?,
         "projectMetadata" => metadata::answer(&mut call, operation.id).await?,

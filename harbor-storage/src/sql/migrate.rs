@@ -14,7 +14,8 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (2, "people", include_str!("migrations/0002_people.sql")),
     (3, "quotas", include_str!("migrations/0003_quotas.sql")),
     (4, "artifacts", include_str!("migrations/0004_artifacts.sql")),
-    (7, "audit", include_str!("migrations/0007_audit.sql")),
+    (5, "immutable", include_str!("migrations/0005_immutable.sql")),
+    (6, "audit", include_str!("migrations/0006_audit.sql")),
 ];
 
 fn migrator(dialect: Dialect, migrations: &[(i64, &'static str, &str)]) -> Migrator {

@@ -32,6 +32,7 @@ mod artifacts;
 mod audit;
 mod copies;
 mod deletes;
+mod immutable;
 mod labels;
 mod lists;
 mod pulls;

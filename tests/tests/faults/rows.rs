@@ -169,12 +169,21 @@ rows! {
         label_put(id: LabelId, manifest: ManifestId) -> bool;
         label_take(id: LabelId, manifest: ManifestId) -> bool;
     }
+    ImmutableRows {
+        immutable_rules(project: ProjectId, query: &Query<ImmutableRuleKey>) -> Listed<ImmutableRule>;
+        immutable_rules_of(project: ProjectId) -> Vec<ImmutableRule>;
+    }
+    ImmutableRowsMut {
+        immutable_rule_insert(rule: &ImmutableRule) -> ImmutableRuleId;
+        immutable_rule_save(rule: &ImmutableRule) -> bool;
+        immutable_rule_delete(project: ProjectId, id: ImmutableRuleId) -> bool;
+    }
     TagRows {
         tag(repository: RepositoryId, tag: &Tag) -> Option<Digest>;
         tags(repository: RepositoryId, after: Option<&str>, limit: u32) -> Vec<Tag>;
     }
     TagRowsMut {
-        tag_put(repository: RepositoryId, tag: &Tag, manifest: ManifestId, now: Timestamp) -> ();
+        tag_put(repository: RepositoryId, tag: &Tag, manifest: ManifestId, now: Timestamp) -> bool;
         tag_insert(repository: RepositoryId, tag: &Tag, manifest: ManifestId, now: Timestamp) -> ();
         tag_delete(repository: RepositoryId, tag: &Tag) -> Option<Digest>;
     }

@@ -7,6 +7,7 @@ use crate::access::permission::{ArtifactCreate, ArtifactRead};
 use crate::access::{Authorized, RepositoryTarget};
 use crate::engine::content::Verified;
 use crate::engine::gate::{Write, contended};
+use crate::engine::immutable::refuse_immutable;
 use crate::meta::{Artifact, BlobState, Repository, ReviewSubject};
 use crate::oci::{Digest, ManifestView, Reference, Tag};
 use crate::policy::Step;
@@ -35,8 +36,8 @@ impl Artifacts<'_> {
     /// What the target has already stays as it is.
     ///
     /// # Errors
-    /// [`Error::NotFound`]; [`Error::Forbidden`] for an accessory, which goes with its subject; [`Error::QuotaExceeded`]; or a
-    /// policy's refusal.
+    /// [`Error::NotFound`]; [`Error::Forbidden`] for an accessory, which goes with its subject; [`Error::Immutable`] for a tag that
+    /// is there; [`Error::QuotaExceeded`]; or a policy's refusal.
     pub async fn copy(
         &self,
         proof: Authorized<ArtifactCreate>,
@@ -49,7 +50,8 @@ impl Artifacts<'_> {
             let why = "an accessory is not copied by itself: copy its subject";
             return Err(Error::Forbidden(why.to_owned()));
         }
-        let tags: Vec<Tag> = root.tags.into_iter().map(|tag| tag.name).collect();
+        let tags: Vec<Tag> = root.tags.into_iter().map(|found| found.tag.name).collect();
+        self.refuse_taken(proof.target(), &tags).await?;
         let root_id = root.artifact.id;
         let plan = self.plan(&source, root.artifact).await?;
         for artifact in &plan {
@@ -65,6 +67,21 @@ impl Artifacts<'_> {
             contended!(self.try_copy(&proof, &source, &piece))?;
         }
         Ok(())
+    }
+
+    /// Refuses a copy that would end at an immutable tag of the target, before any of it is made. The transaction that puts the
+    /// tags asks again.
+    async fn refuse_taken(&self, target: &RepositoryTarget, tags: &[Tag]) -> Result<()> {
+        let repository = match self.content().existing(target).await {
+            Err(Error::NameUnknown) => return Ok(()),
+            repository => repository?,
+        };
+        let mut rows = self.harbor.read().await?;
+        let mut taken = Vec::new();
+        for tag in tags {
+            taken.extend(rows.tag(repository.id, tag).await?.map(|_| tag.clone()));
+        }
+        refuse_immutable(&mut *rows, repository.project, &repository.name, &taken).await
     }
 
     /// What is copied, in the order in which it can be: what is listed and what belongs to a manifest comes ahead of it.

@@ -16,7 +16,8 @@ impl Artifacts<'_> {
     /// left to garbage collection.
     ///
     /// # Errors
-    /// [`Error::NotFound`]; [`Error::Precondition`] while an index lists it; or a policy's refusal.
+    /// [`Error::NotFound`]; [`Error::Precondition`] while an index lists it; [`Error::Immutable`] for a tag of it, or of what goes
+    /// with it; or a policy's refusal.
     pub async fn delete(&self, proof: Authorized<ArtifactDelete>, reference: &Reference) -> Result<()> {
         let repository = self.existing(proof.target()).await?;
         let artifact = {

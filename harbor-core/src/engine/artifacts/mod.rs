@@ -18,8 +18,8 @@ use super::content::Content;
 use crate::access::permission::{AccessoryList, ArtifactList, ArtifactRead, ProjectArtifactList, TagList};
 use crate::access::{Authorized, RepositoryTarget};
 use crate::meta::{
-    Accessory, AccessoryKey, Artifact, ArtifactQuery, ArtifactReference, ArtifactScope, ArtifactTag, Label,
-    Listed, ManifestId, Reads, Repository, TagKey,
+    Accessory, AccessoryKey, Artifact, ArtifactQuery, ArtifactReference, ArtifactScope, ArtifactTag,
+    ImmutableRule, Label, Listed, ManifestId, ProjectId, Reads, Repository, TagKey,
 };
 use crate::oci::Reference;
 use crate::query::Query;
@@ -36,6 +36,8 @@ pub struct Artifacts<'a> {
 pub struct With {
     /// Its tags.
     pub tags: bool,
+    /// Which of its tags are immutable.
+    pub immutable: bool,
     /// Its labels.
     pub labels: bool,
     /// Its accessories.
@@ -52,13 +54,22 @@ pub struct Found {
     /// What it lists, when it is an index.
     pub references: Vec<ArtifactReference>,
     /// Its tags, where they were asked for.
-    pub tags: Vec<ArtifactTag>,
+    pub tags: Vec<FoundTag>,
     /// Its labels, where they were asked for.
     pub labels: Vec<Label>,
     /// Its accessories, where they were asked for.
     pub accessories: Vec<Accessory>,
     /// The accessories of the indexes that list it, where they were asked for.
     pub inherited: Vec<Accessory>,
+}
+
+/// A tag of an artifact.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FoundTag {
+    /// The tag.
+    pub tag: ArtifactTag,
+    /// Whether it can be neither moved nor deleted, where that was asked for.
+    pub immutable: bool,
 }
 
 impl<'a> Artifacts<'a> {
@@ -148,7 +159,7 @@ impl<'a> Artifacts<'a> {
         found.into_iter().next().ok_or(Error::NotFound("artifact"))
     }
 
-    /// A page of the tags of an artifact.
+    /// A page of the tags of an artifact; `immutable`: with whether each can be moved and deleted.
     ///
     /// # Errors
     /// [`Error::NotFound`].
@@ -157,11 +168,15 @@ impl<'a> Artifacts<'a> {
         proof: &Authorized<TagList>,
         reference: &Reference,
         query: &Query<TagKey>,
-    ) -> Result<Listed<ArtifactTag>> {
+        immutable: bool,
+    ) -> Result<Listed<FoundTag>> {
         let repository = self.existing(proof.target()).await?;
         let mut rows = self.harbor.read().await?;
         let artifact = self.named(&mut *rows, &repository, reference).await?;
-        Ok(rows.artifact_tags(artifact.id, query).await?)
+        let Listed { entries, total } = rows.artifact_tags(artifact.id, query).await?;
+        let rules = rules(&mut *rows, immutable.then_some(artifact.project)).await?;
+        let entries = entries.into_iter().map(|tag| found_tag(tag, &artifact, &rules)).collect();
+        Ok(Listed { entries, total })
     }
 
     /// A page of the accessories of an artifact.
@@ -188,6 +203,9 @@ async fn surrounded(rows: &mut dyn Reads, artifacts: Vec<Artifact>, with: With) 
         Around { references: by(rows.references_of(&ids).await?, |entry| entry.parent), ..Around::default() };
     if with.tags {
         around.tags = by(rows.tags_of(&ids).await?, |tag| tag.manifest);
+        // All on a page are of one project.
+        let project = artifacts.first().filter(|_| with.immutable).map(|artifact| artifact.project);
+        around.rules = rules(rows, project).await?;
     }
     if with.labels {
         around.labels = by(rows.labels_of(&ids).await?, |(of, _)| *of);
@@ -198,7 +216,28 @@ async fn surrounded(rows: &mut dyn Reads, artifacts: Vec<Artifact>, with: With) 
     if with.inherited {
         around.inherited = inherited(rows, &ids).await?;
     }
-    Ok(artifacts.into_iter().map(|artifact| around.found(artifact)).collect())
+    let mut found = Vec::with_capacity(artifacts.len());
+    for artifact in artifacts {
+        found.push(around.found(artifact));
+        if !around.rules.is_empty() {
+            // Many tags and many patterns take a while: others have their turn in between.
+            tokio::task::yield_now().await;
+        }
+    }
+    Ok(found)
+}
+
+/// The rules of immutable tags of a project, where they are asked for.
+async fn rules(rows: &mut dyn Reads, project: Option<ProjectId>) -> Result<Vec<ImmutableRule>> {
+    match project {
+        Some(project) => Ok(rows.immutable_rules_of(project).await?),
+        None => Ok(Vec::new()),
+    }
+}
+
+fn found_tag(tag: ArtifactTag, of: &Artifact, rules: &[ImmutableRule]) -> FoundTag {
+    let immutable = rules.iter().any(|rule| rule.holds(&of.repository_name, &tag.name));
+    FoundTag { tag, immutable }
 }
 
 /// The accessories of the indexes that list these.
@@ -219,6 +258,7 @@ async fn inherited(rows: &mut dyn Reads, ids: &[ManifestId]) -> Result<BTreeMap<
 struct Around {
     references: BTreeMap<ManifestId, Vec<ArtifactReference>>,
     tags: BTreeMap<ManifestId, Vec<ArtifactTag>>,
+    rules: Vec<ImmutableRule>,
     labels: BTreeMap<ManifestId, Vec<(ManifestId, Label)>>,
     accessories: BTreeMap<ManifestId, Vec<Accessory>>,
     inherited: BTreeMap<ManifestId, Vec<Accessory>>,
@@ -228,10 +268,11 @@ impl Around {
     fn found(&mut self, artifact: Artifact) -> Found {
         let id = artifact.id;
         let labels = self.labels.remove(&id).unwrap_or_default();
+        let tags = self.tags.remove(&id).unwrap_or_default();
         Found {
+            tags: tags.into_iter().map(|tag| found_tag(tag, &artifact, &self.rules)).collect(),
             artifact,
             references: self.references.remove(&id).unwrap_or_default(),
-            tags: self.tags.remove(&id).unwrap_or_default(),
             labels: labels.into_iter().map(|(_, label)| label).collect(),
             accessories: self.accessories.remove(&id).unwrap_or_default(),
             inherited: self.inherited.remove(&id).unwrap_or_default(),

@@ -1,9 +1,12 @@
 //! More tags for an artifact, and fewer.
 
+use std::slice;
+
 use super::Artifacts;
 use crate::access::Authorized;
 use crate::access::permission::{TagCreate, TagDelete};
 use crate::engine::gate::contended;
+use crate::engine::immutable::refuse_immutable;
 use crate::event::EventKind;
 use crate::meta::{Artifact, Repository};
 use crate::oci::{Reference, Tag};
@@ -61,7 +64,7 @@ impl Artifacts<'_> {
     /// Takes a tag from an artifact, which stays.
     ///
     /// # Errors
-    /// [`Error::NotFound`], also for a tag of another artifact; or a policy's refusal.
+    /// [`Error::NotFound`], also for a tag of another artifact; [`Error::Immutable`]; or a policy's refusal.
     pub async fn tag_delete(
         &self,
         proof: Authorized<TagDelete>,
@@ -88,6 +91,7 @@ impl Artifacts<'_> {
         let digest = write.rows().tag_delete(repository.id, tag).await?;
         // One that names another is left alone: this transaction is dropped.
         let digest = digest.filter(|named| *named == artifact.digest).ok_or(Error::NotFound("tag"))?;
+        refuse_immutable(write.rows(), repository.project, &repository.name, slice::from_ref(tag)).await?;
         let name = &repository.name;
         write.audit(format!("{name}:{tag}")).await?;
         let (repository_name, tag_name) = (name.to_string(), tag.to_string());

@@ -1,6 +1,7 @@
 //! Storing manifests.
 
 use std::collections::BTreeSet;
+use std::slice;
 
 use bytes::Bytes;
 
@@ -9,6 +10,7 @@ use crate::access::permission::RepositoryPush;
 use crate::access::{Authorized, RepositoryTarget};
 use crate::engine::artifacts::{attributes, describe, has_attributes};
 use crate::engine::gate::{Write, contended};
+use crate::engine::immutable::refuse_immutable;
 use crate::event::EventKind;
 use crate::meta::{AccessoryKind, Described, LinkId, ManifestId, NewManifest, RepositoryId};
 use crate::oci::{Algorithm, Digest, MANIFEST_LIMIT, ManifestError, ManifestView, MediaType, Reference, Tag};
@@ -92,8 +94,8 @@ impl Content<'_> {
     ///
     /// # Errors
     /// [`Error::DigestMismatch`], [`Error::ManifestInvalid`], [`Error::ManifestBlobUnknown`] for content that the repository
-    /// lacks (unless [`Settings::sparse_manifests`](crate::Settings::sparse_manifests)), [`Error::QuotaExceeded`], or a policy's
-    /// refusal.
+    /// lacks (unless [`Settings::sparse_manifests`](crate::Settings::sparse_manifests)), [`Error::Immutable`] for a tag that is there
+    /// and that a rule holds, [`Error::QuotaExceeded`], or a policy's refusal.
     pub async fn manifest_put(
         &self,
         proof: Authorized<RepositoryPush>,
@@ -154,7 +156,11 @@ impl Content<'_> {
             write.changed_catalog();
         }
         for tag in &push.tags {
-            write.rows().tag_put(repository, tag, id, now).await?;
+            // As with Harbor, whatever digest it names, and shall name.
+            if write.rows().tag_put(repository, tag, id, now).await? {
+                let (project, name) = (target.project.id, &target.name);
+                refuse_immutable(write.rows(), project, name, slice::from_ref(tag)).await?;
+            }
             write.changed_tag(repository, tag);
         }
         self.tell(write, target, push).await?;

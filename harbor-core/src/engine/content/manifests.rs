@@ -7,6 +7,7 @@ use crate::access::Authorized;
 use crate::access::permission::{ArtifactDelete, RepositoryPull};
 use crate::engine::cache::Entry;
 use crate::engine::gate::{Write, contended};
+use crate::engine::immutable::refuse_immutable;
 use crate::event::EventKind;
 use crate::meta::{Manifest, ManifestId, Repository, ReviewSubject};
 use crate::oci::{Digest, Reference, Tag};
@@ -94,7 +95,7 @@ impl Content<'_> {
     /// Deletes a manifest with the tags that name it. Its blobs are left to garbage collection.
     ///
     /// # Errors
-    /// [`Error::NameUnknown`], [`Error::ManifestUnknown`], or a policy's refusal.
+    /// [`Error::NameUnknown`], [`Error::ManifestUnknown`], [`Error::Immutable`], or a policy's refusal.
     pub async fn manifest_delete(&self, proof: Authorized<ArtifactDelete>, digest: &Digest) -> Result<()> {
         self.ask_policies(proof.actor(), proof.target(), Step::ManifestDelete { digest }).await?;
         contended!(self.try_manifest_delete(&proof, digest))
@@ -120,6 +121,7 @@ impl Content<'_> {
         let due = write.now().plus(self.harbor.settings().gc_grace);
         let rows = write.rows();
         let (tags, mut links) = rows.manifest_delete(manifest).await?;
+        refuse_immutable(rows, repository.project, &repository.name, &tags).await?;
         // In the order of keys: two manifests may have layers in common.
         links.sort_unstable();
         for link in links {

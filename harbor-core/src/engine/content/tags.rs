@@ -1,5 +1,6 @@
 //! Tags, and the list of repositories.
 
+use std::slice;
 use std::sync::Arc;
 
 use super::{Content, Page, PageRequest};
@@ -7,6 +8,7 @@ use crate::access::permission::{RepositoryPull, TagDelete};
 use crate::access::{Actor, Authorized};
 use crate::engine::cache::Entry;
 use crate::engine::gate::contended;
+use crate::engine::immutable::refuse_immutable;
 use crate::event::EventKind;
 use crate::oci::{RepositoryName, Tag};
 use crate::policy::Step;
@@ -62,7 +64,7 @@ impl Content<'_> {
     /// Deletes a tag; the manifest that it named stays.
     ///
     /// # Errors
-    /// [`Error::ManifestUnknown`] when there is no such tag.
+    /// [`Error::ManifestUnknown`] when there is no such tag; [`Error::Immutable`]; or a policy's refusal.
     pub async fn tag_delete(&self, proof: Authorized<TagDelete>, tag: &Tag) -> Result<()> {
         self.ask_policies(proof.actor(), proof.target(), Step::TagDelete { tag }).await?;
         contended!(self.try_tag_delete(&proof, tag))
@@ -74,6 +76,7 @@ impl Content<'_> {
         let mut write = self.harbor.write(proof).await?;
         let digest = write.rows().tag_delete(repository.id, tag).await?;
         let digest = digest.ok_or_else(|| Error::ManifestUnknown(tag.to_string()))?;
+        refuse_immutable(write.rows(), repository.project, name, slice::from_ref(tag)).await?;
         write.audit(format!("{name}:{tag}")).await?;
         let (repository_name, tag_name) = (name.to_string(), tag.to_string());
         write.event(EventKind::TagDeleted { repository: repository_name, tag: tag_name, digest }).await?;

@@ -35,6 +35,7 @@ mod atomicity;
 mod audit;
 mod blobs;
 mod contention;
+mod immutable;
 mod kit;
 mod labels;
 mod links;
@@ -70,6 +71,9 @@ pub use blobs::{
 pub use contention::{
     deadlock, ensure_at_once, lease_at_once, lock_waits, locks_of_one_order, manifest_at_once,
     settings_at_once,
+};
+pub use immutable::{
+    immutable_rule_insert, immutable_rules_listed, tag_put_beside_others, tag_put_with_rules,
 };
 pub use labels::{label_insert, label_put, labels_listed};
 pub use links::{
@@ -145,6 +149,7 @@ macro_rules! metadata_store_conformance {
             artifact_describe artifact_is_held references accessories pulls_add
             repository_entries repository_describe repository_delete figures
             label_insert label_put labels_listed
+            immutable_rule_insert immutable_rules_listed tag_put_with_rules tag_put_beside_others
             counted_once counted_by_publish counted_manifests counted_when_committed counted_at_once
             additions_do_not_wait claims_alone quota_set quotas_listed quota_goes_with_project
             upload_insert upload_save upload_lease upload_release upload_delete uploads_idle

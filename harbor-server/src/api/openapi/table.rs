@@ -486,4 +486,20 @@ pub(super) const DOCUMENTED: &[Documented] = &[
     op("GetLabelByID", "One label", &[], None, Answer::One(of::<api::Label>())),
     op("UpdateLabel", "Change label", &[], Some(of::<api::Label>()), Answer::Nothing),
     op("DeleteLabel", "Delete label", &[], None, Answer::Nothing),
+    op(
+        "ListImmuRules",
+        "Immutable-tag rules of project",
+        &[],
+        None,
+        Answer::Page(of::<api::ImmutableRule>()),
+    ),
+    op("CreateImmuRule", "Add immutable-tag rule", &[], Some(of::<api::ImmutableRule>()), Answer::Created),
+    op(
+        "UpdateImmuRule",
+        "Change/enable/disable immutable-tag rule",
+        &[],
+        Some(of::<api::ImmutableRule>()),
+        Answer::Nothing,
+    ),
+    op("DeleteImmuRule", "Drop immutable-tag rule", &[], None, Answer::Nothing),
 ];

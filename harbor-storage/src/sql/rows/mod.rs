@@ -8,6 +8,7 @@ mod counted;
 mod event;
 mod group;
 mod holding;
+mod immutable;
 mod label;
 mod manifest;
 mod member;

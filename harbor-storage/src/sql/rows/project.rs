@@ -136,6 +136,7 @@ impl ProjectRowsMut for Rows {
             sql!("DELETE FROM project_members WHERE project_id = ?"),
             sql!("DELETE FROM robots WHERE project_id = ?"),
             sql!("DELETE FROM labels WHERE project_id = ?"),
+            sql!("DELETE FROM immutable_rules WHERE project_id = ?"),
             sql!("DELETE FROM quotas WHERE project_id = ?"),
         ] {
             self.session.defer(statement, values![id.get()]).await?;

@@ -1,7 +1,7 @@
 use async_trait::async_trait;
 use harbor_core::meta::{ManifestId, RepositoryId, TagRows, TagRowsMut};
 use harbor_core::oci::{Digest, Tag};
-use harbor_core::{StoreError, Timestamp};
+use harbor_core::{StoreError, StoreErrorKind, Timestamp};
 
 use super::{Rows, beginning, first};
 use crate::sql::statement::{sql, values};
@@ -39,16 +39,15 @@ impl TagRowsMut for Rows {
         tag: &Tag,
         manifest: ManifestId,
         now: Timestamp,
-    ) -> Result<(), StoreError> {
-        let affected = self.listed_of(repository, tag, Some(manifest)).await?;
-        let put = sql!(
-            "INSERT INTO tags (repository_id, name, manifest_id, pushed_at) VALUES (?, ?, ?, ?) \
-             ON CONFLICT (repository_id, name) DO UPDATE SET manifest_id = excluded.manifest_id, \
-             pushed_at = excluded.pushed_at"
-        );
-        let parameters = values![repository.get(), tag.as_str(), manifest.get(), now.micros()];
-        self.session.defer(put, parameters).await?;
-        self.show_or_hide(repository.get(), &affected).await
+    ) -> Result<bool, StoreError> {
+        let before = self.before(repository, tag, Some(manifest)).await?;
+        // Not as one upsert: what was found of the tag before must be true of the one that is put.
+        match before.tag {
+            Some(id) => self.tag_move(id, manifest, now).await?,
+            None => self.tag_make(repository, tag, manifest, now).await?,
+        }
+        self.show_or_hide(repository.get(), &before.listed).await?;
+        Ok(before.ruled)
     }
 
     async fn tag_insert(
@@ -58,12 +57,12 @@ impl TagRowsMut for Rows {
         manifest: ManifestId,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let affected = self.listed_of(repository, tag, Some(manifest)).await?;
-        let insert =
-            sql!("INSERT INTO tags (repository_id, name, manifest_id, pushed_at) VALUES (?, ?, ?, ?)");
-        let parameters = values![repository.get(), tag.as_str(), manifest.get(), now.micros()];
-        self.session.execute(insert, parameters).await?;
-        self.show_or_hide(repository.get(), &affected).await
+        let before = self.before(repository, tag, Some(manifest)).await?;
+        if before.tag.is_some() {
+            return Err(StoreError::new(StoreErrorKind::Conflict, "making a tag"));
+        }
+        self.tag_make(repository, tag, manifest, now).await?;
+        self.show_or_hide(repository.get(), &before.listed).await
     }
 
     async fn tag_delete(
@@ -76,32 +75,78 @@ impl TagRowsMut for Rows {
             return Ok(None);
         }
         let digest = self.tag(repository, tag).await?;
-        let affected = self.listed_of(repository, tag, None).await?;
+        let before = self.before(repository, tag, None).await?;
         let delete = sql!("DELETE FROM tags WHERE repository_id = ? AND name = ?");
         self.session.defer(delete, values![repository.get(), tag.as_str()]).await?;
-        self.show_or_hide(repository.get(), &affected).await?;
+        self.show_or_hide(repository.get(), &before.listed).await?;
         Ok(digest)
     }
 }
 
+/// What there is before a tag is put or deleted, at one moment.
+#[derive(Debug, Default)]
+struct Before {
+    /// The tag's key, when it is there.
+    tag: Option<i64>,
+    /// Whether it is there in a project that has rules of immutable tags in force.
+    ruled: bool,
+    /// The manifest that it names, and the one that it shall name, where an index lists them: whether they are shown depends on
+    /// their tags.
+    listed: Vec<i64>,
+}
+
 impl Rows {
-    /// The manifest that a tag names, and the one that it shall name, where an index lists them: whether they are shown depends
-    /// on their tags.
-    async fn listed_of(
+    async fn before(
         &mut self,
         repository: RepositoryId,
         tag: &Tag,
         next: Option<ManifestId>,
-    ) -> Result<Vec<i64>, StoreError> {
+    ) -> Result<Before, StoreError> {
         let find = sql!(
-            "SELECT m.id FROM tags t JOIN manifests m ON m.id = t.manifest_id \
+            "SELECT CAST(0 AS BIGINT), m.id FROM tags t JOIN manifests m ON m.id = t.manifest_id \
              JOIN manifest_children c ON c.repository_id = m.repository_id AND c.digest = m.digest \
              WHERE t.repository_id = ? AND t.name = ? \
-             UNION SELECT m.id FROM manifests m \
-             JOIN manifest_children c ON c.repository_id = m.repository_id AND c.digest = m.digest WHERE m.id = ?"
+             UNION SELECT CAST(0 AS BIGINT), m.id FROM manifests m \
+             JOIN manifest_children c ON c.repository_id = m.repository_id AND c.digest = m.digest WHERE m.id = ? \
+             UNION ALL SELECT CAST(CASE WHEN EXISTS (SELECT 1 FROM immutable_rules i \
+             JOIN repositories r ON r.project_id = i.project_id WHERE r.id = t.repository_id AND i.is_disabled = 0) \
+             THEN 2 ELSE 1 END AS BIGINT), t.id FROM tags t WHERE t.repository_id = ? AND t.name = ?"
         );
-        let next = next.map_or(0, ManifestId::get);
-        let rows = self.session.fetch(find, values![repository.get(), tag.as_str(), next]).await?;
-        rows.iter().map(|row| row.int(0)).collect()
+        let (id, name, next) = (repository.get(), tag.as_str(), next.map_or(0, ManifestId::get));
+        let mut before = Before::default();
+        for row in self.session.fetch(find, values![id, name, next, id, name]).await? {
+            match row.int(0)? {
+                0 => before.listed.push(row.int(1)?),
+                what => (before.tag, before.ruled) = (Some(row.int(1)?), what == 2),
+            }
+        }
+        Ok(before)
+    }
+
+    /// Makes a tag: not where somebody else has made it meanwhile.
+    async fn tag_make(
+        &mut self,
+        repository: RepositoryId,
+        tag: &Tag,
+        manifest: ManifestId,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let insert =
+            sql!("INSERT INTO tags (repository_id, name, manifest_id, pushed_at) VALUES (?, ?, ?, ?)");
+        let parameters = values![repository.get(), tag.as_str(), manifest.get(), now.micros()];
+        self.session.defer(insert, parameters).await
+    }
+
+    /// Moves a tag: not where somebody else has deleted it meanwhile.
+    async fn tag_move(&mut self, id: i64, manifest: ManifestId, now: Timestamp) -> Result<(), StoreError> {
+        let update = sql!("UPDATE tags SET manifest_id = ?, pushed_at = ? WHERE id = ?");
+        let parameters = values![manifest.get(), now.micros(), id];
+        if self.is_only_writer() {
+            return self.session.defer(update, parameters).await;
+        }
+        match self.session.execute(update, parameters).await? {
+            0 => Err(StoreError::new(StoreErrorKind::Conflict, "moving a tag")),
+            _ => Ok(()),
+        }
     }
 }

@@ -1,0 +1,259 @@
+//! Rules of immutable tags: their use cases, and what keeps a tag as it is.
+//!
+//! A rule is about tags that are there: a tag that it holds may be made, once, and can then be neither moved nor deleted. What
+//! changes tags asks here within its transaction, once it has locked them, so that no rule and no tag slips in between.
+
+use super::Harbor;
+use super::gate::contended;
+use crate::access::Authorized;
+use crate::access::permission::{
+    ImmutableTagCreate, ImmutableTagDelete, ImmutableTagList, ImmutableTagUpdate,
+};
+use crate::meta::{
+    ImmutableRows, ImmutableRule, ImmutableRuleId, ImmutableRuleKey, ImmutableSelection, Listed, ProjectId,
+    Repository,
+};
+use crate::oci::{RepositoryName, Tag};
+use crate::query::Query;
+use crate::{Error, Result};
+
+/// How many rules a project has at most: they are looked through whenever a tag is moved or deleted.
+const MOST: usize = 100;
+
+/// How many selectors of tags, and of repositories, a rule has at most. Only the first of each means something.
+const MOST_SELECTORS: usize = 16;
+
+/// How many bytes the parameters of a rule have at most. They mean nothing.
+const LONGEST_PARAMETERS: usize = 4096;
+
+/// How many tags are looked through at a time.
+const TAGS: u32 = 1000;
+
+/// Use cases of rules of immutable tags: a cheap borrow.
+#[derive(Clone, Copy, Debug)]
+pub struct ImmutableRules<'a> {
+    harbor: &'a Harbor,
+}
+
+/// What a rule of immutable tags shall be: all of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewImmutableRule {
+    /// A number that clients keep with it.
+    pub priority: i64,
+    /// Whether it is out of force.
+    pub disabled: bool,
+    /// Which tags of which repositories it is about: at least one selector of each.
+    pub selection: ImmutableSelection,
+}
+
+impl NewImmutableRule {
+    fn check(&self) -> Result<()> {
+        let ImmutableSelection { tags, repositories, .. } = &self.selection;
+        if tags.is_empty() || repositories.is_empty() {
+            let rule = "a rule needs a selector of tags and a selector of repositories";
+            return Err(Error::BadRequest(rule.to_owned()));
+        }
+        if tags.len().max(repositories.len()) > MOST_SELECTORS {
+            let rule = format!("a rule has at most {MOST_SELECTORS} selectors of a kind");
+            return Err(Error::BadRequest(rule));
+        }
+        let parameters = serde_json::to_string(&self.selection.parameters);
+        if parameters.map_or(usize::MAX, |text| text.len()) > LONGEST_PARAMETERS {
+            let rule = format!("the params of a rule have at most {LONGEST_PARAMETERS} bytes");
+            return Err(Error::BadRequest(rule));
+        }
+        Ok(())
+    }
+
+    fn row(&self, project: ProjectId, id: ImmutableRuleId) -> ImmutableRule {
+        let Self { priority, disabled, selection } = self.clone();
+        ImmutableRule { id, project, priority, disabled, selection }
+    }
+}
+
+impl<'a> ImmutableRules<'a> {
+    pub(super) const fn new(harbor: &'a Harbor) -> Self {
+        Self { harbor }
+    }
+
+    /// A page of the rules of a project.
+    ///
+    /// # Errors
+    /// As the stores fail.
+    pub async fn list(
+        &self,
+        proof: &Authorized<ImmutableTagList>,
+        query: &Query<ImmutableRuleKey>,
+    ) -> Result<Listed<ImmutableRule>> {
+        Ok(self.harbor.read().await?.immutable_rules(proof.target().id, query).await?)
+    }
+
+    /// Makes a rule.
+    ///
+    /// # Errors
+    /// [`Error::BadRequest`]; [`Error::Conflict`] when the project has one of the same tags; [`Error::Precondition`] when it has as
+    /// many as there may be; [`Error::NameUnknown`] when somebody deleted the project.
+    pub async fn create(
+        &self,
+        proof: Authorized<ImmutableTagCreate>,
+        new: &NewImmutableRule,
+    ) -> Result<ImmutableRuleId> {
+        new.check()?;
+        contended!(self.try_create(&proof, new))
+    }
+
+    async fn try_create(
+        &self,
+        proof: &Authorized<ImmutableTagCreate>,
+        new: &NewImmutableRule,
+    ) -> Result<ImmutableRuleId> {
+        let mut write = self.harbor.write(proof).await?;
+        let project = proof.target().id;
+        let rows = write.rows();
+        // Whoever makes another one waits, and then finds this one.
+        rows.project_lock(project).await?.ok_or(Error::NameUnknown)?;
+        let others = rows.immutable_rules_of(project).await?;
+        check_beside(&others, new)?;
+        if others.len() >= MOST {
+            let rule = format!("a project has at most {MOST} rules of immutable tags: delete or join some");
+            return Err(Error::Precondition(rule));
+        }
+        let id = rows.immutable_rule_insert(&new.row(project, ImmutableRuleId::new(0))).await?;
+        write.audit(audited(project, id)).await?;
+        write.commit().await?;
+        Ok(id)
+    }
+
+    /// Changes a rule.
+    ///
+    /// # Errors
+    /// As [`ImmutableRules::create`]; [`Error::NotFound`], also for a rule of another project.
+    pub async fn update(
+        &self,
+        proof: Authorized<ImmutableTagUpdate>,
+        id: ImmutableRuleId,
+        change: &NewImmutableRule,
+    ) -> Result<()> {
+        change.check()?;
+        contended!(self.try_update(&proof, id, change))
+    }
+
+    async fn try_update(
+        &self,
+        proof: &Authorized<ImmutableTagUpdate>,
+        id: ImmutableRuleId,
+        change: &NewImmutableRule,
+    ) -> Result<()> {
+        let mut write = self.harbor.write(proof).await?;
+        let project = proof.target().id;
+        let rows = write.rows();
+        rows.project_lock(project).await?.ok_or(Error::NameUnknown)?;
+        let mut others = rows.immutable_rules_of(project).await?;
+        others.retain(|rule| rule.id != id);
+        if !rows.immutable_rule_save(&change.row(project, id)).await? {
+            return Err(not_found());
+        }
+        check_beside(&others, change)?;
+        write.audit(audited(project, id)).await?;
+        write.commit().await
+    }
+
+    /// Deletes a rule.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], also for a rule of another project.
+    pub async fn delete(&self, proof: Authorized<ImmutableTagDelete>, id: ImmutableRuleId) -> Result<()> {
+        contended!(self.try_delete(&proof, id))
+    }
+
+    async fn try_delete(&self, proof: &Authorized<ImmutableTagDelete>, id: ImmutableRuleId) -> Result<()> {
+        let mut write = self.harbor.write(proof).await?;
+        let project = proof.target().id;
+        if !write.rows().immutable_rule_delete(project, id).await? {
+            return Err(not_found());
+        }
+        write.audit(audited(project, id)).await?;
+        write.commit().await
+    }
+}
+
+const fn not_found() -> Error {
+    Error::NotFound("rule of immutable tags")
+}
+
+/// Refuses a rule that means the same as one that is there.
+fn check_beside(others: &[ImmutableRule], new: &NewImmutableRule) -> Result<()> {
+    match others.iter().find(|other| other.selection.is_same(&new.selection)) {
+        Some(other) => {
+            Err(Error::Conflict(format!("rule {}, which is about the same tags,", other.id.get())))
+        }
+        None => Ok(()),
+    }
+}
+
+/// What the audit log has of a rule.
+fn audited(project: ProjectId, id: ImmutableRuleId) -> String {
+    format!("rule {} of project {}", id.get(), project.get())
+}
+
+/// The rules that hold some tags of one repository.
+pub(super) struct Held(Vec<ImmutableRule>);
+
+impl Held {
+    /// The rules of a project that are about one of its repositories, as they are now.
+    pub(super) async fn of<R: ImmutableRows + Send + ?Sized>(
+        rows: &mut R,
+        project: ProjectId,
+        repository: &RepositoryName,
+    ) -> Result<Self> {
+        let mut rules = rows.immutable_rules_of(project).await?;
+        rules.retain(|rule| rule.is_about(repository));
+        Ok(Self(rules))
+    }
+
+    /// Refuses to move or delete tags of that repository of which one is immutable.
+    pub(super) fn refuse<'t>(
+        &self,
+        repository: &RepositoryName,
+        tags: impl IntoIterator<Item = &'t Tag>,
+    ) -> Result<()> {
+        let held = |tag: &&Tag| self.0.iter().any(|rule| rule.holds(repository, tag));
+        match tags.into_iter().find(held) {
+            Some(tag) => {
+                let (repository, tag) = (repository.within_project().to_owned(), tag.to_string());
+                Err(Error::Immutable { repository, tag })
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+/// Refuses to move or delete some tags, which the caller has locked, when one of them is immutable.
+pub(super) async fn refuse_immutable<R: ImmutableRows + Send + ?Sized>(
+    rows: &mut R,
+    project: ProjectId,
+    repository: &RepositoryName,
+    tags: &[Tag],
+) -> Result<()> {
+    if tags.is_empty() {
+        return Ok(());
+    }
+    Held::of(rows, project, repository).await?.refuse(repository, tags)
+}
+
+impl Harbor {
+    /// Refuses what would end at an immutable tag of a repository, before any of it is done. That none slips in between is asked
+    /// again within each transaction.
+    pub(super) async fn refuse_any_immutable(&self, repository: &Repository) -> Result<()> {
+        let mut rows = self.read().await?;
+        let held = Held::of(&mut *rows, repository.project, &repository.name).await?;
+        let mut after: Option<Tag> = None;
+        while !held.0.is_empty() {
+            let tags = rows.tags(repository.id, after.as_ref().map(Tag::as_str), TAGS).await?;
+            held.refuse(&repository.name, &tags)?;
+            let Some(last) = tags.into_iter().next_back() else { break };
+            after = Some(last);
+        }
+        Ok(())
+    }
+}
