@@ -6,6 +6,7 @@
 
 mod accounts;
 mod claims;
+mod crowd;
 mod custom_roles;
 mod directory;
 mod giving;
@@ -32,6 +33,7 @@ mod tokens;
 #[allow(dead_code, reason = "second factors come next")]
 mod totp;
 mod users;
+mod uses;
 mod verified;
 mod verify;
 

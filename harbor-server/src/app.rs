@@ -1,5 +1,6 @@
 //! What every request passes through, whatever it asks for.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -8,10 +9,13 @@ use axum::Router;
 use axum::body::Body;
 use axum::routing::any;
 use harbor_auth::Accounts;
-use harbor_core::Harbor;
+use harbor_core::access::{Actor, Attempt, Credentials};
+use harbor_core::{Harbor, Result};
+use http::request::Parts;
 use http::{HeaderName, HeaderValue, Request, Response};
 
 use crate::metrics::{Endpoint, Metrics};
+use crate::net::{ClientAddress, TrustedProxies};
 use crate::{api, log, session, token, v2};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -30,13 +34,21 @@ pub struct AppOptions {
     pub external_url: Option<String>,
     /// Whether clients speak TLS to this process.
     pub tls: bool,
+    /// The proxies whose word is taken for where a request comes from.
+    pub trusted_proxies: TrustedProxies,
     /// How long a client may pause while it sends a body.
     pub body_pause: Duration,
 }
 
 impl Default for AppOptions {
     fn default() -> Self {
-        Self { accounts: None, external_url: None, tls: false, body_pause: Duration::from_secs(60) }
+        Self {
+            accounts: None,
+            external_url: None,
+            tls: false,
+            trusted_proxies: TrustedProxies::default(),
+            body_pause: Duration::from_secs(60),
+        }
     }
 }
 
@@ -59,13 +71,16 @@ impl App {
         Arc::new(Self { harbor, options, metrics: Metrics::new(), process, count: AtomicU64::new(0) })
     }
 
-    /// Answers a request.
-    pub async fn handle(self: &Arc<Self>, request: Request<Body>) -> Response<Body> {
+    /// Answers a request. Where it comes from is what its extension [`ConnectInfo`](axum::extract::ConnectInfo) says, and
+    /// what proxies say that are trusted.
+    pub async fn handle(self: &Arc<Self>, mut request: Request<Body>) -> Response<Body> {
         let began = Instant::now();
         let id = self.request_id(&request);
         let endpoint = Endpoint::of(&request);
         let _running = self.metrics.running();
-        let entry = log::Entry::new(&request, &id);
+        let client = self.options.trusted_proxies.client(&request);
+        request.extensions_mut().insert(client);
+        let entry = log::Entry::new(&request, client, &id);
         let mut response = self.dispatch(request, endpoint, &id).await;
         let took = began.elapsed();
         self.metrics.answered(endpoint, response.status(), took);
@@ -93,6 +108,16 @@ impl App {
         }
     }
 
+    /// Who sends these credentials, from where the request comes from.
+    pub(crate) async fn authenticate(
+        &self,
+        parts: &Parts,
+        credentials: Option<&Credentials>,
+    ) -> Result<Actor> {
+        let address = address(parts);
+        self.harbor.authenticate(credentials.map(|shown| Attempt::new(shown).from_address(address))).await
+    }
+
     /// The client's id of the request when it is harmless, or a new one.
     fn request_id(&self, request: &Request<Body>) -> HeaderValue {
         let harmless = |value: &&HeaderValue| {
@@ -110,9 +135,16 @@ impl App {
     }
 }
 
+/// Where a request comes from, as [`App::handle`] found.
+pub(crate) fn address(parts: &Parts) -> Option<IpAddr> {
+    parts.extensions.get::<ClientAddress>().and_then(|ClientAddress(address)| *address)
+}
+
 /// The registry's endpoints, to be merged into an application of one's own.
 ///
-/// Start the registry's workers with [`Harbor::start`]. Limits on connections are the application's.
+/// Start the registry's workers with [`Harbor::start`]. Limits on connections are the application's. It serves with
+/// [`Router::into_make_service_with_connect_info`] of a [`SocketAddr`](std::net::SocketAddr): without, nobody knows where a
+/// request comes from, and what is counted by address is not.
 pub fn router(app: &Arc<App>) -> Router {
     let answer = |app: Arc<App>| {
         any(move |request: Request<Body>| {

@@ -19,5 +19,5 @@ mod v2;
 
 pub use app::{App, AppOptions, router};
 pub use config::{Config, ConfigError};
-pub use net::{Server, TlsFiles};
+pub use net::{ClientAddress, Network, NetworkError, ProxyHeader, Server, TlsFiles, TrustedProxies};
 pub use run::{RunError, run};

@@ -112,6 +112,7 @@ async fn serve(config: Config) -> Result<Ended, RunError> {
         accounts: Some(accounts),
         external_url: config.external_url,
         tls: config.tls.is_some(),
+        trusted_proxies: config.trusted_proxies,
         ..AppOptions::default()
     };
     let scheme = if config.tls.is_some() { "https" } else { "http" };

@@ -46,7 +46,7 @@ pub(crate) fn cookie(parts: &Parts) -> Option<Secret> {
 pub(crate) async fn actor(app: &App, parts: &Parts, secret: &Secret) -> Result<Actor> {
     let renew = !parts.headers.contains_key(NO_RENEWAL);
     let credentials = Credentials::Session { secret: secret.clone(), renew };
-    let actor = match app.harbor.authenticate(Some(&credentials)).await {
+    let actor = match app.authenticate(parts, Some(&credentials)).await {
         Err(Error::Unauthenticated) => return Ok(Actor::anonymous()),
         actor => actor?,
     };
@@ -137,9 +137,12 @@ async fn log_in(app: &App, parts: &Parts, body: &mut Unread) -> Result<Response<
         let mut fields = form_urlencoded::parse(&form);
         fields.find(|(key, _)| key == name).map(|(_, value)| value.into_owned()).unwrap_or_default()
     };
-    let credentials =
-        Credentials::Basic { username: field("principal"), password: Secret::new(field("password")) };
-    let actor = app.harbor.authenticate(Some(&credentials)).await?;
+    let credentials = Credentials::Form {
+        username: field("principal"),
+        password: Secret::new(field("password")),
+        code: None,
+    };
+    let actor = app.authenticate(parts, Some(&credentials)).await?;
     let secret = accounts.session_begin(&actor).await?;
     if let Some(earlier) = cookie(parts) {
         accounts.session_end(&earlier).await?;

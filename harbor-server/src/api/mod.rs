@@ -98,7 +98,7 @@ async fn dispatch(
     let credentials = credentials(&parts.headers)?;
     let actor = match (&credentials, browser) {
         (None, Some(secret)) => session::actor(app, parts, secret).await?,
-        _ => app.harbor.authenticate(credentials.as_ref()).await?,
+        _ => app.authenticate(parts, credentials.as_ref()).await?,
     };
     let operation = found.operation;
     let mut call = Call { app, parts, actor, found, body };

@@ -35,6 +35,7 @@ mod projects;
 mod quotas;
 mod robots;
 mod sessions;
+mod throttling;
 mod tokens;
 mod users;
 mod widening;
