@@ -43,7 +43,7 @@ pub use grants::{Given, GivenOn, Grants};
 pub use groups::Groups;
 pub use members::Members;
 pub use personal_tokens::PersonalTokens;
-pub use rate::{Rate, RateLimiter};
+pub use rate::{Allowance, Rate, RateLimiter};
 pub use robots::{
     CreateRobots, DeleteRobots, ListRobots, NewRobot, ReadRobots, RobotChange, RobotProof, Robots,
     UpdateRobots,

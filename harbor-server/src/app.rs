@@ -14,6 +14,7 @@ use harbor_core::{Harbor, Result};
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, Request, Response};
 
+use crate::limits::{Counts, Limits};
 use crate::metrics::{Endpoint, Metrics};
 use crate::net::{ClientAddress, TrustedProxies};
 use crate::{api, log, session, token, v2};
@@ -36,6 +37,8 @@ pub struct AppOptions {
     pub tls: bool,
     /// The proxies whose word is taken for where a request comes from.
     pub trusted_proxies: TrustedProxies,
+    /// How often content may be pulled and pushed.
+    pub limits: Limits,
     /// How long a client may pause while it sends a body.
     pub body_pause: Duration,
 }
@@ -47,6 +50,7 @@ impl Default for AppOptions {
             external_url: None,
             tls: false,
             trusted_proxies: TrustedProxies::default(),
+            limits: Limits::default(),
             body_pause: Duration::from_secs(60),
         }
     }
@@ -58,6 +62,7 @@ pub struct App {
     pub(crate) harbor: Harbor,
     pub(crate) options: AppOptions,
     pub(crate) metrics: Metrics,
+    pub(crate) counts: Counts,
     /// Request ids of this process: a random beginning and a count.
     process: u64,
     count: AtomicU64,
@@ -68,7 +73,8 @@ impl App {
     #[must_use]
     pub fn new(harbor: Harbor, options: AppOptions) -> Arc<Self> {
         let process = uuid::Uuid::new_v4().as_u64_pair().0;
-        Arc::new(Self { harbor, options, metrics: Metrics::new(), process, count: AtomicU64::new(0) })
+        let (metrics, counts) = (Metrics::new(), Counts::new(&options.limits));
+        Arc::new(Self { harbor, options, metrics, counts, process, count: AtomicU64::new(0) })
     }
 
     /// Answers a request. Where it comes from is what its extension [`ConnectInfo`](axum::extract::ConnectInfo) says, and

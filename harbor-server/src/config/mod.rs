@@ -1,6 +1,7 @@
 //! Static settings: flag over environment over file over default.
 
 mod file;
+mod limits;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -8,9 +9,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Parser;
+use harbor_auth::LoginLimits;
 use harbor_core::Settings;
 use harbor_core::access::Secret;
 
+use crate::limits::Limits;
 use crate::net::{ProxyHeader, TlsFiles, TrustedProxies};
 use file::File;
 
@@ -89,6 +92,8 @@ pub(crate) struct Flags {
     /// The header in which they say so: x-forwarded-for or forwarded [default: x-forwarded-for]
     #[arg(long, env = "HARBOR_PROXY_HEADER", value_name = "HEADER")]
     pub(crate) proxy_header: Option<String>,
+    #[command(flatten)]
+    pub(crate) limits: limits::FlagLimits,
     /// The certificate for TLS, as PEM
     #[arg(long, env = "HARBOR_TLS_CERTIFICATE", value_name = "FILE", requires = "tls_key")]
     pub(crate) tls_certificate: Option<PathBuf>,
@@ -115,6 +120,10 @@ pub struct Config {
     pub external_url: Option<String>,
     /// The proxies whose word is taken for where a request comes from.
     pub trusted_proxies: TrustedProxies,
+    /// How often content may be pulled and pushed.
+    pub limits: Limits,
+    /// When logins are refused.
+    pub login_limits: LoginLimits,
     /// The certificate, when TLS is spoken.
     pub tls: Option<TlsFiles>,
     /// The engine's settings.
@@ -157,6 +166,7 @@ impl Config {
             &networks.or(file.server.trusted_proxies).unwrap_or_default(),
             flags.proxy_header.or(file.server.proxy_header).as_deref(),
         )?;
+        let (limits, login_limits) = limits::read(flags.limits, file.limits)?;
         let mut settings = file.settings.over(Settings::default());
         let fixed = file.configuration.into_iter().chain(configuration(flags.configuration.as_deref())?);
         settings.configuration = harbor_core::fixed_configuration(fixed)
@@ -169,6 +179,8 @@ impl Config {
             log_json,
             external_url: flags.external_url.or(file.external_url),
             trusted_proxies,
+            limits,
+            login_limits,
             tls,
             settings,
             admin_password,

@@ -30,6 +30,7 @@ pub(crate) use on_store;
 mod configurations;
 mod groups;
 mod intruders;
+mod limits;
 mod members;
 mod projects;
 mod quotas;
