@@ -2,13 +2,15 @@
 //!
 //! [`Accounts`] is everybody whom a registry knows. As an authenticator it knows passwords, secrets and tokens; as an authorizer
 //! it has Harbor's roles, robots' permissions, and what everybody may do in public projects; and it has the use cases that change
-//! all of that, a file a noun: [`Users`], [`Groups`], [`Members`], [`Roles`], [`Robots`], [`PersonalTokens`].
+//! all of that, a file a noun: [`Users`], [`Groups`], [`Members`], [`Roles`], [`Robots`], [`PersonalTokens`],
+//! [`SecondFactors`].
 
 mod accounts;
 mod claims;
 mod crowd;
 mod custom_roles;
 mod directory;
+mod factor;
 mod giving;
 mod grants;
 mod groups;
@@ -25,12 +27,12 @@ mod recent;
 mod robots;
 mod roles;
 mod rules;
+mod second_factors;
 mod sessions;
 mod shared;
 mod site;
 mod throttle;
 mod tokens;
-#[allow(dead_code, reason = "second factors come next")]
 mod totp;
 mod users;
 mod uses;
@@ -48,6 +50,7 @@ pub use robots::{
     CreateRobots, DeleteRobots, ListRobots, NewRobot, ReadRobots, RobotChange, RobotProof, Robots,
     UpdateRobots,
 };
+pub use second_factors::{Enrolment, SecondFactors};
 pub use site::site;
 pub use throttle::LoginLimits;
 pub use tokens::{IssuedToken, SERVICE, TokenScope};

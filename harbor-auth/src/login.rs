@@ -9,9 +9,17 @@ use harbor_core::access::{Actor, Attempt, AuthError, Authenticator, Credentials,
 use harbor_core::meta::revision::ACCESS;
 use harbor_core::meta::{PersonalToken, Robot, User};
 
+use crate::factor::Factor;
 use crate::grants::Grants;
 use crate::pbkdf2::needs_rehash;
 use crate::{Accounts, opaque};
+
+/// What a program reads that shows the password of somebody who has a second factor, whether it is the right one or not.
+const PASSWORD_ALONE: &str = "this account has a second factor, and its password alone is not enough: use a personal access \
+    token (or the CLI secret) in its place";
+
+/// What a person reads who has a second factor and typed no code, whether the password is the right one or not.
+const CODE_NEEDED: &str = "this account has a second factor: send a code of it as the form's field totp";
 
 impl Accounts {
     /// Somebody who shows a name and a password: a user with a password or a personal access token, or a robot.
@@ -41,6 +49,10 @@ impl Accounts {
             None => {
                 let known = self.directory().user_named(name).await?;
                 let user = known.as_ref().map(|known| &known.user);
+                if user.map(Factor::on).transpose()?.flatten().is_some() {
+                    // Not looked at, so neither the answer nor its time tells whether it is right.
+                    return Err(AuthError::MoreNeeded(PASSWORD_ALONE));
+                }
                 let hashes = [user.and_then(|user| user.password.as_ref()), None];
                 let right = self.right(name, password, hashes, from).await?;
                 if let Some(user) = user.filter(|_| right) {
@@ -49,6 +61,32 @@ impl Accounts {
                     });
                 }
                 Ok(user.filter(|_| right).map(actor_of))
+            }
+        }
+    }
+
+    /// Somebody who types a name and a password, and perhaps a code, into the form of a login page.
+    async fn form(
+        &self,
+        name: &str,
+        password: &Secret,
+        code: Option<&Secret>,
+        from: Option<IpAddr>,
+    ) -> Result<Option<Actor>, AuthError> {
+        let known = match self.robot_of(name).await? {
+            Some(_) => None,
+            None => self.directory().user_named(name).await?,
+        };
+        let user = known.as_ref().map(|known| &known.user);
+        let Some(user) = user.filter(|_| !opaque::is_well_formed(opaque::PERSONAL, password.expose())) else {
+            return self.basic(name, password, from).await;
+        };
+        match (Factor::on(user)?, code) {
+            (None, _) => self.basic(name, password, from).await,
+            // Here, too, the password is not looked at.
+            (Some(_), None) => Err(AuthError::MoreNeeded(CODE_NEEDED)),
+            (Some(_), Some(code)) => {
+                Ok(self.with_code(user, password, code, from).await?.then(|| actor_of(user)))
             }
         }
     }
@@ -152,8 +190,9 @@ impl Authenticator for Accounts {
     async fn authenticate(&self, attempt: Attempt<'_>) -> Result<Option<Actor>, AuthError> {
         let from = attempt.address;
         match attempt.credentials {
-            Credentials::Basic { username, password } | Credentials::Form { username, password, .. } => {
-                self.basic(username, password, from).await
+            Credentials::Basic { username, password } => self.basic(username, password, from).await,
+            Credentials::Form { username, password, code } => {
+                self.form(username, password, code.as_ref(), from).await
             }
             Credentials::Bearer(token) if token.expose().starts_with(opaque::PERSONAL) => {
                 Ok(self.personal(token.expose()).await?)

@@ -59,6 +59,19 @@ impl Verifier {
         Ok(right)
     }
 
+    /// As [`Verifier::verify`], and remembers nothing: it takes as long for any password.
+    pub(crate) async fn verify_anew(
+        &self,
+        password: &Secret,
+        hash: Option<&Secret>,
+        from: Option<IpAddr>,
+    ) -> Result<bool, StoreError> {
+        match hash {
+            Some(hash) => self.passwords.verify(password, hash.expose(), from).await,
+            None => self.verify(password, None, from).await,
+        }
+    }
+
     /// Whether `password` was found to have that hash before.
     pub(crate) fn remembers(&self, password: &Secret, hash: &Secret) -> bool {
         self.right.get(&self.keyed(password, hash.expose())).is_some()

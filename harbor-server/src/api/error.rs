@@ -28,7 +28,8 @@ fn code(error: &Error) -> &'static str {
         | Error::BadRequest(_) => "BAD_REQUEST",
         Error::Unprocessable(_) => "UNPROCESSABLE_ENTITY",
         Error::UnsupportedMediaType(_) => "UNSUPPORTED_MEDIA_TYPE",
-        Error::Unauthenticated | Error::MoreNeeded(_) | Error::OutOfScope => "UNAUTHORIZED",
+        Error::MoreNeeded(_) => "TOTP_REQUIRED",
+        Error::Unauthenticated | Error::OutOfScope => "UNAUTHORIZED",
         Error::Denied | Error::Forbidden(_) => "FORBIDDEN",
         Error::ReadOnly | Error::PolicyDenied { .. } | Error::QuotaExceeded { .. } => "DENIED",
         Error::ManifestUnknown(_)

@@ -38,6 +38,7 @@ mod robots;
 mod sessions;
 mod throttling;
 mod tokens;
+mod totp;
 mod users;
 mod widening;
 
