@@ -200,11 +200,11 @@ impl SecondFactors<'_> {
     /// Takes the second factor away from somebody else, who has lost it.
     ///
     /// # Errors
-    /// [`Error::NotFound`] for a user that there is not or that has none; [`Error::Forbidden`] for oneself.
+    /// [`Error::NotFound`] for a user that there is not or that has none; [`Error::Precondition`] for oneself.
     pub async fn reset(&self, proof: Authorized<UserTotpDelete>, id: UserId) -> Result<()> {
         if proof.actor().user_id() == Some(id) {
             let what = "your own is taken away with the password and a code: DELETE /users/current/totp";
-            return Err(Error::Forbidden(what.to_owned()));
+            return Err(Error::Precondition(what.to_owned()));
         }
         self.remove(&proof, id).await
     }

@@ -207,7 +207,7 @@ async fn somebody_elses_is_taken_away_by_administrators(registry: &TestRegistry)
     mallory.delete(&reset(grace.id)).await.expect_error(403, "FORBIDDEN");
     let session = session(registry, log_in(registry, "grace", PASSWORD, &grace.code(1)).await).await;
     session("DELETE", &format!("/users/{}/totp", grace.id), &json!({})).await.expect_error(403, "FORBIDDEN");
-    registry.admin().delete(&reset(1)).await.expect_error(403, "FORBIDDEN");
+    registry.admin().delete(&reset(1)).await.expect_error(412, "PRECONDITION");
     registry.admin().delete(&reset(70_000)).await.expect_error(404, "NOT_FOUND");
     registry.admin().delete(&reset(grace.id)).await.expect_status(200);
     registry.admin().delete(&reset(grace.id)).await.expect_error(404, "NOT_FOUND");
