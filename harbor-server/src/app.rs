@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use axum::Router;
@@ -63,6 +63,8 @@ pub struct App {
     pub(crate) options: AppOptions,
     pub(crate) metrics: Metrics,
     pub(crate) counts: Counts,
+    /// Whether the log says that there seems to be a proxy.
+    overlooked: AtomicBool,
     /// Request ids of this process: a random beginning and a count.
     process: u64,
     count: AtomicU64,
@@ -74,7 +76,8 @@ impl App {
     pub fn new(harbor: Harbor, options: AppOptions) -> Arc<Self> {
         let process = uuid::Uuid::new_v4().as_u64_pair().0;
         let (metrics, counts) = (Metrics::new(), Counts::new(&options.limits));
-        Arc::new(Self { harbor, options, metrics, counts, process, count: AtomicU64::new(0) })
+        let (count, overlooked) = (AtomicU64::new(0), AtomicBool::new(false));
+        Arc::new(Self { harbor, options, metrics, counts, overlooked, process, count })
     }
 
     /// Answers a request. Where it comes from is what its extension [`ConnectInfo`](axum::extract::ConnectInfo) says, and
@@ -84,7 +87,7 @@ impl App {
         let id = self.request_id(&request);
         let endpoint = Endpoint::of(&request);
         let _running = self.metrics.running();
-        let client = self.options.trusted_proxies.client(&request);
+        let client = self.client(&request);
         request.extensions_mut().insert(client);
         let entry = log::Entry::new(&request, client, &id);
         let mut response = self.dispatch(request, endpoint, &id).await;
@@ -112,6 +115,22 @@ impl App {
             Endpoint::Metrics => self.metrics.answer(&parts.method),
             Endpoint::Other => api::not_found(),
         }
+    }
+
+    /// Where a request comes from. Behind a proxy that is not named everybody comes from the same address, and is limited as one:
+    /// the log says so, once.
+    fn client(&self, request: &Request<Body>) -> ClientAddress {
+        let proxies = &self.options.trusted_proxies;
+        if !self.overlooked.load(Ordering::Relaxed)
+            && proxies.overlooks(request)
+            && !self.overlooked.swap(true, Ordering::Relaxed)
+        {
+            tracing::warn!(
+                "a request says that it was forwarded: if this server stands behind a proxy, name it in trusted_proxies, \
+                 for otherwise all clients count as one"
+            );
+        }
+        proxies.client(request)
     }
 
     /// Who sends these credentials, from where the request comes from.

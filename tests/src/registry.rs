@@ -24,6 +24,7 @@ use crate::stores::{BackEnd, Rest};
 /// The administrator's password in every test.
 pub(crate) const PASSWORD: &str = "the administrator's password";
 
+type Change<T> = Box<dyn FnOnce(&mut T)>;
 type Wrap<T> = Box<dyn FnOnce(Arc<T>) -> Arc<T>>;
 
 /// What a registry is started with.
@@ -34,8 +35,8 @@ pub struct RegistryBuilder {
     settings: Settings,
     clock: Clock,
     people: People,
-    accounts: Vec<Box<dyn FnOnce(&mut AccountOptions)>>,
-    app: Box<dyn FnOnce(&mut AppOptions)>,
+    accounts: Vec<Change<AccountOptions>>,
+    app: Change<AppOptions>,
     body_pause: Option<Duration>,
     tls: Option<(TlsFiles, Duration)>,
     wrap_blobs: Wrap<dyn BlobStore>,

@@ -118,14 +118,20 @@ async fn the_log_says_where_a_request_comes_from() {
         let data = tempfile::tempdir().unwrap();
         let log = data.path().join("server.log");
         let mut command = Build::Last.over(data.path());
-        command.env("HARBOR_TRUSTED_PROXIES", trusted);
+        command.env("HARBOR_TRUSTED_PROXIES", trusted).env("HARBOR_LOG_FORMAT", "json");
         let server = Process::launch(command, &log).await;
         let push = server.anon().post("/v2/library/x/blobs/uploads/");
         push.header("X-Forwarded-For", "203.0.113.9, 192.0.2.7, 10.0.0.5").await.expect_status(401);
         assert!(server.stop().await);
         let log = std::fs::read_to_string(&log).unwrap();
         let line = log.lines().find(|line| line.contains("blobs/uploads")).unwrap();
-        assert!(line.contains(&format!("client={client} ")), "{line}");
+        assert!(line.contains(&format!("\"client\":\"{client}\"")), "{line}");
+        let told = log.contains("trusted_proxies");
+        assert_eq!(
+            told,
+            trusted.is_empty(),
+            "whoever stands behind a proxy and does not say so is told: {log}"
+        );
     }
 }
 

@@ -44,6 +44,12 @@ impl TrustedProxies {
         )
     }
 
+    /// Whether a request seems to come by way of a proxy, and none is trusted.
+    pub(crate) fn overlooks<B>(&self, request: &Request<B>) -> bool {
+        let headers = [ProxyHeader::XForwardedFor, ProxyHeader::Forwarded].map(ProxyHeader::name);
+        self.networks.is_empty() && headers.into_iter().any(|header| request.headers().contains_key(header))
+    }
+
     /// Each proxy adds the address that it was asked from to the end of the list. So the last one that is not a proxy's is the
     /// client's, and whatever stands before it is what the client says.
     fn behind(&self, peer: IpAddr, headers: &HeaderMap) -> Option<IpAddr> {

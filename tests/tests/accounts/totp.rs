@@ -1,9 +1,15 @@
 //! Second factors: codes beside the password.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_lc_rs::hmac;
-use harbor_core::{Clock, Timestamp};
+use harbor_auth::{AccountOptions, Accounts};
+use harbor_core::access::{Attempt, Credentials, Secret};
+use harbor_core::meta::MetadataStore;
+use harbor_core::{Clock, Error, Harbor, Timestamp};
+use harbor_storage::blobs::MemoryBlobs;
+use harbor_storage::sql::SqlMetadata;
 use harbor_tests::{Answer, BackEnd, Call, Client, TestRegistry};
 use serde_json::{Value, json};
 
@@ -257,6 +263,41 @@ async fn clocks_may_differ_by_a_step_and_guesses_are_counted() {
     clock.advance(Duration::from_secs(15 * 60));
     log_in(&registry, "grace", PASSWORD, &grace.code(0)).await.expect_status(200);
     registry.close().await;
+}
+
+/// What one node has let in, another one does not.
+#[tokio::test]
+async fn a_code_that_one_node_took_is_used_on_another() {
+    let store: Arc<dyn MetadataStore> = Arc::new(SqlMetadata::in_memory().await.unwrap());
+    let clock = Clock::manual();
+    let node = async || {
+        let mut options = AccountOptions::default();
+        options.admin_password = Some(Secret::new(PASSWORD));
+        options.login_limits.delay = Duration::ZERO;
+        let accounts = Accounts::bootstrap(Arc::clone(&store), options, clock.clone()).await.unwrap().0;
+        let parts = Harbor::builder().metadata_arc(Arc::clone(&store)).blobs(MemoryBlobs::default());
+        let parts = parts.authenticator(accounts.clone()).authorizer(accounts.clone()).clock(clock.clone());
+        (parts.build().unwrap(), accounts)
+    };
+    let (one, accounts) = node().await;
+    let shown = Credentials::Basic { username: "admin".to_owned(), password: Secret::new(PASSWORD) };
+    let admin = one.authenticate(Some(Attempt::new(&shown))).await.unwrap();
+    let factors = accounts.second_factors(&one);
+    let own = async || factors.own(&admin).await.unwrap();
+    let made = factors.enrol(own().await, &Secret::new(PASSWORD), "harbor", None).await.unwrap();
+    let code = |steps| Secret::new(code_at(made.secret.expose(), clock.now(), steps));
+    let recovery = factors.confirm(own().await, &code(0), None).await.unwrap();
+    let (other, _) = node().await;
+    for code in [code(1), recovery[0].clone()] {
+        let (username, password) = ("admin".to_owned(), Secret::new(PASSWORD));
+        let shown = Credentials::Form { username, password, code: Some(code) };
+        assert_eq!(other.authenticate(Some(Attempt::new(&shown))).await.unwrap().name(), "admin");
+        for node in [&one, &other] {
+            let again = node.authenticate(Some(Attempt::new(&shown))).await;
+            assert!(matches!(again, Err(Error::Unauthenticated)), "{again:?}");
+        }
+    }
+    store.close().await;
 }
 
 /// Whether the password is right is told by no time: each is hashed, also one that was right a moment ago.
