@@ -104,7 +104,17 @@ async fn a_repository_is_deleted_with_all_that_is_in_it(registry: &TestRegistry)
     let empty =
         read(&admin, format!("{API}/projects/mine/summary")).await["quota"]["used"]["storage"].clone();
     assert!(quota.as_u64().unwrap() > 0 && empty == 0, "{quota} {empty}");
-    assert!(registry.collect_garbage().await.blobs > 0);
+    // The engine's own workers may have been there first.
+    registry.collect_garbage().await;
+    let stored =
+        async || read(&admin, format!("{API}/statistics")).await["total_storage_consumption"].clone();
+    for _ in 0..100 {
+        if stored().await == 0 {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    assert_eq!(stored().await, 0);
     // It can be made again, and the project goes once nothing is in it.
     push_image(&admin, "mine/app", "v1").await;
     assert_eq!(read(&admin, at("mine/app")).await["artifact_count"], 1);
