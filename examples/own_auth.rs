@@ -3,8 +3,8 @@
 use async_trait::async_trait;
 use harbor_core::access::permission::{RepositoryPull, RepositoryPush};
 use harbor_core::access::{
-    Action, Actor, Authenticator, Authorizer, Credentials, Decision, Permission, ProjectFilter, Secret,
-    Target,
+    Action, Actor, Attempt, AuthError, Authenticator, Authorizer, Credentials, Decision, Permission,
+    ProjectFilter, Secret, Target,
 };
 use harbor_core::{Error, Harbor, StoreError};
 use harbor_storage::blobs::MemoryBlobs;
@@ -16,8 +16,8 @@ struct Badges;
 
 #[async_trait]
 impl Authenticator for Badges {
-    async fn authenticate(&self, credentials: &Credentials) -> Result<Option<Actor>, StoreError> {
-        Ok(match credentials {
+    async fn authenticate(&self, attempt: Attempt<'_>) -> Result<Option<Actor>, AuthError> {
+        Ok(match attempt.credentials {
             Credentials::Bearer(token) => token.expose().strip_prefix("badge:").map(Actor::user),
             _ => None,
         })
@@ -53,12 +53,15 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     let name = "library/tool".parse()?;
     let badge = |text: &str| Credentials::Bearer(Secret::new(text));
-    let grace = harbor.authenticate(Some(&badge("badge:grace"))).await?;
-    let alan = harbor.authenticate(Some(&badge("badge:alan"))).await?;
+    let grace = harbor.authenticate(Some(Attempt::new(&badge("badge:grace")))).await?;
+    let alan = harbor.authenticate(Some(Attempt::new(&badge("badge:alan")))).await?;
     assert!(harbor.authorize::<RepositoryPush>(&grace, &name).await.is_ok());
     assert!(harbor.authorize::<RepositoryPull>(&alan, &name).await.is_ok());
     assert!(matches!(harbor.authorize::<RepositoryPush>(&alan, &name).await, Err(Error::NameUnknown)));
-    assert!(matches!(harbor.authenticate(Some(&badge("stolen"))).await, Err(Error::Unauthenticated)));
+    assert!(matches!(
+        harbor.authenticate(Some((&badge("stolen")).into())).await,
+        Err(Error::Unauthenticated)
+    ));
     println!("{grace} may push, {alan} may not");
     Ok(())
 }

@@ -24,6 +24,7 @@ use crate::password::{self, Passwords};
 use crate::rate::{Rate, RateLimiter};
 use crate::sessions;
 use crate::throttle::{LoginLimits, Throttle};
+use crate::uses::Uses;
 use crate::verified::Verified;
 use crate::verify::Verifier;
 
@@ -81,6 +82,7 @@ struct Inner {
     /// When the keys were last read again, in microseconds: anybody can name a key that there is not.
     reloaded: AtomicI64,
     verified: Verified,
+    uses: Uses,
     csrf: Csrf,
 }
 
@@ -109,6 +111,7 @@ impl Accounts {
             guesses: RateLimiter::new(Rate::per_minute(A_MINUTE), AT_FIRST),
             throttle: Throttle::new(clock.clone(), options.login_limits),
             verified: Verified::default(),
+            uses: Uses::default(),
             csrf: sessions::csrf_key(metadata.as_ref()).await?,
             metadata,
             options,
@@ -151,6 +154,10 @@ impl Accounts {
 
     pub(crate) fn verified(&self) -> &Verified {
         &self.inner.verified
+    }
+
+    pub(crate) fn uses(&self) -> &Uses {
+        &self.inner.uses
     }
 
     pub(crate) fn csrf(&self) -> &Csrf {
@@ -307,7 +314,7 @@ impl Founding<'_> {
     async fn found(&self, given: Option<&Secret>) -> Result<Option<Secret>, StoreError> {
         let earlier = self.store.read().await?.setting(EARLIER).await?;
         let (hash, made) = match (given, earlier) {
-            (Some(given), Some(hash)) if self.passwords.verify(given, &hash).await? => (hash, None),
+            (Some(given), Some(hash)) if self.passwords.verify(given, &hash, None).await? => (hash, None),
             (Some(given), _) => (self.passwords.hash(given).await?, None),
             (None, Some(hash)) => (hash, None),
             (None, None) => {
@@ -345,7 +352,7 @@ impl Founding<'_> {
         let applied = self.store.read().await?.setting(APPLIED).await?;
         let known = applied.or_else(|| user.password.as_ref().map(|hash| hash.expose().to_owned()));
         if let Some(hash) = known
-            && self.passwords.verify(given, &hash).await?
+            && self.passwords.verify(given, &hash, None).await?
         {
             return Ok(());
         }

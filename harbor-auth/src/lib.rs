@@ -2,12 +2,15 @@
 //!
 //! [`Accounts`] is everybody whom a registry knows. As an authenticator it knows passwords, secrets and tokens; as an authorizer
 //! it has Harbor's roles, robots' permissions, and what everybody may do in public projects; and it has the use cases that change
-//! all of that, a file a noun: [`Users`], [`Groups`], [`Members`], [`Roles`], [`Robots`], [`PersonalTokens`].
+//! all of that, a file a noun: [`Users`], [`Groups`], [`Members`], [`Roles`], [`Robots`], [`PersonalTokens`],
+//! [`SecondFactors`].
 
 mod accounts;
 mod claims;
+mod crowd;
 mod custom_roles;
 mod directory;
+mod factor;
 mod giving;
 mod grants;
 mod groups;
@@ -24,14 +27,15 @@ mod recent;
 mod robots;
 mod roles;
 mod rules;
+mod second_factors;
 mod sessions;
 mod shared;
 mod site;
 mod throttle;
 mod tokens;
-#[allow(dead_code, reason = "second factors come next")]
 mod totp;
 mod users;
+mod uses;
 mod verified;
 mod verify;
 
@@ -41,11 +45,12 @@ pub use grants::{Given, GivenOn, Grants};
 pub use groups::Groups;
 pub use members::Members;
 pub use personal_tokens::PersonalTokens;
-pub use rate::{Rate, RateLimiter};
+pub use rate::{Allowance, Rate, RateLimiter};
 pub use robots::{
     CreateRobots, DeleteRobots, ListRobots, NewRobot, ReadRobots, RobotChange, RobotProof, Robots,
     UpdateRobots,
 };
+pub use second_factors::{Enrolment, SecondFactors};
 pub use site::site;
 pub use throttle::LoginLimits;
 pub use tokens::{IssuedToken, SERVICE, TokenScope};

@@ -1,20 +1,34 @@
 //! Who somebody is: by password, secret or token.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use harbor_core::access::{Actor, Authenticator, Credentials, Identity, Person, Secret};
+use harbor_core::StoreError;
+use harbor_core::access::{Actor, Attempt, AuthError, Authenticator, Credentials, Identity, Person, Secret};
 use harbor_core::meta::revision::ACCESS;
 use harbor_core::meta::{PersonalToken, Robot, User};
-use harbor_core::{StoreError, StoreErrorKind};
 
+use crate::factor::Factor;
 use crate::grants::Grants;
 use crate::pbkdf2::needs_rehash;
 use crate::{Accounts, opaque};
 
+/// What a program reads that shows the password of somebody who has a second factor, whether it is the right one or not.
+const PASSWORD_ALONE: &str = "this account has a second factor, and its password alone is not enough: use a personal access \
+    token (or the CLI secret) in its place";
+
+/// What a person reads who has a second factor and typed no code, whether the password is the right one or not.
+const CODE_NEEDED: &str = "this account has a second factor: send a code of it as the form's field totp";
+
 impl Accounts {
     /// Somebody who shows a name and a password: a user with a password or a personal access token, or a robot.
-    async fn basic(&self, name: &str, password: &Secret) -> Result<Option<Actor>, StoreError> {
+    async fn basic(
+        &self,
+        name: &str,
+        password: &Secret,
+        from: Option<IpAddr>,
+    ) -> Result<Option<Actor>, AuthError> {
         if opaque::is_well_formed(opaque::PERSONAL, password.expose()) {
             let actor = self.personal(password.expose()).await?;
             return Ok(actor.filter(|actor| actor.name() == name));
@@ -26,7 +40,7 @@ impl Accounts {
                 let earlier = robot.and_then(|robot| robot.earlier_secret.as_ref());
                 let earlier = earlier.filter(|(_, until)| self.now() < *until).map(|(secret, _)| secret);
                 let hashes = [robot.map(|robot| &robot.secret), earlier];
-                let right = self.right(name, password, hashes).await?;
+                let right = self.right(name, password, hashes, from).await?;
                 let robot = robot.filter(|robot| right && self.is_live(robot));
                 let actor =
                     |robot: &Robot| Identity::Robot { id: robot.id, name: name.into(), epoch: robot.epoch };
@@ -35,40 +49,71 @@ impl Accounts {
             None => {
                 let known = self.directory().user_named(name).await?;
                 let user = known.as_ref().map(|known| &known.user);
+                if user.map(Factor::on).transpose()?.flatten().is_some() {
+                    // Not looked at, so neither the answer nor its time tells whether it is right.
+                    return Err(AuthError::MoreNeeded(PASSWORD_ALONE));
+                }
                 let hashes = [user.and_then(|user| user.password.as_ref()), None];
-                let right = self.right(name, password, hashes).await?;
+                let right = self.right(name, password, hashes, from).await?;
                 if let Some(user) = user.filter(|_| right) {
-                    self.renew_hash(user, password).await?;
+                    self.renew_hash(user, password).await.unwrap_or_else(|error| {
+                        tracing::warn!(user = user.id.get(), %error, "a password was not hashed anew");
+                    });
                 }
                 Ok(user.filter(|_| right).map(actor_of))
             }
         }
     }
 
-    /// Whether a password has one of these hashes. After too many that had not, none is looked at for a while. One that was right
+    /// Somebody who types a name and a password, and perhaps a code, into the form of a login page.
+    async fn form(
+        &self,
+        name: &str,
+        password: &Secret,
+        code: Option<&Secret>,
+        from: Option<IpAddr>,
+    ) -> Result<Option<Actor>, AuthError> {
+        let known = match self.robot_of(name).await? {
+            Some(_) => None,
+            None => self.directory().user_named(name).await?,
+        };
+        let user = known.as_ref().map(|known| &known.user);
+        let Some(user) = user.filter(|_| !opaque::is_well_formed(opaque::PERSONAL, password.expose())) else {
+            return self.basic(name, password, from).await;
+        };
+        match (Factor::on(user)?, code) {
+            (None, _) => self.basic(name, password, from).await,
+            // Here, too, the password is not looked at.
+            (Some(_), None) => Err(AuthError::MoreNeeded(CODE_NEEDED)),
+            (Some(_), Some(code)) => {
+                Ok(self.with_code(user, password, code, from).await?.then(|| actor_of(user)))
+            }
+        }
+    }
+
+    /// Whether a password that somebody at the address `from` shows has one of these hashes. After too many that had not, none is looked at for a while. One that was right
     /// before goes on to work, a few times a minute: so whoever guesses does not wholly lock out the programs of somebody else.
     pub(crate) async fn right(
         &self,
         name: &str,
         password: &Secret,
         hashes: [Option<&Secret>; 2],
-    ) -> Result<bool, StoreError> {
-        let locked = self.throttle().before(name, None).is_err();
+        from: Option<IpAddr>,
+    ) -> Result<bool, AuthError> {
+        let locked = self.throttle().before(name, from);
         // What was right before can be guessed at no faster than anything else.
-        let looks = !locked || self.guesses().take(name, self.now()).is_ok();
+        let looks = locked.is_ok() || self.guesses().take(name, self.now()).is_ok();
         if looks && hashes.into_iter().flatten().any(|hash| self.verifier().remembers(password, hash)) {
             return Ok(true);
         }
-        if locked {
-            return Err(StoreError::new(StoreErrorKind::Busy, "a login after too many that failed"));
-        }
+        locked.map_err(|locked| AuthError::TooMany { retry_after: locked.retry_after })?;
         let [hash, other] = hashes;
-        let right = self.verifier().verify(password, hash).await?
-            || (other.is_some() && self.verifier().verify(password, other).await?);
+        let right = self.verifier().verify(password, hash, from).await?
+            || (other.is_some() && self.verifier().verify(password, other, from).await?);
         if right {
             self.throttle().succeeded(name);
         } else {
-            tokio::time::sleep(self.throttle().failed(name, None)).await;
+            tokio::time::sleep(self.throttle().failed(name, from)).await;
         }
         Ok(right)
     }
@@ -102,7 +147,9 @@ impl Accounts {
             return Ok(None);
         }
         let Some(known) = self.directory().user(token.user).await? else { return Ok(None) };
-        limited(actor_of(&known.user).with_token(token.id), &token).map(Some)
+        let actor = limited(actor_of(&known.user).with_token(token.id), &token)?;
+        self.used(&token);
+        Ok(Some(actor))
     }
 }
 
@@ -140,14 +187,18 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 
 #[async_trait]
 impl Authenticator for Accounts {
-    async fn authenticate(&self, credentials: &Credentials) -> Result<Option<Actor>, StoreError> {
-        match credentials {
-            Credentials::Basic { username, password } => self.basic(username, password).await,
-            Credentials::Bearer(token) if token.expose().starts_with(opaque::PERSONAL) => {
-                self.personal(token.expose()).await
+    async fn authenticate(&self, attempt: Attempt<'_>) -> Result<Option<Actor>, AuthError> {
+        let from = attempt.address;
+        match attempt.credentials {
+            Credentials::Basic { username, password } => self.basic(username, password, from).await,
+            Credentials::Form { username, password, code } => {
+                self.form(username, password, code.as_ref(), from).await
             }
-            Credentials::Bearer(token) => self.bearer(token.expose()).await,
-            Credentials::Session { secret, renew } => self.by_session(secret.expose(), *renew).await,
+            Credentials::Bearer(token) if token.expose().starts_with(opaque::PERSONAL) => {
+                Ok(self.personal(token.expose()).await?)
+            }
+            Credentials::Bearer(token) => Ok(self.bearer(token.expose()).await?),
+            Credentials::Session { secret, renew } => Ok(self.by_session(secret.expose(), *renew).await?),
             _ => Ok(None),
         }
     }

@@ -1,5 +1,6 @@
 //! Passwords: made, hashed with argon2id (RFC 9106), verified.
 
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use argon2::password_hash::phc::{Output, ParamsString, PasswordHash, Salt};
@@ -8,6 +9,8 @@ use harbor_core::access::Secret;
 use harbor_core::{StoreError, StoreErrorKind};
 use subtle::ConstantTimeEq;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::crowd::{Crowd, Guest};
 
 /// The cost of a hash: 7 MiB of memory and 5 passes, the least memory that OWASP's "Password Storage Cheat Sheet" calls equal
 /// to the others. A small registry shall stay small while somebody logs in.
@@ -21,6 +24,9 @@ const AT_ONCE: usize = 2;
 /// requests that wait either.
 const WAITING: usize = 64;
 
+/// How many of those may be from one address, so that others still log in while somebody there guesses.
+const OF_ONE: usize = 16;
+
 /// The longest password taken, in bytes: hashing time must not be a client's choice.
 const LONGEST: usize = 1024;
 
@@ -29,6 +35,7 @@ const LONGEST: usize = 1024;
 pub(crate) struct Passwords {
     /// Those who wait and those who compute.
     places: Arc<Semaphore>,
+    crowd: Arc<Crowd>,
     turns: Arc<Semaphore>,
     /// Used again: what one thread of many gives back, an allocator keeps for that thread.
     memories: Arc<Mutex<Vec<Vec<Block>>>>,
@@ -37,7 +44,12 @@ pub(crate) struct Passwords {
 impl Default for Passwords {
     fn default() -> Self {
         let semaphore = |permits| Arc::new(Semaphore::new(permits));
-        Self { places: semaphore(AT_ONCE + WAITING), turns: semaphore(AT_ONCE), memories: Arc::default() }
+        Self {
+            places: semaphore(AT_ONCE + WAITING),
+            crowd: Arc::new(Crowd::new(OF_ONE)),
+            turns: semaphore(AT_ONCE),
+            memories: Arc::default(),
+        }
     }
 }
 
@@ -47,21 +59,21 @@ impl Passwords {
     /// # Errors
     /// `Busy` when too many wait already.
     pub(crate) async fn hash(&self, password: &Secret) -> Result<String, StoreError> {
-        self.turn().await?.hash(password).await
+        self.turn(None).await?.hash(password).await
     }
 
-    /// Waits until it may compute a hash.
+    /// Waits until it may compute a hash, for somebody at that address.
     ///
     /// # Errors
-    /// `Busy` when too many wait already.
-    pub(crate) async fn turn(&self) -> Result<Turn, StoreError> {
-        let place = Arc::clone(&self.places).try_acquire_owned();
-        let place = place.map_err(|_| {
-            StoreError::new(StoreErrorKind::Busy, "hashing a password: too many wait for their turn")
-        })?;
+    /// `Busy` when too many wait already, there or altogether.
+    pub(crate) async fn turn(&self, from: Option<IpAddr>) -> Result<Turn, StoreError> {
+        let busy =
+            || StoreError::new(StoreErrorKind::Busy, "hashing a password: too many wait for their turn");
+        let guest = self.crowd.enter(from).ok_or_else(busy)?;
+        let place = Arc::clone(&self.places).try_acquire_owned().map_err(|_| busy())?;
         let permit = Arc::clone(&self.turns).acquire_owned().await;
         let permit = permit.map_err(|error| failed(error.to_string()))?;
-        Ok(Turn { memories: Arc::clone(&self.memories), permits: [place, permit] })
+        Ok(Turn { memories: Arc::clone(&self.memories), permits: [place, permit], guest })
     }
 }
 
@@ -70,6 +82,7 @@ impl Passwords {
 pub(crate) struct Turn {
     memories: Arc<Mutex<Vec<Vec<Block>>>>,
     permits: [OwnedSemaphorePermit; 2],
+    guest: Guest,
 }
 
 impl Turn {
@@ -119,10 +132,10 @@ impl Turn {
         self,
         work: impl FnOnce(&mut Vec<Block>) -> Result<T, String> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let Self { memories, permits } = self;
+        let Self { memories, permits, guest } = self;
         let run = move || {
             // The turn goes with the work, which a caller that leaves does not stop.
-            let _permits = permits;
+            let _permits = (permits, guest);
             let memory = memories.lock().unwrap_or_else(PoisonError::into_inner).pop();
             let mut memory = memory.unwrap_or_default();
             let done = work(&mut memory);
@@ -203,10 +216,10 @@ mod tests {
         let passwords = Passwords::default();
         let made = make().unwrap();
         assert_eq!(made.expose().len(), 24);
-        let hash = passwords.turn().await.unwrap().hash(&made).await.unwrap();
+        let hash = passwords.turn(None).await.unwrap().hash(&made).await.unwrap();
         assert!(hash.starts_with("$argon2id$"), "{hash}");
         let verify = async |password: &Secret, hash: &str| {
-            passwords.turn().await.unwrap().verify(password, hash).await
+            passwords.turn(None).await.unwrap().verify(password, hash).await
         };
         assert!(verify(&made, &hash).await.unwrap());
         assert!(!verify(&Secret::new("other"), &hash).await.unwrap());
@@ -218,29 +231,52 @@ mod tests {
     #[tokio::test]
     async fn only_so_many_wait() {
         let passwords = Passwords::default();
-        let turns = [passwords.turn().await.unwrap(), passwords.turn().await.unwrap()];
+        let turns = [passwords.turn(None).await.unwrap(), passwords.turn(None).await.unwrap()];
         let waiting: Vec<_> = (0..WAITING)
             .map(|_| {
                 let passwords = passwords.clone();
-                tokio::spawn(async move { passwords.turn().await.map(drop) })
+                tokio::spawn(async move { passwords.turn(None).await.map(drop) })
             })
             .collect();
         while passwords.places.available_permits() > 0 {
             tokio::task::yield_now().await;
         }
-        assert_eq!(passwords.turn().await.unwrap_err().kind(), StoreErrorKind::Busy);
+        assert_eq!(passwords.turn(None).await.unwrap_err().kind(), StoreErrorKind::Busy);
         drop(turns);
         for waiting in waiting {
             waiting.await.unwrap().unwrap();
         }
-        drop(passwords.turn().await.unwrap());
+        drop(passwords.turn(None).await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn one_address_does_not_fill_the_queue() {
+        let passwords = Passwords::default();
+        let turns = [passwords.turn(None).await.unwrap(), passwords.turn(None).await.unwrap()];
+        let from = |number: u8| Some(IpAddr::from([192, 0, 2, number]));
+        let wait = |number: u8| {
+            let passwords = passwords.clone();
+            tokio::spawn(async move { passwords.turn(from(number)).await.map(drop) })
+        };
+        let waiting: Vec<_> = (0..OF_ONE).map(|_| wait(1)).collect();
+        while passwords.places.available_permits() > WAITING - OF_ONE {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(passwords.turn(from(1)).await.unwrap_err().kind(), StoreErrorKind::Busy);
+        let other = wait(2);
+        drop(turns);
+        for waiting in waiting {
+            waiting.await.unwrap().unwrap();
+        }
+        other.await.unwrap().unwrap();
+        drop(passwords.turn(from(1)).await.unwrap());
     }
 
     /// Who asks and leaves must not get others computed at the same time for it.
     #[tokio::test]
     async fn a_turn_lasts_as_long_as_the_work() {
         let passwords = Passwords::default();
-        let turn = passwords.turn().await.unwrap();
+        let turn = passwords.turn(None).await.unwrap();
         let (begun, wait) = std::sync::mpsc::channel();
         let (go, told) = std::sync::mpsc::channel::<()>();
         let mut work = Box::pin(turn.compute(move |_| {
@@ -262,7 +298,7 @@ mod tests {
     async fn hashes_of_other_programs_verify_with_their_own_costs() {
         let hash = "$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc";
         let passwords = Passwords::default();
-        assert!(passwords.turn().await.unwrap().verify(&Secret::new("password"), hash).await.unwrap());
-        assert!(!passwords.turn().await.unwrap().verify(&Secret::new("Password"), hash).await.unwrap());
+        assert!(passwords.turn(None).await.unwrap().verify(&Secret::new("password"), hash).await.unwrap());
+        assert!(!passwords.turn(None).await.unwrap().verify(&Secret::new("Password"), hash).await.unwrap());
     }
 }

@@ -3,6 +3,7 @@
 //! Harbor keeps `hex(PBKDF2(password, salt, 4096 iterations, 16 bytes))`, with HMAC-SHA-256 and before that with HMAC-SHA-1,
 //! for people and for robots. That is weak by the measure of today: who logs in gets an argon2id hash instead.
 
+use std::net::IpAddr;
 use std::num::NonZeroU32;
 
 use aws_lc_rs::pbkdf2;
@@ -48,8 +49,13 @@ impl Passwords {
     ///
     /// # Errors
     /// `Busy` when too many wait already. `Other` when `hash` is none.
-    pub(crate) async fn verify(&self, password: &Secret, hash: &str) -> Result<bool, StoreError> {
-        let turn = self.turn().await?;
+    pub(crate) async fn verify(
+        &self,
+        password: &Secret,
+        hash: &str,
+        from: Option<IpAddr>,
+    ) -> Result<bool, StoreError> {
+        let turn = self.turn(from).await?;
         if !hash.starts_with(PREFIX) {
             return turn.verify(password, hash).await;
         }
@@ -120,14 +126,14 @@ mod tests {
             assert_eq!(hash, format!("$harbor${version}${salt}${hex}"));
             assert!(needs_rehash(&hash));
             let verify =
-                async |password: &str| passwords.verify(&Secret::new(password), &hash).await.unwrap();
+                async |password: &str| passwords.verify(&Secret::new(password), &hash, None).await.unwrap();
             assert!(verify(password).await, "{hash}");
             for wrong in ["", "harbor12345", &format!("{password}x"), &"x".repeat(LONGEST + 1)] {
                 assert!(!verify(wrong).await, "{hash} {wrong}");
             }
             let other = if version == "sha1" { "sha256" } else { "sha1" };
             let hash = import(other, salt, hex).unwrap();
-            assert!(!passwords.verify(&Secret::new(password), &hash).await.unwrap(), "{hash}");
+            assert!(!passwords.verify(&Secret::new(password), &hash, None).await.unwrap(), "{hash}");
         }
     }
 
@@ -135,10 +141,10 @@ mod tests {
     async fn our_own_hashes_verify_by_the_same_call() {
         let passwords = Passwords::default();
         let password = Secret::new("Correct horse 7");
-        let hash = passwords.turn().await.unwrap().hash(&password).await.unwrap();
+        let hash = passwords.turn(None).await.unwrap().hash(&password).await.unwrap();
         assert!(!needs_rehash(&hash));
-        assert!(passwords.verify(&password, &hash).await.unwrap());
-        assert!(!passwords.verify(&Secret::new("other"), &hash).await.unwrap());
+        assert!(passwords.verify(&password, &hash, None).await.unwrap());
+        assert!(!passwords.verify(&Secret::new("other"), &hash, None).await.unwrap());
     }
 
     #[tokio::test]
@@ -158,10 +164,10 @@ mod tests {
         ] {
             assert_eq!(import(version, salt, hex), None, "{version} {salt} {hex}");
             let hash = format!("$harbor${version}${salt}${hex}");
-            assert!(passwords.verify(&Secret::new(""), &hash).await.is_err(), "{hash}");
+            assert!(passwords.verify(&Secret::new(""), &hash, None).await.is_err(), "{hash}");
         }
         for hash in ["", "$harbor$", "$harbor", "$harbor$sha256", "plain"] {
-            assert!(passwords.verify(&Secret::new(""), hash).await.is_err(), "{hash}");
+            assert!(passwords.verify(&Secret::new(""), hash, None).await.is_err(), "{hash}");
         }
     }
 }

@@ -44,7 +44,9 @@ impl PersonalTokens<'_> {
         if actor.restriction().is_some() || actor.token().is_some() {
             return Err(Error::Denied);
         }
-        let id = actor.user_id().ok_or_else(|| Error::Precondition("only users have tokens".to_owned()))?;
+        let id = actor
+            .user_id()
+            .ok_or_else(|| Error::Precondition("only users have an account of their own".to_owned()))?;
         self.harbor.authorize::<UserUpdate>(actor, id).await
     }
 

@@ -39,6 +39,17 @@ impl Rate {
     }
 }
 
+/// What somebody has left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Allowance {
+    /// How many there are when none was taken.
+    pub burst: u32,
+    /// How many are left.
+    pub remaining: u32,
+    /// How long it takes until all are there again after all were taken.
+    pub window: Duration,
+}
+
 /// Limits how often each principal or address may do something: log in, pull, push.
 ///
 /// The bucket of each key holds `burst` tokens, and is filled again at a rate. It is the generic cell rate algorithm (ITU-T
@@ -80,12 +91,18 @@ impl RateLimiter {
     /// # Errors
     /// How long to wait until there is one again; nothing was taken.
     pub fn take(&self, key: impl Hash, now: Timestamp) -> Result<(), Duration> {
+        self.spend(key, now).map(drop)
+    }
+
+    /// Takes one of what a key may, and yields what is left.
+    ///
+    /// # Errors
+    /// As [`RateLimiter::take`].
+    pub fn spend(&self, key: impl Hash, now: Timestamp) -> Result<Allowance, Duration> {
         let key = self.hasher.hash_one(key);
         let now = now.micros().saturating_mul(1000);
         let mut shard = self.shard(key).lock().unwrap_or_else(PoisonError::into_inner);
-        // Never fuller than a bucket can be, though the clock may have been set back.
-        let fullest = now.saturating_add(self.tolerance).saturating_add(self.interval);
-        let full = shard.get(key).map_or(now, |full| (*full).clamp(now, fullest));
+        let full = self.full(shard.get(key), now);
         let ahead = full.saturating_sub(now);
         if ahead > self.tolerance {
             let wait = ahead.saturating_sub(self.tolerance);
@@ -93,7 +110,31 @@ impl RateLimiter {
             return Err(Duration::from_micros(wait.unsigned_abs().div_ceil(1000)));
         }
         shard.put(key, full.saturating_add(self.interval));
-        Ok(())
+        Ok(self.allowance(ahead.saturating_add(self.interval)))
+    }
+
+    /// What a key has left; nothing is taken.
+    pub fn look(&self, key: impl Hash, now: Timestamp) -> Allowance {
+        let key = self.hasher.hash_one(key);
+        let now = now.micros().saturating_mul(1000);
+        let mut shard = self.shard(key).lock().unwrap_or_else(PoisonError::into_inner);
+        self.allowance(self.full(shard.get(key), now).saturating_sub(now))
+    }
+
+    /// When the bucket is full again.
+    fn full(&self, known: Option<&mut i64>, now: i64) -> i64 {
+        // Never fuller than a bucket can be, though the clock may have been set back.
+        let fullest = now.saturating_add(self.tolerance).saturating_add(self.interval);
+        known.map_or(now, |full| (*full).clamp(now, fullest))
+    }
+
+    /// What is left in a bucket whose time is so far ahead.
+    fn allowance(&self, ahead: i64) -> Allowance {
+        let whole = self.tolerance.saturating_add(self.interval);
+        let interval = self.interval.max(1);
+        let times = |time: i64| u32::try_from(time / interval).unwrap_or(if time < 0 { 0 } else { u32::MAX });
+        let window = Duration::from_nanos(whole.unsigned_abs());
+        Allowance { burst: times(whole), remaining: times(whole.saturating_sub(ahead)), window }
     }
 
     fn shard(&self, key: u64) -> &Mutex<Recent<i64>> {
@@ -140,6 +181,22 @@ mod tests {
         assert_eq!((take("a"), take("a")), (Ok(()), Err(tenth)));
         clock.advance(Duration::from_secs(3600));
         assert_eq!((0..10).filter(|_| take("a").is_ok()).count(), 5, "never more than the burst");
+    }
+
+    #[test]
+    fn what_is_left_is_told() {
+        let (clock, limiter) = (Clock::manual(), RateLimiter::new(Rate::per_minute(number(60)), number(3)));
+        let left = |remaining| Allowance { burst: 3, remaining, window: Duration::from_secs(3) };
+        assert_eq!(limiter.look("a", clock.now()), left(3));
+        for remaining in [2, 1, 0] {
+            assert_eq!(limiter.spend("a", clock.now()), Ok(left(remaining)));
+            assert_eq!(limiter.look("a", clock.now()), left(remaining), "looking takes nothing");
+        }
+        assert_eq!(limiter.spend("a", clock.now()), Err(Duration::from_secs(1)));
+        clock.advance(Duration::from_millis(1500));
+        assert_eq!(limiter.look("a", clock.now()), left(1));
+        clock.advance(Duration::from_secs(60));
+        assert_eq!(limiter.look("a", clock.now()), left(3));
     }
 
     #[test]

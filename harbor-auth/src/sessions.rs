@@ -22,6 +22,14 @@ const TIDIED: u32 = 100;
 /// A session is put off once so much of its time is over: one part of so many.
 const RENEWED: u32 = 20;
 
+/// How long sessions last.
+struct SessionTimes {
+    /// Without a request.
+    timeout: Duration,
+    /// At most.
+    life: Duration,
+}
+
 impl Accounts {
     /// Begins a session of a user; yields what the cookie shall hold.
     ///
@@ -36,13 +44,14 @@ impl Accounts {
         };
         let id = person.id.ok_or_else(refused)?;
         let (secret, now) = (opaque::make(PREFIX)?, self.now());
+        let SessionTimes { timeout, life } = self.session_times().await?;
         let session = Session {
             digest: hex(&opaque::digest(secret.expose())),
             user: id,
             // Of the password that was shown, whatever became of it since.
             epoch: person.epoch,
             created_at: now,
-            expires_at: now.plus(self.session_timeout().await?),
+            expires_at: now.plus(timeout.min(life)),
         };
         let mut rows = self.metadata().begin().await?;
         rows.sessions_expire(now, TIDIED).await?;
@@ -87,8 +96,13 @@ impl Accounts {
         self.csrf().verify(session.expose(), token)
     }
 
-    async fn session_timeout(&self) -> Result<Duration, StoreError> {
-        Ok(self.configuration().await?.minutes(ConfigKey::SessionTimeout))
+    async fn session_times(&self) -> Result<SessionTimes, StoreError> {
+        let configuration = self.configuration().await?;
+        let minutes = |key| configuration.minutes(key);
+        Ok(SessionTimes {
+            timeout: minutes(ConfigKey::SessionTimeout),
+            life: minutes(ConfigKey::SessionLife),
+        })
     }
 
     /// Whose session this is; its end is put off, unless `renew` says not to.
@@ -98,12 +112,14 @@ impl Accounts {
         }
         let (digest, now) = (hex(&opaque::digest(secret)), self.now());
         let session = self.directory().read().await?.session(&digest).await?;
-        let Some(session) = session.filter(|session| now < session.expires_at) else { return Ok(None) };
+        let SessionTimes { timeout, life } = self.session_times().await?;
+        let last = |session: &Session| session.created_at.plus(life);
+        let session = session.filter(|session| now < session.expires_at && now < last(session));
+        let Some(session) = session else { return Ok(None) };
         let known = self.directory().user(session.user).await?;
         let lives = |user: &User| user.epoch == session.epoch;
         let Some(known) = known.filter(|known| lives(&known.user)) else { return Ok(None) };
-        let timeout = self.session_timeout().await?;
-        let end = now.plus(timeout);
+        let end = now.plus(timeout).min(last(&session));
         if renew && end.since(session.expires_at) > timeout / RENEWED {
             let mut rows = self.metadata().begin().await?;
             rows.session_extend(&digest, end).await?;

@@ -14,7 +14,8 @@ use crate::site::site;
 /// How many names and how many addresses are remembered: about 3 MiB each, when somebody tries to fill them.
 const REMEMBERED: usize = 64 * 1024;
 
-/// When logins are refused.
+/// When logins are refused. A password that was right before is let in all the same a few times a minute, so that whoever
+/// guesses does not wholly lock out the programs of somebody else.
 #[derive(Clone, Copy, Debug)]
 pub struct LoginLimits {
     /// After how many failures in a row a name is locked.
@@ -38,7 +39,8 @@ impl Default for LoginLimits {
     }
 }
 
-/// The name or the address is locked: even the right password is refused.
+/// The name or the address is locked: no password is hashed for it. One that was right before may still be looked for among
+/// those that are remembered: see `Accounts::right`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Locked {
     /// For how long it still is.
@@ -73,7 +75,7 @@ impl Throttle {
         Self { clock, limits, hasher: RandomState::new(), names: table(), addresses: table() }
     }
 
-    /// To be asked before a password is looked at, also before one that was verified earlier is remembered.
+    /// To be asked before a password is looked at.
     ///
     /// # Errors
     /// [`Locked`] when there were too many failures.

@@ -76,6 +76,12 @@ impl Totp {
         bool::from(found).then_some(step)
     }
 
+    /// The code that is shown at the moment.
+    #[cfg(test)]
+    pub(crate) fn now(&self, now: Timestamp) -> Secret {
+        Secret::new(self.code(seconds(now).unsigned_abs() / STEP))
+    }
+
     fn new(secret: [u8; LENGTH]) -> Self {
         Self { secret, key: hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, &secret) }
     }
@@ -91,9 +97,10 @@ impl Totp {
     }
 }
 
-fn encode(secret: &[u8; LENGTH]) -> String {
-    let mut text = String::with_capacity(LENGTH * 8 / 5);
-    for group in secret.chunks(5) {
+/// Bytes in base 32, without padding: 5 at a time, so their number is a multiple of that.
+pub(crate) fn encode(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len() * 8 / 5);
+    for group in bytes.chunks(5) {
         let number = group.iter().fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
         text.extend((0..8).rev().map(|place| char::from(BASE32[(number >> (place * 5) & 31) as usize])));
     }

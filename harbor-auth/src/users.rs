@@ -1,6 +1,6 @@
 //! The use cases of users.
 
-use std::time::Duration;
+use std::net::IpAddr;
 
 use harbor_core::access::permission::{
     UserAdminister, UserCreate, UserDelete, UserList, UserRead, UserUpdate,
@@ -158,7 +158,7 @@ impl Users<'_> {
 
     /// Gives a user another password: its sessions and tokens end.
     ///
-    /// A user who does so itself shows the old one. Nobody else but an administrator can: whoever has somebody's password is that
+    /// A user who does so itself shows the old one, at the address `from`. Nobody else but an administrator can: whoever has somebody's password is that
     /// one.
     ///
     /// # Errors
@@ -169,6 +169,7 @@ impl Users<'_> {
         proof: Authorized<UserUpdate>,
         old: Option<&Secret>,
         new: &Secret,
+        from: Option<IpAddr>,
     ) -> Result<()> {
         rules::password(new).map_err(wrong)?;
         let id = *proof.target();
@@ -176,7 +177,7 @@ impl Users<'_> {
         let hash = known.user.password.as_ref();
         if proof.actor().user_id() == Some(id) {
             let right = match old {
-                Some(old) => self.accounts.right(&known.user.name, old, [hash, None]).await.map_err(busy)?,
+                Some(old) => self.accounts.right(&known.user.name, old, [hash, None], from).await?,
                 None => false,
             };
             if !right {
@@ -185,7 +186,7 @@ impl Users<'_> {
         } else if !proof.actor().is_administrator() {
             return Err(Error::Forbidden("only administrators set somebody else's password".to_owned()));
         }
-        if self.accounts.verifier().verify(new, hash).await? {
+        if self.accounts.verifier().verify(new, hash, from).await? {
             return Err(Error::BadRequest("the new password is the same as the old one".to_owned()));
         }
         let before = known.user.password.clone();
@@ -267,14 +268,6 @@ fn check(new: &NewUser) -> Result<()> {
     match &new.password {
         NewPassword::Plain(password) => rules::password(password).map_err(wrong),
         NewPassword::Imported { .. } => Ok(()),
-    }
-}
-
-/// Too many wrong passwords: come again.
-fn busy(error: StoreError) -> Error {
-    match error.kind() {
-        StoreErrorKind::Busy => Error::TooManyRequests { retry_after: Duration::from_secs(2) },
-        _ => Error::Store(error),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Whether a password or a secret is right, remembered.
 
 use std::fmt;
+use std::net::IpAddr;
 
 use aws_lc_rs::digest;
 use harbor_core::StoreError;
@@ -32,24 +33,43 @@ impl Verifier {
         Ok(Self { passwords, right, shared: Shared::default(), key, nobody: OnceCell::new() })
     }
 
-    /// Whether `password` has that hash. Without a hash it never has, and takes as long to say so.
-    pub(crate) async fn verify(&self, password: &Secret, hash: Option<&Secret>) -> Result<bool, StoreError> {
+    /// Whether `password`, which somebody at the address `from` shows, has that hash. Without a hash it never has, and takes as
+    /// long to say so.
+    pub(crate) async fn verify(
+        &self,
+        password: &Secret,
+        hash: Option<&Secret>,
+        from: Option<IpAddr>,
+    ) -> Result<bool, StoreError> {
         let Some(hash) = hash.map(Secret::expose) else {
             let made = || async { self.passwords.hash(&password::make()?).await };
             let nobody = self.nobody.get_or_try_init(made).await?;
-            self.passwords.verify(password, nobody).await?;
+            self.passwords.verify(password, nobody, from).await?;
             return Ok(false);
         };
         let keyed = self.keyed(password, hash);
         if self.right.get(&keyed).is_some() {
             return Ok(true);
         }
-        let verify = || self.passwords.verify(password, hash);
+        let verify = || self.passwords.verify(password, hash, from);
         let right = self.shared.verdict(keyed, verify).await?;
         if right {
             self.right.insert(keyed, ());
         }
         Ok(right)
+    }
+
+    /// As [`Verifier::verify`], and remembers nothing: it takes as long for any password.
+    pub(crate) async fn verify_anew(
+        &self,
+        password: &Secret,
+        hash: Option<&Secret>,
+        from: Option<IpAddr>,
+    ) -> Result<bool, StoreError> {
+        match hash {
+            Some(hash) => self.passwords.verify(password, hash.expose(), from).await,
+            None => self.verify(password, None, from).await,
+        }
     }
 
     /// Whether `password` was found to have that hash before.

@@ -6,6 +6,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::access::AuthError;
 use crate::oci::{
     Digest, DigestError, ErrorCode, ManifestError, NameError, RangeError, RouteError, TagError,
 };
@@ -210,6 +211,9 @@ pub enum Error {
     /// No or wrong credentials.
     #[error("authentication is required")]
     Unauthenticated,
+    /// Something is needed beside or instead of the credentials that were shown.
+    #[error("{0}")]
+    MoreNeeded(&'static str),
     /// What was shown, such as a token, does not allow it; its holder may be allowed more with something else.
     #[error("what was shown to log in does not allow this; log in as somebody who may")]
     OutOfScope,
@@ -248,7 +252,7 @@ pub enum Error {
         hard: u64,
     },
     /// More than a limit on the rate of requests.
-    #[error("too many requests; try again in {} s", retry_after.as_secs().max(1))]
+    #[error("too many requests; try again in {} s", whole_seconds(*retry_after))]
     TooManyRequests {
         /// When to try again.
         retry_after: Duration,
@@ -270,6 +274,11 @@ pub enum Error {
     Internal(String),
 }
 
+/// A time in seconds, rounded up, and one at least.
+fn whole_seconds(time: Duration) -> u64 {
+    time.as_millis().div_ceil(1000).try_into().unwrap_or(u64::MAX).max(1)
+}
+
 /// A number of bytes as Harbor shows it: `1.5 KiB`.
 struct Bytes(u64);
 
@@ -285,6 +294,16 @@ impl fmt::Display for Bytes {
         #[allow(clippy::cast_precision_loss, reason = "one decimal is shown")]
         let number = self.0 as f64 / (1_u64 << (10 * (power + 1))) as f64;
         write!(f, "{number:.1} {unit}iB")
+    }
+}
+
+impl From<AuthError> for Error {
+    fn from(error: AuthError) -> Self {
+        match error {
+            AuthError::TooMany { retry_after } => Self::TooManyRequests { retry_after },
+            AuthError::MoreNeeded(what) => Self::MoreNeeded(what),
+            AuthError::Store(error) => Self::Store(error),
+        }
     }
 }
 
@@ -316,7 +335,7 @@ impl Error {
             | Self::BadRequest(_)
             | Self::PageSizeInvalid
             | Self::BodyInterrupted(_) => 400,
-            Self::Unauthenticated | Self::OutOfScope => 401,
+            Self::Unauthenticated | Self::MoreNeeded(_) | Self::OutOfScope => 401,
             Self::Denied
             | Self::ReadOnly
             | Self::Forbidden(_)
@@ -338,7 +357,8 @@ impl Error {
             Self::Unprocessable(_) => 422,
             Self::TooManyRequests { .. } => 429,
             Self::Store(error) => match error.kind {
-                StoreErrorKind::Unavailable | StoreErrorKind::Busy => 503,
+                StoreErrorKind::Busy => 429,
+                StoreErrorKind::Unavailable => 503,
                 StoreErrorKind::Full => 507,
                 StoreErrorKind::NotFound
                 | StoreErrorKind::Conflict
@@ -370,7 +390,7 @@ impl Error {
             | Self::ChunkOutOfOrder { .. }
             | Self::BodyInterrupted(_) => ErrorCode::BlobUploadInvalid,
             Self::NameUnknown | Self::NotFound(_) => ErrorCode::NameUnknown,
-            Self::Unauthenticated | Self::OutOfScope => ErrorCode::Unauthorized,
+            Self::Unauthenticated | Self::MoreNeeded(_) | Self::OutOfScope => ErrorCode::Unauthorized,
             Self::Denied
             | Self::ReadOnly
             | Self::InUse(_)
@@ -378,7 +398,9 @@ impl Error {
             | Self::PolicyDenied { .. }
             | Self::QuotaExceeded { .. } => ErrorCode::Denied,
             Self::Precondition(_) | Self::Immutable { .. } => ErrorCode::Precondition,
-            Self::TooManyRequests { .. } => ErrorCode::TooManyRequests,
+            Self::TooManyRequests { .. } | Self::Store(StoreError { kind: StoreErrorKind::Busy, .. }) => {
+                ErrorCode::TooManyRequests
+            }
             Self::PageSizeInvalid => ErrorCode::PaginationNumberInvalid,
             Self::BadRequest(_)
             | Self::Unprocessable(_)
@@ -399,14 +421,22 @@ impl Error {
             Self::Store(error) if error.kind == StoreErrorKind::Full => {
                 "the registry's storage is full; nothing was lost, try again when there is space".to_owned()
             }
-            Self::Store(error)
-                if matches!(error.kind, StoreErrorKind::Unavailable | StoreErrorKind::Busy) =>
-            {
+            Self::Store(error) if error.kind == StoreErrorKind::Busy => {
+                "more is asked at the moment than this server takes on; try again".to_owned()
+            }
+            Self::Store(error) if error.kind == StoreErrorKind::Unavailable => {
                 "the registry's storage is not available at the moment; try again".to_owned()
             }
             error if error.status() >= 500 => "internal server error".to_owned(),
             error => error.to_string(),
         }
+    }
+
+    /// [`Error::retry_after`] in whole seconds, as `Retry-After` has it (RFC 9110, section 10.2.3): who waits for so long has
+    /// waited for long enough.
+    #[must_use]
+    pub fn retry_after_seconds(&self) -> Option<u64> {
+        self.retry_after().map(whole_seconds)
     }
 
     /// How long a client should wait before it tries again, where that is known.
@@ -415,9 +445,8 @@ impl Error {
         match self {
             Self::TooManyRequests { retry_after } => Some(*retry_after),
             Self::UploadBusy | Self::Contended => Some(Duration::from_secs(1)),
-            Self::Store(StoreError { kind: StoreErrorKind::Unavailable | StoreErrorKind::Busy, .. }) => {
-                Some(Duration::from_secs(5))
-            }
+            Self::Store(StoreError { kind: StoreErrorKind::Busy, .. }) => Some(Duration::from_secs(2)),
+            Self::Store(StoreError { kind: StoreErrorKind::Unavailable, .. }) => Some(Duration::from_secs(5)),
             _ => None,
         }
     }
@@ -426,6 +455,15 @@ impl Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_waits_as_told_has_waited_for_long_enough() {
+        for (millis, seconds) in [(0, 1), (1, 1), (1000, 1), (1001, 2), (14 * 60 * 1000 + 1, 841)] {
+            let error = Error::TooManyRequests { retry_after: Duration::from_millis(millis) };
+            assert_eq!(error.retry_after_seconds(), Some(seconds));
+            assert!(error.to_string().ends_with(&format!(" {seconds} s")), "{error}");
+        }
+    }
 
     #[test]
     fn sizes_as_harbor_shows_them() {

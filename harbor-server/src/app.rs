@@ -1,17 +1,22 @@
 //! What every request passes through, whatever it asks for.
 
+use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::Body;
 use axum::routing::any;
 use harbor_auth::Accounts;
-use harbor_core::Harbor;
+use harbor_core::access::{Actor, Attempt, Credentials};
+use harbor_core::{Harbor, Result};
+use http::request::Parts;
 use http::{HeaderName, HeaderValue, Request, Response};
 
+use crate::limits::{Counts, Limits};
 use crate::metrics::{Endpoint, Metrics};
+use crate::net::{ClientAddress, TrustedProxies};
 use crate::{api, log, session, token, v2};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -30,13 +35,24 @@ pub struct AppOptions {
     pub external_url: Option<String>,
     /// Whether clients speak TLS to this process.
     pub tls: bool,
+    /// The proxies whose word is taken for where a request comes from.
+    pub trusted_proxies: TrustedProxies,
+    /// How often content may be pulled and pushed.
+    pub limits: Limits,
     /// How long a client may pause while it sends a body.
     pub body_pause: Duration,
 }
 
 impl Default for AppOptions {
     fn default() -> Self {
-        Self { accounts: None, external_url: None, tls: false, body_pause: Duration::from_secs(60) }
+        Self {
+            accounts: None,
+            external_url: None,
+            tls: false,
+            trusted_proxies: TrustedProxies::default(),
+            limits: Limits::default(),
+            body_pause: Duration::from_secs(60),
+        }
     }
 }
 
@@ -46,6 +62,9 @@ pub struct App {
     pub(crate) harbor: Harbor,
     pub(crate) options: AppOptions,
     pub(crate) metrics: Metrics,
+    pub(crate) counts: Counts,
+    /// Whether the log says that there seems to be a proxy.
+    overlooked: AtomicBool,
     /// Request ids of this process: a random beginning and a count.
     process: u64,
     count: AtomicU64,
@@ -56,16 +75,21 @@ impl App {
     #[must_use]
     pub fn new(harbor: Harbor, options: AppOptions) -> Arc<Self> {
         let process = uuid::Uuid::new_v4().as_u64_pair().0;
-        Arc::new(Self { harbor, options, metrics: Metrics::new(), process, count: AtomicU64::new(0) })
+        let (metrics, counts) = (Metrics::new(), Counts::new(&options.limits));
+        let (count, overlooked) = (AtomicU64::new(0), AtomicBool::new(false));
+        Arc::new(Self { harbor, options, metrics, counts, overlooked, process, count })
     }
 
-    /// Answers a request.
-    pub async fn handle(self: &Arc<Self>, request: Request<Body>) -> Response<Body> {
+    /// Answers a request. Where it comes from is what its extension [`ConnectInfo`](axum::extract::ConnectInfo) says, and
+    /// what proxies say that are trusted.
+    pub async fn handle(self: &Arc<Self>, mut request: Request<Body>) -> Response<Body> {
         let began = Instant::now();
         let id = self.request_id(&request);
         let endpoint = Endpoint::of(&request);
         let _running = self.metrics.running();
-        let entry = log::Entry::new(&request, &id);
+        let client = self.client(&request);
+        request.extensions_mut().insert(client);
+        let entry = log::Entry::new(&request, client, &id);
         let mut response = self.dispatch(request, endpoint, &id).await;
         let took = began.elapsed();
         self.metrics.answered(endpoint, response.status(), took);
@@ -93,6 +117,32 @@ impl App {
         }
     }
 
+    /// Where a request comes from. Behind a proxy that is not named everybody comes from the same address, and is limited as one:
+    /// the log says so, once.
+    fn client(&self, request: &Request<Body>) -> ClientAddress {
+        let proxies = &self.options.trusted_proxies;
+        if !self.overlooked.load(Ordering::Relaxed)
+            && proxies.overlooks(request)
+            && !self.overlooked.swap(true, Ordering::Relaxed)
+        {
+            tracing::warn!(
+                "a request says that it was forwarded: if this server stands behind a proxy, name it in trusted_proxies, \
+                 for otherwise all clients count as one"
+            );
+        }
+        proxies.client(request)
+    }
+
+    /// Who sends these credentials, from where the request comes from.
+    pub(crate) async fn authenticate(
+        &self,
+        parts: &Parts,
+        credentials: Option<&Credentials>,
+    ) -> Result<Actor> {
+        let address = address(parts);
+        self.harbor.authenticate(credentials.map(|shown| Attempt::new(shown).from_address(address))).await
+    }
+
     /// The client's id of the request when it is harmless, or a new one.
     fn request_id(&self, request: &Request<Body>) -> HeaderValue {
         let harmless = |value: &&HeaderValue| {
@@ -110,9 +160,16 @@ impl App {
     }
 }
 
+/// Where a request comes from, as [`App::handle`] found.
+pub(crate) fn address(parts: &Parts) -> Option<IpAddr> {
+    parts.extensions.get::<ClientAddress>().and_then(|ClientAddress(address)| *address)
+}
+
 /// The registry's endpoints, to be merged into an application of one's own.
 ///
-/// Start the registry's workers with [`Harbor::start`]. Limits on connections are the application's.
+/// Start the registry's workers with [`Harbor::start`]. Limits on connections are the application's. It serves with
+/// [`Router::into_make_service_with_connect_info`] of a [`SocketAddr`](std::net::SocketAddr): without, nobody knows where a
+/// request comes from, and what is counted by address is not.
 pub fn router(app: &Arc<App>) -> Router {
     let answer = |app: Arc<App>| {
         any(move |request: Request<Body>| {

@@ -9,6 +9,7 @@ mod body;
 mod config;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
+mod limits;
 mod log;
 mod metrics;
 mod net;
@@ -19,5 +20,6 @@ mod v2;
 
 pub use app::{App, AppOptions, router};
 pub use config::{Config, ConfigError};
-pub use net::{Server, TlsFiles};
+pub use limits::{Limit, LimitError, Limits};
+pub use net::{ClientAddress, Network, NetworkError, ProxyHeader, Server, TlsFiles, TrustedProxies};
 pub use run::{RunError, run};

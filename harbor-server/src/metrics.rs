@@ -103,6 +103,8 @@ pub(crate) struct Metrics {
     handle: PrometheusHandle,
     /// By endpoint, then by class of status.
     answered: Vec<[Counter; 5]>,
+    /// Those answered with 429, by endpoint.
+    limited: Vec<Counter>,
     took: Vec<Histogram>,
     running: Gauge,
 }
@@ -125,6 +127,10 @@ impl Metrics {
                 recorder.register_counter(&Key::from_parts("harbor_http_requests_total", labels), &METADATA)
             })
         });
+        let limited = ENDPOINTS.iter().map(|(_, name)| {
+            let key = Key::from_parts("harbor_http_requests_limited_total", labels(name));
+            recorder.register_counter(&key, &METADATA)
+        });
         let took = ENDPOINTS.iter().map(|(_, name)| {
             let key = Key::from_parts("harbor_http_request_duration_seconds", labels(name));
             recorder.register_histogram(&key, &METADATA)
@@ -132,6 +138,7 @@ impl Metrics {
         Self {
             handle: recorder.handle(),
             answered: answered.collect(),
+            limited: limited.collect(),
             took: took.collect(),
             running: recorder.register_gauge(&Key::from_name("harbor_http_requests_running"), &METADATA),
         }
@@ -147,6 +154,11 @@ impl Metrics {
         let index = endpoint.index();
         let class = usize::from(status.as_u16() / 100).saturating_sub(1);
         if let Some(counter) = self.answered.get(index).and_then(|classes| classes.get(class)) {
+            counter.increment(1);
+        }
+        if status == StatusCode::TOO_MANY_REQUESTS
+            && let Some(counter) = self.limited.get(index)
+        {
             counter.increment(1);
         }
         if let Some(histogram) = self.took.get(index) {
@@ -178,6 +190,8 @@ impl Metrics {
 fn describe(recorder: &PrometheusRecorder) {
     let count = "Answers, by what was asked for and by class of status.";
     recorder.describe_counter("harbor_http_requests_total".into(), Some(Unit::Count), count.into());
+    let limited = "Requests refused for being too many: logins, pulls, pushes.";
+    recorder.describe_counter("harbor_http_requests_limited_total".into(), Some(Unit::Count), limited.into());
     let took = "Time until an answer's head was ready, in seconds.";
     recorder.describe_histogram(
         "harbor_http_request_duration_seconds".into(),

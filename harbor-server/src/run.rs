@@ -100,6 +100,7 @@ async fn serve(config: Config) -> Result<Ended, RunError> {
     let mut options = AccountOptions::default();
     options.admin_password = config.admin_password;
     options.configuration = config.settings.configuration.clone();
+    options.login_limits = config.login_limits;
     let metadata: Arc<dyn MetadataStore> = metadata;
     let (accounts, made) = Accounts::bootstrap(Arc::clone(&metadata), options, Clock::System).await?;
     if let Some(password) = made {
@@ -112,6 +113,8 @@ async fn serve(config: Config) -> Result<Ended, RunError> {
         accounts: Some(accounts),
         external_url: config.external_url,
         tls: config.tls.is_some(),
+        trusted_proxies: config.trusted_proxies,
+        limits: config.limits,
         ..AppOptions::default()
     };
     let scheme = if config.tls.is_some() { "https" } else { "http" };

@@ -31,12 +31,34 @@ const SITE: &str = "sec-fetch-site";
 /// The largest form taken, in bytes.
 const LARGEST: usize = 16 * 1024;
 
-/// What the cookie of a request holds.
-pub(crate) fn cookie(parts: &Parts) -> Option<Secret> {
+/// What the cookies of that name of a request hold, each once.
+fn cookies(parts: &Parts) -> Vec<Secret> {
     let cookies = parts.headers.get_all(COOKIE).into_iter().filter_map(|value| value.to_str().ok());
-    let mut pairs =
-        cookies.flat_map(|cookies| cookies.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    pairs.find(|(name, _)| *name == SID).map(|(_, value)| Secret::new(value))
+    let pairs = cookies.flat_map(|cookies| cookies.split(';')).filter_map(|pair| pair.trim().split_once('='));
+    let mut found = Vec::new();
+    for (_, value) in pairs.filter(|(name, _)| *name == SID) {
+        let secret = Secret::new(value);
+        if !found.contains(&secret) {
+            found.push(secret);
+        }
+    }
+    found
+}
+
+/// What the cookie of a request holds.
+///
+/// # Errors
+/// [`Error::BadRequest`] for several that differ: one of them may be somebody else's, from a server of a neighbouring name, and
+/// which one the browser sends first is theirs to choose.
+pub(crate) fn cookie(parts: &Parts) -> Result<Option<Secret>> {
+    let mut found = cookies(parts);
+    if found.len() > 1 {
+        let what = format!(
+            "there are several cookies {SID}, and whose is meant cannot be told: delete them and log in again"
+        );
+        return Err(Error::BadRequest(what));
+    }
+    Ok(found.pop())
 }
 
 /// Whose session a cookie stands for; nobody's, when it has ended.
@@ -46,7 +68,7 @@ pub(crate) fn cookie(parts: &Parts) -> Option<Secret> {
 pub(crate) async fn actor(app: &App, parts: &Parts, secret: &Secret) -> Result<Actor> {
     let renew = !parts.headers.contains_key(NO_RENEWAL);
     let credentials = Credentials::Session { secret: secret.clone(), renew };
-    let actor = match app.harbor.authenticate(Some(&credentials)).await {
+    let actor = match app.authenticate(parts, Some(&credentials)).await {
         Err(Error::Unauthenticated) => return Ok(Actor::anonymous()),
         actor => actor?,
     };
@@ -137,11 +159,12 @@ async fn log_in(app: &App, parts: &Parts, body: &mut Unread) -> Result<Response<
         let mut fields = form_urlencoded::parse(&form);
         fields.find(|(key, _)| key == name).map(|(_, value)| value.into_owned()).unwrap_or_default()
     };
+    let code = Some(field("totp")).filter(|code| !code.is_empty()).map(Secret::new);
     let credentials =
-        Credentials::Basic { username: field("principal"), password: Secret::new(field("password")) };
-    let actor = app.harbor.authenticate(Some(&credentials)).await?;
+        Credentials::Form { username: field("principal"), password: Secret::new(field("password")), code };
+    let actor = app.authenticate(parts, Some(&credentials)).await?;
     let secret = accounts.session_begin(&actor).await?;
-    if let Some(earlier) = cookie(parts) {
+    for earlier in cookies(parts) {
         accounts.session_end(&earlier).await?;
     }
     let mut response = Response::new(Body::empty());
@@ -153,8 +176,11 @@ async fn log_in(app: &App, parts: &Parts, body: &mut Unread) -> Result<Response<
 async fn log_out(app: &App, parts: &Parts) -> Result<Response<Body>> {
     let mut response = Response::new(Body::empty());
     // A link on somebody else's page ends nothing.
-    if let (Some(accounts), Some(secret), true) = (&app.options.accounts, cookie(parts), is_own(parts)) {
-        accounts.session_end(&secret).await?;
+    let secrets = cookies(parts);
+    if let (Some(accounts), false, true) = (&app.options.accounts, secrets.is_empty(), is_own(parts)) {
+        for secret in secrets {
+            accounts.session_end(&secret).await?;
+        }
         set_cookie(app, parts, &mut response, "", "; Max-Age=0");
     }
     Ok(response)

@@ -48,7 +48,7 @@ pub(crate) async fn answer(app: &App, request: &Parts, id: &HeaderValue) -> Resp
         if credentials.is_none() && scopes.is_empty() {
             return Err(Error::Unauthenticated);
         }
-        let actor = app.harbor.authenticate(credentials.as_ref()).await?;
+        let actor = app.authenticate(request, credentials.as_ref()).await?;
         // A token of this service is not traded for another one, which would last longer.
         if matches!(credentials, Some(Credentials::Bearer(_))) && actor.token().is_none() {
             return Err(Error::Unauthenticated);

@@ -24,6 +24,7 @@ use crate::stores::{BackEnd, Rest};
 /// The administrator's password in every test.
 pub(crate) const PASSWORD: &str = "the administrator's password";
 
+type Change<T> = Box<dyn FnOnce(&mut T)>;
 type Wrap<T> = Box<dyn FnOnce(Arc<T>) -> Arc<T>>;
 
 /// What a registry is started with.
@@ -34,7 +35,8 @@ pub struct RegistryBuilder {
     settings: Settings,
     clock: Clock,
     people: People,
-    accounts: Box<dyn FnOnce(&mut AccountOptions)>,
+    accounts: Vec<Change<AccountOptions>>,
+    app: Change<AppOptions>,
     body_pause: Option<Duration>,
     tls: Option<(TlsFiles, Duration)>,
     wrap_blobs: Wrap<dyn BlobStore>,
@@ -68,14 +70,26 @@ impl RegistryBuilder {
 
     /// Changes how accounts behave.
     pub fn accounts(mut self, change: impl FnOnce(&mut AccountOptions) + 'static) -> Self {
-        self.accounts = Box::new(change);
+        self.accounts.push(Box::new(change));
         self
+    }
+
+    /// Changes how requests are answered.
+    pub fn app(mut self, change: impl FnOnce(&mut AppOptions) + 'static) -> Self {
+        self.app = Box::new(change);
+        self
+    }
+
+    /// Believes every client of the loopback interface who says that it is a proxy: so tests come from where they like.
+    pub fn behind_a_proxy(self) -> Self {
+        self.app(|options| options.trusted_proxies.networks = vec!["127.0.0.1".parse().expect("an address")])
     }
 
     /// Lets logins fail as often as a test wants.
     pub fn patient_with_logins(self) -> Self {
         self.accounts(|options| {
             options.login_limits.of_name = u32::MAX;
+            options.login_limits.of_address = u32::MAX;
             options.login_limits.delay = Duration::ZERO;
         })
     }
@@ -123,7 +137,7 @@ impl RegistryBuilder {
         let mut options = AccountOptions::default();
         options.admin_password = Some(Secret::new(PASSWORD));
         options.configuration = self.settings.configuration.clone();
-        (self.accounts)(&mut options);
+        self.accounts.into_iter().for_each(|change| change(&mut options));
         let (accounts, _) = Accounts::bootstrap(Arc::clone(&metadata), options, self.clock.clone())
             .await
             .expect("the accounts");
@@ -144,6 +158,7 @@ impl RegistryBuilder {
         options.accounts = Some(accounts.clone());
         options.body_pause = self.body_pause.unwrap_or(options.body_pause);
         options.tls = self.tls.is_some();
+        (self.app)(&mut options);
         let app = App::new(harbor.clone(), options);
         let (files, look) = self.tls.map(|(files, look)| (Some(files), Some(look))).unwrap_or_default();
         let scheme = if files.is_some() { "https" } else { "http" };
@@ -193,7 +208,8 @@ impl TestRegistry {
             settings: Settings::default(),
             clock: Clock::System,
             people: People::default(),
-            accounts: Box::new(|_| ()),
+            accounts: Vec::new(),
+            app: Box::new(|_| ()),
             body_pause: None,
             tls: None,
             wrap_blobs: Box::new(|store| store),

@@ -51,6 +51,14 @@ async fn help_names_every_setting() {
         ("--log", "HARBOR_LOG"),
         ("--log-format", "HARBOR_LOG_FORMAT"),
         ("--external-url", "HARBOR_EXTERNAL_URL"),
+        ("--trusted-proxies", "HARBOR_TRUSTED_PROXIES"),
+        ("--proxy-header", "HARBOR_PROXY_HEADER"),
+        ("--pulls-per-principal", "HARBOR_PULLS_PER_PRINCIPAL"),
+        ("--pulls-per-address", "HARBOR_PULLS_PER_ADDRESS"),
+        ("--pushes-per-principal", "HARBOR_PUSHES_PER_PRINCIPAL"),
+        ("--pushes-per-address", "HARBOR_PUSHES_PER_ADDRESS"),
+        ("--login-failures-of-name", "HARBOR_LOGIN_FAILURES_OF_NAME"),
+        ("--login-failures-of-address", "HARBOR_LOGIN_FAILURES_OF_ADDRESS"),
         ("--tls-certificate", "HARBOR_TLS_CERTIFICATE"),
         ("--tls-key", "HARBOR_TLS_KEY"),
         ("--version", "HARBOR_ADMIN_PASSWORD"),
@@ -85,6 +93,10 @@ async fn an_unknown_key_is_refused_with_the_nearest_known_one() {
         ("log_format = 'xml'\n", ["log_format", "xml"]),
         ("listen = 'here'\n", ["here", "127.0.0.1:8080"]),
         ("[tls]\ncertificate = 'x'\n", ["certificate", "key"]),
+        ("[server]\ntrusted_proxies = ['10.0.0.0/8', '10.1.2.3/8']\n", ["10.1.2.3/8", "10.0.0.0/8"]),
+        ("[server]\ntrusted_proxies = ['localhost']\n", ["localhost", "2001:db8::/32"]),
+        ("[server]\nproxy_header = 'x-real-ip'\n", ["x-real-ip", "x-forwarded-for"]),
+        ("[limits]\npulls_per_address = 'often'\n", ["pulls_per_address", "600/minute"]),
     ] {
         std::fs::write(&file, text).unwrap();
         let mut command = bare(folder.path());
@@ -97,6 +109,30 @@ async fn an_unknown_key_is_refused_with_the_nearest_known_one() {
     let told = refusal(command).await;
     assert!(told.contains("nowhere.toml"), "{told}");
     assert!(!folder.path().join("harbor-data").exists(), "nothing was made by a server that did not start");
+}
+
+#[tokio::test]
+#[ignore = "needs the built harbor-server"]
+async fn the_log_says_where_a_request_comes_from() {
+    for (trusted, client) in [("", "127.0.0.1"), ("10.0.0.0/8, 127.0.0.1", "192.0.2.7")] {
+        let data = tempfile::tempdir().unwrap();
+        let log = data.path().join("server.log");
+        let mut command = Build::Last.over(data.path());
+        command.env("HARBOR_TRUSTED_PROXIES", trusted).env("HARBOR_LOG_FORMAT", "json");
+        let server = Process::launch(command, &log).await;
+        let push = server.anon().post("/v2/library/x/blobs/uploads/");
+        push.header("X-Forwarded-For", "203.0.113.9, 192.0.2.7, 10.0.0.5").await.expect_status(401);
+        assert!(server.stop().await);
+        let log = std::fs::read_to_string(&log).unwrap();
+        let line = log.lines().find(|line| line.contains("blobs/uploads")).unwrap();
+        assert!(line.contains(&format!("\"client\":\"{client}\"")), "{line}");
+        let told = log.contains("trusted_proxies");
+        assert_eq!(
+            told,
+            trusted.is_empty(),
+            "whoever stands behind a proxy and does not say so is told: {log}"
+        );
+    }
 }
 
 #[tokio::test]

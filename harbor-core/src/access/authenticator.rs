@@ -1,11 +1,13 @@
 //! The port that tells who somebody is.
 
 use std::fmt;
+use std::net::IpAddr;
+use std::time::Duration;
 
 use async_trait::async_trait;
 
 use super::Actor;
-use crate::StoreError;
+use crate::{StoreError, StoreErrorKind};
 
 /// A text that is never printed: passwords and tokens.
 #[derive(Clone, PartialEq, Eq)]
@@ -47,6 +49,15 @@ pub enum Credentials {
         /// The password.
         password: Secret,
     },
+    /// What a person types into the form of a login page.
+    Form {
+        /// The user's name.
+        username: String,
+        /// The password.
+        password: Secret,
+        /// A code of the second factor, when one was typed.
+        code: Option<Secret>,
+    },
     /// A bearer token (RFC 6750).
     Bearer(Secret),
     /// What a browser's cookie holds.
@@ -58,19 +69,84 @@ pub enum Credentials {
     },
 }
 
+/// Somebody's attempt to prove who they are.
+///
+/// ```
+/// use harbor_core::access::{Attempt, Credentials, Secret};
+///
+/// let shown = Credentials::Bearer(Secret::new("badge-7"));
+/// let attempt = Attempt::new(&shown).from_address(Some([192, 0, 2, 1].into()));
+/// assert!(attempt.address.is_some());
+/// ```
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Attempt<'a> {
+    /// What is shown.
+    pub credentials: &'a Credentials,
+    /// Where it comes from, as far as that is known for sure: for limits, and never to decide who somebody is.
+    pub address: Option<IpAddr>,
+}
+
+impl<'a> Attempt<'a> {
+    /// From nobody knows where.
+    #[must_use]
+    pub const fn new(credentials: &'a Credentials) -> Self {
+        Self { credentials, address: None }
+    }
+
+    /// The same, from `address`.
+    #[must_use]
+    pub const fn from_address(self, address: Option<IpAddr>) -> Self {
+        Self { address, ..self }
+    }
+}
+
+impl<'a> From<&'a Credentials> for Attempt<'a> {
+    fn from(credentials: &'a Credentials) -> Self {
+        Self::new(credentials)
+    }
+}
+
+/// Why an authenticator does not say whose credentials these are. The request is refused.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum AuthError {
+    /// Too many attempts failed, or too many wait: nothing was looked at.
+    TooMany {
+        /// When it is worth trying again.
+        retry_after: Duration,
+    },
+    /// Something else is needed beside or instead of what was shown, whether that was right or not. The client reads what.
+    MoreNeeded(&'static str),
+    /// It cannot tell.
+    Store(StoreError),
+}
+
+/// When somebody may come again whose credentials nobody had time to look at.
+const AFTER: Duration = Duration::from_secs(2);
+
+impl From<StoreError> for AuthError {
+    /// Who is busy is asked again in a moment.
+    fn from(error: StoreError) -> Self {
+        match error.kind() {
+            StoreErrorKind::Busy => Self::TooMany { retry_after: AFTER },
+            _ => Self::Store(error),
+        }
+    }
+}
+
 /// Tells who somebody is.
 ///
 /// # Contract
 /// * `Ok(Some(_))` only for credentials that were proved right.
 /// * `Ok(None)` for credentials that are wrong or of a kind that this authenticator does not know: the next one is asked.
-/// * `Err(_)` when it cannot tell; the request is refused, never let through. `Busy` when too many ask at once: the client
-///   is told to come again in a moment.
+/// * `Err(_)` when it does not tell; the request is refused, never let through. [`AuthError::TooMany`] when too many ask at
+///   once or failed before: the client is told when to come again.
 /// * Unknown names cost the same time as wrong passwords.
 /// * It is asked on every request: it must remember what it verified, and forget it at once when it is revoked.
 ///
 /// ```
-/// use harbor_core::access::{Actor, Authenticator, Credentials};
-/// use harbor_core::StoreError;
+/// use harbor_core::access::{Actor, Attempt, AuthError, Authenticator, Credentials};
 ///
 /// /// Trusts a header that a proxy in front has checked.
 /// #[derive(Debug)]
@@ -78,8 +154,8 @@ pub enum Credentials {
 ///
 /// #[async_trait::async_trait]
 /// impl Authenticator for Badge {
-///     async fn authenticate(&self, credentials: &Credentials) -> Result<Option<Actor>, StoreError> {
-///         Ok(match credentials {
+///     async fn authenticate(&self, attempt: Attempt<'_>) -> Result<Option<Actor>, AuthError> {
+///         Ok(match attempt.credentials {
 ///             Credentials::Bearer(token) if token.expose() == "badge-7" => Some(Actor::user("seven")),
 ///             _ => None,
 ///         })
@@ -89,7 +165,7 @@ pub enum Credentials {
 #[async_trait]
 pub trait Authenticator: fmt::Debug + Send + Sync + 'static {
     /// Whose credentials these are.
-    async fn authenticate(&self, credentials: &Credentials) -> Result<Option<Actor>, StoreError>;
+    async fn authenticate(&self, attempt: Attempt<'_>) -> Result<Option<Actor>, AuthError>;
 
     /// Called between the commit and the answer to a change of who may do what: what was remembered is old. On other nodes,
     /// the revision [`ACCESS`](crate::meta::revision::ACCESS) tells.

@@ -226,6 +226,8 @@ permissions! {
     RoleCreate = "role" "create" in InSystem, NONE;
     RoleDelete = "role" "delete" in InSystem, NONE;
     RoleUpdate = "role" "update" in InSystem, NONE;
+    // Nor has it second factors.
+    UserTotpDelete = "user-totp" "delete" in InSystem, NONE;
     AuditLogList = "audit-log" "list" in InSystem, S | R;
     CatalogRead = "catalog" "read" in InSystem, S | R;
     SystemConfigurationRead = "configuration" "read" in InSystem, S;

@@ -19,6 +19,7 @@ mod robot;
 mod role;
 mod system;
 mod token;
+mod totp;
 mod user;
 
 pub use artifact::{Accessory, AdditionLink, Artifact, NewTag, Platform, Reference, Tag};
@@ -40,4 +41,5 @@ pub use robot::{Access, Robot, RobotCreate, RobotCreated, RobotPermission, Robot
 pub use role::{CustomRole, CustomRoleReq};
 pub use system::{ComponentHealthStatus, GeneralInfo, OverallHealthStatus, Storage, SystemInfo};
 pub use token::{PersonalToken, PersonalTokenCreated, PersonalTokenReq};
+pub use totp::{TotpConfirmReq, TotpCreated, TotpDeleteReq, TotpRecoveryCodes, TotpReq, TotpState};
 pub use user::{PasswordReq, UserCreationReq, UserProfile, UserResp, UserSearchRespItem, UserSysAdminFlag};

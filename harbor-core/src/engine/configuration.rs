@@ -54,6 +54,8 @@ pub enum ConfigKey {
     RobotNamePrefix,
     /// After how long without a request a session ends, in minutes.
     SessionTimeout,
+    /// After how long a session ends whatever is done with it, in minutes.
+    SessionLife,
     /// How much a new project may hold, in bytes; -1 for no limit.
     StoragePerProject,
     /// A message to all.
@@ -76,7 +78,7 @@ enum Initial {
 /// A year, in minutes.
 const YEAR: i64 = 365 * 24 * 60;
 
-const TABLE: [Row; 9] = [
+const TABLE: [Row; 10] = [
     (
         ConfigKey::ProjectCreationRestriction,
         "project_creation_restriction",
@@ -89,6 +91,7 @@ const TABLE: [Row; 9] = [
     (ConfigKey::TokenExpiration, "token_expiration", Kind::Number(1, 7 * 24 * 60), Initial::Number(30)),
     (ConfigKey::RobotNamePrefix, "robot_name_prefix", Kind::Text(32), Initial::Text("robot$")),
     (ConfigKey::SessionTimeout, "session_timeout", Kind::Number(1, YEAR), Initial::Number(60)),
+    (ConfigKey::SessionLife, "session_life", Kind::Number(1, YEAR), Initial::Number(7 * 24 * 60)),
     (ConfigKey::StoragePerProject, "storage_per_project", Kind::Number(-1, i64::MAX), Initial::Number(-1)),
     (ConfigKey::BannerMessage, "banner_message", Kind::Text(4096), Initial::Text("")),
     (

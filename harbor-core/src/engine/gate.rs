@@ -2,21 +2,18 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::Harbor;
 use super::audit;
 use super::cache::{Change, Entry};
 use super::configuration::{ConfigKey, Configuration};
 use crate::access::permission::{CatalogRead, ProjectRead, RepositoryPull, SystemConfigurationUpdate, WORK};
-use crate::access::{
-    Action, Actor, Authorized, Credentials, Decision, Permission, ProjectFilter, Scope, Target,
-};
+use crate::access::{Action, Actor, Attempt, Authorized, Decision, Permission, ProjectFilter, Scope, Target};
 use crate::event::{Event, EventKind};
 use crate::meta::revision::ACCESS;
 use crate::meta::{AuditLine, Project, ProjectId, Reads, RepositoryId, Transaction};
 use crate::oci::{Digest, ProjectName, RepositoryName, Tag};
-use crate::{Error, Result, StoreError, StoreErrorKind, Timestamp};
+use crate::{Error, Result, StoreErrorKind, Timestamp};
 
 /// How often a use case is tried when concurrent transactions win. Each try begins afresh.
 pub(super) const TRIES: u32 = 8;
@@ -39,17 +36,6 @@ macro_rules! contended {
 }
 pub(super) use contended;
 
-/// When somebody may come again whose credentials nobody had time to look at.
-const AFTER: Duration = Duration::from_secs(2);
-
-/// The fault of an authenticator.
-fn cannot_tell(error: StoreError) -> Error {
-    match error.kind() {
-        StoreErrorKind::Busy => Error::TooManyRequests { retry_after: AFTER },
-        _ => Error::Store(error),
-    }
-}
-
 /// Whether a concurrent transaction won, so that trying again may help.
 pub(super) fn lost(error: &Error) -> bool {
     matches!(error, Error::Store(error) if error.kind() == StoreErrorKind::Conflict)
@@ -59,11 +45,12 @@ impl Harbor {
     /// Who sends these credentials; nobody in particular when there are none.
     ///
     /// # Errors
-    /// [`Error::Unauthenticated`] when no authenticator knows them, [`Error::TooManyRequests`] when one is busy.
-    pub async fn authenticate(&self, credentials: Option<&Credentials>) -> Result<Actor> {
-        let Some(credentials) = credentials else { return Ok(Actor::anonymous()) };
+    /// [`Error::Unauthenticated`] when no authenticator knows them, [`Error::TooManyRequests`] when one is busy or too many
+    /// attempts failed, [`Error::MoreNeeded`] when more is needed than was shown.
+    pub async fn authenticate(&self, attempt: Option<Attempt<'_>>) -> Result<Actor> {
+        let Some(attempt) = attempt else { return Ok(Actor::anonymous()) };
         for authenticator in &self.inner.authenticators {
-            if let Some(actor) = authenticator.authenticate(credentials).await.map_err(cannot_tell)? {
+            if let Some(actor) = authenticator.authenticate(attempt).await? {
                 return Ok(actor);
             }
         }

@@ -253,7 +253,7 @@ operations! {
 
 operations! {
     /// Operations that this registry has and Harbor has not.
-    EXTENSIONS: 8 {
+    EXTENSIONS: 13 {
     "listRoles" "role" Get "/roles" => Login;
     "createRole" "role" Post "/roles" => RoleCreate;
     "getRole" "role" Get "/roles/{role_id}" => Login;
@@ -262,5 +262,10 @@ operations! {
     "listPersonalTokens" "token" Get "/users/current/tokens" => Login;
     "createPersonalToken" "token" Post "/users/current/tokens" => Login;
     "deletePersonalToken" "token" Delete "/users/current/tokens/{token_id}" => Login;
+    "getTotp" "totp" Get "/users/current/totp" => Login;
+    "createTotp" "totp" Post "/users/current/totp" => Login;
+    "confirmTotp" "totp" Put "/users/current/totp" => Login;
+    "deleteTotp" "totp" Delete "/users/current/totp" => Login;
+    "resetTotp" "totp" Delete "/users/{user_id}/totp" => UserTotpDelete;
     }
 }

@@ -28,6 +28,7 @@ fn code(error: &Error) -> &'static str {
         | Error::BadRequest(_) => "BAD_REQUEST",
         Error::Unprocessable(_) => "UNPROCESSABLE_ENTITY",
         Error::UnsupportedMediaType(_) => "UNSUPPORTED_MEDIA_TYPE",
+        Error::MoreNeeded(_) => "TOTP_REQUIRED",
         Error::Unauthenticated | Error::OutOfScope => "UNAUTHORIZED",
         Error::Denied | Error::Forbidden(_) => "FORBIDDEN",
         Error::ReadOnly | Error::PolicyDenied { .. } | Error::QuotaExceeded { .. } => "DENIED",
@@ -41,6 +42,7 @@ fn code(error: &Error) -> &'static str {
         Error::Precondition(_) | Error::Immutable { .. } => "PRECONDITION",
         Error::TooLarge { .. } => "REQUEST_ENTITY_TOO_LARGE",
         Error::TooManyRequests { .. } => "TOO_MANY_REQUEST",
+        Error::Store(error) if error.kind() == StoreErrorKind::Busy => "TOO_MANY_REQUEST",
         Error::Store(error) if error.kind() == StoreErrorKind::Unavailable => "SERVICE_UNAVAILABLE",
         Error::Store(_) | Error::MissingPart(_) | Error::Internal(_) => "UNKNOWN",
     }
@@ -70,8 +72,8 @@ pub(crate) fn refuse(request: &Parts, error: &Error, id: &HeaderValue) -> Respon
     if status == StatusCode::UNAUTHORIZED {
         headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(r#"Basic realm="harbor""#));
     }
-    if let Some(after) = error.retry_after() {
-        headers.insert(RETRY_AFTER, after.as_secs().max(1).into());
+    if let Some(after) = error.retry_after_seconds() {
+        headers.insert(RETRY_AFTER, after.into());
     }
     if matches!(error, Error::BodyInterrupted(_)) {
         headers.insert(CONNECTION, HeaderValue::from_static("close"));

@@ -25,6 +25,7 @@ mod robots;
 mod roles;
 mod search;
 mod system;
+mod totp;
 mod users;
 
 use std::sync::Arc;
@@ -32,6 +33,7 @@ use std::sync::Arc;
 use axum::body::Body;
 use harbor_core::access::Secret;
 use harbor_core::operation::{self, Lookup, Match};
+use http::header::AUTHORIZATION;
 use http::request::Parts;
 use http::{HeaderValue, Method, Response};
 
@@ -72,7 +74,14 @@ async fn called(app: &Arc<App>, parts: &Parts, body: Body, found: Match, id: &He
         _ => {}
     }
     let mut body = Unread::new(body);
-    let browser = session::cookie(parts);
+    // Of no account where there is an Authorization beside it.
+    let browser = match session::cookie(parts) {
+        Err(error) if !parts.headers.contains_key(AUTHORIZATION) => {
+            body.drain(&parts.headers).await;
+            return refuse(parts, &error, id);
+        }
+        cookie => cookie.unwrap_or_default(),
+    };
     let mut response = match dispatch(app, parts, &mut body, found, browser.as_ref()).await {
         Ok(response) => response,
         Err(error) => {
@@ -100,7 +109,7 @@ async fn dispatch(
     let credentials = credentials(&parts.headers)?;
     let actor = match (&credentials, browser) {
         (None, Some(secret)) => session::actor(app, parts, secret).await?,
-        _ => app.harbor.authenticate(credentials.as_ref()).await?,
+        _ => app.authenticate(parts, credentials.as_ref()).await?,
     };
     let operation = found.operation;
     let mut call = Call { app, parts, actor, found, body };
@@ -125,6 +134,7 @@ async fn dispatch(
         "robot" => robots::answer(&mut call, operation.id).await?,
         "role" => roles::answer(&mut call, operation.id).await?,
         "token" => personal_tokens::answer(&mut call, operation.id).await?,
+        "totp" => totp::answer(&mut call, operation.id).await?,
         "configure" => configuration::answer(&mut call, operation.id).await?,
         "quota" => quotas::answer(&mut call, operation.id).await?,
         "permissions" => permissions::answer(&call, operation.id).await?,

@@ -17,6 +17,7 @@ use http::Response;
 
 use super::answer::{Answered, created, done, ok, page};
 use super::call::Call;
+use crate::app;
 
 pub(super) async fn answer(call: &mut Call<'_>, id: &str) -> Answered {
     Ok(Some(match id {
@@ -106,7 +107,8 @@ async fn set_password(proof: Authorized<UserUpdate>, call: &mut Call<'_>) -> Res
     let body: PasswordReq = call.json().await?;
     let old = body.old_password.map(Secret::new);
     let new = Secret::new(body.new_password);
-    call.accounts()?.users(call.harbor()).set_password(proof, old.as_ref(), &new).await?;
+    let from = app::address(call.parts);
+    call.accounts()?.users(call.harbor()).set_password(proof, old.as_ref(), &new, from).await?;
     Ok(done())
 }
 

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use harbor_core::Settings;
 use serde::Deserialize;
 
+use super::limits::FileLimits;
 use super::{ConfigError, seconds};
 
 /// What a file may say.
@@ -20,6 +21,8 @@ pub(super) struct File {
     pub(super) log_format: Option<String>,
     pub(super) external_url: Option<String>,
     pub(super) tls: Tls,
+    pub(super) server: Server,
+    pub(super) limits: FileLimits,
     pub(super) settings: EngineSettings,
     /// Values of the configuration that nobody may set while the server runs.
     pub(super) configuration: BTreeMap<String, serde_json::Value>,
@@ -31,6 +34,14 @@ pub(super) struct File {
 pub(super) struct Tls {
     pub(super) certificate: Option<PathBuf>,
     pub(super) key: Option<PathBuf>,
+}
+
+/// `[server]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Server {
+    pub(super) trusted_proxies: Option<Vec<String>>,
+    pub(super) proxy_header: Option<String>,
 }
 
 /// `[settings]`: times in seconds, sizes in bytes.
@@ -60,6 +71,18 @@ const KEYS: &[&str] = &[
     "tls",
     "tls.certificate",
     "tls.key",
+    "server",
+    "server.trusted_proxies",
+    "server.proxy_header",
+    "limits",
+    "limits.pulls_per_principal",
+    "limits.pulls_per_address",
+    "limits.pushes_per_principal",
+    "limits.pushes_per_address",
+    "limits.login_failures_of_name",
+    "limits.login_failures_of_address",
+    "limits.login_window",
+    "limits.login_lock",
     "settings",
     "settings.gc_grace",
     "settings.gc_interval",
@@ -174,7 +197,12 @@ mod tests {
     #[test]
     fn every_key_reads() {
         let text = "listen = '[::1]:80'\ndata = 'd'\ndatabase = 'sqlite:x'\nblobs = 'memory:'\nlog = 'debug'\n\
-            log_format = 'json'\nexternal_url = 'https://r'\n[tls]\ncertificate = 'c'\nkey = 'k'\n[settings]\n\
+            log_format = 'json'\nexternal_url = 'https://r'\n[tls]\ncertificate = 'c'\nkey = 'k'\n[server]\n\
+            trusted_proxies = ['10.0.0.0/8']\nproxy_header = 'forwarded'\n[limits]\n\
+            pulls_per_principal = '1/second'\npulls_per_address = '1/second'\n\
+            pushes_per_principal = '1/second'\npushes_per_address = '1/second'\n\
+            login_failures_of_name = 1\nlogin_failures_of_address = 2\nlogin_window = 3\nlogin_lock = 4\n\
+            [settings]\n\
             gc_grace = 1\ngc_interval = 2\nupload_expiry = 3\nupload_lease = 4\nblob_limit = 5\n\
             sparse_manifests = true\nmanifest_entries = 8\ncache_bytes = 6\nredirect_for = 7\n";
         let file = File::parse("f", text).unwrap();

@@ -1,6 +1,7 @@
 //! Static settings: flag over environment over file over default.
 
 mod file;
+mod limits;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -8,10 +9,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Parser;
+use harbor_auth::LoginLimits;
 use harbor_core::Settings;
 use harbor_core::access::Secret;
 
-use crate::net::TlsFiles;
+use crate::limits::Limits;
+use crate::net::{ProxyHeader, TlsFiles, TrustedProxies};
 use file::File;
 
 /// Why the settings cannot be used. Each says what to do.
@@ -83,6 +86,14 @@ pub(crate) struct Flags {
     /// The address that clients reach the registry at, when it stands behind a proxy
     #[arg(long, env = "HARBOR_EXTERNAL_URL", value_name = "URL")]
     pub(crate) external_url: Option<String>,
+    /// The proxies whose word is taken for where a request comes from: 10.0.0.0/8,2001:db8::1 [default: none]
+    #[arg(long, env = "HARBOR_TRUSTED_PROXIES", value_name = "NETWORKS")]
+    pub(crate) trusted_proxies: Option<String>,
+    /// The header in which they say so: x-forwarded-for or forwarded [default: x-forwarded-for]
+    #[arg(long, env = "HARBOR_PROXY_HEADER", value_name = "HEADER")]
+    pub(crate) proxy_header: Option<String>,
+    #[command(flatten)]
+    pub(crate) limits: limits::FlagLimits,
     /// The certificate for TLS, as PEM
     #[arg(long, env = "HARBOR_TLS_CERTIFICATE", value_name = "FILE", requires = "tls_key")]
     pub(crate) tls_certificate: Option<PathBuf>,
@@ -107,6 +118,12 @@ pub struct Config {
     pub log_json: bool,
     /// The address that clients use.
     pub external_url: Option<String>,
+    /// The proxies whose word is taken for where a request comes from.
+    pub trusted_proxies: TrustedProxies,
+    /// How often content may be pulled and pushed.
+    pub limits: Limits,
+    /// When logins are refused.
+    pub login_limits: LoginLimits,
     /// The certificate, when TLS is spoken.
     pub tls: Option<TlsFiles>,
     /// The engine's settings.
@@ -143,6 +160,13 @@ impl Config {
             (Some(certificate), Some(key)) => Some(TlsFiles { certificate, key }),
             _ => return Err(ConfigError::Invalid("TLS needs both a certificate and a key".to_owned())),
         };
+        let named = |list: String| list.split(',').map(|one| one.trim().to_owned()).collect();
+        let networks = flags.trusted_proxies.filter(|list| !list.is_empty()).map(named);
+        let trusted_proxies = trusted(
+            &networks.or(file.server.trusted_proxies).unwrap_or_default(),
+            flags.proxy_header.or(file.server.proxy_header).as_deref(),
+        )?;
+        let (limits, login_limits) = limits::read(flags.limits, file.limits)?;
         let mut settings = file.settings.over(Settings::default());
         let fixed = file.configuration.into_iter().chain(configuration(flags.configuration.as_deref())?);
         settings.configuration = harbor_core::fixed_configuration(fixed)
@@ -154,11 +178,28 @@ impl Config {
             log: flags.log.or(file.log).unwrap_or_else(|| "info".to_owned()),
             log_json,
             external_url: flags.external_url.or(file.external_url),
+            trusted_proxies,
+            limits,
+            login_limits,
             tls,
             settings,
             admin_password,
         })
     }
+}
+
+/// The proxies that are trusted, and the header that they write.
+fn trusted(networks: &[String], header: Option<&str>) -> Result<TrustedProxies, ConfigError> {
+    let wrong = |network: &String| {
+        network.parse().map_err(|error| ConfigError::Invalid(format!("trusted_proxies: {error}")))
+    };
+    let header = match header {
+        None => ProxyHeader::default(),
+        Some(name) => ProxyHeader::named(name).ok_or_else(|| {
+            ConfigError::Invalid(format!("proxy_header is x-forwarded-for or forwarded, not {name:?}"))
+        })?,
+    };
+    Ok(TrustedProxies { networks: networks.iter().map(wrong).collect::<Result<_, _>>()?, header })
 }
 
 /// The values of the configuration that the environment fixes.

@@ -1,9 +1,11 @@
 //! One connection.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
+use axum::extract::ConnectInfo;
 use http::Version;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -34,15 +36,20 @@ const HEADERS: usize = 100;
 const STREAMS: u32 = 64;
 
 /// As [`serve`], over a socket that the kernel can send files to.
-pub(super) async fn serve_plain(app: Arc<App>, stream: TcpStream, stop: CancellationToken) {
+pub(super) async fn serve_plain(app: Arc<App>, stream: TcpStream, peer: SocketAddr, stop: CancellationToken) {
     let files = FileQueue::default();
-    serve(app, FileStream::new(stream, files.clone()), Some(files), stop).await;
+    serve(app, FileStream::new(stream, files.clone()), peer, Some(files), stop).await;
 }
 
 /// Speaks HTTP/1.1 or HTTP/2, whichever the client begins with, until the client leaves, falls silent, or `stop` is
-/// cancelled: then what is under way is finished and nothing more is taken.
-pub(super) async fn serve<S>(app: Arc<App>, stream: S, files: Option<FileQueue>, stop: CancellationToken)
-where
+/// cancelled: then what is under way is finished and nothing more is taken. `peer` is the other end.
+pub(super) async fn serve<S>(
+    app: Arc<App>,
+    stream: S,
+    peer: SocketAddr,
+    files: Option<FileQueue>,
+    stop: CancellationToken,
+) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let activity = Activity::new();
@@ -53,6 +60,7 @@ where
         if let Some(files) = files.as_ref().filter(|_| request.version() <= Version::HTTP_11) {
             request.extensions_mut().insert(files.clone());
         }
+        request.extensions_mut().insert(ConnectInfo(peer));
         let (app, working) = (Arc::clone(&app), work.work());
         async move {
             let answer = app.handle(request.map(Body::new)).await;

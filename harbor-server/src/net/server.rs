@@ -80,8 +80,8 @@ impl Server {
                 () = stop.cancelled() => break,
                 turn = Arc::clone(&turns).acquire_owned() => turn,
             };
-            let (Ok(turn), Some(stream)) = (turn, self.accept(&stop).await) else { break };
-            connections.spawn(self.connection(stream, turn, &stop));
+            let (Ok(turn), Some((stream, peer))) = (turn, self.accept(&stop).await) else { break };
+            connections.spawn(self.connection(stream, peer, turn, &stop));
         }
         drop(self.listener);
         connections.close();
@@ -115,14 +115,14 @@ impl Server {
     }
 
     /// The next connection. Running out of file descriptors is waited out: the loop never ends by itself.
-    async fn accept(&self, stop: &CancellationToken) -> Option<TcpStream> {
+    async fn accept(&self, stop: &CancellationToken) -> Option<(TcpStream, SocketAddr)> {
         loop {
             let accepted = tokio::select! {
                 () = stop.cancelled() => return None,
                 accepted = self.listener.accept() => accepted,
             };
             match accepted {
-                Ok((stream, _)) => return Some(stream),
+                Ok(accepted) => return Some(accepted),
                 Err(error) => {
                     tracing::warn!(%error, "a connection was not accepted");
                     tokio::time::sleep(Duration::from_millis(100)).await;
@@ -134,6 +134,7 @@ impl Server {
     fn connection(
         &self,
         stream: TcpStream,
+        peer: SocketAddr,
         turn: OwnedSemaphorePermit,
         stop: &CancellationToken,
     ) -> impl Future<Output = ()> + Send + 'static {
@@ -146,9 +147,9 @@ impl Server {
                 return;
             }
             match acceptor {
-                None => connection::serve_plain(app, stream, stop).await,
+                None => connection::serve_plain(app, stream, peer, stop).await,
                 Some(acceptor) => match tokio::time::timeout(HANDSHAKE, acceptor.accept(stream)).await {
-                    Ok(Ok(stream)) => connection::serve(app, stream, None, stop).await,
+                    Ok(Ok(stream)) => connection::serve(app, stream, peer, None, stop).await,
                     Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
                     Err(_) => tracing::debug!("a TLS handshake took too long"),
                 },

@@ -34,8 +34,8 @@ pub(crate) fn refuse(
     {
         answer.insert(WWW_AUTHENTICATE, challenge);
     }
-    if let Some(after) = error.retry_after() {
-        answer.insert(RETRY_AFTER, after.as_secs().max(1).into());
+    if let Some(after) = error.retry_after_seconds() {
+        answer.insert(RETRY_AFTER, after.into());
     }
     match error {
         Error::ChunkOutOfOrder { offset } => {

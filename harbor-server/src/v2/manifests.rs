@@ -13,6 +13,7 @@ use http::{HeaderName, Method, Response, StatusCode};
 use serde_json::json;
 
 use super::{Call, query, respond};
+use crate::app::address;
 use crate::body::Unread;
 
 const SUBJECT: HeaderName = HeaderName::from_static("oci-subject");
@@ -30,14 +31,21 @@ impl Call<'_> {
         reference: &Reference,
     ) -> Result<Response<Body>> {
         let proof = self.proof::<RepositoryPull>(name).await?;
+        let (from, now) = (address(self.parts), self.app.harbor.now());
+        let left = match self.parts.method {
+            Method::HEAD => self.app.counts.pulls.look(&self.actor, from, now),
+            _ => self.app.counts.pulls.take(&self.actor, from, now)?,
+        };
         let manifest = self.content().manifest(proof, reference).await?;
         if respond::client_has(&self.parts.headers, &manifest.digest) {
             let mut response = respond::empty(StatusCode::NOT_MODIFIED);
+            left.show(response.headers_mut());
             respond::digest(response.headers_mut(), &manifest.digest);
             return Ok(response);
         }
         let mut response = respond::empty(StatusCode::OK);
         let headers = response.headers_mut();
+        left.show(headers);
         respond::digest(headers, &manifest.digest);
         headers.insert(CONTENT_TYPE, respond::value(manifest.media_type.as_str()));
         headers.insert(CONTENT_LENGTH, manifest.payload.len().into());
@@ -56,6 +64,8 @@ impl Call<'_> {
         body: &mut Unread,
     ) -> Result<Response<Body>> {
         let proof = self.proof::<RepositoryPush>(name).await?;
+        let now = self.app.harbor.now();
+        let left = self.app.counts.pushes.take(&self.actor, address(self.parts), now)?;
         let media_type = self.header(&CONTENT_TYPE).map(MediaType::from_header).transpose();
         let media_type = media_type.map_err(|_| ManifestError::Member("the Content-Type"))?;
         let tags = self.tags_parameter(&reference)?;
@@ -67,6 +77,7 @@ impl Call<'_> {
         let pushed = self.content().manifest_put(proof, push).await?;
         let mut response = respond::empty(StatusCode::CREATED);
         let headers = response.headers_mut();
+        left.show(headers);
         let location = Route::Manifest(name.clone(), Reference::Digest(pushed.digest)).path();
         headers.insert(LOCATION, respond::value(location));
         headers.insert(respond::CONTENT_DIGEST, respond::value(pushed.digest.to_string()));

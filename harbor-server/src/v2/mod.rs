@@ -68,7 +68,7 @@ async fn dispatch(
     *needed = route.as_ref().ok().map(|route| need(route, &parts.method));
     let credentials = credentials(&parts.headers)?;
     let known = credentials.is_some();
-    let actor = app.harbor.authenticate(credentials.as_ref()).await?;
+    let actor = app.authenticate(parts, credentials.as_ref()).await?;
     let call = Call { app, parts, actor };
     let read = matches!(parts.method, Method::GET | Method::HEAD);
     match (route?, parts.method.as_str()) {

@@ -30,12 +30,15 @@ pub(crate) use on_store;
 mod configurations;
 mod groups;
 mod intruders;
+mod limits;
 mod members;
 mod projects;
 mod quotas;
 mod robots;
 mod sessions;
+mod throttling;
 mod tokens;
+mod totp;
 mod users;
 mod widening;
 

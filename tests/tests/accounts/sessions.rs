@@ -13,6 +13,7 @@ on_every_store! {
     a_session_ends_with_the_password;
     a_session_is_not_for_the_registry;
     only_a_password_begins_a_session;
+    several_cookies_are_nobodys;
 }
 
 const CSRF: &str = "X-Harbor-CSRF-Token";
@@ -112,6 +113,62 @@ async fn only_a_password_begins_a_session(registry: &TestRegistry) {
     let token = token.await.expect_status(201).json()["token"].as_str().unwrap().to_owned();
     let form = format!("principal=grace&password={token}");
     registry.anon().post("/c/login").body(form).await.expect_error(403, "FORBIDDEN");
+}
+
+/// A server of a neighbouring name can set cookies for this one.
+async fn several_cookies_are_nobodys(registry: &TestRegistry) {
+    grace(registry).await;
+    let (cookie, _) = log_in(registry, "grace", PASSWORD).await;
+    let (other, _) = log_in(registry, "admin", "the+administrator's+password").await;
+    for cookies in
+        [format!("{cookie}; {other}"), format!("{other}; {cookie}"), format!("{cookie}; sid=garbage")]
+    {
+        let answer = get(&registry.anon(), "/users/current", &cookies).await.expect_error(400, "BAD_REQUEST");
+        assert!(String::from_utf8_lossy(&answer.body).contains("several cookies"), "{answer}");
+        let lines = get(&registry.anon(), "/users/current", &cookie).header("Cookie", "sid=garbage");
+        lines.await.expect_error(400, "BAD_REQUEST");
+        let basic = registry.anon().basic("grace", PASSWORD);
+        let answer = get(&basic, "/users/current", &cookies).await.expect_status(200);
+        assert!(answer.header(CSRF).is_none() && answer.json()["username"] == "grace");
+    }
+    let twice = format!("{cookie}; other=1; {cookie}");
+    get(&registry.anon(), "/users/current", &twice).await.expect_status(200);
+    // The way out ends all of them.
+    let both = format!("{cookie}; {other}");
+    registry.anon().get("/c/log_out").header("Cookie", &both).await.expect_status(200);
+    for cookie in [cookie, other] {
+        get(&registry.anon(), "/users/current", &cookie).await.expect_error(401, "UNAUTHORIZED");
+    }
+}
+
+#[tokio::test]
+async fn a_session_ends_whatever_is_done_with_it() {
+    let clock = harbor_core::Clock::manual();
+    let registry = TestRegistry::builder(BackEnd::Memory).clock(clock.clone()).start().await;
+    grace(&registry).await;
+    let live = async |hours: u64, cookie: &str| {
+        for _ in 0..hours * 2 {
+            clock.advance(Duration::from_secs(30 * 60));
+            let answer = get(&registry.anon(), "/users/current", cookie).await;
+            if answer.status != 200 {
+                return answer.status;
+            }
+        }
+        200
+    };
+    let (cookie, _) = log_in(&registry, "grace", PASSWORD).await;
+    assert_eq!(live(7 * 24 - 1, &cookie).await, 200);
+    assert_eq!(live(1, &cookie).await, 401, "a week");
+    let (cookie, _) = log_in(&registry, "grace", PASSWORD).await;
+    assert_eq!(live(3, &cookie).await, 200);
+    let shorter =
+        registry.admin().put(&format!("{API}/configurations")).json(&json!({ "session_life": 120 }));
+    shorter.await.expect_status(200);
+    get(&registry.anon(), "/users/current", &cookie).await.expect_error(401, "UNAUTHORIZED");
+    let (cookie, _) = log_in(&registry, "grace", PASSWORD).await;
+    assert_eq!(live(1, &cookie).await, 200);
+    assert_eq!(live(1, &cookie).await, 401, "two hours");
+    registry.close().await;
 }
 
 #[tokio::test]

@@ -16,7 +16,7 @@ use super::{NOT_YET, path};
 const MATRIX: &str = include_str!("matrix.tsv");
 
 /// Rows of permissions that this registry has and Harbor has not.
-const BEYOND: [&str; 3] = ["role:create", "role:delete", "role:update"];
+const BEYOND: [&str; 4] = ["role:create", "role:delete", "role:update", "user-totp:delete"];
 
 /// A row of the matrix.
 struct Row<'a> {

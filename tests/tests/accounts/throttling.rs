@@ -1,0 +1,240 @@
+//! What failed logins cost, by name and by address; and that nobody pays for somebody else's.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use harbor_auth::{AccountOptions, Accounts, NewPassword, NewUser};
+use harbor_core::access::permission::UserCreate;
+use harbor_core::access::{Actor, Attempt, Credentials, Secret};
+use harbor_core::meta::MetadataStore;
+use harbor_core::{Clock, Harbor, StoreErrorKind};
+use harbor_storage::blobs::MemoryBlobs;
+use harbor_storage::sql::SqlMetadata;
+use harbor_tests::faults::{FailingMetadata, Switch};
+use harbor_tests::{Answer, BackEnd, Call, Client, RegistryBuilder, TestRegistry};
+use serde_json::json;
+
+use super::{API, PASSWORD, make, read};
+
+/// `hex(PBKDF2-HMAC-SHA256(PASSWORD, "salt", 4096 rounds, 16 bytes))`, as Python computes it.
+const HASH: &str = "acb407338109e314856ce2bfd2f9ef71";
+
+on_every_store! {
+    the_use_of_a_token_is_noted;
+}
+
+/// After three failures a name is locked, and after six an address.
+fn strict() -> RegistryBuilder {
+    TestRegistry::builder(BackEnd::Memory).behind_a_proxy().accounts(|options| {
+        options.login_limits.of_name = 3;
+        options.login_limits.of_address = 6;
+        options.login_limits.delay = Duration::ZERO;
+    })
+}
+
+async fn user(registry: &TestRegistry, name: &str) {
+    make(&registry.admin(), "/users", &json!({ "username": name, "password": PASSWORD })).await;
+}
+
+/// A login, by way of a proxy.
+fn base(registry: &TestRegistry, from: &str, name: &str, password: &str) -> Call {
+    registry.anon().basic(name, password).get("/v2/").header("X-Forwarded-For", from)
+}
+
+/// A refusal that says when to come again.
+fn put_off(answer: Answer, code: &str) -> u64 {
+    let answer = answer.expect_error(429, code);
+    let seconds = answer.need("Retry-After").parse().unwrap();
+    assert!(String::from_utf8_lossy(&answer.body).contains(&format!("{seconds} s")), "{answer}");
+    seconds
+}
+
+#[tokio::test]
+async fn a_locked_name_is_told_when_to_come_again() {
+    let clock = Clock::manual();
+    let registry = strict().clock(clock.clone()).start().await;
+    for name in ["grace", "ada"] {
+        user(&registry, name).await;
+    }
+    for number in 0..3 {
+        base(&registry, &format!("192.0.2.{number}"), "grace", "wrong")
+            .await
+            .expect_error(401, "UNAUTHORIZED");
+    }
+    clock.advance(Duration::from_millis(60_500));
+    let grace = registry.anon().basic("grace", PASSWORD);
+    // A quarter of an hour, less a minute, rounded up.
+    assert_eq!(put_off(grace.get("/v2/").await, "TOOMANYREQUESTS"), 840);
+    assert_eq!(put_off(grace.get("/service/token?service=harbor-registry").await, "TOOMANYREQUESTS"), 840);
+    assert_eq!(put_off(grace.get(&format!("{API}/users/current")).await, "TOO_MANY_REQUEST"), 840);
+    let form = format!("principal=grace&password={}", PASSWORD.replace(' ', "+"));
+    assert_eq!(put_off(registry.anon().post("/c/login").body(form).await, "TOO_MANY_REQUEST"), 840);
+    registry.anon().basic("ada", PASSWORD).get("/v2/").await.expect_status(200);
+    clock.advance(Duration::from_secs(840));
+    grace.get("/v2/").await.expect_status(200);
+    registry.close().await;
+}
+
+#[tokio::test]
+async fn whoever_was_right_before_gets_in_a_few_times_a_minute() {
+    let clock = Clock::manual();
+    let registry = strict().clock(clock.clone()).start().await;
+    user(&registry, "grace").await;
+    base(&registry, "192.0.2.1", "grace", PASSWORD).await.expect_status(200);
+    for _ in 0..3 {
+        base(&registry, "203.0.113.1", "grace", "wrong").await.expect_status(401);
+    }
+    let mut let_in = 0;
+    for _ in 0..40 {
+        let_in += u32::from(base(&registry, "192.0.2.1", "grace", PASSWORD).await.status == 200);
+    }
+    assert_eq!(let_in, 20, "at first");
+    clock.advance(Duration::from_secs(60));
+    let_in = 0;
+    for _ in 0..40 {
+        let_in += u32::from(base(&registry, "192.0.2.1", "grace", PASSWORD).await.status == 200);
+    }
+    assert_eq!(let_in, 10, "a minute");
+    registry.close().await;
+}
+
+#[tokio::test]
+async fn an_address_is_locked_and_no_other() {
+    let registry = strict().start().await;
+    user(&registry, "grace").await;
+    for number in 0..6 {
+        let from = format!("2001:db8:0:1::{number}");
+        base(&registry, &from, &format!("guess{number}"), "wrong").await.expect_status(401);
+    }
+    put_off(base(&registry, "2001:db8:0:1:ffff::", "grace", PASSWORD).await, "TOOMANYREQUESTS");
+    // What stands before the last one is what a client says of itself.
+    put_off(base(&registry, "192.0.2.9, 2001:db8:0:1::7", "grace", PASSWORD).await, "TOOMANYREQUESTS");
+    base(&registry, "2001:db8:0:1::7, 192.0.2.9", "grace", PASSWORD).await.expect_status(200);
+    base(&registry, "2001:db8:0:2::1", "grace", PASSWORD).await.expect_status(200);
+    // A token is not guessed at: it works from everywhere.
+    let tokens = format!("{API}/users/current/tokens");
+    let made =
+        registry.anon().basic("grace", PASSWORD).post(&tokens).json(&json!({ "name": "x", "duration": 1 }));
+    let token = made.await.expect_status(201).json()["token"].as_str().unwrap().to_owned();
+    base(&registry, "2001:db8:0:1::7", "grace", &token).await.expect_status(200);
+    registry.close().await;
+}
+
+#[tokio::test]
+async fn nobody_is_believed_who_is_no_proxy() {
+    let registry = TestRegistry::builder(BackEnd::Memory).accounts(|options| {
+        options.login_limits.of_address = 6;
+        options.login_limits.delay = Duration::ZERO;
+    });
+    let registry = registry.start().await;
+    user(&registry, "grace").await;
+    for number in 0..6 {
+        let answer = base(&registry, &format!("192.0.2.{number}"), &format!("guess{number}"), "wrong").await;
+        answer.expect_status(401);
+    }
+    put_off(base(&registry, "192.0.2.99", "grace", PASSWORD).await, "TOOMANYREQUESTS");
+    registry.close().await;
+}
+
+#[tokio::test]
+async fn one_address_does_not_keep_others_from_logging_in() {
+    let registry =
+        TestRegistry::builder(BackEnd::Memory).patient_with_logins().behind_a_proxy().start().await;
+    user(&registry, "grace").await;
+    let flood = async {
+        let guesses = (0..120).map(|number| {
+            let name = format!("guess{number}");
+            base(&registry, "203.0.113.7", &name, "wrong").into_future()
+        });
+        join_all(guesses).await
+    };
+    let others = async {
+        tokio::time::sleep(Duration::from_millis(150)).await;
+        join_all((0..8).map(|number| {
+            // Not one that is remembered: each hashes.
+            base(&registry, &format!("192.0.2.{number}"), "grace", &format!("wrong {number}")).into_future()
+        }))
+        .await
+    };
+    let (flood, others) = tokio::join!(flood, others);
+    let refused = flood.iter().filter(|answer| answer.status == 429).count();
+    assert!(refused > 60, "the queue has few places for one address: {refused}");
+    for answer in others {
+        assert_eq!(answer.status, 401, "its password was looked at: {answer}");
+    }
+    base(&registry, "192.0.2.1", "grace", PASSWORD).await.expect_status(200);
+    registry.close().await;
+}
+
+async fn last_used(client: &Client) -> serde_json::Value {
+    read(client, "/users/current/tokens").await[0]["last_used"].clone()
+}
+
+async fn the_use_of_a_token_is_noted(registry: &TestRegistry) {
+    registry.add_user("grace").await;
+    let grace = registry.user("grace");
+    let made =
+        grace.post(&format!("{API}/users/current/tokens")).json(&json!({ "name": "ci", "duration": 1 }));
+    let token = made.await.expect_status(201).json()["token"].as_str().unwrap().to_owned();
+    assert!(last_used(&grace).await.is_null(), "it was not used yet");
+    registry.anon().bearer(&token).get("/v2/").await.expect_status(200);
+    let mut first = last_used(&grace).await;
+    for _ in 0..200 {
+        if !first.is_null() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        first = last_used(&grace).await;
+    }
+    assert!(first.is_string(), "it was used");
+    for _ in 0..10 {
+        registry.anon().basic("grace", &token).get("/v2/").await.expect_status(200);
+    }
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert_eq!(last_used(&grace).await, first, "not with every request");
+}
+
+/// Everything that a login must read was read before: so it is what a login writes that fails.
+#[tokio::test]
+async fn a_login_does_not_fail_with_what_is_written_beside_it() {
+    let switch = Switch::new(StoreErrorKind::Unavailable);
+    let inner: Arc<dyn MetadataStore> = Arc::new(SqlMetadata::in_memory().await.unwrap());
+    let store: Arc<dyn MetadataStore> =
+        Arc::new(FailingMetadata { inner: Arc::clone(&inner), switch: switch.clone() });
+    let mut options = AccountOptions::default();
+    options.login_limits.delay = Duration::ZERO;
+    let (accounts, _) = Accounts::bootstrap(Arc::clone(&store), options, Clock::System).await.unwrap();
+    let harbor = Harbor::builder()
+        .metadata_arc(store)
+        .blobs(MemoryBlobs::default())
+        .authenticator(accounts.clone())
+        .authorizer(accounts.clone())
+        .build()
+        .unwrap();
+    let proof = harbor.authorize::<UserCreate>(&Actor::administrator("admin"), ()).await.unwrap();
+    let imported = NewPassword::Imported {
+        version: "sha256".to_owned(),
+        salt: "salt".to_owned(),
+        hash: Secret::new(HASH),
+    };
+    let new = NewUser {
+        name: "grace".to_owned(),
+        email: None,
+        real_name: String::new(),
+        comment: String::new(),
+        password: imported,
+    };
+    accounts.users(&harbor).create(proof, new).await.unwrap();
+    let shown =
+        |password: &str| Credentials::Basic { username: "grace".to_owned(), password: Secret::new(password) };
+    let wrong = harbor.authenticate(Some(Attempt::new(&shown("wrong")))).await;
+    assert!(wrong.is_err());
+    switch.set(true);
+    let grace = harbor.authenticate(Some(Attempt::new(&shown(PASSWORD)))).await.unwrap();
+    assert_eq!(grace.name(), "grace");
+    switch.set(false);
+    let before = inner.read().await.unwrap().user_named("grace").await.unwrap().unwrap();
+    assert!(before.password.unwrap().expose().starts_with("$harbor$"), "writing it failed");
+    inner.close().await;
+}
