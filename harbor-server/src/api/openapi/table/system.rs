@@ -1,0 +1,82 @@
+//! The registry itself: health, configuration, search, the audit log.
+
+use harbor_core::api;
+
+use super::{Answer, Documented, op};
+use crate::api::openapi::shape::of;
+
+pub(super) const TABLE: &[Documented] = &[
+    op(
+        "getHealth",
+        "Aggregate health plus per-component status; no login needed",
+        &[],
+        None,
+        Answer::One(of::<api::OverallHealthStatus>()),
+    ),
+    op("getPing", "Liveness, returns plain text Pong", &[], None, Answer::Text),
+    op(
+        "getSystemInfo",
+        "Public facts (auth_mode, self_registration, banner); more when logged in",
+        &[],
+        None,
+        Answer::One(of::<api::GeneralInfo>()),
+    ),
+    op(
+        "getConfigurations",
+        "Read user-scope settings, each as {value, editable}",
+        &[],
+        None,
+        Answer::One(of::<api::ConfigurationsResponse>()),
+    ),
+    op(
+        "getInternalconfig",
+        "The same, for internal components",
+        &[],
+        None,
+        Answer::One(of::<api::ConfigurationsResponse>()),
+    ),
+    op(
+        "updateConfigurations",
+        "Partial update of settings; only sent keys change",
+        &[],
+        Some(of::<api::Configurations>()),
+        Answer::Nothing,
+    ),
+    op("getVolumes", "Total/free bytes of storage", &[], None, Answer::One(of::<api::SystemInfo>())),
+    op("getCert", "Download CA root certificate file", &[], None, Answer::Text),
+    op(
+        "search",
+        "Name search across projects + repositories the caller may see (q= plain text)",
+        &["q"],
+        None,
+        Answer::One(of::<api::Search>()),
+    ),
+    op(
+        "getStatistic",
+        "Project/repo counts (private/public/total) and total storage for caller",
+        &[],
+        None,
+        Answer::One(of::<api::Statistic>()),
+    ),
+    op(
+        "listAuditLogs",
+        "Audit log of artifacts, tags, repositories and projects, as far as the caller may see it",
+        &[],
+        None,
+        Answer::Page(of::<api::AuditLog>()),
+    ),
+    op(
+        "listAuditLogExts",
+        "Audit log, as far as the caller may see it",
+        &[],
+        None,
+        Answer::Page(of::<api::AuditLogExt>()),
+    ),
+    op(
+        "listAuditLogEventTypes",
+        "Types of events that may be left out of the audit log",
+        &[],
+        None,
+        Answer::Many(of::<api::AuditLogEventType>()),
+    ),
+];
