@@ -360,8 +360,17 @@ impl Founding<'_> {
         let mut rows = self.store.begin().await?;
         let Some(user) = rows.user_lock(user.id).await? else { return Ok(()) };
         rows.setting_put(APPLIED, &hash).await?;
-        let user =
-            User { password: Some(Secret::new(hash)), epoch: user.epoch + 1, updated_at: self.now, ..user };
+        // Whoever gives the server its password has the server: this is the way back for who has lost the second factor.
+        if user.second_factor.is_some() {
+            tracing::warn!("the first administrator has a new password, and no second factor any more");
+        }
+        let user = User {
+            password: Some(Secret::new(hash)),
+            second_factor: None,
+            epoch: user.epoch + 1,
+            updated_at: self.now,
+            ..user
+        };
         rows.user_save(&user).await?;
         rows.revision_count(ACCESS).await?;
         rows.commit().await

@@ -44,7 +44,7 @@ pub use custom_roles::{NewRole, Roles};
 pub use grants::{Given, GivenOn, Grants};
 pub use groups::Groups;
 pub use members::Members;
-pub use personal_tokens::PersonalTokens;
+pub use personal_tokens::{PersonalTokens, is_personal};
 pub use rate::{Allowance, Rate, RateLimiter};
 pub use robots::{
     CreateRobots, DeleteRobots, ListRobots, NewRobot, ReadRobots, RobotChange, RobotProof, Robots,

@@ -12,14 +12,8 @@ use harbor_core::meta::{PersonalToken, Robot, User};
 use crate::factor::Factor;
 use crate::grants::Grants;
 use crate::pbkdf2::needs_rehash;
+use crate::site::site;
 use crate::{Accounts, opaque};
-
-/// What a program reads that shows the password of somebody who has a second factor, whether it is the right one or not.
-const PASSWORD_ALONE: &str = "this account has a second factor, and its password alone is not enough: use a personal access \
-    token (or the CLI secret) in its place";
-
-/// What a person reads who has a second factor and typed no code, whether the password is the right one or not.
-const CODE_NEEDED: &str = "this account has a second factor: send a code of it as the form's field totp";
 
 impl Accounts {
     /// Somebody who shows a name and a password: a user with a password or a personal access token, or a robot.
@@ -49,10 +43,10 @@ impl Accounts {
             None => {
                 let known = self.directory().user_named(name).await?;
                 let user = known.as_ref().map(|known| &known.user);
-                if user.map(Factor::on).transpose()?.flatten().is_some() {
-                    // Not looked at, so neither the answer nor its time tells whether it is right.
-                    return Err(AuthError::MoreNeeded(PASSWORD_ALONE));
-                }
+                // Where there is a second factor, the password alone is as good as a wrong one: neither the answer nor its time
+                // tells whether it is right, nor that there is such an account.
+                let second = user.map(Factor::on).transpose()?.flatten().is_some();
+                let user = user.filter(|_| !second);
                 let hashes = [user.and_then(|user| user.password.as_ref()), None];
                 let right = self.right(name, password, hashes, from).await?;
                 if let Some(user) = user.filter(|_| right) {
@@ -82,17 +76,16 @@ impl Accounts {
             return self.basic(name, password, from).await;
         };
         match (Factor::on(user)?, code) {
-            (None, _) => self.basic(name, password, from).await,
-            // Here, too, the password is not looked at.
-            (Some(_), None) => Err(AuthError::MoreNeeded(CODE_NEEDED)),
             (Some(_), Some(code)) => {
                 Ok(self.with_code(user, password, code, from).await?.then(|| actor_of(user)))
             }
+            _ => self.basic(name, password, from).await,
         }
     }
 
-    /// Whether a password that somebody at the address `from` shows has one of these hashes. After too many that had not, none is looked at for a while. One that was right
-    /// before goes on to work, a few times a minute: so whoever guesses does not wholly lock out the programs of somebody else.
+    /// Whether a password that somebody at the address `from` shows has one of these hashes. After too many that had not, none
+    /// is looked at for a while; but one that was right before goes on to work, a few times a minute. From where the name
+    /// logged in before, it has times of its own, so whoever guesses elsewhere does not lock out the programs of somebody else.
     pub(crate) async fn right(
         &self,
         name: &str,
@@ -101,21 +94,30 @@ impl Accounts {
         from: Option<IpAddr>,
     ) -> Result<bool, AuthError> {
         let locked = self.throttle().before(name, from);
-        // What was right before can be guessed at no faster than anything else.
-        let looks = locked.is_ok() || self.guesses().take(name, self.now()).is_ok();
+        let looks = locked.is_ok() || self.may_look(name, from);
         if looks && hashes.into_iter().flatten().any(|hash| self.verifier().remembers(password, hash)) {
             return Ok(true);
         }
-        locked.map_err(|locked| AuthError::TooMany { retry_after: locked.retry_after })?;
+        if let Err(locked) = locked {
+            self.throttle().refused(from);
+            return Err(AuthError::TooMany { retry_after: locked.retry_after });
+        }
         let [hash, other] = hashes;
         let right = self.verifier().verify(password, hash, from).await?
             || (other.is_some() && self.verifier().verify(password, other, from).await?);
         if right {
-            self.throttle().succeeded(name);
+            self.throttle().succeeded(name, from);
         } else {
             tokio::time::sleep(self.throttle().failed(name, from)).await;
         }
         Ok(right)
+    }
+
+    /// Whether what is shown for a locked name is looked at nevertheless. What was right before can be guessed at no faster than
+    /// this allows.
+    pub(crate) fn may_look(&self, name: &str, from: Option<IpAddr>) -> bool {
+        let own = from.filter(|from| self.throttle().is_familiar(name, *from)).map(site);
+        self.guesses().take((name, own), self.now()).is_ok()
     }
 
     /// Hashes a password that was right as new ones are, where its hash came from Harbor.

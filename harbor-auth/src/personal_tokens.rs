@@ -23,6 +23,12 @@ pub struct PersonalTokens<'a> {
     harbor: &'a Harbor,
 }
 
+/// Whether a secret has the form of a personal access token. It tells nothing about whether there is such a one.
+#[must_use]
+pub fn is_personal(secret: &Secret) -> bool {
+    opaque::is_well_formed(opaque::PERSONAL, secret.expose())
+}
+
 impl Accounts {
     /// The use cases of personal access tokens.
     #[must_use]

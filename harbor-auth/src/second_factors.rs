@@ -46,14 +46,20 @@ impl Accounts {
         code: &Secret,
         from: Option<IpAddr>,
     ) -> Result<bool, AuthError> {
-        let locked = self.throttle().before(&user.name, from);
-        locked.map_err(|locked| AuthError::TooMany { retry_after: locked.retry_after })?;
+        if let Err(locked) = self.throttle().before(&user.name, from) {
+            // From where this name logged in before, a few times a minute are left.
+            let familiar = from.is_some_and(|from| self.throttle().is_familiar(&user.name, from));
+            if !familiar || !self.may_look(&user.name, from) {
+                self.throttle().refused(from);
+                return Err(AuthError::TooMany { retry_after: locked.retry_after });
+            }
+        }
         let right = self.verifier().verify_anew(password, user.password.as_ref(), from).await?;
         let stored = self.directory().read().await?.user(user.id).await?;
         let factor = stored.as_ref().map(Factor::on).transpose()?.flatten();
         let fits = factor.is_some_and(|factor| factor.spend(code, self.now()).is_some());
         if right && fits && self.spend(user, code).await? {
-            self.throttle().succeeded(&user.name);
+            self.throttle().succeeded(&user.name, from);
             return Ok(true);
         }
         tokio::time::sleep(self.throttle().failed(&user.name, from)).await;

@@ -58,6 +58,8 @@ pub(crate) struct Throttle {
     hasher: RandomState,
     names: Mutex<Recent<Failures>>,
     addresses: Mutex<Recent<Failures>>,
+    /// Names with where they logged in from.
+    familiar: Mutex<Recent<()>>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -72,7 +74,8 @@ impl Throttle {
     /// With the time of `clock`.
     pub(crate) fn new(clock: Clock, limits: LoginLimits) -> Self {
         let table = || Mutex::new(Recent::new(REMEMBERED));
-        Self { clock, limits, hasher: RandomState::new(), names: table(), addresses: table() }
+        let familiar = Mutex::new(Recent::new(REMEMBERED));
+        Self { clock, limits, hasher: RandomState::new(), names: table(), addresses: table(), familiar }
     }
 
     /// To be asked before a password is looked at.
@@ -93,18 +96,40 @@ impl Throttle {
     /// that others wait for.
     pub(crate) fn failed(&self, name: &str, address: Option<IpAddr>) -> Duration {
         let now = self.clock.now();
-        self.count(&self.names, self.name(name), self.limits.of_name, now);
-        if let Some(address) = address {
-            self.count(&self.addresses, self.address(address), self.limits.of_address, now);
+        if self.count(&self.names, self.name(name), self.limits.of_name, now) {
+            // Not which: people type their passwords into the wrong field.
+            tracing::warn!(client = ?address, "too many logins failed: a name is locked");
+        }
+        if let Some(address) = address
+            && self.count(&self.addresses, self.address(address), self.limits.of_address, now)
+        {
+            tracing::warn!(client = %address, "too many logins failed: an address is locked");
         }
         self.limits.delay
     }
 
-    /// To be told after a login succeeded: the name's failures are forgotten. Those of the address are not, for whoever guesses
-    /// may have an account.
-    pub(crate) fn succeeded(&self, name: &str) {
+    /// To be told after a login succeeded: the name's failures are forgotten, and where it came from is remembered. Failures of
+    /// the address are not forgotten, for whoever guesses may have an account.
+    pub(crate) fn succeeded(&self, name: &str, address: Option<IpAddr>) {
         let key = self.name(name);
         self.names.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
+        if let Some(address) = address {
+            let key = self.hasher.hash_one((name, site(address)));
+            self.familiar.lock().unwrap_or_else(PoisonError::into_inner).put(key, ());
+        }
+    }
+
+    /// Whether a name logged in from there before, as far as this node remembers.
+    pub(crate) fn is_familiar(&self, name: &str, address: IpAddr) -> bool {
+        let key = self.hasher.hash_one((name, site(address)));
+        self.familiar.lock().unwrap_or_else(PoisonError::into_inner).get(key).is_some()
+    }
+
+    /// To be told when an attempt was refused unseen: it counts for the address, that nobody goes on at no cost.
+    pub(crate) fn refused(&self, address: Option<IpAddr>) {
+        if let Some(address) = address {
+            self.count(&self.addresses, self.address(address), self.limits.of_address, self.clock.now());
+        }
     }
 
     fn locked(&self, table: &Mutex<Recent<Failures>>, key: u64, now: Timestamp) -> Option<Duration> {
@@ -118,15 +143,18 @@ impl Throttle {
         Some(until.since(now).min(self.limits.locked_for))
     }
 
-    fn count(&self, table: &Mutex<Recent<Failures>>, key: u64, limit: u32, now: Timestamp) {
+    /// Counts a failure. True when it was the one that locks.
+    fn count(&self, table: &Mutex<Recent<Failures>>, key: u64, limit: u32, now: Timestamp) -> bool {
         let mut table = table.lock().unwrap_or_else(PoisonError::into_inner);
         let known = table.get(key).copied().filter(|known| self.counts(known, now));
         let mut failures = known.unwrap_or(Failures { count: 0, since: now, locked_until: None });
         failures.count = failures.count.saturating_add(1);
-        if failures.count >= limit && failures.locked_until.is_none() {
+        let locks = failures.count >= limit && failures.locked_until.is_none();
+        if locks {
             failures.locked_until = Some(now.plus(self.limits.locked_for));
         }
         table.put(key, failures);
+        locks
     }
 
     /// Whether failures still count: those before a lock that has ended do not, nor those too long ago.
@@ -200,9 +228,9 @@ mod tests {
     fn success_clears_the_name() {
         let (throttle, _clock) = throttle();
         fail(&throttle, "grace", 9);
-        throttle.succeeded("Grace");
+        throttle.succeeded("Grace", None);
         assert_eq!(throttle.before("grace", None), Ok(()));
-        throttle.succeeded("grace");
+        throttle.succeeded("grace", None);
         fail(&throttle, "grace", 9);
         assert_eq!(throttle.before("grace", None), Ok(()));
     }
@@ -225,7 +253,7 @@ mod tests {
         for number in 0..100 {
             assert_eq!(throttle.before(&format!("user{number}"), address(1)), Ok(()));
             throttle.failed(&format!("user{number}"), address(1));
-            throttle.succeeded("mallory");
+            throttle.succeeded("mallory", None);
         }
         assert!(throttle.before("grace", address(1)).is_err());
         assert_eq!(throttle.before("grace", address(2)), Ok(()));

@@ -179,6 +179,9 @@ pub enum Error {
     /// What something is at the moment stands in the way.
     #[error("{0}")]
     Precondition(String),
+    /// Something else refers to it, so it cannot go.
+    #[error("{0}")]
+    Referenced(&'static str),
     /// A tag that a rule holds cannot be moved or deleted. The text is Harbor's, which clients and tests look for.
     #[error("Failed to process request due to '{repository}:{tag}' configured as immutable.")]
     Immutable {
@@ -209,11 +212,13 @@ pub enum Error {
     #[error("a concurrent change got in the way; try again")]
     Contended,
     /// No or wrong credentials.
-    #[error("authentication is required")]
+    ///
+    /// One text for all of it, so that it tells nothing of an account.
+    #[error(
+        "authentication is required: log in with a name and a password, or with a token; an account with a second factor \
+         needs a personal access token in the password's place, and at the login page a code of it, as the field totp"
+    )]
     Unauthenticated,
-    /// Something is needed beside or instead of the credentials that were shown.
-    #[error("{0}")]
-    MoreNeeded(&'static str),
     /// What was shown, such as a token, does not allow it; its holder may be allowed more with something else.
     #[error("what was shown to log in does not allow this; log in as somebody who may")]
     OutOfScope,
@@ -301,7 +306,6 @@ impl From<AuthError> for Error {
     fn from(error: AuthError) -> Self {
         match error {
             AuthError::TooMany { retry_after } => Self::TooManyRequests { retry_after },
-            AuthError::MoreNeeded(what) => Self::MoreNeeded(what),
             AuthError::Store(error) => Self::Store(error),
         }
     }
@@ -335,13 +339,13 @@ impl Error {
             | Self::BadRequest(_)
             | Self::PageSizeInvalid
             | Self::BodyInterrupted(_) => 400,
-            Self::Unauthenticated | Self::MoreNeeded(_) | Self::OutOfScope => 401,
+            Self::Unauthenticated | Self::OutOfScope => 401,
             Self::Denied
             | Self::ReadOnly
             | Self::Forbidden(_)
             | Self::PolicyDenied { .. }
             | Self::QuotaExceeded { .. } => 403,
-            Self::Precondition(_) | Self::Immutable { .. } => 412,
+            Self::Precondition(_) | Self::Referenced(_) | Self::Immutable { .. } => 412,
             Self::UnsupportedMediaType(_) => 415,
             Self::ManifestInvalid(ManifestError::TooLarge) => 413,
             Self::ManifestInvalid(_) => 400,
@@ -390,14 +394,14 @@ impl Error {
             | Self::ChunkOutOfOrder { .. }
             | Self::BodyInterrupted(_) => ErrorCode::BlobUploadInvalid,
             Self::NameUnknown | Self::NotFound(_) => ErrorCode::NameUnknown,
-            Self::Unauthenticated | Self::MoreNeeded(_) | Self::OutOfScope => ErrorCode::Unauthorized,
+            Self::Unauthenticated | Self::OutOfScope => ErrorCode::Unauthorized,
             Self::Denied
             | Self::ReadOnly
             | Self::InUse(_)
             | Self::Forbidden(_)
             | Self::PolicyDenied { .. }
             | Self::QuotaExceeded { .. } => ErrorCode::Denied,
-            Self::Precondition(_) | Self::Immutable { .. } => ErrorCode::Precondition,
+            Self::Precondition(_) | Self::Referenced(_) | Self::Immutable { .. } => ErrorCode::Precondition,
             Self::TooManyRequests { .. } | Self::Store(StoreError { kind: StoreErrorKind::Busy, .. }) => {
                 ErrorCode::TooManyRequests
             }

@@ -31,12 +31,15 @@ const SITE: &str = "sec-fetch-site";
 /// The largest form taken, in bytes.
 const LARGEST: usize = 16 * 1024;
 
+/// How many cookies of that name are looked at: a browser has one, or some of neighbouring names.
+const COOKIES: usize = 8;
+
 /// What the cookies of that name of a request hold, each once.
 fn cookies(parts: &Parts) -> Vec<Secret> {
     let cookies = parts.headers.get_all(COOKIE).into_iter().filter_map(|value| value.to_str().ok());
     let pairs = cookies.flat_map(|cookies| cookies.split(';')).filter_map(|pair| pair.trim().split_once('='));
     let mut found = Vec::new();
-    for (_, value) in pairs.filter(|(name, _)| *name == SID) {
+    for (_, value) in pairs.filter(|(name, _)| *name == SID).take(COOKIES) {
         let secret = Secret::new(value);
         if !found.contains(&secret) {
             found.push(secret);

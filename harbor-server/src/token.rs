@@ -2,7 +2,8 @@
 //! (the Distribution project's "Token Authentication Specification").
 
 use axum::body::Body;
-use harbor_auth::{SERVICE, TokenScope};
+
+use harbor_auth::{SERVICE, TokenScope, is_personal};
 use harbor_core::Error;
 use harbor_core::access::Credentials;
 use http::header::{CACHE_CONTROL, HeaderValue};
@@ -50,7 +51,8 @@ pub(crate) async fn answer(app: &App, request: &Parts, id: &HeaderValue) -> Resp
         }
         let actor = app.authenticate(request, credentials.as_ref()).await?;
         // A token of this service is not traded for another one, which would last longer.
-        if matches!(credentials, Some(Credentials::Bearer(_))) && actor.token().is_none() {
+        let traded = |shown: &Credentials| matches!(shown, Credentials::Bearer(token) if !is_personal(token));
+        if credentials.as_ref().is_some_and(traded) {
             return Err(Error::Unauthenticated);
         }
         accounts.issue(&app.harbor, &actor, &scopes).await

@@ -176,6 +176,13 @@ impl Call {
         self
     }
 
+    /// Adds a header of any bytes.
+    pub fn header_bytes(mut self, name: &str, value: &[u8]) -> Self {
+        let value = http::HeaderValue::from_bytes(value).expect("a value");
+        self.request = self.request.header(name, value);
+        self
+    }
+
     /// Adds a query parameter.
     pub fn query(mut self, name: &str, value: impl ToString) -> Self {
         self.request = self.request.query(&[(name, value.to_string())]);

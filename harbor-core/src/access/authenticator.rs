@@ -116,8 +116,6 @@ pub enum AuthError {
         /// When it is worth trying again.
         retry_after: Duration,
     },
-    /// Something else is needed beside or instead of what was shown, whether that was right or not. The client reads what.
-    MoreNeeded(&'static str),
     /// It cannot tell.
     Store(StoreError),
 }

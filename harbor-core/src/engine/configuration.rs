@@ -60,6 +60,10 @@ pub enum ConfigKey {
     StoragePerProject,
     /// A message to all.
     BannerMessage,
+    /// Whether pulls leave the number of pulls of a repository as it is.
+    PullCountUpdateDisable,
+    /// Whether pulls leave the times of the last pulls as they are.
+    PullTimeUpdateDisable,
     /// What the audit log leaves out: types of events, with commas between them.
     DisabledAuditLogEventTypes,
 }
@@ -78,7 +82,7 @@ enum Initial {
 /// A year, in minutes.
 const YEAR: i64 = 365 * 24 * 60;
 
-const TABLE: [Row; 10] = [
+const TABLE: [Row; 12] = [
     (
         ConfigKey::ProjectCreationRestriction,
         "project_creation_restriction",
@@ -94,6 +98,8 @@ const TABLE: [Row; 10] = [
     (ConfigKey::SessionLife, "session_life", Kind::Number(1, YEAR), Initial::Number(7 * 24 * 60)),
     (ConfigKey::StoragePerProject, "storage_per_project", Kind::Number(-1, i64::MAX), Initial::Number(-1)),
     (ConfigKey::BannerMessage, "banner_message", Kind::Text(4096), Initial::Text("")),
+    (ConfigKey::PullCountUpdateDisable, "pull_count_update_disable", Kind::Bool, Initial::Bool(false)),
+    (ConfigKey::PullTimeUpdateDisable, "pull_time_update_disable", Kind::Bool, Initial::Bool(false)),
     (
         ConfigKey::DisabledAuditLogEventTypes,
         "disabled_audit_log_event_types",

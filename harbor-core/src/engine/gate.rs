@@ -46,7 +46,7 @@ impl Harbor {
     ///
     /// # Errors
     /// [`Error::Unauthenticated`] when no authenticator knows them, [`Error::TooManyRequests`] when one is busy or too many
-    /// attempts failed, [`Error::MoreNeeded`] when more is needed than was shown.
+    /// attempts failed.
     pub async fn authenticate(&self, attempt: Option<Attempt<'_>>) -> Result<Actor> {
         let Some(attempt) = attempt else { return Ok(Actor::anonymous()) };
         for authenticator in &self.inner.authenticators {
@@ -270,6 +270,15 @@ impl Write<'_> {
     /// As the store fails.
     pub async fn audit(&mut self, resource: impl Into<String> + Send) -> Result<()> {
         let line = audit::line(&self.actor, self.permission, resource.into(), self.now);
+        self.audit_line(line).await
+    }
+
+    /// The same of something that is done along with it, and that another permission is for.
+    ///
+    /// # Errors
+    /// As the store fails.
+    pub async fn audit_along<A: Action>(&mut self, resource: impl Into<String> + Send) -> Result<()> {
+        let line = audit::line(&self.actor, A::PERMISSION, resource.into(), self.now);
         self.audit_line(line).await
     }
 

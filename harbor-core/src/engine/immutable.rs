@@ -20,6 +20,13 @@ use crate::{Error, Result};
 /// How many rules a project has at most: they are looked through whenever a tag is moved or deleted.
 const MOST: usize = 100;
 
+/// How many bytes the patterns of all rules of a project have at most: each is matched with each tag, in a transaction that
+/// others may wait for.
+const LONGEST_PATTERNS: usize = 4096;
+
+/// After how many tags others have their turn: at most a few milliseconds.
+const TURN: usize = 8;
+
 /// How many selectors of tags, and of repositories, a rule has at most. Only the first of each means something.
 const MOST_SELECTORS: usize = 16;
 
@@ -118,6 +125,7 @@ impl<'a> ImmutableRules<'a> {
             let rule = format!("a project has at most {MOST} rules of immutable tags: delete or join some");
             return Err(Error::Precondition(rule));
         }
+        check_length(&others, new)?;
         let id = rows.immutable_rule_insert(&new.row(project, ImmutableRuleId::new(0))).await?;
         write.audit(audited(project, id)).await?;
         write.commit().await?;
@@ -154,6 +162,7 @@ impl<'a> ImmutableRules<'a> {
             return Err(not_found());
         }
         check_beside(&others, change)?;
+        check_length(&others, change)?;
         write.audit(audited(project, id)).await?;
         write.commit().await
     }
@@ -191,6 +200,18 @@ fn check_beside(others: &[ImmutableRule], new: &NewImmutableRule) -> Result<()> 
     }
 }
 
+/// Refuses a rule with which matching would take too long.
+fn check_length(others: &[ImmutableRule], new: &NewImmutableRule) -> Result<()> {
+    let theirs: usize = others.iter().map(|rule| rule.selection.length()).sum();
+    if theirs.saturating_add(new.selection.length()) > LONGEST_PATTERNS {
+        return Err(Error::Precondition(format!(
+            "the patterns of a project's rules of immutable tags have at most {LONGEST_PATTERNS} bytes together: shorten, \
+             join or delete some"
+        )));
+    }
+    Ok(())
+}
+
 /// What the audit log has of a rule.
 fn audited(project: ProjectId, id: ImmutableRuleId) -> String {
     format!("rule {} of project {}", id.get(), project.get())
@@ -212,19 +233,19 @@ impl Held {
     }
 
     /// Refuses to move or delete tags of that repository of which one is immutable.
-    pub(super) fn refuse<'t>(
-        &self,
-        repository: &RepositoryName,
-        tags: impl IntoIterator<Item = &'t Tag>,
-    ) -> Result<()> {
-        let held = |tag: &&Tag| self.0.iter().any(|rule| rule.holds(repository, tag));
-        match tags.into_iter().find(held) {
-            Some(tag) => {
-                let (repository, tag) = (repository.within_project().to_owned(), tag.to_string());
-                Err(Error::Immutable { repository, tag })
-            }
-            None => Ok(()),
+    pub(super) async fn refuse(&self, repository: &RepositoryName, tags: &[Tag]) -> Result<()> {
+        if self.0.is_empty() {
+            return Ok(());
         }
+        for some in tags.chunks(TURN) {
+            let held = |tag: &&Tag| self.0.iter().any(|rule| rule.selects(tag));
+            if let Some(tag) = some.iter().find(held) {
+                let (repository, tag) = (repository.within_project().to_owned(), tag.to_string());
+                return Err(Error::Immutable { repository, tag });
+            }
+            tokio::task::yield_now().await;
+        }
+        Ok(())
     }
 }
 
@@ -238,7 +259,7 @@ pub(super) async fn refuse_immutable<R: ImmutableRows + Send + ?Sized>(
     if tags.is_empty() {
         return Ok(());
     }
-    Held::of(rows, project, repository).await?.refuse(repository, tags)
+    Held::of(rows, project, repository).await?.refuse(repository, tags).await
 }
 
 impl Harbor {
@@ -250,7 +271,7 @@ impl Harbor {
         let mut after: Option<Tag> = None;
         while !held.0.is_empty() {
             let tags = rows.tags(repository.id, after.as_ref().map(Tag::as_str), TAGS).await?;
-            held.refuse(&repository.name, &tags)?;
+            held.refuse(&repository.name, &tags).await?;
             let Some(last) = tags.into_iter().next_back() else { break };
             after = Some(last);
         }

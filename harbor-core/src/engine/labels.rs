@@ -8,7 +8,7 @@ use crate::access::permission::{
 };
 use crate::access::{Action, Actor, Authorized, InProject, InSystem, ProjectRef};
 use crate::meta::{Label, LabelId, LabelKey, Listed, ProjectId};
-use crate::query::Query;
+use crate::query::{Query, Test, Value};
 use crate::{Error, Result};
 
 /// How many characters a name may have.
@@ -159,8 +159,21 @@ impl<'a> Labels<'a> {
         new: &NewLabel,
     ) -> Result<LabelId> {
         new.check()?;
+        contended!(self.try_create(&proof, new))
+    }
+
+    async fn try_create(
+        &self,
+        proof: &LabelProof<SystemLabelCreate, LabelCreate>,
+        new: &NewLabel,
+    ) -> Result<LabelId> {
         let mut write = proof.write(self.harbor).await?;
         let now = write.now();
+        if let Some(project) = proof.project() {
+            // It stays until the label is there.
+            write.rows().project_lock(project).await?.ok_or(Error::NameUnknown)?;
+        }
+        check_free(&mut write, proof.project(), None, new).await?;
         let label = Label {
             id: LabelId::new(0),
             project: proof.project(),
@@ -170,9 +183,9 @@ impl<'a> Labels<'a> {
             created_at: now,
             updated_at: now,
         };
-        let id = taken(write.rows().label_insert(&label).await.map_err(Error::from), new)?;
+        let id = write.rows().label_insert(&label).await?;
         write.audit(audited(proof.project(), &new.name)).await?;
-        taken(write.commit().await, new)?;
+        write.commit().await?;
         Ok(id)
     }
 
@@ -187,15 +200,25 @@ impl<'a> Labels<'a> {
         change: &LabelChange,
     ) -> Result<()> {
         change.check()?;
+        contended!(self.try_update(&proof, id, change))
+    }
+
+    async fn try_update(
+        &self,
+        proof: &LabelProof<SystemLabelUpdate, LabelUpdate>,
+        id: LabelId,
+        change: &LabelChange,
+    ) -> Result<()> {
         let mut write = proof.write(self.harbor).await?;
         let now = write.now();
         let label = write.rows().label_lock(id).await?;
         let label = label.filter(|label| label.project == proof.project()).ok_or(Error::NotFound("label"))?;
+        check_free(&mut write, proof.project(), Some(id), change).await?;
         let LabelChange { name, description, color } = change.clone();
         let label = Label { name, description, color, updated_at: now, ..label };
-        taken(write.rows().label_save(&label).await.map_err(Error::from), change)?;
+        write.rows().label_save(&label).await?;
         write.audit(audited(proof.project(), &label.name)).await?;
-        taken(write.commit().await, change)
+        write.commit().await
     }
 
     /// Deletes a label, and takes it off every artifact.
@@ -220,12 +243,19 @@ impl<'a> Labels<'a> {
     }
 }
 
-/// A conflict says that the name is taken.
-fn taken<T>(outcome: Result<T>, label: &NewLabel) -> Result<T> {
-    outcome.map_err(|error| match super::gate::lost(&error) {
-        true => Error::Conflict(format!("label {:?}", label.name)),
-        false => error,
-    })
+/// Refuses the name of another label. Of two that come at once, one is tried again, and then finds the other.
+async fn check_free(
+    write: &mut Write<'_>,
+    project: Option<ProjectId>,
+    own: Option<LabelId>,
+    label: &NewLabel,
+) -> Result<()> {
+    let named = Query::default().filter(LabelKey::Name, Test::Is(Value::Text(label.name.clone())));
+    let there = write.rows().labels(project, &named).await?;
+    match there.entries.iter().any(|other| Some(other.id) != own) {
+        true => Err(Error::Conflict(format!("label {:?}", label.name))),
+        false => Ok(()),
+    }
 }
 
 /// What the audit log has of a label.

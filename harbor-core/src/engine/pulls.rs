@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use super::Harbor;
+use super::configuration::ConfigKey;
 use super::gate::contended;
 use crate::meta::{ManifestId, Pulled};
 use crate::oci::{Reference, Tag};
@@ -86,7 +87,18 @@ impl Harbor {
     /// # Errors
     /// As the metadata store fails: then what was not written down is written down the next time.
     pub async fn write_pulls(&self) -> Result<()> {
-        let pulled = self.inner.pulls.take();
+        let configuration = self.configuration().await?;
+        let mut pulled = self.inner.pulls.take();
+        for pulled in &mut pulled {
+            if configuration.flag(ConfigKey::PullCountUpdateDisable) {
+                pulled.count = 0;
+            }
+            if configuration.flag(ConfigKey::PullTimeUpdateDisable) {
+                // Before any other time.
+                pulled.at = Timestamp::from_micros(0);
+                pulled.tags.clear();
+            }
+        }
         for (number, batch) in pulled.chunks(BATCH).enumerate() {
             if let Err(error) = contended!(self.try_write_pulls(batch)) {
                 self.inner.pulls.put_back(&pulled[number * BATCH..]);

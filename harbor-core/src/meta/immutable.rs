@@ -37,7 +37,13 @@ impl ImmutableRule {
     /// Whether it is in force and makes that tag of that repository immutable.
     #[must_use]
     pub fn holds(&self, repository: &RepositoryName, tag: &Tag) -> bool {
-        self.is_about(repository) && selects(&self.selection.tags, tag.as_str())
+        self.is_about(repository) && self.selects(tag)
+    }
+
+    /// Whether it makes that tag immutable, of a repository that it [is about](Self::is_about).
+    #[must_use]
+    pub fn selects(&self, tag: &Tag) -> bool {
+        selects(&self.selection.tags, tag.as_str())
     }
 }
 
@@ -73,6 +79,13 @@ impl ImmutableSelection {
         parameters: BTreeMap<String, Value>,
     ) -> Self {
         Self { v: VERSION, tags, repositories, parameters }
+    }
+
+    /// How long all of its patterns are together, in bytes: what matching takes follows from that.
+    #[must_use]
+    pub fn length(&self) -> usize {
+        let selectors = self.tags.iter().chain(&self.repositories);
+        selectors.map(|selector| selector.pattern.as_str().len()).sum()
     }
 
     /// Whether two mean the same tags.

@@ -1,11 +1,16 @@
 //! `[limits]`: how often something may be done.
 
+use std::time::Duration;
+
 use clap::Args;
 use harbor_auth::LoginLimits;
 use serde::Deserialize;
 
 use super::{ConfigError, seconds};
 use crate::limits::{Limit, Limits};
+
+/// The longest that somebody may be locked out: 30 days.
+const LONGEST: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 /// `[limits]`: rates as `600/minute` or `10/second, burst 50`, times in seconds.
 #[derive(Debug, Default, Deserialize)]
@@ -86,6 +91,11 @@ pub(super) fn read(flags: FlagLimits, file: FileLimits) -> Result<(Limits, Login
     if logins.of_name == 0 || logins.of_address == 0 {
         let what =
             "login_failures_of_name and login_failures_of_address are 1 at least: 0 would let nobody in";
+        return Err(ConfigError::Invalid(what.to_owned()));
+    }
+    let times = [logins.window, logins.locked_for];
+    if times.iter().any(|time| time.is_zero() || *time > LONGEST) {
+        let what = "login_window and login_lock are from 1 to 2592000 seconds: 0 would lock nobody, however many guess";
         return Err(ConfigError::Invalid(what.to_owned()));
     }
     Ok((limits, logins))

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use axum::extract::ConnectInfo;
-use http::{HeaderMap, Request};
+use http::{HeaderMap, HeaderValue, Request};
 
 use super::network::Network;
 
@@ -51,24 +51,19 @@ impl TrustedProxies {
     }
 
     /// Each proxy adds the address that it was asked from to the end of the list. So the last one that is not a proxy's is the
-    /// client's, and whatever stands before it is what the client says.
+    /// client's, and whatever stands before it is what the client says. What does not read hides who wrote it: then the last
+    /// one that did read has to answer for it, at worst the proxy that is asked by.
     fn behind(&self, peer: IpAddr, headers: &HeaderMap) -> Option<IpAddr> {
-        if !self.trusts(peer) {
-            return Some(peer);
-        }
         let mut last = peer;
-        let mut lines = Vec::new();
-        for line in headers.get_all(self.header.name()) {
-            // A line that is no text hides who wrote it.
-            lines.push(line.to_str().unwrap_or("?"));
-        }
-        for line in lines.into_iter().rev() {
-            for entry in self.header.entries(line).into_iter().rev() {
-                last = address(entry?)?;
-                if !self.trusts(last) {
-                    return Some(last);
-                }
+        let lines: Vec<&[u8]> =
+            headers.get_all(self.header.name()).iter().map(HeaderValue::as_bytes).collect();
+        let entries = lines.into_iter().rev().flat_map(|line| self.header.entries(line).into_iter().rev());
+        for entry in entries {
+            if !self.trusts(last) {
+                break;
             }
+            let Some(next) = entry.and_then(address) else { break };
+            last = next;
         }
         Some(last)
     }
@@ -93,34 +88,42 @@ impl ProxyHeader {
         }
     }
 
-    /// What a line of the header says, entry for entry; nothing where an entry says none.
-    fn entries(self, line: &str) -> Vec<Option<&str>> {
+    /// What a line of the header says, entry for entry; nothing where an entry says none that reads.
+    fn entries(self, line: &[u8]) -> Vec<Option<&str>> {
         match self {
-            Self::XForwardedFor => line.split(',').map(|entry| Some(entry.trim())).collect(),
-            Self::Forwarded => unquoted(line, ',').into_iter().map(whom).collect(),
+            Self::XForwardedFor => {
+                let text = |entry| std::str::from_utf8(entry).ok().map(str::trim);
+                line.split(|byte| *byte == b',').map(text).collect()
+            }
+            Self::Forwarded => {
+                let elements = std::str::from_utf8(line).ok().and_then(|line| unquoted(line, ','));
+                elements.map_or_else(|| vec![None], |elements| elements.into_iter().map(whom).collect())
+            }
         }
     }
 }
 
 /// The `for` of an element of `Forwarded` (RFC 7239, section 4).
 fn whom(element: &str) -> Option<&str> {
-    unquoted(element, ';').into_iter().find_map(|pair| {
+    unquoted(element, ';')?.into_iter().find_map(|pair| {
         let (name, value) = pair.trim().split_once('=')?;
         let value = value.strip_prefix('"').and_then(|value| value.strip_suffix('"')).unwrap_or(value);
         name.eq_ignore_ascii_case("for").then_some(value)
     })
 }
 
-/// Splits a text where a character stands outside of quotes.
-fn unquoted(text: &str, at: char) -> Vec<&str> {
+/// Splits a text where a character stands outside of quotes. Nothing where a quote does not end: what a client wrote would take
+/// in what a proxy added after it.
+fn unquoted(text: &str, at: char) -> Option<Vec<&str>> {
     let (mut quoted, mut escaped) = (false, false);
-    text.split(|character| {
+    let pieces = text.split(|character| {
         let ends = character == at && !quoted;
         quoted ^= character == '"' && !escaped;
         escaped = character == '\\' && quoted && !escaped;
         ends
-    })
-    .collect()
+    });
+    let pieces = pieces.collect();
+    (!quoted).then_some(pieces)
 }
 
 /// An address, with a port or without: `192.0.2.1`, `192.0.2.1:80`, `2001:db8::1`, `[2001:db8::1]`, `[2001:db8::1]:80`.
@@ -147,7 +150,7 @@ mod tests {
         let proxies = TrustedProxies { networks, header: ProxyHeader::named(header).unwrap() };
         let mut request = Request::new(());
         for line in lines {
-            let line = http::HeaderValue::from_bytes(line).unwrap();
+            let line = HeaderValue::from_bytes(line).unwrap();
             request.headers_mut().append(header, line);
         }
         let peer: SocketAddr = (peer.parse::<IpAddr>().unwrap(), 4711).into();
@@ -205,13 +208,17 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_read_is_nobody() {
+    fn whoever_passes_on_what_does_not_read_answers_for_it() {
         for line in
             ["unknown", "", "192.0.2.7, ", "192.0.2.7, garbage", "192.0.2.7:port", "[192.0.2.7]", "1.2.3"]
         {
-            assert_eq!(forwarded_for(PROXY, &[line]), None, "{line:?}");
+            assert_eq!(forwarded_for(PROXY, &[line]), is(PROXY), "{line:?}");
         }
-        assert_eq!(client("x-forwarded-for", PROXY, &[b"192.0.2.7", b"\xFF"]), None);
+        assert_eq!(forwarded_for(PROXY, &["garbage, 10.0.0.2"]), is("10.0.0.2"));
+        assert_eq!(client("x-forwarded-for", PROXY, &[b"192.0.2.7", b"\xFF"]), is(PROXY));
+        // A client's bytes do not hide what the proxy adds to them.
+        assert_eq!(client("x-forwarded-for", PROXY, &[b"\xFF, 192.0.2.7"]), is(CLIENT));
+        assert_eq!(client("x-forwarded-for", PROXY, &[b"\xFF", b"192.0.2.7"]), is(CLIENT));
     }
 
     #[test]
@@ -227,7 +234,14 @@ mod tests {
         }
         assert_eq!(forwarded("for=\"[2001:db8:2::1]:80\""), is("2001:db8:2::1"));
         for line in ["for=unknown", "for=_hidden", "proto=https", "for=192.0.2.7, by=10.0.0.2"] {
-            assert_eq!(forwarded(line), None, "{line}");
+            assert_eq!(forwarded(line), is(PROXY), "{line}");
+        }
+        // A quote that a client leaves open does not take in what the proxy adds.
+        for own in ["for=192.0.2.7", "for=\"192.0.2.7\"", "for=\"192.0.2.7\";by=\"10.0.0.1\""] {
+            for said in ["for=1.2.3.4;x=\"", "for=1.2.3.4;x=\"\\", "for=1.2.3.4;x=\"\\\""] {
+                let line = format!("{said}, {own}");
+                assert_eq!(forwarded(&line), is(PROXY), "{line}");
+            }
         }
     }
 
@@ -237,8 +251,8 @@ mod tests {
         let networks = vec!["10.0.0.0/8".parse().unwrap()];
         let mut request = Request::new(());
         request.extensions_mut().insert(ConnectInfo(SocketAddr::from(([10, 0, 0, 1], 1))));
-        request.headers_mut().insert("x-forwarded-for", http::HeaderValue::from_static("192.0.2.7"));
-        request.headers_mut().insert("forwarded", http::HeaderValue::from_static("for=203.0.113.9"));
+        request.headers_mut().insert("x-forwarded-for", HeaderValue::from_static("192.0.2.7"));
+        request.headers_mut().insert("forwarded", HeaderValue::from_static("for=203.0.113.9"));
         for (header, client) in
             [(ProxyHeader::XForwardedFor, [192, 0, 2, 7]), (ProxyHeader::Forwarded, [203, 0, 113, 9])]
         {

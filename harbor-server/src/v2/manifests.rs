@@ -8,13 +8,16 @@ use harbor_core::oci::{
     Digest, MANIFEST_LIMIT, ManifestError, MediaType, Reference, RepositoryName, Route, Tag,
 };
 use harbor_core::{Error, Result};
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, LINK, LOCATION};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, LINK, LOCATION, USER_AGENT};
 use http::{HeaderName, Method, Response, StatusCode};
 use serde_json::json;
 
 use super::{Call, query, respond};
 use crate::app::address;
 use crate::body::Unread;
+
+/// What the replication of Harbor calls itself: as with Harbor, what it copies is not counted as pulled.
+const REPLICATION: &str = "harbor-registry-client";
 
 const SUBJECT: HeaderName = HeaderName::from_static("oci-subject");
 const TAG: HeaderName = HeaderName::from_static("oci-tag");
@@ -50,7 +53,9 @@ impl Call<'_> {
         headers.insert(CONTENT_TYPE, respond::value(manifest.media_type.as_str()));
         headers.insert(CONTENT_LENGTH, manifest.payload.len().into());
         if self.parts.method != Method::HEAD {
-            self.content().count_pull(&manifest, reference);
+            if self.header(&USER_AGENT) != Some(REPLICATION) {
+                self.content().count_pull(&manifest, reference);
+            }
             *response.body_mut() = Body::from(manifest.payload.clone());
         }
         Ok(response)

@@ -76,6 +76,41 @@ async fn a_locked_name_is_told_when_to_come_again() {
     registry.close().await;
 }
 
+/// However often others try a name, whoever logged in with it goes on to, from there.
+#[tokio::test]
+async fn nobody_is_locked_out_by_others() {
+    let clock = Clock::manual();
+    let registry = strict().clock(clock.clone()).start().await;
+    user(&registry, "grace").await;
+    base(&registry, "192.0.2.1", "grace", PASSWORD).await.expect_status(200);
+    for number in 0..60 {
+        let guess = base(&registry, &format!("203.0.113.{number}"), "grace", "wrong").await;
+        assert!([401, 429].contains(&guess.status), "{guess}");
+    }
+    base(&registry, "192.0.2.1", "grace", PASSWORD).await.expect_status(200);
+    // Elsewhere, what is left for all is used up, also with the right password.
+    put_off(base(&registry, "198.51.100.1", "grace", PASSWORD).await, "TOOMANYREQUESTS");
+    // Who goes on though the name is locked is locked as well, whatever name is tried.
+    for _ in 0..6 {
+        put_off(base(&registry, "198.51.100.2", "grace", "wrong").await, "TOOMANYREQUESTS");
+    }
+    put_off(base(&registry, "198.51.100.2", "nobody", "wrong").await, "TOOMANYREQUESTS");
+    registry.close().await;
+}
+
+/// What a client writes into the header of the proxies does not hide where it comes from.
+#[tokio::test]
+async fn garbage_in_the_header_hides_no_address() {
+    let registry = strict().start().await;
+    for number in 0..6 {
+        let call = registry.anon().basic(&format!("guess{number}"), "wrong").get("/v2/");
+        call.header_bytes("X-Forwarded-For", b"\xFF, 192.0.2.1").await.expect_status(401);
+    }
+    put_off(base(&registry, "192.0.2.1", "nobody", "wrong").await, "TOOMANYREQUESTS");
+    base(&registry, "192.0.2.2", "nobody", "wrong").await.expect_status(401);
+    registry.close().await;
+}
+
 #[tokio::test]
 async fn whoever_was_right_before_gets_in_a_few_times_a_minute() {
     let clock = Clock::manual();

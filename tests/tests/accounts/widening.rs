@@ -114,6 +114,13 @@ async fn a_token_does_not_live_longer_by_being_traded(registry: &TestRegistry) {
     bearer.get("/v2/team/app/manifests/latest").await.expect_status(200);
     let again = bearer.get("/service/token?scope=repository:team/app:pull").await;
     again.expect_error(401, "UNAUTHORIZED");
+    // Nor does one that a personal access token was traded for, which goes on to be traded itself.
+    let personal = token(&registry.admin(), pull("team", &[])).await;
+    let shown = registry.anon().bearer(&personal);
+    let traded = shown.get("/service/token?scope=repository:team/app:pull").await.expect_status(200).json();
+    let traded = registry.anon().bearer(traded["token"].as_str().unwrap());
+    traded.get("/v2/team/app/manifests/latest").await.expect_status(200);
+    traded.get("/service/token?scope=repository:team/app:pull").await.expect_error(401, "UNAUTHORIZED");
     // Nor does it tell what there is.
     for repository in ["secret/x", "absent/x"] {
         let answer = bearer.get(&format!("/v2/{repository}/manifests/latest")).await;

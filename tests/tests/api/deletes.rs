@@ -39,7 +39,7 @@ async fn what_an_index_lists_goes_with_it(registry: &TestRegistry) {
     admin.push("library/app", Some("other"), &other).await;
     for listed in [&plain, &tagged] {
         let refused = admin.delete(&artifact("library/app", digest(listed))).await;
-        refused.expect_error(412, "PRECONDITION");
+        refused.expect_error(412, "VIOLATE_FOREIGN_KEY_CONSTRAINT");
     }
     admin.delete(&artifact("library/app", "all")).await.expect_status(200);
     admin.get(&artifact("library/app", digest(&plain))).await.expect_error(404, "NOT_FOUND");

@@ -16,7 +16,7 @@ impl Artifacts<'_> {
     /// left to garbage collection.
     ///
     /// # Errors
-    /// [`Error::NotFound`]; [`Error::Precondition`] while an index lists it; [`Error::Immutable`] for a tag of it, or of what goes
+    /// [`Error::NotFound`]; [`Error::Referenced`] while an index lists it; [`Error::Immutable`] for a tag of it, or of what goes
     /// with it; or a policy's refusal.
     pub async fn delete(&self, proof: Authorized<ArtifactDelete>, reference: &Reference) -> Result<()> {
         let repository = self.existing(proof.target()).await?;
@@ -26,22 +26,29 @@ impl Artifacts<'_> {
         };
         let step = Step::ManifestDelete { digest: &artifact.digest };
         self.content().ask_policies(proof.actor(), proof.target(), step).await?;
-        contended!(self.try_delete(&proof, &repository, &artifact.digest))
+        contended!(self.try_delete(&proof, &repository, reference, &artifact.digest))
     }
 
     async fn try_delete(
         &self,
         proof: &Authorized<ArtifactDelete>,
         repository: &Repository,
+        reference: &Reference,
         digest: &Digest,
     ) -> Result<()> {
         let mut write = self.harbor.write(proof).await?;
         let id = write.rows().manifest_lock(repository.id, digest).await?;
         let id = id.ok_or(Error::NotFound("artifact"))?;
+        // Whoever names it by a tag means what the tag names, and the policies were asked about that.
+        if let Reference::Tag(tag) = reference
+            && write.rows().tag(repository.id, tag).await? != Some(*digest)
+        {
+            return Err(Error::Contended);
+        }
         let (_, listed) = write.rows().artifact_is_held(id).await?;
         if listed {
             let why = "an index of this repository lists the artifact: delete the index first";
-            return Err(Error::Precondition(why.to_owned()));
+            return Err(Error::Referenced(why));
         }
         self.delete_deeply(&mut write, repository, id, *digest).await?;
         write.commit().await

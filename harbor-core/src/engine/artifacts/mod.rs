@@ -175,7 +175,8 @@ impl<'a> Artifacts<'a> {
         let artifact = self.named(&mut *rows, &repository, reference).await?;
         let Listed { entries, total } = rows.artifact_tags(artifact.id, query).await?;
         let rules = rules(&mut *rows, immutable.then_some(artifact.project)).await?;
-        let entries = entries.into_iter().map(|tag| found_tag(tag, &artifact, &rules)).collect();
+        let about = about(&rules, &artifact);
+        let entries = entries.into_iter().map(|tag| found_tag(tag, &about)).collect();
         Ok(Listed { entries, total })
     }
 
@@ -235,8 +236,13 @@ async fn rules(rows: &mut dyn Reads, project: Option<ProjectId>) -> Result<Vec<I
     }
 }
 
-fn found_tag(tag: ArtifactTag, of: &Artifact, rules: &[ImmutableRule]) -> FoundTag {
-    let immutable = rules.iter().any(|rule| rule.holds(&of.repository_name, &tag.name));
+/// Those of some rules that are about the repository of an artifact.
+fn about<'r>(rules: &'r [ImmutableRule], of: &Artifact) -> Vec<&'r ImmutableRule> {
+    rules.iter().filter(|rule| rule.is_about(&of.repository_name)).collect()
+}
+
+fn found_tag(tag: ArtifactTag, rules: &[&ImmutableRule]) -> FoundTag {
+    let immutable = rules.iter().any(|rule| rule.selects(&tag.name));
     FoundTag { tag, immutable }
 }
 
@@ -269,8 +275,9 @@ impl Around {
         let id = artifact.id;
         let labels = self.labels.remove(&id).unwrap_or_default();
         let tags = self.tags.remove(&id).unwrap_or_default();
+        let about = about(&self.rules, &artifact);
         Found {
-            tags: tags.into_iter().map(|tag| found_tag(tag, &artifact, &self.rules)).collect(),
+            tags: tags.into_iter().map(|tag| found_tag(tag, &about)).collect(),
             artifact,
             references: self.references.remove(&id).unwrap_or_default(),
             labels: labels.into_iter().map(|(_, label)| label).collect(),

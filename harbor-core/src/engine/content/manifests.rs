@@ -128,7 +128,8 @@ impl Content<'_> {
             rows.review_put(ReviewSubject::Link(link), due, "manifest deleted").await?;
         }
         let name = &repository.name;
-        write.audit(format!("{name}@{digest}")).await?;
+        // Also where its repository is deleted.
+        write.audit_along::<ArtifactDelete>(format!("{name}@{digest}")).await?;
         let gone = tags.iter().map(Tag::to_string).collect();
         write
             .event(EventKind::ArtifactDeleted { repository: name.to_string(), digest: *digest, tags: gone })
