@@ -5,16 +5,22 @@ import os
 import sys
 
 from harborapi import HarborAsyncClient
-from harborapi.exceptions import Conflict, Forbidden, NotFound, Unauthorized
+from harborapi.exceptions import Conflict, Forbidden, NotFound, StatusError, Unauthorized
 from harborapi.models import (
     Access,
     Configurations,
+    ImmutableRule,
+    ImmutableSelector,
+    Label,
     ProjectMetadata,
     ProjectReq,
     QuotaUpdateReq,
+    Repository,
     ResourceList,
     RobotCreate,
+    RobotCreateV1,
     RobotPermission,
+    Tag,
     UserCreationReq,
     UserGroup,
     UserProfile,
@@ -150,12 +156,109 @@ async def robots():
     await refused(NotFound, admin().get_robot(made.id))
 
 
+async def robots_v1():
+    access = [Access(resource="repository", action="pull")]
+    made = await admin().create_robot_v1("api-project", RobotCreateV1(name="older", description="d", expires_at=-1, access=access))
+    assert made.name == "robot$api-project+older" and made.secret, made
+    assert [r.name for r in await admin().get_robots_v1("api-project")] == [made.name]
+    robot = await admin().get_robot_v1("api-project", made.id)
+    assert robot.level == "project" and robot.permissions[0].access[0].resource == "repository", robot
+    robot.disable = True
+    await admin().update_robot_v1("api-project", made.id, robot)
+    assert (await admin().get_robot_v1("api-project", made.id)).disable
+    await admin().delete_robot_v1("api-project", made.id)
+    await refused(NotFound, admin().get_robot_v1("api-project", made.id))
+
+
+# An image was pushed as api-project/nested/app:v1.
+NESTED = ("api-project", "nested/app")
+
+
+async def content():
+    found = await admin().get_repositories("api-project")
+    assert [r.name for r in found] == ["api-project/nested/app"] and found[0].artifact_count == 1, found
+    assert "api-project/nested/app" in [r.name for r in await admin().get_repositories()]
+    await admin().update_repository(*NESTED, Repository(description="written"))
+    assert (await admin().get_repository(*NESTED)).description == "written"
+    artifact = (await admin().get_artifacts(*NESTED))[0]
+    assert artifact.type == "IMAGE" and artifact.digest.startswith("sha256:") and artifact.size > 0, artifact
+    assert [t.name for t in artifact.tags] == ["v1"] and artifact.extra_attrs, artifact
+    by_tag = await admin().get_artifact(*NESTED, "v1", with_label=True, with_accessory=True)
+    assert by_tag.digest == artifact.digest and not by_tag.labels and not by_tag.accessories, by_tag
+    assert await admin().get_artifact_build_history(*NESTED, "v1")
+    assert await admin().get_artifact_accessories(*NESTED, "v1") == []
+    await admin().create_artifact_tag(*NESTED, "v1", Tag(name="v2"))
+    await refused(Conflict, admin().create_artifact_tag(*NESTED, "v1", Tag(name="v2")))
+    assert sorted(t.name for t in await admin().get_artifact_tags(*NESTED, artifact.digest)) == ["v1", "v2"]
+    found = await admin().get_artifacts(*NESTED, query="tags=v2")
+    assert [a.digest for a in found] == [artifact.digest], found
+    await admin().delete_artifact_tag(*NESTED, "v1", "v2")
+    assert [t.name for t in await admin().get_artifact_tags(*NESTED, "v1")] == ["v1"]
+    await admin().copy_artifact("api-project", "copied", "api-project/nested/app:v1")
+    copied = await admin().get_artifact("api-project", "copied", "v1")
+    assert copied.digest == artifact.digest, copied
+    assert len(await admin().get_project_artifacts("api-project")) == 2
+    await admin().delete_artifact("api-project", "copied", "v1")
+    await refused(NotFound, admin().get_artifact("api-project", "copied", "v1"))
+    await admin().delete_repository("api-project", "copied", missing_ok=True)
+    await refused(NotFound, admin().get_artifact(*NESTED, "absent"))
+
+
+async def labels():
+    await admin().create_label(Label(name="api-label", scope="g", color="#FF0000", description="d"))
+    label = (await admin().get_labels(name="api-label", scope="g"))[0]
+    assert label.color == "#FF0000", label
+    await admin().add_artifact_label(*NESTED, "v1", label)
+    artifact = await admin().get_artifact(*NESTED, "v1", with_label=True)
+    assert [found.name for found in artifact.labels] == ["api-label"], artifact
+    await admin().delete_artifact_label(*NESTED, "v1", label.id)
+    await admin().update_label(label.id, Label(name="api-renamed", scope="g"))
+    assert (await admin().get_label(label.id)).name == "api-renamed"
+    await admin().delete_label(label.id)
+    await refused(NotFound, admin().get_label(label.id))
+
+
+async def immutable():
+    rule = ImmutableRule(
+        action="immutable",
+        template="immutable_template",
+        tag_selectors=[ImmutableSelector(kind="doublestar", decoration="matches", pattern="v*")],
+        scope_selectors={"repository": [ImmutableSelector(kind="doublestar", decoration="repoMatches", pattern="**")]},
+    )
+    await admin().create_project_immutable_tag_rule("api-project", rule)
+    kept = (await admin().get_project_immutable_tag_rules("api-project"))[0]
+    assert kept.tag_selectors[0].pattern == "v*" and not kept.disabled, kept
+    tags = await admin().get_artifact_tags(*NESTED, "v1", with_immutable_status=True)
+    assert tags[0].immutable, tags
+    await refused(StatusError, admin().delete_artifact(*NESTED, "v1"))
+    await admin().enable_project_immutable_tagrule("api-project", kept.id, False)
+    assert (await admin().get_project_immutable_tag_rules("api-project"))[0].disabled
+    await admin().delete_project_immutable_tag_rule("api-project", kept.id)
+    assert await admin().get_project_immutable_tag_rules("api-project") == []
+
+
+async def overview():
+    found = await admin().search("api-pro")
+    assert [p.name for p in found.project] == ["api-project"], found
+    assert [r.repository_name for r in found.repository] == ["api-project/nested/app"], found
+    figures = await admin().get_statistics()
+    assert figures.total_repo_count >= 1 and figures.total_storage_consumption > 0, figures
+    volumes = await admin().get_system_volume_info()
+    assert volumes.storage[0].total > volumes.storage[0].free > 0, volumes
+    logs = await admin().get_audit_logs(query="resource=~api-project", limit=100)
+    assert any(l.operation == "create" and l.resource_type == "artifact" for l in logs), logs
+    logs = await admin().get_project_logs("api-project", sort="op_time", limit=100)
+    assert logs[0].operation == "create" and logs[0].resource_type == "project", logs[0]
+    await admin().delete_repository(*NESTED)
+    await refused(NotFound, admin().get_repository(*NESTED))
+
+
 async def quotas():
     project = await admin().get_project("api-project")
     quota = (await admin().get_quotas(reference="project", reference_id=str(project.project_id)))[0]
     assert quota.hard.root["storage"] == -1 and quota.used.root["storage"] == 0, quota
-    await admin().update_quota(quota.id, QuotaUpdateReq(hard=ResourceList(root={"storage": 1000000})))
-    assert (await admin().get_quota(quota.id)).hard.root["storage"] == 1000000
+    await admin().update_quota(quota.id, QuotaUpdateReq(hard=ResourceList(root={"storage": 1000000000})))
+    assert (await admin().get_quota(quota.id)).hard.root["storage"] == 1000000000
 
 
 async def configuration():

@@ -37,7 +37,7 @@ pub use project::{
 };
 pub use quota::{Quota, QuotaRefObject, QuotaUpdateReq};
 pub use repository::{Repository, RepositoryUpdate, Search, SearchRepository, Statistic};
-pub use robot::{Access, Robot, RobotCreate, RobotCreated, RobotPermission, RobotSec};
+pub use robot::{Access, Robot, RobotCreate, RobotCreateV1, RobotCreated, RobotPermission, RobotSec};
 pub use role::{CustomRole, CustomRoleReq};
 pub use system::{ComponentHealthStatus, GeneralInfo, OverallHealthStatus, Storage, SystemInfo};
 pub use token::{PersonalToken, PersonalTokenCreated, PersonalTokenReq};

@@ -67,6 +67,20 @@ pub struct RobotCreate {
     pub permissions: Vec<RobotPermission>,
 }
 
+/// A robot of a project about to be made, in the older form.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(default)]
+pub struct RobotCreateV1 {
+    /// Its name, without prefix and project.
+    pub name: String,
+    /// What it is for.
+    pub description: String,
+    /// When it ends, in seconds since the epoch; -1 for never. It is put off to the end of a whole day of the robot's life.
+    pub expires_at: Option<i64>,
+    /// What it may do in the project: a resource may have `/project/<number>/` before it.
+    pub access: Vec<Access>,
+}
+
 /// A robot that was made. Its secret is shown this once.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct RobotCreated {

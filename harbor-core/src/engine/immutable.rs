@@ -167,6 +167,36 @@ impl<'a> ImmutableRules<'a> {
         write.commit().await
     }
 
+    /// Puts a rule out of force, or into force again; the rest of it stays.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], also for a rule of another project.
+    pub async fn set_disabled(
+        &self,
+        proof: Authorized<ImmutableTagUpdate>,
+        id: ImmutableRuleId,
+        disabled: bool,
+    ) -> Result<()> {
+        contended!(self.try_set_disabled(&proof, id, disabled))
+    }
+
+    async fn try_set_disabled(
+        &self,
+        proof: &Authorized<ImmutableTagUpdate>,
+        id: ImmutableRuleId,
+        disabled: bool,
+    ) -> Result<()> {
+        let mut write = self.harbor.write(proof).await?;
+        let project = proof.target().id;
+        let rows = write.rows();
+        rows.project_lock(project).await?.ok_or(Error::NameUnknown)?;
+        let rules = rows.immutable_rules_of(project).await?;
+        let rule = rules.into_iter().find(|rule| rule.id == id).ok_or_else(not_found)?;
+        rows.immutable_rule_save(&ImmutableRule { disabled, ..rule }).await?;
+        write.audit(audited(project, id)).await?;
+        write.commit().await
+    }
+
     /// Deletes a rule.
     ///
     /// # Errors

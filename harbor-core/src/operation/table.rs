@@ -253,7 +253,7 @@ operations! {
 
 operations! {
     /// Operations that this registry has and Harbor has not.
-    EXTENSIONS: 13 {
+    EXTENSIONS: 18 {
     "listRoles" "role" Get "/roles" => Login;
     "createRole" "role" Post "/roles" => RoleCreate;
     "getRole" "role" Get "/roles/{role_id}" => Login;
@@ -267,5 +267,10 @@ operations! {
     "confirmTotp" "totp" Put "/users/current/totp" => Login;
     "deleteTotp" "totp" Delete "/users/current/totp" => Login;
     "resetTotp" "totp" Delete "/users/{user_id}/totp" => UserTotpDelete;
+    "ListRobotV1" "robotv1" Get "/projects/{project_name_or_id}/robots" => RobotList;
+    "CreateRobotV1" "robotv1" Post "/projects/{project_name_or_id}/robots" => RobotCreate;
+    "GetRobotByIDV1" "robotv1" Get "/projects/{project_name_or_id}/robots/{robot_id}" => RobotRead;
+    "UpdateRobotV1" "robotv1" Put "/projects/{project_name_or_id}/robots/{robot_id}" => RobotUpdate;
+    "DeleteRobotV1" "robotv1" Delete "/projects/{project_name_or_id}/robots/{robot_id}" => RobotDelete;
     }
 }

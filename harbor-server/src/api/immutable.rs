@@ -53,8 +53,14 @@ async fn create(proof: Authorized<ImmutableTagCreate>, call: &mut Call<'_>) -> R
 }
 
 async fn update(proof: Authorized<ImmutableTagUpdate>, call: &mut Call<'_>) -> Result<Response<Body>> {
-    let change = new(call.json().await?)?;
+    let body: api::ImmutableRule = call.json().await?;
     let id = rule_id(call)?;
+    // Clients that turn a rule off and on send no more than that, as with Harbor.
+    if body.tag_selectors.is_empty() && body.scope_selectors.is_empty() {
+        call.harbor().immutable_rules().set_disabled(proof, id, body.disabled).await?;
+        return Ok(done());
+    }
+    let change = new(body)?;
     call.harbor().immutable_rules().update(proof, id, &change).await?;
     Ok(done())
 }

@@ -22,6 +22,7 @@ mod projects;
 mod quotas;
 mod repositories;
 mod robots;
+mod robots_v1;
 mod roles;
 mod search;
 mod system;
@@ -132,6 +133,7 @@ async fn dispatch(
         "user" => users::answer(&mut call, operation.id).await?,
         "usergroup" => groups::answer(&mut call, operation.id).await?,
         "robot" => robots::answer(&mut call, operation.id).await?,
+        "robotv1" => robots_v1::answer(&mut call, operation.id).await?,
         "role" => roles::answer(&mut call, operation.id).await?,
         "token" => personal_tokens::answer(&mut call, operation.id).await?,
         "totp" => totp::answer(&mut call, operation.id).await?,

@@ -38,7 +38,7 @@ pub(super) async fn answer(call: &mut Call<'_>, id: &str) -> Answered {
     }))
 }
 
-fn robot_id(call: &Call<'_>) -> Result<RobotId> {
+pub(super) fn robot_id(call: &Call<'_>) -> Result<RobotId> {
     call.id("robot_id", "robot").map(RobotId::new)
 }
 
@@ -61,12 +61,17 @@ async fn list(call: &Call<'_>) -> Result<Response<Body>> {
         Some(project) => RobotProof::Project(call.project_of(project).await?),
     };
     let listed = call.accounts()?.robots(call.harbor()).list(&proof, &query).await?;
-    let mut wires = Vec::with_capacity(listed.entries.len());
-    for robot in &listed.entries {
+    let mut wires = wires(call, &listed.entries).await?.into_iter();
+    page(call, &query, listed, |_| wires.next())
+}
+
+/// Robots as the API shows them.
+pub(super) async fn wires(call: &Call<'_>, robots: &[Robot]) -> Result<Vec<api::Robot>> {
+    let mut wires = Vec::with_capacity(robots.len());
+    for robot in robots {
         wires.push(wire(call, robot).await?);
     }
-    let mut wires = wires.into_iter();
-    page(call, &query, listed, |_| wires.next())
+    Ok(wires)
 }
 
 /// Whose robots a list is of: `q=Level=project,ProjectID=7`, or the whole registry's.
@@ -116,6 +121,11 @@ async fn create(call: &mut Call<'_>) -> Result<Response<Body>> {
         disabled: body.disable,
         grants,
     };
+    made(call, proof, new).await
+}
+
+/// Makes a robot, and answers with its secret.
+pub(super) async fn made(call: &Call<'_>, proof: CreateRobots, new: NewRobot) -> Result<Response<Body>> {
     let accounts = call.accounts()?;
     let (robot, secret) = accounts.robots(call.harbor()).create(proof, new).await?;
     let created = RobotCreated {
@@ -246,7 +256,7 @@ pub(super) fn seconds(at: Option<Timestamp>) -> i64 {
     at.map_or(-1, |at| at.micros() / 1_000_000)
 }
 
-async fn wire(call: &Call<'_>, robot: &Robot) -> Result<api::Robot> {
+pub(super) async fn wire(call: &Call<'_>, robot: &Robot) -> Result<api::Robot> {
     let grants = call.accounts()?.grants_of(robot)?;
     let made_by_robot = robot.creator.starts_with("robot:");
     Ok(api::Robot {

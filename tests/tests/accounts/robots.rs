@@ -8,6 +8,7 @@ use super::{API, private, read};
 
 on_every_store! {
     a_robot_of_a_project_does_what_it_was_given;
+    a_robot_of_a_project_in_the_older_form;
     a_robot_of_the_whole_registry;
     what_cannot_be_given;
     a_secret_is_renewed_without_an_outage;
@@ -235,4 +236,44 @@ async fn a_robot_is_limited_to_some_repositories(registry: &TestRegistry) {
     client.begin("team/web/app").await;
     client.post("/v2/team/app/blobs/uploads/").await.expect_error(404, "NAME_UNKNOWN");
     client.get("/v2/team/app/manifests/latest").await.expect_error(404, "NAME_UNKNOWN");
+}
+
+async fn a_robot_of_a_project_in_the_older_form(registry: &TestRegistry) {
+    team(registry).await;
+    private(registry, "other").await;
+    let admin = registry.admin();
+    let id = read(&admin, "/projects/team").await["project_id"].clone();
+    let path = format!("{API}/projects/team/robots");
+    let body = json!({ "name": "old", "description": "d", "expires_at": -1, "disable": true, "level": "system", "access": [
+        { "resource": format!("/project/{id}/repository"), "action": "pull" },
+        { "resource": "repository", "action": "push", "effect": "allow" }] });
+    let made = admin.post(&path).json(&body).await.expect_status(201);
+    let robot = made.json();
+    assert!(made.need("Location").ends_with(&format!("/projects/team/robots/{}", robot["id"])));
+    assert_eq!((&robot["name"], &robot["expires_at"]), (&json!("robot$team+old"), &json!(-1)));
+    let client = registry.anon().basic("robot$team+old", robot["secret"].as_str().unwrap());
+    client.get("/v2/team/app/manifests/latest").await.expect_status(200);
+    let own = format!("{path}/{}", robot["id"]);
+    let shown = admin.get(&own).await.expect_status(200).json();
+    assert_eq!((&shown["level"], &shown["permissions"][0]["namespace"]), (&json!("project"), &json!("team")));
+    assert_eq!(shown["permissions"][0]["access"].as_array().unwrap().len(), 2);
+    let listed = admin.get(&path).await.expect_status(200);
+    assert_eq!((listed.need("X-Total-Count"), &listed.json()[0]), ("1", &shown));
+    assert_eq!(admin.get(&format!("{API}/projects/other/robots")).await.need("X-Total-Count"), "0");
+    let foreign = format!("{API}/projects/other/robots/{}", robot["id"]);
+    admin.get(&foreign).await.expect_error(404, "NOT_FOUND");
+    admin.delete(&foreign).await.expect_error(404, "NOT_FOUND");
+    admin.put(&foreign).json(&json!({ "disable": true })).await.expect_error(404, "NOT_FOUND");
+    admin.put(&own).json(&json!({ "disable": true, "description": "off" })).await.expect_status(200);
+    client.get("/v2/team/app/manifests/latest").await.expect_error(401, "UNAUTHORIZED");
+    assert_eq!(admin.get(&own).await.json()["permissions"], shown["permissions"]);
+    for wrong in [
+        json!({ "name": "x", "expires_at": 5, "access": [{ "resource": "repository", "action": "pull" }] }),
+        json!({ "name": "x", "access": [{ "resource": "/project/1/repository", "action": "pull" }] }),
+        json!({ "name": "x", "access": [{ "resource": "user", "action": "list" }] }),
+    ] {
+        admin.post(&path).json(&wrong).await.expect_error(400, "BAD_REQUEST");
+    }
+    admin.delete(&own).await.expect_status(200);
+    admin.get(&own).await.expect_error(404, "NOT_FOUND");
 }
