@@ -6,11 +6,12 @@ use std::path::Path;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use harbor_core::oci::Algorithm;
-use harbor_tests::{Build, Process, content, outcome};
+use harbor_tests::{Build, Client, Process, content, outcome};
+use serde_json::{Value, json};
 use tokio::process::Command;
 
 /// A password that must not turn up anywhere.
-const CANARY: &str = "canary-4711-hunter2";
+const CANARY: &str = "canary-4711-Hunter2";
 
 /// Runs a program that cannot start, and yields what it says.
 async fn refusal(command: Command) -> String {
@@ -244,11 +245,11 @@ async fn the_first_password_is_shown_once_and_works() {
 #[tokio::test]
 #[ignore = "needs the built harbor-server"]
 async fn the_log_has_no_secret() {
-    for format in ["text", "json"] {
+    for (format, level) in [("text", "debug"), ("json", "trace")] {
         let data = tempfile::tempdir().unwrap();
         let log = data.path().join("server.log");
         let mut command = Build::Last.over(data.path());
-        command.env("HARBOR_ADMIN_PASSWORD", CANARY).env("HARBOR_LOG", "debug");
+        command.env("HARBOR_ADMIN_PASSWORD", CANARY).env("HARBOR_LOG", level);
         command.env("HARBOR_LOG_FORMAT", format);
         let server = Process::launch(command, &log).await;
         let admin = server.anon().basic("admin", CANARY);
@@ -257,16 +258,51 @@ async fn the_log_has_no_secret() {
         let scope = "/service/token?service=harbor-registry&scope=repository:library/app:pull,push";
         let token = admin.get(scope).await.expect_status(200).json()["token"].as_str().unwrap().to_owned();
         server.anon().bearer(&token).http2().get("/v2/library/app/tags/list").await.expect_status(200);
+        let secrets = shown_once(&server, &admin).await;
         let wrong = format!("{CANARY}-wrong");
         server.anon().basic("admin", &wrong).get("/v2/").await.expect_error(401, "UNAUTHORIZED");
         assert!(server.stop().await);
         let log = std::fs::read_to_string(&log).unwrap();
         assert!(log.contains("/v2/library/app/tags/list"), "reads are logged at debug: {log}");
         let encoded = STANDARD.encode(format!("admin:{CANARY}"));
-        for secret in [CANARY, &encoded, &token] {
+        for secret in [CANARY, &encoded, &token].into_iter().chain(secrets.iter().map(String::as_str)) {
             assert!(!log.contains(secret), "the log has {secret}: {log}");
         }
     }
+}
+
+/// Makes and uses one of each kind of secret that a server shows once.
+async fn shown_once(server: &Process, admin: &Client) -> Vec<String> {
+    let post = async |path: &str, body: Value| {
+        let body = admin.post(&format!("/api/v2.0{path}")).json(&body).await.expect_status(201).body;
+        serde_json::from_slice::<Value>(&body).unwrap_or_default()
+    };
+    post("/users", json!({ "username": "grace", "password": CANARY })).await;
+    let access = json!([{ "kind": "project", "namespace": "library",
+        "access": [{ "resource": "repository", "action": "pull" }] }]);
+    let robot = json!({ "name": "ci", "level": "project", "duration": 1, "permissions": access });
+    let robot = post("/robots", robot).await["secret"].as_str().unwrap().to_owned();
+    server.anon().basic("robot$library+ci", &robot).get("/v2/").await.expect_status(200);
+    let personal = post("/users/current/tokens", json!({ "name": "ci", "duration": 1 })).await;
+    let personal = personal["token"].as_str().unwrap().to_owned();
+    server.anon().bearer(&personal).get("/v2/").await.expect_status(200);
+    let form = format!("principal=grace&password={CANARY}");
+    let session = server.anon().post("/c/login").body(form).await.expect_status(200);
+    let cookie = session.need("Set-Cookie").split(';').next().unwrap().split_once('=').unwrap().1.to_owned();
+    let csrf = session.need("X-Harbor-CSRF-Token").to_owned();
+    let grace = server.anon().basic("grace", CANARY);
+    let factor = grace.post("/api/v2.0/users/current/totp").json(&json!({ "password": CANARY })).await;
+    let factor = factor.expect_status(201).json()["secret"].as_str().unwrap().to_owned();
+    for wrong in [&robot, &personal, &cookie] {
+        server.anon().basic(wrong, wrong).get("/v2/").await.expect_status(401);
+        server
+            .anon()
+            .get("/api/v2.0/users")
+            .header("Cookie", format!("sid={wrong}x"))
+            .await
+            .expect_status(401);
+    }
+    vec![robot, personal, cookie, csrf, factor]
 }
 
 #[tokio::test]

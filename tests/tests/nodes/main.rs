@@ -3,6 +3,7 @@
 // Helpers outside of `#[test]`, where the lint does not know that this is a test.
 #![allow(clippy::panic, clippy::unwrap_used, clippy::expect_used)]
 
+mod access;
 mod collecting;
 mod node;
 

@@ -21,21 +21,44 @@ fn setting(name: &str) -> String {
     std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set; this test runs against servers"))
 }
 
+/// A database of a test's own.
+pub(crate) struct Database {
+    name: String,
+    url: String,
+}
+
+impl Database {
+    pub(crate) fn new() -> Self {
+        let name = format!("nodes_{}", UploadId::random().to_string().replace('-', ""));
+        let base = setting("HARBOR_TEST_POSTGRES_URL");
+        administrate(format!("CREATE DATABASE {name}"));
+        let url = format!("{}/{name}", base.rsplit_once('/').unwrap().0);
+        Self { name, url }
+    }
+
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+}
+
+impl Drop for Database {
+    fn drop(&mut self) {
+        administrate(format!("DROP DATABASE {} WITH (FORCE)", self.name));
+    }
+}
+
 /// Two nodes, over a database and a part of a bucket of their own.
 pub(crate) struct Pair {
     pub(crate) a: Harbor,
     pub(crate) b: Harbor,
-    database: String,
+    _database: Database,
 }
 
 impl Pair {
     pub(crate) async fn new() -> Self {
-        let id = UploadId::random().to_string().replace('-', "");
-        let (database, base) = (format!("nodes_{id}"), setting("HARBOR_TEST_POSTGRES_URL"));
-        administrate(format!("CREATE DATABASE {database}"));
-        let url = format!("{}/{database}", base.rsplit_once('/').unwrap().0);
-        let (a, b) = tokio::join!(node(&url, &id), node(&url, &id));
-        Self { a, b, database }
+        let database = Database::new();
+        let (a, b) = tokio::join!(node(&database.url, &database.name), node(&database.url, &database.name));
+        Self { a, b, _database: database }
     }
 
     pub(crate) async fn started() -> Self {
@@ -43,12 +66,6 @@ impl Pair {
         pair.a.start().await.unwrap();
         pair.b.start().await.unwrap();
         pair
-    }
-}
-
-impl Drop for Pair {
-    fn drop(&mut self) {
-        administrate(format!("DROP DATABASE {} WITH (FORCE)", self.database));
     }
 }
 
