@@ -273,3 +273,23 @@ async fn a_login_does_not_fail_with_what_is_written_beside_it() {
     assert!(before.password.unwrap().expose().starts_with("$harbor$"), "writing it failed");
     inner.close().await;
 }
+
+/// Whether there is such a user or robot is told by no time: each login that fails costs one hash.
+#[tokio::test]
+async fn unknown_names_take_as_long_as_wrong_passwords() {
+    let registry = TestRegistry::builder(BackEnd::Memory).patient_with_logins().start().await;
+    user(&registry, "grace").await;
+    let names = ["grace", "nobody", "robot$nobody", "robot$library+nobody", "admin"];
+    let mut took = [Duration::MAX; 5];
+    for round in 0..5 {
+        for (name, took) in names.into_iter().zip(&mut took) {
+            let begin = std::time::Instant::now();
+            let wrong = registry.anon().basic(name, &format!("Wrong horse {round}")).get("/v2/");
+            wrong.await.expect_error(401, "UNAUTHORIZED");
+            *took = begin.elapsed().min(*took);
+        }
+    }
+    let (least, most) = (took.iter().min().unwrap(), took.iter().max().unwrap());
+    assert!(*least * 4 > *most, "{names:?}: {took:?}");
+    registry.close().await;
+}

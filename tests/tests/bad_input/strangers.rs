@@ -4,6 +4,7 @@
 use harbor_core::oci::Algorithm;
 use harbor_tests::content::{self, DataSet};
 use harbor_tests::{Answer, BackEnd, Client, TestRegistry};
+use serde_json::{Value, json};
 
 use super::DIGEST;
 
@@ -96,6 +97,68 @@ async fn a_private_project_looks_like_one_that_is_not_there() {
             assert!(there.status >= 400, "{what}: {there}");
         }
     }
+}
+
+/// The same in Harbor's API: every operation whose path names a project.
+#[tokio::test]
+async fn in_the_api_too() {
+    let (registry, _, _) = registry().await;
+    let admin = registry.admin();
+    let make = async |path: &str, body: Value| {
+        let made = admin.post(&format!("/api/v2.0{path}")).json(&body).await.expect_status(201);
+        made.need("Location").rsplit('/').next().unwrap().to_owned()
+    };
+    let access = json!([{ "resource": "repository", "action": "pull" }]);
+    let member = registry.add_user("member").await;
+    let ids = [
+        (
+            "{mid}",
+            make(
+                "/projects/secret/members",
+                json!({ "role_id": 3, "member_user": { "user_id": member.get() } }),
+            )
+            .await,
+        ),
+        ("{robot_id}", make("/projects/secret/robots", json!({ "name": "ci", "access": access })).await),
+        (
+            "{immutable_rule_id}",
+            make(
+                "/projects/secret/immutabletagrules",
+                json!({ "action": "immutable",
+            "tag_selectors": [{ "decoration": "matches", "pattern": "v*" }],
+            "scope_selectors": { "repository": [{ "decoration": "repoMatches", "pattern": "**" }] } }),
+            )
+            .await,
+        ),
+        ("{repository_name}", "app".to_owned()),
+        ("{reference}", "latest".to_owned()),
+        ("{tag_name}", "latest".to_owned()),
+        ("{meta_name}", "public".to_owned()),
+        ("{addition}", "build_history".to_owned()),
+        ("{label_id}", "1".to_owned()),
+    ];
+    let mut looked_at = 0;
+    for operation in
+        harbor_core::operation::all().filter(|operation| operation.path.contains("{project_name"))
+    {
+        let mut path = operation.path.to_owned();
+        for (name, value) in &ids {
+            path = path.replace(name, value);
+        }
+        for client in [registry.anon(), registry.user("eve")] {
+            let ask = async |project: &str| {
+                let path = path.replace("{project_name_or_id}", project).replace("{project_name}", project);
+                let call = client.call(operation.method.as_str(), &format!("/api/v2.0{path}"));
+                seen(&call.json(&json!({})).await, project)
+            };
+            let (there, not) = (ask("secret").await, ask("absent").await);
+            assert_eq!(there, not, "{}", operation.id);
+            assert!(!there.starts_with('2'), "{}: {there}", operation.id);
+            looked_at += 1;
+        }
+    }
+    assert!(looked_at > 100, "{looked_at}");
+    admin.get("/api/v2.0/projects/secret/repositories/app/artifacts/latest").await.expect_status(200);
 }
 
 #[tokio::test]
