@@ -18,6 +18,10 @@ const MATRIX: &str = include_str!("matrix.tsv");
 /// Rows of permissions that this registry has and Harbor has not.
 const BEYOND: [&str; 4] = ["role:create", "role:delete", "role:update", "user-totp:delete"];
 
+/// A private project, and a public one. Members have the same roles in both; robots are of the first.
+const SECRET: &str = "secret";
+const OPEN: &str = "open";
+
 /// A row of the matrix.
 struct Row<'a> {
     level: Level,
@@ -91,11 +95,15 @@ enum Is {
     PoorRobot,
 }
 
-/// Whether somebody has a permission, in the private project of this test.
-fn has(is: Is, permission: Permission) -> bool {
+/// Whether somebody has a permission, in a project of this test.
+fn has(is: Is, permission: Permission, project: &str) -> bool {
+    if project == OPEN && permission.level == Level::Project && permission.is_public() {
+        return true;
+    }
     match is {
         Is::Administrator => true,
         Is::Role(role) => permission.has(role) || permission.to_string() == "project:create",
+        Is::Robot(Level::Project) if project != SECRET => false,
         Is::Robot(level) => level == permission.level && permission.is_grantable(),
         // Whoever has logged in may make projects.
         Is::Stranger => permission.level == Level::System && permission.to_string() == "project:create",
@@ -104,14 +112,14 @@ fn has(is: Is, permission: Permission) -> bool {
 }
 
 /// Whether somebody may call an operation; `None` where that depends on what is called for.
-fn may(is: Is, operation: &Operation) -> Option<bool> {
+fn may(is: Is, operation: &Operation, project: &str) -> Option<bool> {
     match operation.need {
         Need::Nothing => Some(true),
         Need::Login => Some(is != Is::Anonymous),
-        Need::Permission(permission) => Some(has(is, permission)),
+        Need::Permission(permission) => Some(has(is, permission, project)),
         // Of somebody else, for the path names the administrator.
-        Need::Own(permission) => Some(has(is, permission)),
-        Need::Registers(permission) => Some(has(is, permission)),
+        Need::Own(permission) => Some(has(is, permission, project)),
+        Need::Registers(permission) => Some(has(is, permission, project)),
         Need::Any(_) if is == Is::Anonymous => Some(false),
         Need::Any(_) => None,
     }
@@ -158,7 +166,8 @@ async fn callers(registry: &TestRegistry) -> Vec<Caller> {
     for role in ROLES {
         let name = role.name().to_lowercase();
         let id = registry.add_user(&name).await;
-        registry.add_member("secret", id, role).await;
+        registry.add_member(SECRET, id, role).await;
+        registry.add_member(OPEN, id, role).await;
         callers.push(Caller { client: registry.user(&name), name, is: Is::Role(role) });
     }
     registry.add_user("stranger").await;
@@ -167,10 +176,10 @@ async fn callers(registry: &TestRegistry) -> Vec<Caller> {
     callers
 }
 
-/// What a path of the test names: the private project, and keys that there are not, so that nothing is changed.
-fn parameter(name: &str) -> String {
+/// What a path of the test names: a project, and keys that there are not, so that nothing is changed.
+fn parameter(name: &str, project: &str) -> String {
     match name {
-        "project_name" | "project_name_or_id" => "secret".to_owned(),
+        "project_name" | "project_name_or_id" => project.to_owned(),
         "repository_name" => "app".to_owned(),
         "user_id" => "1".to_owned(),
         "meta_name" => "none".to_owned(),
@@ -180,8 +189,8 @@ fn parameter(name: &str) -> String {
 }
 
 /// Calls an operation with a body that does not read: whoever may call it is told so, and nothing is changed.
-async fn call(client: &Client, operation: &Operation) -> Answer {
-    let target = path(operation, parameter);
+async fn call(client: &Client, operation: &Operation, project: &str) -> Answer {
+    let target = path(operation, |name| parameter(name, project));
     let request = client.call(operation.method.as_str(), &target);
     match operation.method.as_str() {
         "POST" | "PUT" | "PATCH" => request.header("Content-Type", "application/json").body("{").await,
@@ -189,29 +198,64 @@ async fn call(client: &Client, operation: &Operation) -> Answer {
     }
 }
 
-/// Not called here: they would end the project or a user.
+/// They end the project or a user, and are called on others: [`ended`].
 const ENDS: [&str; 2] = ["deleteProject", "deleteUser"];
 
 async fn everybody(back_end: BackEnd) {
     let registry = TestRegistry::start(back_end).await;
-    registry.project("secret", false).await;
+    registry.project(SECRET, false).await;
+    registry.project(OPEN, true).await;
     let not_yet: Vec<&str> = NOT_YET.lines().collect();
     let callers = callers(&registry).await;
     for operation in operation::all().filter(|operation| !not_yet.contains(&operation.id)) {
         for caller in callers.iter().filter(|_| !ENDS.contains(&operation.id)) {
-            let answer = call(&caller.client, operation).await;
-            let refused = [401, 403].contains(&answer.status);
-            let what = format!("{} as {}: {answer}", operation.id, caller.name);
-            if let Some(allowed) = may(caller.is, operation) {
-                assert_eq!(!refused, allowed, "{what}");
-            }
-            assert!(answer.status < 500, "{what}");
-            if refused {
-                assert_eq!(answer.status == 401, caller.is == Is::Anonymous, "{what}");
+            for project in [SECRET, OPEN] {
+                let answer = call(&caller.client, operation, project).await;
+                compare(caller, operation, project, &answer);
             }
         }
     }
+    ended(&registry, &callers).await;
     registry.close().await;
+}
+
+fn compare(caller: &Caller, operation: &Operation, project: &str, answer: &Answer) {
+    let refused = [401, 403].contains(&answer.status);
+    let what = format!("{} as {} in {project}: {answer}", operation.id, caller.name);
+    if let Some(allowed) = may(caller.is, operation, project) {
+        assert_eq!(!refused, allowed, "{what}");
+    }
+    assert!(answer.status < 500, "{what}");
+    if refused {
+        assert_eq!(answer.status == 401, caller.is == Is::Anonymous, "{what}");
+    }
+}
+
+/// Deletes a user, and a project in which the caller is what it is in the others.
+async fn ended(registry: &TestRegistry, callers: &[Caller]) {
+    let doomed = registry.add_user("doomed").await;
+    let (project, user) = (operation_of("deleteProject"), operation_of("deleteUser"));
+    for caller in callers.iter().filter(|caller| caller.is != Is::Administrator) {
+        // The robot of the system may; whoever comes after it finds nobody to delete, if that is not refused.
+        let answer = caller.client.delete(&format!("/api/v2.0/users/{}", doomed.get())).await;
+        compare(caller, user, SECRET, &answer);
+        // A robot of one project is nothing in another.
+        if !matches!(caller.is, Is::Robot(_) | Is::PoorRobot) {
+            registry.project("ending", false).await;
+            if let Is::Role(role) = caller.is {
+                let id = registry.accounts.id_of(&caller.name).await.unwrap().unwrap();
+                registry.add_member("ending", id, role).await;
+            }
+            let answer = caller.client.delete("/api/v2.0/projects/ending").await;
+            compare(caller, project, "ending", &answer);
+            registry.admin().delete("/api/v2.0/projects/ending").await;
+        }
+    }
+    registry.admin().delete(&format!("/api/v2.0/users/{}", doomed.get())).await.expect_status(404);
+}
+
+fn operation_of(id: &str) -> &'static Operation {
+    operation::all().find(|operation| operation.id == id).unwrap()
 }
 
 #[tokio::test]
