@@ -22,7 +22,7 @@ fn is(kind: &str, size: u64) -> Described {
 }
 
 /// A manifest of that kind, pushed at a time.
-fn pushed(kind: &str, size: u64, time: i64) -> Says {
+pub(super) fn pushed(kind: &str, size: u64, time: i64) -> Says {
     Says { described: is(kind, size), pushed: time, ..Says::default() }
 }
 
@@ -31,7 +31,7 @@ fn belongs_to(subject: &str, kind: AccessoryKind, time: i64) -> Says {
     Says { described, pushed: time, ..Says::default() }
 }
 
-fn lists(children: &[&str], time: i64) -> Says {
+pub(super) fn lists(children: &[&str], time: i64) -> Says {
     let children = children.iter().map(digest).collect();
     Says { children, ..pushed("IMAGE", 9, time) }
 }
@@ -51,7 +51,7 @@ async fn counted(store: &Store, repository: RepositoryId) -> u64 {
 }
 
 /// What lists show of a repository, by keys; what is counted agrees.
-async fn shown(store: &Store, repository: &Repository) -> Vec<ManifestId> {
+pub(super) async fn shown(store: &Store, repository: &Repository) -> Vec<ManifestId> {
     let scope = ArtifactScope::Repository(repository.id);
     let query = ArtifactQuery { query: Query::default().page(1, 1), ..ArtifactQuery::default() };
     let (_, total) = page(store, scope, &query).await;

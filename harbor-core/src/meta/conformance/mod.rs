@@ -35,6 +35,7 @@ mod atomicity;
 mod audit;
 mod blobs;
 mod contention;
+mod hiding;
 mod immutable;
 mod kit;
 mod labels;
@@ -71,6 +72,10 @@ pub use blobs::{
 pub use contention::{
     deadlock, ensure_at_once, lease_at_once, lock_waits, locks_of_one_order, manifest_at_once,
     settings_at_once,
+};
+pub use hiding::{
+    child_anew_beside_index_delete, index_beside_delete, manifest_beside_index, manifest_beside_index_delete,
+    tag_moved_beside_index, tag_moved_beside_move, tag_moved_by_many, untagged_beside_index,
 };
 pub use immutable::{
     immutable_rule_insert, immutable_rules_listed, tag_put_beside_others, tag_put_with_rules,
@@ -146,6 +151,8 @@ macro_rules! metadata_store_conformance {
             manifest_ensure manifest_lock manifest_by_tag manifests_present manifest_delete large_payload referrers
             tag_put tag_insert tag_delete dangling
             artifacts_listed artifacts_filtered artifacts_of_project artifacts_hidden artifacts_at_once artifact_tags
+            index_beside_delete untagged_beside_index tag_moved_beside_index tag_moved_beside_move tag_moved_by_many
+            manifest_beside_index manifest_beside_index_delete child_anew_beside_index_delete
             artifact_describe artifact_is_held references accessories pulls_add
             repository_entries repository_describe repository_delete figures
             label_insert label_put labels_listed
