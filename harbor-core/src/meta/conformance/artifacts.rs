@@ -314,8 +314,8 @@ pub async fn artifact_describe(fixture: &dyn MetadataFixture) {
     let index =
         manifest(&store, one.id, "index", &Says { children: vec![digest("child")], ..Says::default() }).await;
     let signature = manifest(&store, one.id, "signature", &Says::default()).await;
-    let undescribed = async |after, limit| {
-        let found = read(&store).await.artifacts_undescribed(after, limit).await.unwrap();
+    let undescribed = async |after, limit, bytes| {
+        let found = read(&store).await.artifacts_undescribed(after, limit, bytes).await.unwrap();
         found
             .into_iter()
             .map(|(repository, manifest)| {
@@ -324,8 +324,12 @@ pub async fn artifact_describe(fixture: &dyn MetadataFixture) {
             })
             .collect::<Vec<_>>()
     };
-    assert_eq!(undescribed(ManifestId::new(0), 9).await, [subject, index, signature]);
-    assert_eq!(undescribed(subject, 1).await, [index]);
+    assert_eq!(undescribed(ManifestId::new(0), 9, 99).await, [subject, index, signature]);
+    // Their payloads are their names.
+    assert_eq!(undescribed(ManifestId::new(0), 9, 12).await, [subject, index]);
+    assert_eq!(undescribed(ManifestId::new(0), 9, 11).await, [subject]);
+    assert_eq!(undescribed(ManifestId::new(0), 9, 1).await, [subject], "at least one");
+    assert_eq!(undescribed(subject, 1, 99).await, [index]);
     let says = SaysOf { platform: Some(serde_json::json!({ "os": "linux" })), ..SaysOf::default() };
     let references = BTreeMap::from([(digest("child"), says.clone())]);
     let mut rows = begin(&store).await;
@@ -333,7 +337,7 @@ pub async fn artifact_describe(fixture: &dyn MetadataFixture) {
     let accessory = Some((AccessoryKind::Notation, digest("subject")));
     rows.artifact_describe(signature, &Described { accessory, ..is("UNKNOWN", 3) }).await.unwrap();
     rows.commit().await.unwrap();
-    assert_eq!(undescribed(ManifestId::new(0), 9).await, [subject]);
+    assert_eq!(undescribed(ManifestId::new(0), 9, 99).await, [subject]);
     assert_eq!(shown(&store, &one).await, [subject, index]);
     let mut rows = read(&store).await;
     assert_eq!(rows.artifact(one.id, &digest("index")).await.unwrap().unwrap().size, 10);
