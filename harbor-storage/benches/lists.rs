@@ -81,6 +81,7 @@ async fn fill(store: &SqlMetadata, size: usize) -> (ProjectId, RepositoryId) {
             links: &[],
             missing: &[],
             children: &[],
+            complete: false,
             described: &described,
             now,
         };

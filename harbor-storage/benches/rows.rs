@@ -51,6 +51,7 @@ fn seeded(tags: usize) -> Seeded {
             links: &[],
             missing: &[],
             children: &[],
+            complete: false,
             described: &Default::default(),
             now,
         };

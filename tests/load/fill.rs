@@ -82,6 +82,7 @@ async fn manifest(
         links: &[],
         missing: &[],
         children: &[],
+        complete: false,
         described: &Default::default(),
         now,
     };

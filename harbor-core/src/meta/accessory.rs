@@ -108,7 +108,8 @@ pub trait AccessoryRows {
         query: &Query<AccessoryKey>,
     ) -> RowResult<Listed<Accessory>>;
 
-    /// The accessories of these manifests, by key.
+    /// The accessories of these manifests, those of each by key. Where they have too many together, each has a share of a limit,
+    /// here and below.
     async fn accessories_of(&mut self, subjects: &[ManifestId]) -> RowResult<Vec<Accessory>>;
 
     /// Which manifests list which: for each of these, the keys of the indexes that list it, first the listed one.

@@ -11,6 +11,10 @@ use crate::Timestamp;
 use crate::oci::{Digest, MediaType, RepositoryName, Tag};
 use crate::query::{Query, QueryError, RawFilter, RawTest, keys, parse_raw};
 
+/// How many bytes lists have of what a client wrote, of each manifest: of its annotations, of what an index says of what it lists,
+/// and of attributes; each as JSON. What has more is left out of lists, and stays in the manifest.
+pub const LISTED: usize = 64 * 1024;
+
 /// What a manifest is, found out once, when it is pushed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Described {
@@ -22,9 +26,9 @@ pub struct Described {
     pub size: u64,
     /// What it is to which other manifest, when it is an accessory.
     pub accessory: Option<(AccessoryKind, Digest)>,
-    /// What is read from its config, as JSON.
+    /// What is read from its config, as JSON. At most [`LISTED`].
     pub attributes: Option<String>,
-    /// What it says, as an index, of each manifest that it lists.
+    /// What it says, as an index, of each manifest that it lists. At most [`LISTED`] together.
     pub references: BTreeMap<Digest, Says>,
 }
 
@@ -60,7 +64,7 @@ pub struct Artifact {
     pub media_type: MediaType,
     /// Its artifact type, or the media type of its config.
     pub artifact_type: Option<String>,
-    /// Annotations of the manifest.
+    /// Annotations of the manifest; none when they have more than [`LISTED`].
     pub annotations: BTreeMap<String, String>,
     /// Harbor's type. Empty in rows of earlier versions that no worker has looked at yet.
     pub kind: String,
@@ -276,10 +280,11 @@ pub trait ArtifactRows {
         query: &Query<TagKey>,
     ) -> RowResult<Listed<ArtifactTag>>;
 
-    /// The tags of these artifacts, by key.
+    /// The tags of these artifacts, those of each by key. Of what is asked for of several artifacts at once, here and below, there
+    /// is a limit: where they have too many together, each has a share of it.
     async fn tags_of(&mut self, manifests: &[ManifestId]) -> RowResult<Vec<ArtifactTag>>;
 
-    /// The entries of these, where they are indexes, in the order of digests.
+    /// The entries of these, where they are indexes, those of each in the order of digests.
     async fn references_of(&mut self, manifests: &[ManifestId]) -> RowResult<Vec<ArtifactReference>>;
 
     /// The sizes of those of these manifests that the repository has, each with all that it refers to.
@@ -289,11 +294,13 @@ pub trait ArtifactRows {
         digests: &[Digest],
     ) -> RowResult<Vec<(Digest, u64)>>;
 
-    /// Up to `limit` manifests with keys above `after` of which nobody has found out what they are, by key.
+    /// Up to `limit` manifests with keys above `after` of which nobody has found out what they are, by key. Fewer when they have
+    /// more than `bytes` together; but at least one, when there is one.
     async fn artifacts_undescribed(
         &mut self,
         after: ManifestId,
         limit: u32,
+        bytes: u64,
     ) -> RowResult<Vec<(RepositoryId, Manifest)>>;
 }
 

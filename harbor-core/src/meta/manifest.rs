@@ -47,6 +47,8 @@ pub struct NewManifest<'a> {
     pub missing: &'a [Digest],
     /// Manifests that it lists.
     pub children: &'a [Digest],
+    /// Whether the repository must have all of those: `Conflict` when it lacks one, for the caller saw all of them.
+    pub complete: bool,
     /// What it is.
     pub described: &'a Described,
     /// Now.
@@ -104,7 +106,8 @@ pub trait ManifestRows {
 #[async_trait]
 pub trait ManifestRowsMut {
     /// Stores a manifest with its references, or yields the one of that digest that is there, locked; the flag tells which
-    /// (true: stored). One that is there becomes an accessory when the new one is. `Conflict` when somebody else stores it at the same time.
+    /// (true: stored). One that is there becomes an accessory when the new one is. `Conflict` when somebody else stores it at
+    /// the same time, or deletes what it lists.
     async fn manifest_ensure(&mut self, manifest: &NewManifest<'_>) -> RowResult<(ManifestId, bool)>;
 
     /// The manifest of that digest, locked.
@@ -115,6 +118,7 @@ pub trait ManifestRowsMut {
     ) -> RowResult<Option<ManifestId>>;
 
     /// Deletes a manifest with its tags and references. Yields the tags that went, and the links that it referred to, also
-    /// those to blobs that came after it.
+    /// those to blobs that came after it. The manifest is locked by the caller. `Conflict` when somebody else deletes what it
+    /// lists at the same time.
     async fn manifest_delete(&mut self, manifest: ManifestId) -> RowResult<(Vec<Tag>, Vec<LinkId>)>;
 }

@@ -34,7 +34,7 @@ mod user;
 pub use accessory::{Accessory, AccessoryKey, AccessoryKind, AccessoryKindError, AccessoryRows};
 pub use artifact::{
     Artifact, ArtifactKey, ArtifactQuery, ArtifactReference, ArtifactRows, ArtifactRowsMut, ArtifactScope,
-    ArtifactTag, Described, Pulled, Says, TagKey, TagTest,
+    ArtifactTag, Described, LISTED, Pulled, Says, TagKey, TagTest,
 };
 pub use audit::{AuditKey, AuditLine, AuditRow, AuditRows, AuditRowsMut, AuditScope};
 pub use blob::{Blob, BlobRows, BlobRowsMut, BlobState, LinkedBlob, Publish, Published};

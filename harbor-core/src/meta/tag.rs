@@ -24,7 +24,8 @@ pub trait TagRows {
 /// Changes tags.
 #[async_trait]
 pub trait TagRowsMut {
-    /// Lets a tag name a manifest, whatever it named before. `Conflict` when somebody else makes or deletes it at the same time.
+    /// Lets a tag name a manifest that the caller has locked, whatever it named before. `Conflict` when somebody else makes the
+    /// tag at the same time.
     ///
     /// Yields whether it was there before in a project that had rules of immutable tags in force, both at one moment: then the
     /// caller asks the rules. Nobody else has made or deleted the tag since that moment.
@@ -36,7 +37,7 @@ pub trait TagRowsMut {
         now: Timestamp,
     ) -> RowResult<bool>;
 
-    /// Lets a tag that there is not name a manifest. `Conflict` when there is one, or somebody else makes it.
+    /// Lets a tag that there is not name a manifest that the caller has locked. `Conflict` when there is one, or somebody else makes it.
     async fn tag_insert(
         &mut self,
         repository: RepositoryId,

@@ -1,5 +1,7 @@
 //! Artifacts.
 
+use std::sync::Arc;
+
 use axum::body::Body;
 use harbor_core::access::Authorized;
 use harbor_core::access::permission::{
@@ -171,7 +173,7 @@ fn wire(found: Found) -> api::Artifact {
         addition_links,
         labels: found.labels.into_iter().map(labels::wire).collect(),
         accessories: found.accessories.into_iter().map(accessory).collect(),
-        inherited_accessories: found.inherited.into_iter().map(accessory).collect(),
+        inherited_accessories: found.inherited.into_iter().map(Arc::unwrap_or_clone).map(accessory).collect(),
     }
 }
 

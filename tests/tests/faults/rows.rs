@@ -144,7 +144,7 @@ rows! {
         tags_of(manifests: &[ManifestId]) -> Vec<ArtifactTag>;
         references_of(manifests: &[ManifestId]) -> Vec<ArtifactReference>;
         artifact_sizes(repository: RepositoryId, digests: &[Digest]) -> Vec<(Digest, u64)>;
-        artifacts_undescribed(after: ManifestId, limit: u32) -> Vec<(RepositoryId, Manifest)>;
+        artifacts_undescribed(after: ManifestId, limit: u32, bytes: u64) -> Vec<(RepositoryId, Manifest)>;
     }
     ArtifactRowsMut {
         artifact_describe(manifest: ManifestId, described: &Described) -> ();

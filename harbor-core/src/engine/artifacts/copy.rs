@@ -8,9 +8,10 @@ use crate::access::{Authorized, RepositoryTarget};
 use crate::engine::content::Verified;
 use crate::engine::gate::{Write, contended};
 use crate::engine::immutable::refuse_immutable;
-use crate::meta::{Artifact, BlobState, Repository, ReviewSubject};
+use crate::meta::{Artifact, BlobState, ManifestId, Repository, ReviewSubject};
 use crate::oci::{Digest, ManifestView, Reference, Tag};
 use crate::policy::Step;
+use crate::query::Query;
 use crate::{Error, Result};
 
 /// Why the link of a blob that was copied is reviewed.
@@ -37,7 +38,7 @@ impl Artifacts<'_> {
     ///
     /// # Errors
     /// [`Error::NotFound`]; [`Error::Forbidden`] for an accessory, which goes with its subject; [`Error::Immutable`] for a tag that
-    /// is there; [`Error::QuotaExceeded`]; or a policy's refusal.
+    /// is there; [`Error::QuotaExceeded`]; [`Error::Unprocessable`] for more manifests or tags than are copied at a time; or a policy's refusal.
     pub async fn copy(
         &self,
         proof: Authorized<ArtifactCreate>,
@@ -51,6 +52,7 @@ impl Artifacts<'_> {
             return Err(Error::Forbidden(why.to_owned()));
         }
         let tags: Vec<Tag> = root.tags.into_iter().map(|found| found.tag.name).collect();
+        self.refuse_more_tags(root.artifact.id, tags.len() as u64).await?;
         self.refuse_taken(proof.target(), &tags).await?;
         let root_id = root.artifact.id;
         let plan = self.plan(&source, root.artifact).await?;
@@ -65,6 +67,19 @@ impl Artifacts<'_> {
             };
             self.content().ask_policies(proof.actor(), proof.target(), step).await?;
             contended!(self.try_copy(&proof, &source, &piece))?;
+        }
+        Ok(())
+    }
+
+    /// Refuses a copy of less than all tags: more than lists have of them are not put at once.
+    async fn refuse_more_tags(&self, artifact: ManifestId, found: u64) -> Result<()> {
+        let count = Query::default().page(1, 1);
+        let total = self.harbor.read().await?.artifact_tags(artifact, &count).await?.total;
+        if total > found {
+            let most = format!(
+                "the artifact has {total} tags, and at most {found} are copied at a time: delete some of them"
+            );
+            return Err(Error::Unprocessable(most));
         }
         Ok(())
     }

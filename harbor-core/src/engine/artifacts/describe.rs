@@ -1,8 +1,11 @@
 //! What an artifact is: told from its manifest and its config, once, when it is pushed.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+
 use serde_json::{Map, Value};
 
-use crate::meta::{AccessoryKind, Described, Says};
+use crate::meta::{AccessoryKind, Described, LISTED, Says};
 use crate::oci::{Digest, ManifestKind, ManifestView, MediaType, Tag};
 
 /// The type of images.
@@ -48,22 +51,11 @@ const NYDUS: &str = "containerd.io/snapshot/nydus-bootstrap";
 /// Where an index has its type that is of before there was `artifactType`.
 const TYPE_OF_INDEX: &str = "org.opencontainers.artifactType";
 
-/// How many bytes of attributes are kept with an artifact: they are in every list of it.
-const LONGEST: usize = 64 * 1024;
-
 /// What a manifest of `size` bytes is that `tags` will name. `listed`: how many bytes the manifests that it lists have, with all
 /// that they refer to.
 pub(in crate::engine) fn describe(view: &ManifestView, size: usize, tags: &[Tag], listed: u64) -> Described {
     let blobs = view.config.iter().chain(&view.layers).map(|blob| blob.size);
     let total = blobs.fold((size as u64).saturating_add(listed), u64::saturating_add);
-    let mut references = std::collections::BTreeMap::new();
-    for entry in &view.manifests {
-        references.entry(entry.digest).or_insert_with(|| Says {
-            platform: entry.platform.clone(),
-            annotations: entry.annotations.clone(),
-            urls: entry.urls.clone(),
-        });
-    }
     Described {
         kind: kind(view),
         config_type: config_type(view),
@@ -71,8 +63,27 @@ pub(in crate::engine) fn describe(view: &ManifestView, size: usize, tags: &[Tag]
         size: total.min(i64::MAX.unsigned_abs()),
         accessory: accessory(view, tags),
         attributes: None,
-        references,
+        references: references(view),
     }
+}
+
+/// What it says of what it lists, as far as there is room for it.
+fn references(view: &ManifestView) -> BTreeMap<Digest, Says> {
+    let mut references = BTreeMap::new();
+    let mut room = LISTED;
+    for entry in &view.manifests {
+        let says = Says {
+            platform: entry.platform.clone(),
+            annotations: entry.annotations.clone(),
+            urls: entry.urls.clone(),
+        };
+        let left = serde_json::to_vec(&says).ok().and_then(|text| room.checked_sub(text.len()));
+        if let (Entry::Vacant(place), Some(left)) = (references.entry(entry.digest), left) {
+            place.insert(says);
+            room = left;
+        }
+    }
+    references
 }
 
 /// What Harbor calls the media type of an artifact.
@@ -156,7 +167,7 @@ pub(in crate::engine) fn attributes(kind: &str, config: &[u8]) -> Option<String>
     };
     let text = serde_json::to_string(&shown).ok()?;
     // Where JSON may have it, PostgreSQL's text may not.
-    (text.len() <= LONGEST && !text.contains('\0')).then_some(text)
+    (text.len() <= LISTED && !text.contains('\0')).then_some(text)
 }
 
 fn of_image(config: &mut Map<String, Value>) -> Map<String, Value> {
@@ -239,6 +250,24 @@ mod tests {
     }
 
     #[test]
+    fn what_an_index_says_has_a_bound() {
+        let entry = |number: u64, length: usize| {
+            let mut entry = descriptor(MediaType::OCI_MANIFEST);
+            let digest = Digest::of(Algorithm::Sha256, &number.to_be_bytes());
+            entry["digest"] = json!(digest.to_string());
+            entry["annotations"] = json!({ "key": "x".repeat(length) });
+            (digest, entry)
+        };
+        let entries = [entry(1, LISTED / 2), entry(2, LISTED / 2), entry(3, LISTED), entry(4, 100)];
+        let manifests: Vec<Value> = entries.iter().map(|(_, entry)| entry.clone()).collect();
+        let members = json!({ "mediaType": MediaType::OCI_INDEX, "manifests": manifests });
+        let said = describe(&view(members), 0, &[], 0).references;
+        let kept = entries.map(|(digest, _)| said.contains_key(&digest));
+        assert_eq!(kept, [true, false, false, true]);
+        assert!(serde_json::to_vec(&said.into_values().collect::<Vec<_>>()).unwrap().len() < LISTED + 9);
+    }
+
+    #[test]
     fn indexes() {
         let platform = json!({ "os": "linux", "architecture": "arm64" });
         let mut entry = descriptor(MediaType::OCI_MANIFEST);
@@ -318,7 +347,7 @@ mod tests {
         for wrong in [&b"[]"[..], b"", b"no JSON"] {
             assert_eq!(attributes(CHART, wrong), None);
         }
-        let large = json!({ "name": "x".repeat(LONGEST) }).to_string();
+        let large = json!({ "name": "x".repeat(LISTED) }).to_string();
         assert_eq!(attributes(CHART, large.as_bytes()), None);
         assert!(!has_attributes(UNKNOWN) && has_attributes("MODEL"));
     }

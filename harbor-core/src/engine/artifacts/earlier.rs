@@ -17,6 +17,9 @@ const ALL: &str = "all";
 /// How many manifests are looked at in one batch.
 const BATCH: u32 = 50;
 
+/// How many bytes of manifests are looked at in one batch; one larger than that is looked at alone.
+const BATCH_BYTES: u64 = 8 * 1024 * 1024;
+
 /// The largest config that is looked into, in bytes.
 const LARGEST_CONFIG: u64 = 1024 * 1024;
 
@@ -30,7 +33,7 @@ impl Harbor {
             return Ok(false);
         }
         let after = how_far.and_then(|after| after.parse().ok()).map_or(ManifestId::new(0), ManifestId::new);
-        let found = rows.artifacts_undescribed(after, BATCH).await?;
+        let found = rows.artifacts_undescribed(after, BATCH, BATCH_BYTES).await?;
         drop(rows);
         for (repository, manifest) in &found {
             self.describe_earlier(*repository, manifest).await?;

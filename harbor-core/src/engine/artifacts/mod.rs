@@ -9,6 +9,7 @@ mod labels;
 mod tags;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 pub use additions::{Addition, AdditionKind};
 pub(super) use describe::{attributes, describe, has_attributes};
@@ -59,8 +60,8 @@ pub struct Found {
     pub labels: Vec<Label>,
     /// Its accessories, where they were asked for.
     pub accessories: Vec<Accessory>,
-    /// The accessories of the indexes that list it, where they were asked for.
-    pub inherited: Vec<Accessory>,
+    /// The accessories of the indexes that list it, where they were asked for: as many as an equal share of what a page may have.
+    pub inherited: Vec<Arc<Accessory>>,
 }
 
 /// A tag of an artifact.
@@ -197,6 +198,16 @@ impl<'a> Artifacts<'a> {
     }
 }
 
+/// How many indexes that list what is on a page are looked at, and how many of their accessories are on the page.
+const PARENTS: usize = 4096;
+const INHERITED: usize = 16_384;
+
+/// Of how many indexes accessories are looked for at a time.
+const PARENTS_AT_ONCE: usize = 16;
+
+/// Accessories of the indexes that list manifests, by those.
+type Inherited = BTreeMap<ManifestId, Vec<Arc<Accessory>>>;
+
 /// Finds what belongs to the artifacts of a page: each kind of thing for all of them at once.
 async fn surrounded(rows: &mut dyn Reads, artifacts: Vec<Artifact>, with: With) -> Result<Vec<Found>> {
     let ids: Vec<ManifestId> = artifacts.iter().map(|artifact| artifact.id).collect();
@@ -246,17 +257,40 @@ fn found_tag(tag: ArtifactTag, rules: &[&ImmutableRule]) -> FoundTag {
     FoundTag { tag, immutable }
 }
 
-/// The accessories of the indexes that list these.
-async fn inherited(rows: &mut dyn Reads, ids: &[ManifestId]) -> Result<BTreeMap<ManifestId, Vec<Accessory>>> {
-    let pairs = rows.parents_of(ids).await?;
-    let parents: BTreeSet<ManifestId> = pairs.iter().map(|(_, parent)| *parent).collect();
-    let parents: Vec<ManifestId> = parents.into_iter().collect();
-    let theirs = by(rows.accessories_of(&parents).await?, |accessory| accessory.subject);
-    let mut inherited: BTreeMap<ManifestId, Vec<Accessory>> = BTreeMap::new();
-    for (child, parent) in pairs {
-        inherited.entry(child).or_default().extend(theirs.get(&parent).into_iter().flatten().cloned());
+/// The accessories of the indexes that list these. Each of these has an equal share of [`PARENTS`] and [`INHERITED`], for an index
+/// may list thousands, each be listed by thousands of indexes, and each of those have thousands of accessories.
+async fn inherited(rows: &mut dyn Reads, ids: &[ManifestId]) -> Result<Inherited> {
+    let mut parents_of = by(rows.parents_of(ids).await?, |(child, _)| *child);
+    for parents in parents_of.values_mut() {
+        parents.truncate(PARENTS / ids.len().max(1));
     }
-    Ok(inherited)
+    let parents: BTreeSet<ManifestId> = parents_of.values().flatten().map(|(_, parent)| *parent).collect();
+    let parents: Vec<ManifestId> = parents.into_iter().collect();
+    let mut theirs = BTreeMap::new();
+    let mut room = INHERITED;
+    for some in parents.chunks(PARENTS_AT_ONCE) {
+        let found = rows.accessories_of(some).await?;
+        let found: Vec<_> = found.into_iter().take(room).map(Arc::new).collect();
+        room -= found.len();
+        theirs.append(&mut by(found, |accessory| accessory.subject));
+        if room == 0 {
+            break;
+        }
+    }
+    Ok(handed_down(&parents_of, &theirs, INHERITED / ids.len().max(1)))
+}
+
+/// Gives each child up to so many of the accessories of its parents.
+fn handed_down(
+    parents_of: &BTreeMap<ManifestId, Vec<(ManifestId, ManifestId)>>,
+    theirs: &Inherited,
+    share: usize,
+) -> Inherited {
+    let of = |pairs: &[(ManifestId, ManifestId)]| {
+        let all = pairs.iter().flat_map(|(_, parent)| theirs.get(parent).into_iter().flatten());
+        all.take(share).cloned().collect()
+    };
+    parents_of.iter().map(|(child, pairs)| (*child, of(pairs))).collect()
 }
 
 /// What belongs to the artifacts of a page.
@@ -267,7 +301,7 @@ struct Around {
     rules: Vec<ImmutableRule>,
     labels: BTreeMap<ManifestId, Vec<(ManifestId, Label)>>,
     accessories: BTreeMap<ManifestId, Vec<Accessory>>,
-    inherited: BTreeMap<ManifestId, Vec<Accessory>>,
+    inherited: Inherited,
 }
 
 impl Around {
@@ -294,4 +328,35 @@ fn by<T>(things: Vec<T>, of: impl Fn(&T) -> ManifestId) -> BTreeMap<ManifestId, 
         sorted.entry(of(&thing)).or_default().push(thing);
     }
     sorted
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Timestamp;
+    use crate::meta::AccessoryKind;
+    use crate::oci::{Algorithm, Digest};
+
+    #[test]
+    fn what_is_inherited_has_a_bound() {
+        let of = |subject: ManifestId, id| {
+            Arc::new(Accessory {
+                id: ManifestId::new(id),
+                kind: AccessoryKind::Cosign,
+                digest: Digest::of(Algorithm::Sha256, b""),
+                size: 1,
+                pushed_at: Timestamp::from_micros(1),
+                subject,
+                subject_digest: Digest::of(Algorithm::Sha256, b""),
+                repository: "one/two".parse().unwrap(),
+            })
+        };
+        let [child, other, index, second] = [1, 2, 3, 4].map(ManifestId::new);
+        let pairs = [(child, vec![(child, index), (child, second)]), (other, vec![(other, second)])];
+        let all = [of(index, 5), of(index, 6), of(second, 7), of(second, 8)];
+        let theirs = by(all.to_vec(), |accessory| accessory.subject);
+        let found = handed_down(&BTreeMap::from(pairs), &theirs, 3);
+        assert_eq!(found[&child], all[..3]);
+        assert_eq!(found[&other], all[2..]);
+    }
 }

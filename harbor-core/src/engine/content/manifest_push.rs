@@ -148,6 +148,7 @@ impl Content<'_> {
             links: &links,
             missing: &missing,
             children: &children,
+            complete: !self.harbor.settings().sparse_manifests,
             described: &described,
             now,
         };

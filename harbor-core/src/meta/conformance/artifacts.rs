@@ -22,7 +22,7 @@ fn is(kind: &str, size: u64) -> Described {
 }
 
 /// A manifest of that kind, pushed at a time.
-fn pushed(kind: &str, size: u64, time: i64) -> Says {
+pub(super) fn pushed(kind: &str, size: u64, time: i64) -> Says {
     Says { described: is(kind, size), pushed: time, ..Says::default() }
 }
 
@@ -31,7 +31,7 @@ fn belongs_to(subject: &str, kind: AccessoryKind, time: i64) -> Says {
     Says { described, pushed: time, ..Says::default() }
 }
 
-fn lists(children: &[&str], time: i64) -> Says {
+pub(super) fn lists(children: &[&str], time: i64) -> Says {
     let children = children.iter().map(digest).collect();
     Says { children, ..pushed("IMAGE", 9, time) }
 }
@@ -51,7 +51,7 @@ async fn counted(store: &Store, repository: RepositoryId) -> u64 {
 }
 
 /// What lists show of a repository, by keys; what is counted agrees.
-async fn shown(store: &Store, repository: &Repository) -> Vec<ManifestId> {
+pub(super) async fn shown(store: &Store, repository: &Repository) -> Vec<ManifestId> {
     let scope = ArtifactScope::Repository(repository.id);
     let query = ArtifactQuery { query: Query::default().page(1, 1), ..ArtifactQuery::default() };
     let (_, total) = page(store, scope, &query).await;
@@ -314,8 +314,8 @@ pub async fn artifact_describe(fixture: &dyn MetadataFixture) {
     let index =
         manifest(&store, one.id, "index", &Says { children: vec![digest("child")], ..Says::default() }).await;
     let signature = manifest(&store, one.id, "signature", &Says::default()).await;
-    let undescribed = async |after, limit| {
-        let found = read(&store).await.artifacts_undescribed(after, limit).await.unwrap();
+    let undescribed = async |after, limit, bytes| {
+        let found = read(&store).await.artifacts_undescribed(after, limit, bytes).await.unwrap();
         found
             .into_iter()
             .map(|(repository, manifest)| {
@@ -324,8 +324,12 @@ pub async fn artifact_describe(fixture: &dyn MetadataFixture) {
             })
             .collect::<Vec<_>>()
     };
-    assert_eq!(undescribed(ManifestId::new(0), 9).await, [subject, index, signature]);
-    assert_eq!(undescribed(subject, 1).await, [index]);
+    assert_eq!(undescribed(ManifestId::new(0), 9, 99).await, [subject, index, signature]);
+    // Their payloads are their names.
+    assert_eq!(undescribed(ManifestId::new(0), 9, 12).await, [subject, index]);
+    assert_eq!(undescribed(ManifestId::new(0), 9, 11).await, [subject]);
+    assert_eq!(undescribed(ManifestId::new(0), 9, 1).await, [subject], "at least one");
+    assert_eq!(undescribed(subject, 1, 99).await, [index]);
     let says = SaysOf { platform: Some(serde_json::json!({ "os": "linux" })), ..SaysOf::default() };
     let references = BTreeMap::from([(digest("child"), says.clone())]);
     let mut rows = begin(&store).await;
@@ -333,7 +337,7 @@ pub async fn artifact_describe(fixture: &dyn MetadataFixture) {
     let accessory = Some((AccessoryKind::Notation, digest("subject")));
     rows.artifact_describe(signature, &Described { accessory, ..is("UNKNOWN", 3) }).await.unwrap();
     rows.commit().await.unwrap();
-    assert_eq!(undescribed(ManifestId::new(0), 9).await, [subject]);
+    assert_eq!(undescribed(ManifestId::new(0), 9, 99).await, [subject]);
     assert_eq!(shown(&store, &one).await, [subject, index]);
     let mut rows = read(&store).await;
     assert_eq!(rows.artifact(one.id, &digest("index")).await.unwrap().unwrap().size, 10);

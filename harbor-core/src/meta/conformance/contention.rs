@@ -90,7 +90,7 @@ async fn lock_both(store: &Store, first: BlobId, second: BlobId) -> Result<(), S
 }
 
 /// Tries a transaction until no concurrent one wins.
-async fn persist<T>(mut attempt: impl AsyncFnMut() -> Result<T, StoreError>) -> T {
+pub(super) async fn persist<T>(mut attempt: impl AsyncFnMut() -> Result<T, StoreError>) -> T {
     for _ in 0..100 {
         match attempt().await {
             Ok(done) => return done,

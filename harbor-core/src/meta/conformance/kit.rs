@@ -103,6 +103,7 @@ pub(super) struct Says {
     pub(super) links: Vec<LinkId>,
     pub(super) missing: Vec<Digest>,
     pub(super) children: Vec<Digest>,
+    pub(super) complete: bool,
     pub(super) described: Described,
     pub(super) pushed: i64,
 }
@@ -126,6 +127,7 @@ pub(super) async fn put(
         links: &says.links,
         missing: &says.missing,
         children: &says.children,
+        complete: says.complete,
         described: &says.described,
         now: at(says.pushed),
     };

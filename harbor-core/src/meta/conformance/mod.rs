@@ -31,10 +31,12 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod artifacts;
+mod artifacts_bounded;
 mod atomicity;
 mod audit;
 mod blobs;
 mod contention;
+mod hiding;
 mod immutable;
 mod kit;
 mod labels;
@@ -59,6 +61,7 @@ pub use artifacts::{
     accessories, artifact_describe, artifact_is_held, artifact_tags, artifacts_at_once, artifacts_filtered,
     artifacts_hidden, artifacts_listed, artifacts_of_project, pulls_add, references, tag_insert,
 };
+pub use artifacts_bounded::{artifacts_bounded, artifacts_share};
 pub use atomicity::{
     committed, dropped, failed, failing_neighbour, group_commit, healthy, isolated, read_in_a_transaction,
     reads_do_not_wait,
@@ -71,6 +74,10 @@ pub use blobs::{
 pub use contention::{
     deadlock, ensure_at_once, lease_at_once, lock_waits, locks_of_one_order, manifest_at_once,
     settings_at_once,
+};
+pub use hiding::{
+    child_anew_beside_index_delete, index_beside_delete, manifest_beside_index, manifest_beside_index_delete,
+    tag_moved_beside_index, tag_moved_beside_move, tag_moved_by_many, untagged_beside_index,
 };
 pub use immutable::{
     immutable_rule_insert, immutable_rules_listed, tag_put_beside_others, tag_put_with_rules,
@@ -145,7 +152,10 @@ macro_rules! metadata_store_conformance {
             link_is_referenced_by_sparse link_delete link_delete_of_referenced
             manifest_ensure manifest_lock manifest_by_tag manifests_present manifest_delete large_payload referrers
             tag_put tag_insert tag_delete dangling
-            artifacts_listed artifacts_filtered artifacts_of_project artifacts_hidden artifacts_at_once artifact_tags
+            artifacts_listed artifacts_filtered artifacts_of_project artifacts_hidden artifacts_at_once artifacts_bounded
+            artifacts_share artifact_tags
+            index_beside_delete untagged_beside_index tag_moved_beside_index tag_moved_beside_move tag_moved_by_many
+            manifest_beside_index manifest_beside_index_delete child_anew_beside_index_delete
             artifact_describe artifact_is_held references accessories pulls_add
             repository_entries repository_describe repository_delete figures
             label_insert label_put labels_listed

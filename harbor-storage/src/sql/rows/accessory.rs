@@ -3,11 +3,10 @@ use harbor_core::meta::{Accessory, AccessoryKey, AccessoryRows, Listed, Manifest
 use harbor_core::query::Query;
 use harbor_core::{StoreError, Timestamp};
 
-use super::artifact::MOST;
-use super::{Rows, piece, rows_of};
+use super::{Rows, piece};
 use crate::sql::listing::Listing;
 use crate::sql::session::Row;
-use crate::sql::statement::{Value, sql, values};
+use crate::sql::statement::{sql, values};
 
 macro_rules! columns {
     () => {
@@ -78,14 +77,7 @@ impl AccessoryRows for Rows {
             piece!(),
             ") ORDER BY a.id LIMIT ?"
         ));
-        let mut accessories = Vec::new();
-        for mut piece in rows_of(subjects, |id| [Value::from(id.get())]) {
-            piece.push(MOST.into());
-            for row in self.session.fetch(list, piece).await? {
-                accessories.push(accessory(&row)?);
-            }
-        }
-        Ok(accessories)
+        self.around(list, subjects).await?.iter().map(accessory).collect()
     }
 
     async fn parents_of(
@@ -99,13 +91,7 @@ impl AccessoryRows for Rows {
             piece!(),
             ") ORDER BY m.id, c.manifest_id LIMIT ?"
         ));
-        let mut parents = Vec::new();
-        for mut piece in rows_of(children, |id| [Value::from(id.get())]) {
-            piece.push(MOST.into());
-            for row in self.session.fetch(list, piece).await? {
-                parents.push((ManifestId::new(row.int(0)?), ManifestId::new(row.int(1)?)));
-            }
-        }
-        Ok(parents)
+        let found = self.around(list, children).await?;
+        found.iter().map(|row| Ok((ManifestId::new(row.int(0)?), ManifestId::new(row.int(1)?)))).collect()
     }
 }

@@ -1,24 +1,30 @@
+use std::slice;
+
 use async_trait::async_trait;
 use harbor_core::meta::{
     AccessoryKind, Artifact, ArtifactKey, ArtifactQuery, ArtifactReference, ArtifactRows, ArtifactRowsMut,
-    ArtifactScope, ArtifactTag, Described, Listed, Manifest, ManifestId, ProjectId, Pulled, RepositoryId,
-    Says, TagId, TagKey, TagTest,
+    ArtifactScope, ArtifactTag, Described, LISTED, Listed, Manifest, ManifestId, ProjectId, Pulled,
+    RepositoryId, Says, TagId, TagKey, TagTest,
 };
 use harbor_core::oci::{Digest, Tag};
 use harbor_core::query::Query;
 use harbor_core::{StoreError, Timestamp};
 
-use super::{Rows, first, json_of, never_or_at, of_json, piece, pieces, rows_of};
+use super::{PIECE, Rows, first, json_of, never_or_at, of_json, piece, pieces, rows_of};
 use crate::sql::listing::{Listing, anywhere};
 use crate::sql::session::{Row, size};
-use crate::sql::statement::{Value, sql, values};
+use crate::sql::statement::{Statement, Value, sql, values};
 
 /// How many tags, references, accessories or labels a piece of a page has at most: clients make as many as they like.
-pub(super) const MOST: u32 = 16_384;
+const MOST: u32 = 16_384;
+
+// `LISTED`, for annotations: what else is in here has bounds of its own.
+const _: () = assert!(LISTED == 65_536);
 
 macro_rules! columns {
     () => {
-        "m.id, m.project_id, m.repository_id, r.name, m.digest, m.media_type, m.artifact_type, m.annotations, m.kind, \
+        "m.id, m.project_id, m.repository_id, r.name, m.digest, m.media_type, m.artifact_type, \
+         CASE WHEN OCTET_LENGTH(m.annotations) <= 65536 THEN m.annotations ELSE '{}' END, m.kind, \
          m.config_type, m.content_size, m.accessory, m.accessory_subject, m.attributes, m.pushed_at, m.pulled_at"
     };
 }
@@ -62,6 +68,16 @@ fn tag(row: &Row) -> Result<ArtifactTag, StoreError> {
         name: row.parsed(3)?,
         pushed_at: Timestamp::from_micros(row.int(4)?),
         pulled_at: never_or_at(row.int(5)?),
+    })
+}
+
+fn reference(row: &Row) -> Result<ArtifactReference, StoreError> {
+    let says = row.optional_text(3)?.map(|says| of_json::<Says>(&says)).transpose()?;
+    Ok(ArtifactReference {
+        parent: ManifestId::new(row.int(0)?),
+        child: row.optional_int(1)?.map(ManifestId::new),
+        digest: row.parsed(2)?,
+        says: says.unwrap_or_default(),
     })
 }
 
@@ -218,14 +234,7 @@ impl ArtifactRows for Rows {
             piece!(),
             ") ORDER BY t.id LIMIT ?"
         ));
-        let mut tags = Vec::new();
-        for mut piece in rows_of(manifests, |id| [Value::from(id.get())]) {
-            piece.push(MOST.into());
-            for row in self.session.fetch(list, piece).await? {
-                tags.push(tag(&row)?);
-            }
-        }
-        Ok(tags)
+        self.around(list, manifests).await?.iter().map(tag).collect()
     }
 
     async fn references_of(
@@ -233,26 +242,14 @@ impl ArtifactRows for Rows {
         manifests: &[ManifestId],
     ) -> Result<Vec<ArtifactReference>, StoreError> {
         let list = sql!(concat!(
-            "SELECT c.manifest_id, m.id, c.digest, c.says FROM manifest_children c \
+            "SELECT c.manifest_id, m.id, c.digest, CASE WHEN OCTET_LENGTH(c.says) <= 65536 THEN c.says END \
+             FROM manifest_children c \
              LEFT JOIN manifests m ON m.repository_id = c.repository_id AND m.digest = c.digest \
              WHERE c.manifest_id IN (",
             piece!(),
             ") ORDER BY c.manifest_id, c.digest LIMIT ?"
         ));
-        let mut references = Vec::new();
-        for mut piece in rows_of(manifests, |id| [Value::from(id.get())]) {
-            piece.push(MOST.into());
-            for row in self.session.fetch(list, piece).await? {
-                let says = row.optional_text(3)?.map(|says| of_json::<Says>(&says)).transpose()?;
-                references.push(ArtifactReference {
-                    parent: ManifestId::new(row.int(0)?),
-                    child: row.optional_int(1)?.map(ManifestId::new),
-                    digest: row.parsed(2)?,
-                    says: says.unwrap_or_default(),
-                });
-            }
-        }
-        Ok(references)
+        self.around(list, manifests).await?.iter().map(reference).collect()
     }
 
     async fn artifact_sizes(
@@ -279,12 +276,16 @@ impl ArtifactRows for Rows {
         &mut self,
         after: ManifestId,
         limit: u32,
+        bytes: u64,
     ) -> Result<Vec<(RepositoryId, Manifest)>, StoreError> {
+        let sizes = sql!("SELECT id, size FROM manifests WHERE id > ? AND kind = '' ORDER BY id LIMIT ?");
+        let sizes = self.session.fetch(sizes, values![after.get(), limit]).await?;
+        let Some((last, _)) = super::manifest::fitting(&sizes, limit, bytes)? else { return Ok(Vec::new()) };
         let list = sql!(
             "SELECT id, digest, media_type, subject, payload, repository_id FROM manifests \
-             WHERE id > ? AND kind = '' ORDER BY id LIMIT ?"
+             WHERE id > ? AND kind = '' AND id <= ? ORDER BY id"
         );
-        let rows = self.session.fetch(list, values![after.get(), limit]).await?;
+        let rows = self.session.fetch(list, values![after.get(), last]).await?;
         rows.iter().map(|row| Ok((RepositoryId::new(row.int(5)?), super::manifest::manifest(row)?))).collect()
     }
 }
@@ -352,6 +353,42 @@ impl ArtifactRowsMut for Rows {
 }
 
 impl Rows {
+    /// What there is around manifests. The statement takes a piece of keys and how many rows it shall find at most. Where a piece
+    /// has too much, each of its manifests has an equal share of what a piece may have: none is left without for the sake of
+    /// another.
+    pub(super) async fn around(
+        &mut self,
+        list: &'static Statement,
+        manifests: &[ManifestId],
+    ) -> Result<Vec<Row>, StoreError> {
+        let mut all = Vec::new();
+        for chunk in manifests.chunks(PIECE) {
+            let found = self.some_around(list, chunk, MOST + 1).await?;
+            if found.len() as u64 <= u64::from(MOST) {
+                all.extend(found);
+                continue;
+            }
+            drop(found);
+            let share = MOST / u32::try_from(chunk.len()).unwrap_or(MOST);
+            for id in chunk {
+                all.extend(self.some_around(list, slice::from_ref(id), share).await?);
+            }
+        }
+        Ok(all)
+    }
+
+    async fn some_around(
+        &mut self,
+        list: &'static Statement,
+        chunk: &[ManifestId],
+        limit: u32,
+    ) -> Result<Vec<Row>, StoreError> {
+        let mut parameters: Vec<Value> =
+            rows_of(chunk, |id| [Value::from(id.get())]).next().unwrap_or_default();
+        parameters.push(limit.into());
+        self.session.fetch(list, parameters).await
+    }
+
     /// How often each repository was pulled from.
     async fn repositories_of(
         &mut self,

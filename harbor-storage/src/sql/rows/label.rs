@@ -3,11 +3,10 @@ use harbor_core::meta::{Label, LabelId, LabelKey, LabelRows, LabelRowsMut, Liste
 use harbor_core::query::Query;
 use harbor_core::{StoreError, StoreErrorKind, Timestamp};
 
-use super::artifact::MOST;
-use super::{Rows, first, piece, rows_of};
+use super::{Rows, first, piece};
 use crate::sql::listing::Listing;
 use crate::sql::session::Row;
-use crate::sql::statement::{Value, sql, values};
+use crate::sql::statement::{sql, values};
 
 macro_rules! columns {
     () => {
@@ -67,14 +66,8 @@ impl LabelRows for Rows {
             piece!(),
             ") ORDER BY l.id LIMIT ?"
         ));
-        let mut labels = Vec::new();
-        for mut piece in rows_of(manifests, |id| [Value::from(id.get())]) {
-            piece.push(MOST.into());
-            for row in self.session.fetch(list, piece).await? {
-                labels.push((ManifestId::new(row.int(7)?), label(&row)?));
-            }
-        }
-        Ok(labels)
+        let found = self.around(list, manifests).await?;
+        found.iter().map(|row| Ok((ManifestId::new(row.int(7)?), label(row)?))).collect()
     }
 }
 

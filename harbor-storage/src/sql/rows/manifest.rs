@@ -1,9 +1,9 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 use harbor_core::meta::{
     AccessoryKind, LinkId, Manifest, ManifestId, ManifestRows, ManifestRowsMut, NewManifest, Referrer,
-    RepositoryId, Says,
+    RepositoryId,
 };
 use harbor_core::oci::{Digest, Tag};
 use harbor_core::{StoreError, StoreErrorKind};
@@ -133,7 +133,7 @@ impl ManifestRows for Rows {
 }
 
 /// The last of the rows with keys and lengths that fits on a page, and whether there are more behind it.
-fn fitting(lengths: &[Row], limit: u32, bytes: u64) -> Result<Option<(i64, bool)>, StoreError> {
+pub(super) fn fitting(lengths: &[Row], limit: u32, bytes: u64) -> Result<Option<(i64, bool)>, StoreError> {
     let (mut last, mut total) = (None, 0_u64);
     for (number, row) in (0..).zip(lengths) {
         total = total.saturating_add(row.count(1)?);
@@ -247,8 +247,7 @@ impl ManifestRowsMut for Rows {
             let repository = held.int(2)?;
             self.count_shown(repository, held.int(3)? - 1).await?;
             // What only this one listed is shown from now on.
-            let children = self.manifest_ids(repository, &children).await?;
-            self.show_or_hide(repository, &children).await?;
+            self.show_or_hide_listed(repository, &children).await?;
         }
         Ok((tags, links))
     }
@@ -266,7 +265,8 @@ impl Rows {
         ));
         self.session.defer(count, values![repository, digest.as_str()]).await?;
         let find = sql!(
-            "SELECT m.id, c.project_id, c.holders, q.hard, m.hidden FROM manifests m \
+            "SELECT m.id, c.project_id, c.holders, q.hard, m.hidden, CAST(CASE WHEN EXISTS (SELECT 1 FROM manifest_children l \
+             WHERE l.repository_id = m.repository_id AND l.digest = m.digest) THEN 1 ELSE 0 END AS BIGINT) FROM manifests m \
              JOIN repositories r ON r.id = m.repository_id \
              JOIN project_content c ON c.project_id = r.project_id AND c.digest = m.digest \
              LEFT JOIN quotas q ON q.project_id = r.project_id WHERE m.repository_id = ? AND m.digest = ?"
@@ -274,8 +274,13 @@ impl Rows {
         let row = first(self.session.fetch(find, values![repository, digest]).await?);
         let row = row.ok_or_else(|| StoreError::new(StoreErrorKind::Conflict, "storing a manifest"))?;
         self.came(&row, 1, new.payload.len() as u64, false)?;
-        self.count_shown(repository, 1 - row.int(4)?).await?;
-        Ok(ManifestId::new(row.int(0)?))
+        let (id, hidden) = (row.int(0)?, row.int(4)?);
+        self.count_shown(repository, 1 - hidden).await?;
+        // An index that lists it came or went before its digest could be counted, and after it was stored.
+        if new.described.accessory.is_none() && hidden != row.int(5)? {
+            self.show_or_hide(repository, &[id]).await?;
+        }
+        Ok(ManifestId::new(id))
     }
 
     async fn put_references(&mut self, id: ManifestId, new: &NewManifest<'_>) -> Result<(), StoreError> {
@@ -298,17 +303,12 @@ impl Rows {
         for piece in rows_of(new.missing, named) {
             self.session.defer(missing, piece).await?;
         }
-        self.put_children(new.repository.get(), id, new.children, &new.described.references).await
+        self.put_children(id, new).await
     }
 
     /// Notes what an index lists and what it says of that, and hides what has no tag of it.
-    pub(super) async fn put_children(
-        &mut self,
-        repository: i64,
-        id: ManifestId,
-        children: &[Digest],
-        says: &BTreeMap<Digest, Says>,
-    ) -> Result<(), StoreError> {
+    async fn put_children(&mut self, id: ManifestId, new: &NewManifest<'_>) -> Result<(), StoreError> {
+        let (repository, children, says) = (new.repository.get(), new.children, &new.described.references);
         if children.is_empty() {
             return Ok(());
         }
@@ -326,9 +326,14 @@ impl Rows {
         }) {
             self.session.defer(child, piece).await?;
         }
-        let digests: Vec<String> = entries.into_iter().map(|(digest, _)| digest).collect();
-        let listed = self.manifest_ids(repository, &digests).await?;
-        self.show_or_hide(repository, &listed).await
+        let digests: BTreeSet<String> = entries.into_iter().map(|(digest, _)| digest).collect();
+        let digests: Vec<String> = digests.into_iter().collect();
+        let present = self.show_or_hide_listed(repository, &digests).await?;
+        if new.complete && present < digests.len() {
+            let gone = "storing an index, of which a manifest was deleted meanwhile";
+            return Err(StoreError::new(StoreErrorKind::Conflict, gone));
+        }
+        Ok(())
     }
 
     /// Notes what a manifest that is there is to another.
