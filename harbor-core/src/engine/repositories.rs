@@ -4,7 +4,7 @@ use super::Harbor;
 use super::content::Content;
 use super::gate::contended;
 use crate::access::permission::{RepositoryDelete, RepositoryList, RepositoryRead, RepositoryUpdate};
-use crate::access::{Actor, Authorized, ProjectFilter, RepositoryTarget};
+use crate::access::{Actor, Authorized, RepositoryTarget};
 use crate::meta::{BlobId, LinkId, Listed, Repository, RepositoryEntry, RepositoryKey, ReviewSubject};
 use crate::oci::Digest;
 use crate::policy::Step;
@@ -43,7 +43,7 @@ impl<'a> Repositories<'a> {
         proof: &Authorized<RepositoryList>,
         query: &Query<RepositoryKey>,
     ) -> Result<Listed<RepositoryEntry>> {
-        let filter = ProjectFilter::Within { public: false, projects: vec![proof.target().id] };
+        let filter = self.harbor.visible_of::<RepositoryList>(proof.actor(), proof.target()).await?;
         Ok(self.harbor.read().await?.repository_entries(&filter, query).await?)
     }
 

@@ -67,8 +67,9 @@ impl Harbor {
             return Err(Error::Unauthenticated);
         }
         let filter = self.visible::<ProjectRead>(actor).await?;
+        let listed = self.visible::<RepositoryList>(actor).await?;
         let mut rows = self.read().await?;
-        let figures = rows.figures(&filter).await?;
+        let figures = rows.figures(&filter, &listed).await?;
         let stored_bytes = match filter {
             ProjectFilter::All if actor.is_administrator() => Some(rows.stored_bytes().await?),
             _ => None,

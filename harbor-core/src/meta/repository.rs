@@ -98,8 +98,12 @@ pub trait RepositoryRows {
         query: &Query<RepositoryKey>,
     ) -> RowResult<Listed<RepositoryEntry>>;
 
-    /// How many projects and repositories that hold a manifest there are within `filter`.
-    async fn figures(&mut self, filter: &ProjectFilter) -> RowResult<Figures>;
+    /// The keys of the repositories within `filter`, in their order.
+    async fn repository_ids(&mut self, filter: &ProjectFilter) -> RowResult<Vec<RepositoryId>>;
+
+    /// How many projects there are within a filter, and how many repositories that hold a manifest within another.
+    async fn figures(&mut self, projects: &ProjectFilter, repositories: &ProjectFilter)
+    -> RowResult<Figures>;
 
     /// How many bytes all live blobs have together.
     async fn stored_bytes(&mut self) -> RowResult<u64>;

@@ -97,7 +97,8 @@ rows! {
         repository_count(project: ProjectId) -> u64;
         repository_entry(id: RepositoryId) -> Option<RepositoryEntry>;
         repository_entries(filter: &ProjectFilter, query: &Query<RepositoryKey>) -> Listed<RepositoryEntry>;
-        figures(filter: &ProjectFilter) -> Figures;
+        repository_ids(filter: &ProjectFilter) -> Vec<RepositoryId>;
+        figures(projects: &ProjectFilter, repositories: &ProjectFilter) -> Figures;
         stored_bytes() -> u64;
         repository_manifests(id: RepositoryId, limit: u32) -> Vec<Digest>;
         repository_links(id: RepositoryId, limit: u32) -> Vec<(LinkId, BlobId)>;

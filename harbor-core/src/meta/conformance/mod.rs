@@ -43,6 +43,7 @@ mod lists;
 mod manifests;
 mod names;
 mod outbox;
+mod patterns;
 mod people;
 mod publish;
 mod quotas;
@@ -90,6 +91,7 @@ pub use names::{
     project_ensure, repository_ensure, repository_ensure_without_project, unicode,
 };
 pub use outbox::{event_cursor, events, events_delete, setting_claim, setting_put};
+pub use patterns::{artifacts_of_repositories, lists_within_patterns};
 pub use people::{
     groups, groups_of_replace, members, memberships, roles, user_delete, user_insert, user_save, users,
 };
@@ -147,6 +149,7 @@ macro_rules! metadata_store_conformance {
             tag_put tag_insert tag_delete dangling
             artifacts_listed artifacts_filtered artifacts_of_project artifacts_hidden artifacts_at_once artifact_tags
             artifact_describe artifact_is_held references accessories pulls_add
+            lists_within_patterns artifacts_of_repositories
             repository_entries repository_describe repository_delete figures
             label_insert label_put labels_listed
             immutable_rule_insert immutable_rules_listed tag_put_with_rules tag_put_beside_others

@@ -95,7 +95,10 @@ pub async fn repository_delete(fixture: &dyn MetadataFixture) {
 /// `figures` and `stored_bytes`.
 pub async fn figures(fixture: &dyn MetadataFixture) {
     let store = fixture.open().await;
-    assert_eq!(read(&store).await.figures(&ProjectFilter::All).await.unwrap(), Figures::default());
+    assert_eq!(
+        read(&store).await.figures(&ProjectFilter::All, &ProjectFilter::All).await.unwrap(),
+        Figures::default()
+    );
     assert_eq!(read(&store).await.stored_bytes().await.unwrap(), 0);
     let mut rows = begin(&store).await;
     rows.project_ensure(&project_name("open"), true, at(0)).await.unwrap();
@@ -106,7 +109,7 @@ pub async fn figures(fixture: &dyn MetadataFixture) {
     repository(&store, "open/empty").await;
     let empty = project(&store, "empty").await.id;
     let figures = async |filter| {
-        let found = read(&store).await.figures(&filter).await.unwrap();
+        let found = read(&store).await.figures(&filter, &filter).await.unwrap();
         let projects = (found.public_projects, found.private_projects);
         (projects, (found.public_repositories, found.private_repositories))
     };

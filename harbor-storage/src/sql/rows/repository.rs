@@ -10,7 +10,7 @@ use harbor_core::query::Query;
 use harbor_core::{StoreError, StoreErrorKind, Timestamp};
 
 use super::counted::shown;
-use super::project::within;
+use super::filter::within;
 use super::{Rows, beginning, first};
 use crate::sql::listing::Listing;
 use crate::sql::session::Row;
@@ -61,20 +61,6 @@ macro_rules! holds {
     };
 }
 
-/// The condition that a repository `r` lies within a filter. One project is told by its key, so that its repositories are read in
-/// their order.
-fn lies_within(filter: &ProjectFilter) -> Option<String> {
-    match filter {
-        ProjectFilter::Within { public: false, projects } if projects.len() == 1 => {
-            projects.first().map(|project| format!("r.project_id = {}", project.get()))
-        }
-        filter => {
-            let condition = within(filter, "p")?;
-            Some(format!("EXISTS (SELECT 1 FROM projects p WHERE p.id = r.project_id AND {condition})"))
-        }
-    }
-}
-
 #[async_trait]
 impl RepositoryRows for Rows {
     async fn repository(&mut self, name: &RepositoryName) -> Result<Option<Repository>, StoreError> {
@@ -95,22 +81,19 @@ impl RepositoryRows for Rows {
         after: Option<&str>,
         limit: u32,
     ) -> Result<Vec<RepositoryName>, StoreError> {
+        let condition = self.lies_within(filter).await?;
         let values = values![beginning(after), limit];
-        let rows = match filter {
-            ProjectFilter::All => {
+        let rows = match condition {
+            None => {
                 let list = sql!(
                     "LIST SELECT r.name AS entry FROM repositories r WHERE r.name > ? \
                      AND EXISTS (SELECT 1 FROM manifests m WHERE m.repository_id = r.id) ORDER BY r.name LIMIT ?"
                 );
                 self.session.fetch(list, values).await?
             }
-            ProjectFilter::Within { public, projects } => {
-                // No row has 2. Numbers only: nothing of a client's enters the text.
-                let public = if *public { 1 } else { 2 };
-                let ids: String = projects.iter().map(|id| format!(" OR p.id = {}", id.get())).collect();
+            Some(condition) => {
                 let list = format!(
-                    "LIST SELECT r.name AS entry FROM repositories r JOIN projects p ON p.id = r.project_id \
-                     WHERE r.name > ? AND (p.is_public = {public}{ids}) \
+                    "LIST SELECT r.name AS entry FROM repositories r WHERE r.name > ? AND ({condition}) \
                      AND EXISTS (SELECT 1 FROM manifests m WHERE m.repository_id = r.id) ORDER BY r.name LIMIT ?"
                 );
                 self.session.fetch_built(list, values).await?
@@ -137,28 +120,43 @@ impl RepositoryRows for Rows {
         let mut listing = Listing::new(columns!(), "repositories r", "r.id")
             .query(query, column, "r.created_at DESC")
             .only(holds!(), values![]);
-        if let Some(condition) = lies_within(filter) {
+        if let Some(condition) = self.lies_within(filter).await? {
             listing = listing.only(&condition, values![]);
         }
         self.list(listing, entry).await
     }
 
-    async fn figures(&mut self, filter: &ProjectFilter) -> Result<Figures, StoreError> {
-        let condition =
-            within(filter, "p").map_or_else(String::new, |condition| format!(" WHERE {condition}"));
-        let statement = format!(
-            "SELECT p.is_public, COUNT(DISTINCT p.id), COUNT(r.id) FROM projects p \
-             LEFT JOIN repositories r ON r.project_id = p.id AND {}{condition} GROUP BY p.is_public",
+    async fn repository_ids(&mut self, filter: &ProjectFilter) -> Result<Vec<RepositoryId>, StoreError> {
+        let condition = self.lies_within(filter).await?.unwrap_or_else(|| "1 = 1".to_owned());
+        let list = format!("SELECT r.id FROM repositories r WHERE {condition} ORDER BY r.id");
+        let rows = self.session.fetch_built(list, values![]).await?;
+        rows.iter().map(|row| Ok(RepositoryId::new(row.int(0)?))).collect()
+    }
+
+    async fn figures(
+        &mut self,
+        projects: &ProjectFilter,
+        repositories: &ProjectFilter,
+    ) -> Result<Figures, StoreError> {
+        let seen = within(projects, "p").unwrap_or_else(|| "1 = 1".to_owned());
+        let of_projects =
+            format!("SELECT p.is_public, COUNT(*) FROM projects p WHERE {seen} GROUP BY p.is_public");
+        let seen = self.lies_within(repositories).await?.unwrap_or_else(|| "1 = 1".to_owned());
+        let of_repositories = format!(
+            "SELECT q.is_public, COUNT(*) FROM repositories r JOIN projects q ON q.id = r.project_id \
+             WHERE {} AND ({seen}) GROUP BY q.is_public",
             holds!()
         );
         let mut figures = Figures::default();
-        for row in self.session.fetch_built(statement, values![]).await? {
-            let (projects, repositories) = (row.count(1)?, row.count(2)?);
-            if row.int(0)? != 0 {
-                (figures.public_projects, figures.public_repositories) = (projects, repositories);
-            } else {
-                (figures.private_projects, figures.private_repositories) = (projects, repositories);
-            }
+        for row in self.session.fetch_built(of_projects, values![]).await? {
+            let public = row.int(0)? != 0;
+            *(if public { &mut figures.public_projects } else { &mut figures.private_projects }) =
+                row.count(1)?;
+        }
+        for row in self.session.fetch_built(of_repositories, values![]).await? {
+            let public = row.int(0)? != 0;
+            *(if public { &mut figures.public_repositories } else { &mut figures.private_repositories }) =
+                row.count(1)?;
         }
         Ok(figures)
     }
