@@ -95,6 +95,7 @@ rows! {
         repository(name: &RepositoryName) -> Option<Repository>;
         repositories(filter: &ProjectFilter, after: Option<&str>, limit: u32) -> Vec<RepositoryName>;
         repository_count(project: ProjectId) -> u64;
+        repositories_unlisted(project: ProjectId, after: RepositoryId, limit: u32) -> Vec<Repository>;
         repository_entry(id: RepositoryId) -> Option<RepositoryEntry>;
         repository_entries(filter: &ProjectFilter, query: &Query<RepositoryKey>) -> Listed<RepositoryEntry>;
         repository_ids(filter: &ProjectFilter) -> Vec<RepositoryId>;
@@ -107,6 +108,7 @@ rows! {
     RepositoryRowsMut {
         repository_ensure(project: ProjectId, name: &RepositoryName, now: Timestamp) -> Repository;
         repository_describe(id: RepositoryId, description: &str, now: Timestamp) -> bool;
+        repository_unlist(id: RepositoryId) -> ();
         repository_delete(id: RepositoryId) -> bool;
     }
     BlobRows {

@@ -103,7 +103,9 @@ pub use quotas::{
     additions_do_not_wait, claims_alone, counted_at_once, counted_by_publish, counted_manifests,
     counted_once, counted_when_committed, quota_goes_with_project, quota_set, quotas_listed,
 };
-pub use repositories::{figures, repository_delete, repository_describe, repository_entries};
+pub use repositories::{
+    emptied_repositories, figures, repository_delete, repository_describe, repository_entries,
+};
 pub use reviews::{review_delete, review_extend, review_lock, review_postpone, review_put, reviews_due};
 pub use robots::{personal_tokens, project_save, revisions, robots, sessions};
 pub use uploads::{upload_delete, upload_insert, upload_lease, upload_release, upload_save, uploads_idle};
@@ -149,7 +151,7 @@ macro_rules! metadata_store_conformance {
             tag_put tag_insert tag_delete dangling
             artifacts_listed artifacts_filtered artifacts_of_project artifacts_hidden artifacts_at_once artifact_tags
             artifact_describe artifact_is_held references accessories pulls_add
-            lists_within_patterns artifacts_of_repositories
+            lists_within_patterns artifacts_of_repositories emptied_repositories
             repository_entries repository_describe repository_delete figures
             label_insert label_put labels_listed
             immutable_rule_insert immutable_rules_listed tag_put_with_rules tag_put_beside_others

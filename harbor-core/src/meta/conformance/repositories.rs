@@ -124,3 +124,37 @@ pub async fn figures(fixture: &dyn MetadataFixture) {
     rows.commit().await.unwrap();
     assert_eq!(read(&store).await.stored_bytes().await.unwrap(), 4);
 }
+
+/// A repository that held an artifact stays in lists and numbers when it is gone; one that never did is in none.
+pub async fn emptied_repositories(fixture: &dyn MetadataFixture) {
+    let (store, one) = store_with(fixture, "one/emptied").await;
+    let artifact = manifest(&store, one.id, "content", &Says::default()).await;
+    let bare = [repository(&store, "one/bare").await, repository(&store, "one/barer").await];
+    let all = ProjectFilter::All;
+    let state = async || {
+        let mut rows = read(&store).await;
+        let (listed, _) = names(&store, &all, &Query::default()).await;
+        let none = crate::meta::RepositoryId::new(0);
+        let figures = rows.figures(&all, &all).await.unwrap();
+        let unlisted = rows.repositories_unlisted(one.project, none, 9).await.unwrap().len();
+        (listed, rows.repository_count(one.project).await.unwrap(), figures.private_repositories, unlisted)
+    };
+    assert_eq!(state().await, ("one/emptied".to_owned(), 1, 1, 2));
+    let mut rows = begin(&store).await;
+    // While it holds something, it stays in lists.
+    rows.repository_unlist(one.id).await.unwrap();
+    rows.manifest_delete(artifact).await.unwrap();
+    rows.commit().await.unwrap();
+    assert_eq!(state().await, ("one/emptied".to_owned(), 1, 1, 2));
+    let mut rows = read(&store).await;
+    assert_eq!(rows.repository_entry(one.id).await.unwrap().unwrap().artifacts, 0);
+    assert_eq!(rows.repositories(&all, None, 9).await.unwrap(), [], "the catalogue has what can be pulled");
+    let unlisted = rows.repositories_unlisted(one.project, bare[0].id, 9).await.unwrap();
+    assert_eq!(unlisted, [bare[1].clone()]);
+    assert_eq!(rows.repositories_unlisted(one.project, one.id, 1).await.unwrap(), [bare[0].clone()]);
+    drop(rows);
+    let mut rows = begin(&store).await;
+    rows.repository_unlist(one.id).await.unwrap();
+    rows.commit().await.unwrap();
+    assert_eq!(state().await, (String::new(), 0, 0, 3));
+}

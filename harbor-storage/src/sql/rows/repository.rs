@@ -54,10 +54,12 @@ fn column(key: RepositoryKey) -> &'static str {
     }
 }
 
-/// The condition that a repository `r` holds a manifest.
-macro_rules! holds {
+/// The condition that a repository `r` is one to people: it holds a manifest, or has held one that lists show, of which its part
+/// in `artifact_counts` is left. What an upload made that came to nothing is none.
+macro_rules! listed {
     () => {
-        "EXISTS (SELECT 1 FROM manifests m WHERE m.repository_id = r.id)"
+        "(EXISTS (SELECT 1 FROM artifact_counts n WHERE n.repository_id = r.id) \
+         OR EXISTS (SELECT 1 FROM manifests m WHERE m.repository_id = r.id))"
     };
 }
 
@@ -103,8 +105,26 @@ impl RepositoryRows for Rows {
     }
 
     async fn repository_count(&mut self, project: ProjectId) -> Result<u64, StoreError> {
-        let count = sql!("SELECT COUNT(*) FROM repositories WHERE project_id = ?");
+        let count =
+            sql!(concat!("SELECT COUNT(*) FROM repositories r WHERE r.project_id = ? AND ", listed!()));
         first(self.session.fetch(count, values![project.get()]).await?).map_or(Ok(0), |row| row.count(0))
+    }
+
+    async fn repositories_unlisted(
+        &mut self,
+        project: ProjectId,
+        after: RepositoryId,
+        limit: u32,
+    ) -> Result<Vec<Repository>, StoreError> {
+        let list = sql!(concat!(
+            "SELECT r.id, r.name FROM repositories r WHERE r.project_id = ? AND r.id > ? AND NOT ",
+            listed!(),
+            " ORDER BY r.id LIMIT ?"
+        ));
+        let rows = self.session.fetch(list, values![project.get(), after.get(), limit]).await?;
+        let repository =
+            |row: &Row| Ok(Repository { id: RepositoryId::new(row.int(0)?), project, name: row.parsed(1)? });
+        rows.iter().map(repository).collect()
     }
 
     async fn repository_entry(&mut self, id: RepositoryId) -> Result<Option<RepositoryEntry>, StoreError> {
@@ -119,7 +139,7 @@ impl RepositoryRows for Rows {
     ) -> Result<Listed<RepositoryEntry>, StoreError> {
         let mut listing = Listing::new(columns!(), "repositories r", "r.id")
             .query(query, column, "r.created_at DESC")
-            .only(holds!(), values![]);
+            .only(listed!(), values![]);
         if let Some(condition) = self.lies_within(filter).await? {
             listing = listing.only(&condition, values![]);
         }
@@ -145,7 +165,7 @@ impl RepositoryRows for Rows {
         let of_repositories = format!(
             "SELECT q.is_public, COUNT(*) FROM repositories r JOIN projects q ON q.id = r.project_id \
              WHERE {} AND ({seen}) GROUP BY q.is_public",
-            holds!()
+            listed!()
         );
         let mut figures = Figures::default();
         for row in self.session.fetch_built(of_projects, values![]).await? {
@@ -238,6 +258,18 @@ impl RepositoryRowsMut for Rows {
         let update = sql!("UPDATE repositories SET description = ?, updated_at = ? WHERE id = ?");
         self.session.defer(update, values![description, now.micros(), id.get()]).await?;
         Ok(true)
+    }
+
+    async fn repository_unlist(&mut self, id: RepositoryId) -> Result<(), StoreError> {
+        // Whoever stores a manifest of it waits for this lock, or is waited for: what is read then is so until the commit.
+        let lock = sql!("SELECT id FROM repositories WHERE id = ? FOR UPDATE");
+        self.session.fetch(lock, values![id.get()]).await?;
+        let holds = sql!("SELECT id FROM manifests WHERE repository_id = ? LIMIT 1");
+        if self.session.fetch(holds, values![id.get()]).await?.is_empty() {
+            let counts = sql!("DELETE FROM artifact_counts WHERE repository_id = ?");
+            self.session.defer(counts, values![id.get()]).await?;
+        }
+        Ok(())
     }
 
     async fn repository_delete(&mut self, id: RepositoryId) -> Result<bool, StoreError> {
