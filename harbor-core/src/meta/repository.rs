@@ -87,6 +87,9 @@ pub trait RepositoryRows {
     /// How many repositories a project has that lists have: those that hold a manifest, or have held one that was not hidden.
     async fn repository_count(&mut self, project: ProjectId) -> RowResult<u64>;
 
+    /// The same of several projects at once; those that have none may be left out.
+    async fn repository_counts(&mut self, projects: &[ProjectId]) -> RowResult<Vec<(ProjectId, u64)>>;
+
     /// Up to `limit` repositories of a project that lists do not have, by key, after that one: what uploads made that came to
     /// nothing, or to no manifest yet.
     async fn repositories_unlisted(

@@ -95,6 +95,7 @@ rows! {
         repository(name: &RepositoryName) -> Option<Repository>;
         repositories(filter: &ProjectFilter, after: Option<&str>, limit: u32) -> Vec<RepositoryName>;
         repository_count(project: ProjectId) -> u64;
+        repository_counts(projects: &[ProjectId]) -> Vec<(ProjectId, u64)>;
         repositories_unlisted(project: ProjectId, after: RepositoryId, limit: u32) -> Vec<Repository>;
         repository_entry(id: RepositoryId) -> Option<RepositoryEntry>;
         repository_entries(filter: &ProjectFilter, query: &Query<RepositoryKey>) -> Listed<RepositoryEntry>;

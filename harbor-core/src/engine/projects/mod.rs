@@ -12,7 +12,9 @@ use super::repositories::Repositories;
 use crate::access::permission::{ProjectCreate, ProjectDelete, ProjectRead, ProjectUpdate};
 use crate::access::{Actor, Authorized, Role};
 use crate::event::EventKind;
-use crate::meta::{Listed, MemberEntity, NewMember, Project, ProjectKey, RepositoryId, RoleId, UNLIMITED};
+use crate::meta::{
+    Listed, MemberEntity, NewMember, Project, ProjectId, ProjectKey, RepositoryId, RoleId, UNLIMITED,
+};
 use crate::oci::ProjectName;
 use crate::query::Query;
 use crate::{Error, Result};
@@ -224,6 +226,15 @@ impl<'a> Projects<'a> {
     /// As the stores fail.
     pub async fn repository_count(&self, project: &Project) -> Result<u64> {
         Ok(self.harbor.read().await?.repository_count(project.id).await?)
+    }
+
+    /// The same of several projects, asked of the store at once.
+    ///
+    /// # Errors
+    /// As the stores fail.
+    pub async fn repository_counts(&self, projects: &[Project]) -> Result<BTreeMap<ProjectId, u64>> {
+        let ids: Vec<ProjectId> = projects.iter().map(|project| project.id).collect();
+        Ok(self.harbor.read().await?.repository_counts(&ids).await?.into_iter().collect())
     }
 
     /// Why a project cannot be deleted at the moment; nothing when it can.

@@ -148,6 +148,9 @@ pub async fn emptied_repositories(fixture: &dyn MetadataFixture) {
     assert_eq!(state().await, ("one/emptied".to_owned(), 1, 1, 2));
     let mut rows = read(&store).await;
     assert_eq!(rows.repository_entry(one.id).await.unwrap().unwrap().artifacts, 0);
+    let nowhere = crate::meta::ProjectId::new(9_999);
+    assert_eq!(rows.repository_counts(&[one.project, nowhere]).await.unwrap(), [(one.project, 1)]);
+    assert_eq!(rows.repository_counts(&[]).await.unwrap(), []);
     assert_eq!(rows.repositories(&all, None, 9).await.unwrap(), [], "the catalogue has what can be pulled");
     let unlisted = rows.repositories_unlisted(one.project, bare[0].id, 9).await.unwrap();
     assert_eq!(unlisted, [bare[1].clone()]);

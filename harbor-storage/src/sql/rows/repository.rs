@@ -10,7 +10,7 @@ use harbor_core::query::Query;
 use harbor_core::{StoreError, StoreErrorKind, Timestamp};
 
 use super::counted::shown;
-use super::filter::within;
+use super::filter::{any_of, within};
 use super::{Rows, beginning, first};
 use crate::sql::listing::Listing;
 use crate::sql::session::Row;
@@ -108,6 +108,19 @@ impl RepositoryRows for Rows {
         let count =
             sql!(concat!("SELECT COUNT(*) FROM repositories r WHERE r.project_id = ? AND ", listed!()));
         first(self.session.fetch(count, values![project.get()]).await?).map_or(Ok(0), |row| row.count(0))
+    }
+
+    async fn repository_counts(
+        &mut self,
+        projects: &[ProjectId],
+    ) -> Result<Vec<(ProjectId, u64)>, StoreError> {
+        let of = any_of("r.project_id", projects.iter().map(|id| id.get()));
+        let count = format!(
+            "SELECT r.project_id, COUNT(*) FROM repositories r WHERE {of} AND {} GROUP BY r.project_id",
+            listed!()
+        );
+        let rows = self.session.fetch_built(count, values![]).await?;
+        rows.iter().map(|row| Ok((ProjectId::new(row.int(0)?), row.count(1)?))).collect()
     }
 
     async fn repositories_unlisted(
