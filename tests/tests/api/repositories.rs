@@ -142,8 +142,8 @@ async fn counted(client: &harbor_tests::Client, expected: u64) {
     let search = read(client, format!("{API}/search?q=mine/")).await;
     let statistics = read(client, format!("{API}/statistics")).await;
     let numbers = [
-        listed_here as u64,
-        listed_all as u64,
+        listed_here,
+        listed_all,
         search["repository"].as_array().unwrap().len() as u64,
         read(client, project.clone()).await["repo_count"].as_u64().unwrap(),
         read(client, format!("{project}/summary")).await["repo_count"].as_u64().unwrap(),
