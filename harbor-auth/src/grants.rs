@@ -1,6 +1,6 @@
 //! What robots and personal access tokens are given, as it is stored.
 
-use harbor_core::access::{Grant, Level, Permission, Place, Restriction, Target, within};
+use harbor_core::access::{Grant, Level, Permission, Place, ProjectFilter, Restriction, Target, within};
 use harbor_core::meta::ProjectId;
 use harbor_core::pattern::Pattern;
 use harbor_core::{Error, StoreError, StoreErrorKind};
@@ -129,20 +129,18 @@ impl Grants {
         self.grants.iter().any(|given| given.allows(permission, target))
     }
 
-    /// The projects in which `permission` is given, without those in which it is limited to some repositories; `None` for all.
-    pub(crate) fn projects(&self, permission: Permission) -> Option<Vec<ProjectId>> {
-        let mut projects = Vec::new();
-        for given in self.grants.iter().filter(|given| given.has(permission) && given.repositories.is_empty())
-        {
-            match given.on {
-                GivenOn::EveryProject => return None,
-                GivenOn::Project(id) => projects.push(ProjectId::new(id)),
-                GivenOn::System => {}
-            }
-        }
-        projects.sort_unstable();
-        projects.dedup();
-        Some(projects)
+    /// Where one of these permissions is given, which are one to whoever asks: `permissions` has the one asked for first.
+    pub(crate) fn projects(&self, permissions: &[Permission]) -> ProjectFilter {
+        let Some(asked) = permissions.first() else {
+            return ProjectFilter::Within { public: false, projects: Vec::new() };
+        };
+        let given = self.grants.iter().filter(|given| permissions.iter().any(|one| given.has(*one)));
+        let places = given.filter_map(|given| match given.on {
+            GivenOn::System => None,
+            GivenOn::EveryProject => Some((None, &*given.repositories)),
+            GivenOn::Project(id) => Some((Some(ProjectId::new(id)), &*given.repositories)),
+        });
+        ProjectFilter::granted(*asked, asked.is_public(), places)
     }
 
     /// The same as a limit on somebody who may do more.

@@ -5,7 +5,7 @@ use harbor_core::access::permission::{ProjectCreate, RepositoryPull, RepositoryP
 use harbor_core::access::{
     Action as _, Actor, Authorizer, Decision, Identity, Level, Permission, ProjectFilter, Target, within,
 };
-use harbor_core::meta::{Membership, RobotId, UserId};
+use harbor_core::meta::{Membership, Robot, RobotId, UserId};
 use harbor_core::{ConfigKey, StoreError};
 
 use crate::Accounts;
@@ -61,31 +61,32 @@ impl Accounts {
         if !self.is_live(&known.robot) {
             return Ok(false);
         }
-        // As Harbor has it: who may push may pull.
-        let implied = permission == RepositoryPull::PERMISSION
-            && known.robot.project.is_some()
-            && known.grants.allow(RepositoryPush::PERMISSION, target);
-        Ok(implied || known.grants.allow(permission, target))
+        Ok(implying(&known.robot, permission).iter().any(|one| known.grants.allow(*one, target)))
     }
 
-    /// The projects in which a member has a permission for all of the project.
+    /// Where a member has a permission: in projects, and in repositories of those in which it is limited to some.
     async fn member_projects(
         &self,
         known: &KnownUser,
         permission: Permission,
     ) -> Result<ProjectFilter, StoreError> {
-        let mut projects = Vec::new();
+        let mut granted = Vec::new();
         for (project, memberships) in known.projects() {
             for membership in memberships {
-                let whole = membership.repositories.is_empty() || permission.resource == "project";
-                if whole && self.directory().role_has(membership.role, permission).await? {
-                    projects.push(project);
-                    break;
+                if self.directory().role_has(membership.role, permission).await? {
+                    granted.push((Some(project), &*membership.repositories));
                 }
             }
         }
-        projects.sort_unstable();
-        Ok(ProjectFilter::Within { public: permission.is_public(), projects })
+        Ok(ProjectFilter::granted(permission, permission.is_public(), granted))
+    }
+}
+
+/// The permissions that let a robot do what `permission` says. As Harbor has it: a robot of a project that may push may pull.
+fn implying(robot: &Robot, permission: Permission) -> Vec<Permission> {
+    match permission == RepositoryPull::PERMISSION && robot.project.is_some() {
+        true => vec![permission, RepositoryPush::PERMISSION],
+        false => vec![permission],
     }
 }
 
@@ -129,10 +130,9 @@ impl Authorizer for Accounts {
                 }
             }
             Identity::Robot { id, .. } => match self.directory().robot(*id).await? {
-                Some(known) if self.is_live(&known.robot) => Ok(match known.grants.projects(permission) {
-                    None => ProjectFilter::All,
-                    Some(projects) => ProjectFilter::Within { public: permission.is_public(), projects },
-                }),
+                Some(known) if self.is_live(&known.robot) => {
+                    Ok(known.grants.projects(&implying(&known.robot, permission)))
+                }
                 _ => Ok(public),
             },
         }

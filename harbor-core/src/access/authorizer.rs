@@ -4,9 +4,9 @@ use std::fmt;
 
 use async_trait::async_trait;
 
-use super::{Actor, Permission};
+use super::{Actor, Permission, ProjectFilter};
 use crate::StoreError;
-use crate::meta::{Project, ProjectId, UserId};
+use crate::meta::{Project, UserId};
 use crate::oci::RepositoryName;
 
 /// What is asked about.
@@ -43,26 +43,13 @@ pub enum Decision {
     Deny,
 }
 
-/// The projects in which somebody has a permission: what a list is limited to.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum ProjectFilter {
-    /// Every project.
-    All,
-    /// Some projects.
-    Within {
-        /// Public projects are among them.
-        public: bool,
-        /// These are among them.
-        projects: Vec<ProjectId>,
-    },
-}
-
 /// Tells what somebody may do. It decides and cannot mint a proof.
 ///
 /// # Contract
 /// * `decide` answers from its arguments and its own state; it is asked on every request and must be quick.
 /// * `Err(_)` when it cannot tell; the request is refused.
-/// * `projects` agrees with `decide`: a project is within the filter exactly when `decide` allows the permission on it.
+/// * `projects` agrees with `decide`: the filter has a repository exactly when `decide` allows the permission on it, and all of a
+///   project exactly when that is so for whichever repository it may have.
 ///
 /// ```
 /// use harbor_core::access::{Actor, Authorizer, Decision, Identity, Permission, ProjectFilter, Target};
@@ -94,7 +81,7 @@ pub trait Authorizer: fmt::Debug + Send + Sync + 'static {
         target: Target<'_>,
     ) -> Result<Decision, StoreError>;
 
-    /// The projects in which `actor` has `permission`.
+    /// The projects, and the repositories of projects, in which `actor` has `permission`.
     async fn projects(&self, actor: &Actor, permission: Permission) -> Result<ProjectFilter, StoreError>;
 
     /// Called between the commit and the answer to a change of who may do what: what was remembered is old. On other nodes,

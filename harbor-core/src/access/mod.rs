@@ -7,6 +7,7 @@ mod actor;
 mod authenticator;
 mod authorized;
 mod authorizer;
+mod filter;
 pub mod permission;
 mod restriction;
 mod role;
@@ -16,7 +17,8 @@ pub use authenticator::{Attempt, AuthError, Authenticator, Credentials, Secret};
 pub use authorized::{
     Authorized, InProject, InRepository, InSystem, InUser, ProjectRef, RepositoryTarget, Scope,
 };
-pub use authorizer::{AllowAll, Authorizer, Decision, ProjectFilter, Target};
+pub use authorizer::{AllowAll, Authorizer, Decision, Target};
+pub use filter::ProjectFilter;
 pub use permission::{Action, Level, Permission};
 pub use restriction::{Grant, Place, Restriction, within};
 pub use role::Role;

@@ -50,6 +50,16 @@ impl Grant {
             _ => false,
         }
     }
+
+    /// The one repository that it is about, if it is about one.
+    fn repository(&self) -> Option<ProjectFilter> {
+        let Place::Repository(project, name) = &self.on else { return None };
+        let within = name.within_project();
+        let room = self.repositories.is_empty() || self.repositories.iter().any(|one| one.matches(within));
+        // No name has a character that means something in a pattern.
+        let only = Pattern::parse(within).ok().filter(|_| room)?;
+        Some(ProjectFilter::Repositories(Some(*project), vec![only]))
+    }
 }
 
 impl Restriction {
@@ -69,21 +79,17 @@ impl Restriction {
         })
     }
 
-    /// The projects in which `permission` is within the limit. Some repositories of a project are not the project.
+    /// The projects, and the repositories of projects, in which `permission` is within the limit.
     #[must_use]
     pub fn projects(&self, permission: Permission) -> ProjectFilter {
-        let mut projects = Vec::new();
-        let whole = |grant: &&Grant| grant.repositories.is_empty() && grant.permissions.contains(&permission);
-        for grant in self.grants.iter().filter(whole) {
-            match grant.on {
-                Place::EveryProject => return ProjectFilter::All,
-                Place::Project(id) => projects.push(id),
-                Place::System | Place::Repository(..) => {}
-            }
-        }
-        projects.sort_unstable();
-        projects.dedup();
-        ProjectFilter::Within { public: false, projects }
+        let grants = self.grants.iter().filter(|grant| grant.permissions.contains(&permission));
+        let of_projects = grants.clone().filter_map(|grant| match &grant.on {
+            Place::EveryProject => Some((None, &*grant.repositories)),
+            Place::Project(id) => Some((Some(*id), &*grant.repositories)),
+            Place::System | Place::Repository(..) => None,
+        });
+        let whole = ProjectFilter::granted(permission, false, of_projects);
+        grants.filter_map(Grant::repository).fold(whole, ProjectFilter::or)
     }
 }
 
@@ -98,10 +104,21 @@ pub fn within(repositories: &[Pattern], permission: Permission, target: Target<'
         Target::Repository(_, name) => {
             repositories.iter().any(|pattern| pattern.matches(name.within_project()))
         }
-        _ => LOOKS.contains(&(permission.resource, permission.action)),
+        _ => {
+            let asked = (permission.resource, permission.action);
+            LOOKS.contains(&asked) || LISTS.contains(&asked)
+        }
     }
 }
 
+/// Whether a limit to some repositories takes nothing away from `permission` where it is about a project.
+pub(super) fn is_whole(repositories: &[Pattern], permission: Permission) -> bool {
+    repositories.is_empty() || LOOKS.contains(&(permission.resource, permission.action))
+}
+
 /// What who is limited to some repositories may do to a project.
-const LOOKS: [(&str, &str); 5] =
-    [("project", "read"), ("repository", "list"), ("label", "list"), ("label", "read"), ("quota", "read")];
+const LOOKS: [(&str, &str); 4] =
+    [("project", "read"), ("label", "list"), ("label", "read"), ("quota", "read")];
+
+/// What they may list of a project: no more comes than is in those repositories.
+const LISTS: [(&str, &str); 2] = [("repository", "list"), ("artifact", "list")];

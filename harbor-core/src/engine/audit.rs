@@ -4,7 +4,7 @@ use super::Harbor;
 use super::configuration::{ConfigKey, Configuration};
 use crate::access::permission::{AuditLogList, LogList};
 use crate::access::{Action as _, Actor, Authorized, Permission, ProjectFilter, Target};
-use crate::meta::{AuditKey, AuditLine, AuditRow, AuditScope, Listed, ProjectId};
+use crate::meta::{AuditKey, AuditLine, AuditRow, AuditScope, Listed};
 use crate::query::{Query, Test, Value};
 use crate::{Error, Result, Timestamp};
 
@@ -119,13 +119,9 @@ impl<'a> Audit<'a> {
         proof: &Authorized<LogList>,
         query: &Query<AuditKey>,
     ) -> Result<Listed<AuditRow>> {
-        let scope = AuditScope::Projects(only(proof.target().id));
+        let scope = AuditScope::Projects(ProjectFilter::only(proof.target().id));
         Ok(self.harbor.read().await?.audit_log(&scope, query).await?)
     }
-}
-
-fn only(project: ProjectId) -> ProjectFilter {
-    ProjectFilter::Within { public: false, projects: vec![project] }
 }
 
 /// The same, of no more than the older form of the log tells of.

@@ -93,14 +93,24 @@ impl Harbor {
         Err(refusal(actor, visible))
     }
 
-    /// The projects in which `actor` has the permission `A`: what lists are limited to.
+    /// The projects, and the repositories of projects, in which `actor` has the permission `A`: what lists are limited to.
     pub(crate) async fn visible<A: Action>(&self, actor: &Actor) -> Result<ProjectFilter> {
         let granted = self.inner.authorizer.projects(actor, A::PERMISSION).await?;
-        let Some(restriction) = actor.restriction() else { return Ok(granted) };
-        match restriction.projects(A::PERMISSION) {
-            ProjectFilter::All => Ok(granted),
-            ProjectFilter::Within { projects, .. } => self.among::<A>(actor, projects).await,
-        }
+        Ok(match actor.restriction() {
+            Some(restriction) => granted.and(restriction.projects(A::PERMISSION)),
+            None => granted,
+        })
+    }
+
+    /// The repositories of a project in which `actor` has the permission `A`, as a filter; the project where that is all of them.
+    pub(crate) async fn visible_of<A: Action>(
+        &self,
+        actor: &Actor,
+        project: &Project,
+    ) -> Result<ProjectFilter> {
+        let visible = self.visible::<A>(actor).await?;
+        let only = ProjectFilter::only(project.id);
+        Ok(if visible.has_project(project.id, project.public) { only } else { only.and(visible) })
     }
 
     /// The projects whose repositories `actor` may be told of in the catalogue: where it may pull. A token for the catalogue has
@@ -110,19 +120,6 @@ impl Harbor {
             return Ok(self.inner.authorizer.projects(actor, RepositoryPull::PERMISSION).await?);
         }
         self.visible::<RepositoryPull>(actor).await
-    }
-
-    /// Those of some projects in which `actor` has the permission `A`.
-    async fn among<A: Action>(&self, actor: &Actor, projects: Vec<ProjectId>) -> Result<ProjectFilter> {
-        let mut allowed = Vec::new();
-        for id in projects {
-            if let Some(project) = self.project_of(id).await?
-                && self.allows(actor, A::PERMISSION, Target::Project(&project)).await?
-            {
-                allowed.push(id);
-            }
-        }
-        Ok(ProjectFilter::Within { public: false, projects: allowed })
     }
 
     /// Whether `actor` has a permission: for showing it, and for not giving away what one does not have. It is no proof.

@@ -4,7 +4,7 @@ use super::Harbor;
 use super::content::Content;
 use super::gate::contended;
 use crate::access::permission::{RepositoryDelete, RepositoryList, RepositoryRead, RepositoryUpdate};
-use crate::access::{Actor, Authorized, ProjectFilter, RepositoryTarget};
+use crate::access::{Action, Actor, Authorized, RepositoryTarget};
 use crate::meta::{BlobId, LinkId, Listed, Repository, RepositoryEntry, RepositoryKey, ReviewSubject};
 use crate::oci::Digest;
 use crate::policy::Step;
@@ -34,7 +34,8 @@ impl<'a> Repositories<'a> {
         Self { harbor }
     }
 
-    /// A page of the repositories of a project that hold something.
+    /// A page of the repositories of a project that hold an artifact, or have held one, of those that the caller may list. As with
+    /// Harbor, one of which all artifacts were deleted stays; what an upload made that came to no artifact is none.
     ///
     /// # Errors
     /// As the stores fail.
@@ -43,11 +44,11 @@ impl<'a> Repositories<'a> {
         proof: &Authorized<RepositoryList>,
         query: &Query<RepositoryKey>,
     ) -> Result<Listed<RepositoryEntry>> {
-        let filter = ProjectFilter::Within { public: false, projects: vec![proof.target().id] };
+        let filter = self.harbor.visible_of::<RepositoryList>(proof.actor(), proof.target()).await?;
         Ok(self.harbor.read().await?.repository_entries(&filter, query).await?)
     }
 
-    /// A page of all repositories that hold something and that `actor` may know of.
+    /// A page of all such repositories that `actor` may know of.
     ///
     /// # Errors
     /// As the stores fail.
@@ -123,6 +124,18 @@ impl<'a> Repositories<'a> {
         Ok(())
     }
 
+    /// Deletes what an upload made that came to no manifest: ends the upload, unless somebody is writing to it at the moment, and
+    /// deletes the links to its blobs and the row.
+    pub(super) async fn clear<A: Action>(
+        &self,
+        proof: &Authorized<A>,
+        repository: &Repository,
+    ) -> Result<()> {
+        self.end_uploads(repository).await?;
+        self.delete_links(proof, repository).await?;
+        contended!(self.try_delete_row(proof, repository))
+    }
+
     async fn delete_manifests(
         &self,
         proof: &Authorized<RepositoryDelete>,
@@ -173,11 +186,7 @@ impl<'a> Repositories<'a> {
     }
 
     /// Deletes the links to blobs: no manifest refers to them any more, unless somebody pushed one meanwhile.
-    async fn delete_links(
-        &self,
-        proof: &Authorized<RepositoryDelete>,
-        repository: &Repository,
-    ) -> Result<()> {
+    async fn delete_links<A: Action>(&self, proof: &Authorized<A>, repository: &Repository) -> Result<()> {
         loop {
             let links = self.harbor.read().await?.repository_links(repository.id, LINKS).await?;
             if links.is_empty() || !contended!(self.try_delete_links(proof, repository, &links))? {
@@ -187,9 +196,9 @@ impl<'a> Repositories<'a> {
     }
 
     /// Whether some could be deleted.
-    async fn try_delete_links(
+    async fn try_delete_links<A: Action>(
         &self,
-        proof: &Authorized<RepositoryDelete>,
+        proof: &Authorized<A>,
         repository: &Repository,
         links: &[(LinkId, BlobId)],
     ) -> Result<bool> {
@@ -213,16 +222,14 @@ impl<'a> Repositories<'a> {
 
     async fn try_note(&self, proof: &Authorized<RepositoryDelete>, repository: &Repository) -> Result<()> {
         let mut write = self.harbor.write(proof).await?;
+        // The row may have to wait for an upload; lists do not.
+        write.rows().repository_unlist(repository.id).await?;
         write.audit(repository.name.as_str()).await?;
         write.commit().await
     }
 
     /// Deletes the row, unless something belongs to it again, or still.
-    async fn try_delete_row(
-        &self,
-        proof: &Authorized<RepositoryDelete>,
-        repository: &Repository,
-    ) -> Result<()> {
+    async fn try_delete_row<A: Action>(&self, proof: &Authorized<A>, repository: &Repository) -> Result<()> {
         let mut write = self.harbor.write(proof).await?;
         match write.rows().repository_delete(repository.id).await {
             Err(error) if error.kind() == StoreErrorKind::Conflict => return Ok(()),

@@ -1,14 +1,16 @@
 //! Looking for projects and repositories by a part of their names, and figures of the registry.
 
+use std::collections::BTreeMap;
+
 use super::Harbor;
 use crate::access::permission::{ProjectRead, RepositoryList};
 use crate::access::{Actor, ProjectFilter};
-use crate::meta::{Figures, Project, ProjectKey, RepositoryEntry, RepositoryKey};
+use crate::meta::{Figures, Project, ProjectId, ProjectKey, RepositoryEntry, RepositoryKey};
 use crate::query::{Order, Query, Test};
 use crate::{Error, Result};
 
 /// How many projects, and how many repositories, are found at most.
-const MOST: u32 = 1000;
+const MOST: u32 = 250;
 
 /// What was found.
 #[derive(Clone, Debug, Default)]
@@ -29,7 +31,7 @@ pub struct Statistics {
 }
 
 impl Harbor {
-    /// The projects and repositories that `actor` may know of and that have `text` in their names; of each the first thousand.
+    /// The projects and repositories that `actor` may know of and that have `text` in their names; of each the first 250 by name.
     ///
     /// # Errors
     /// As the stores fail.
@@ -51,9 +53,16 @@ impl Harbor {
         let entries = rows.repository_entries(&listed, &repositories).await?.entries;
         drop(rows);
         let mut found = FoundAll { projects, repositories: Vec::with_capacity(entries.len()) };
+        let mut public: BTreeMap<ProjectId, Option<bool>> =
+            found.projects.iter().map(|project| (project.id, Some(project.public))).collect();
         for entry in entries {
-            let project = self.project_of(entry.repository.project).await?;
-            found.repositories.extend(project.map(|project| (entry, project.public)));
+            let id = entry.repository.project;
+            let is_public = match public.get(&id) {
+                Some(known) => *known,
+                None => self.project_of(id).await?.map(|project| project.public),
+            };
+            public.insert(id, is_public);
+            found.repositories.extend(is_public.map(|is_public| (entry, is_public)));
         }
         Ok(found)
     }
@@ -67,8 +76,9 @@ impl Harbor {
             return Err(Error::Unauthenticated);
         }
         let filter = self.visible::<ProjectRead>(actor).await?;
+        let listed = self.visible::<RepositoryList>(actor).await?;
         let mut rows = self.read().await?;
-        let figures = rows.figures(&filter).await?;
+        let figures = rows.figures(&filter, &listed).await?;
         let stored_bytes = match filter {
             ProjectFilter::All if actor.is_administrator() => Some(rows.stored_bytes().await?),
             _ => None,

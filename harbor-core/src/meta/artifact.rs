@@ -181,6 +181,8 @@ pub struct ArtifactQuery {
     pub labels: Vec<Option<LabelId>>,
     /// Accessories, and untagged manifests that an index lists, are in the list too.
     pub hidden: bool,
+    /// The repositories that they are of: of others of the scope, none is in the list. `None` for all of the scope.
+    pub repositories: Option<Vec<RepositoryId>>,
 }
 
 impl ArtifactQuery {
@@ -210,7 +212,11 @@ impl ArtifactQuery {
     /// Whether it asks for all that is not hidden, in whatever order: how many that are is known without looking.
     #[must_use]
     pub fn is_unfiltered(&self) -> bool {
-        self.query.filters().is_empty() && self.tags.is_none() && self.labels.is_empty() && !self.hidden
+        self.query.filters().is_empty()
+            && self.tags.is_none()
+            && self.labels.is_empty()
+            && !self.hidden
+            && self.repositories.is_none()
     }
 }
 

@@ -84,13 +84,25 @@ pub trait RepositoryRows {
         limit: u32,
     ) -> RowResult<Vec<RepositoryName>>;
 
-    /// How many repositories a project has.
+    /// How many repositories a project has that lists have: those that hold a manifest, or have held one that was not hidden.
     async fn repository_count(&mut self, project: ProjectId) -> RowResult<u64>;
+
+    /// The same of several projects at once; those that have none may be left out.
+    async fn repository_counts(&mut self, projects: &[ProjectId]) -> RowResult<Vec<(ProjectId, u64)>>;
+
+    /// Up to `limit` repositories of a project that lists do not have, by key, after that one: what uploads made that came to
+    /// nothing, or to no manifest yet.
+    async fn repositories_unlisted(
+        &mut self,
+        project: ProjectId,
+        after: RepositoryId,
+        limit: u32,
+    ) -> RowResult<Vec<Repository>>;
 
     /// The repository of that key, as lists show it.
     async fn repository_entry(&mut self, id: RepositoryId) -> RowResult<Option<RepositoryEntry>>;
 
-    /// A page of the repositories within `filter` that hold a manifest, those that were made last first unless the query has
+    /// A page of the repositories within `filter` that hold a manifest, or have held one that was not hidden, those that were made last first unless the query has
     /// another order.
     async fn repository_entries(
         &mut self,
@@ -98,8 +110,12 @@ pub trait RepositoryRows {
         query: &Query<RepositoryKey>,
     ) -> RowResult<Listed<RepositoryEntry>>;
 
-    /// How many projects and repositories that hold a manifest there are within `filter`.
-    async fn figures(&mut self, filter: &ProjectFilter) -> RowResult<Figures>;
+    /// The keys of the repositories within `filter`, in their order.
+    async fn repository_ids(&mut self, filter: &ProjectFilter) -> RowResult<Vec<RepositoryId>>;
+
+    /// How many projects there are within a filter, and how many repositories, as lists have them, within another.
+    async fn figures(&mut self, projects: &ProjectFilter, repositories: &ProjectFilter)
+    -> RowResult<Figures>;
 
     /// How many bytes all live blobs have together.
     async fn stored_bytes(&mut self) -> RowResult<u64>;
@@ -132,6 +148,9 @@ pub trait RepositoryRowsMut {
         description: &str,
         now: Timestamp,
     ) -> RowResult<bool>;
+
+    /// Takes a repository that holds no manifest out of lists, as if it had never held one; nothing when it does.
+    async fn repository_unlist(&mut self, id: RepositoryId) -> RowResult<()>;
 
     /// Deletes a repository that has no manifests and no links. False when it was not there; `Conflict` while something belongs
     /// to it.

@@ -48,11 +48,7 @@ async fn list(call: &Call<'_>) -> Result<Response<Body>> {
         query = query.filter(ProjectKey::Owner, Test::Is(Value::Text(owner)));
     }
     let listed = call.harbor().projects().list(&call.actor, &query).await?;
-    let mut wires = Vec::with_capacity(listed.entries.len());
-    for project in &listed.entries {
-        wires.push(wire(call, project).await?);
-    }
-    let mut wires = wires.into_iter();
+    let mut wires = wires(call, &listed.entries).await?.into_iter();
     page(call, &query, listed, |_| wires.next())
 }
 
@@ -112,7 +108,8 @@ fn allowlist(body: &ProjectReq) -> Result<Option<String>> {
 
 async fn get(proof: &Authorized<ProjectRead>, call: &Call<'_>) -> Result<Response<Body>> {
     let project = call.harbor().projects().get(proof);
-    ok(&wire(call, &project).await?)
+    let repositories = call.harbor().projects().repository_count(&project).await?;
+    ok(&wire(call, &project, repositories).await?)
 }
 
 async fn update(proof: Authorized<ProjectUpdate>, call: &mut Call<'_>) -> Result<Response<Body>> {
@@ -162,8 +159,18 @@ async fn summary(proof: &Authorized<ProjectRead>, call: &Call<'_>) -> Result<Res
     ok(&summary)
 }
 
-/// A project as the API shows it to who asks.
-pub(super) async fn wire(call: &Call<'_>, project: &Project) -> Result<api::Project> {
+/// Projects as the API shows them to who asks: their repositories are counted at once.
+pub(super) async fn wires(call: &Call<'_>, projects: &[Project]) -> Result<Vec<api::Project>> {
+    let counts = call.harbor().projects().repository_counts(projects).await?;
+    let mut wires = Vec::with_capacity(projects.len());
+    for project in projects {
+        wires.push(wire(call, project, counts.get(&project.id).copied().unwrap_or_default()).await?);
+    }
+    Ok(wires)
+}
+
+/// A project as the API shows it to who asks; it has so many repositories.
+async fn wire(call: &Call<'_>, project: &Project, repo_count: u64) -> Result<api::Project> {
     let mut roles: Vec<i64> = Vec::new();
     let mut owner_name = String::new();
     if let Ok(accounts) = call.accounts() {
@@ -186,7 +193,7 @@ pub(super) async fn wire(call: &Call<'_>, project: &Project) -> Result<api::Proj
         update_time: project.updated_at,
         current_user_role_id: roles.first().copied().unwrap_or(0),
         current_user_role_ids: roles,
-        repo_count: call.harbor().projects().repository_count(project).await?,
+        repo_count,
         metadata,
         cve_allowlist: CveAllowlist { project_id: Some(id), ..list },
     })

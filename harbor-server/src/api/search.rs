@@ -23,10 +23,7 @@ async fn search(call: &Call<'_>) -> Result<Response<Body>> {
     let text = call.parameters().find(|(name, _)| name == "q").map(|(_, text)| text.into_owned());
     let text = text.ok_or_else(|| Error::Unprocessable("q is needed".to_owned()))?;
     let found = call.harbor().search(&call.actor, &text).await?;
-    let mut project = Vec::with_capacity(found.projects.len());
-    for one in &found.projects {
-        project.push(projects::wire(call, one).await?);
-    }
+    let project = projects::wires(call, &found.projects).await?;
     let repository = found.repositories.iter().map(|(entry, public)| wire(entry, *public)).collect();
     ok(&Search { project, repository })
 }

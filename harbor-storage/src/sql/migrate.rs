@@ -71,6 +71,18 @@ mod tests {
             VALUES (1, 'sha256:a', 't', 10, '{}', x'', 0), (2, 'sha256:a', 't', 10, '{}', x'', 0),
                    (3, 'sha256:m', 't', 40000, '{}', x'', 0);";
 
+    /// A page of the tags of an artifact costs what the page has, however many tags there are.
+    #[tokio::test]
+    async fn tags_of_an_artifact_are_read_in_their_order() {
+        let mut connection = SqliteConnection::connect("sqlite::memory:").await.unwrap();
+        run(Dialect::Sqlite, &mut connection).await.unwrap();
+        let plan = "EXPLAIN QUERY PLAN SELECT t.id, t.name FROM tags t WHERE (t.manifest_id = 1) \
+                    ORDER BY t.pushed_at DESC, t.id DESC LIMIT 10 OFFSET 0";
+        let steps = connection.fetch_all(plan).await.unwrap();
+        let steps: Vec<String> = steps.iter().map(|row| row.get("detail")).collect();
+        assert_eq!(steps, ["SEARCH t USING INDEX tags_of_manifest (manifest_id=?)"]);
+    }
+
     #[tokio::test]
     async fn what_is_there_is_counted() {
         let mut connection = SqliteConnection::connect("sqlite::memory:").await.unwrap();

@@ -32,6 +32,7 @@ mod groups;
 mod intruders;
 mod limits;
 mod members;
+mod patterns;
 mod projects;
 mod quotas;
 mod robots;

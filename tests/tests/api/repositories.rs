@@ -12,6 +12,8 @@ on_every_store! {
     lists_have_what_one_may_see;
     a_repository_is_deleted_with_all_that_is_in_it;
     an_upload_in_progress_is_ended;
+    an_emptied_repository_stays_until_it_is_deleted;
+    what_came_to_nothing_is_nowhere_and_in_nobodys_way;
 }
 
 async fn a_repository_is_read_and_described(registry: &TestRegistry) {
@@ -58,7 +60,7 @@ async fn lists_are_filtered_sorted_and_paged(registry: &TestRegistry) {
     list().query("q", "name").await.expect_error(400, "BAD_REQUEST");
     list().query("page_size", 101).await.expect_status(422);
     let projects = read(&admin, format!("{API}/projects/library/summary")).await;
-    assert!(projects["repo_count"].as_u64().unwrap() >= 3);
+    assert_eq!(projects["repo_count"], 3);
 }
 
 async fn lists_have_what_one_may_see(registry: &TestRegistry) {
@@ -130,4 +132,66 @@ async fn an_upload_in_progress_is_ended(registry: &TestRegistry) {
     admin.delete(&at("library/app")).await.expect_status(200);
     admin.patch(&upload).body("more").await.expect_status(404);
     admin.get(&at("library/app")).await.expect_error(404, "NOT_FOUND");
+}
+
+/// How many repositories of `mine` each of the numbers and lists has; and the status of deleting the project, unless it has none.
+async fn counted(client: &harbor_tests::Client, expected: u64) {
+    let project = format!("{API}/projects/mine");
+    let (_, listed_here) = listed(client.get(&format!("{project}/repositories")), "name").await;
+    let (_, listed_all) = listed(client.get(&format!("{API}/repositories")), "name").await;
+    let search = read(client, format!("{API}/search?q=mine/")).await;
+    let statistics = read(client, format!("{API}/statistics")).await;
+    let numbers = [
+        listed_here,
+        listed_all,
+        search["repository"].as_array().unwrap().len() as u64,
+        read(client, project.clone()).await["repo_count"].as_u64().unwrap(),
+        read(client, format!("{project}/summary")).await["repo_count"].as_u64().unwrap(),
+        statistics["private_repo_count"].as_u64().unwrap(),
+    ];
+    assert_eq!(numbers, [expected; 6]);
+    let deletable = read(client, format!("{project}/_deletable")).await;
+    assert_eq!(deletable["deletable"], json!(expected == 0));
+    if expected > 0 {
+        client.delete(&project).await.expect_error(412, "PRECONDITION");
+    }
+}
+
+async fn an_emptied_repository_stays_until_it_is_deleted(registry: &TestRegistry) {
+    let admin = registry.admin();
+    registry.project("mine", false).await;
+    counted(&admin, 0).await;
+    push_image(&admin, "mine/app", "v1").await;
+    push_image(&admin, "mine/other", "v1").await;
+    counted(&admin, 2).await;
+    admin.delete(&artifact("mine/app", "v1")).await.expect_status(200);
+    counted(&admin, 2).await;
+    assert_eq!(read(&admin, at("mine/app")).await["artifact_count"].as_u64().unwrap_or(0), 0);
+    let catalog = read(&admin, "/v2/_catalog".to_owned()).await;
+    assert_eq!(catalog["repositories"], json!(["mine/other"]));
+    admin.delete(&at("mine/app")).await.expect_status(200);
+    counted(&admin, 1).await;
+    admin.delete(&at("mine/other")).await.expect_status(200);
+    counted(&admin, 0).await;
+    admin.delete(&format!("{API}/projects/mine")).await.expect_status(200);
+}
+
+async fn what_came_to_nothing_is_nowhere_and_in_nobodys_way(registry: &TestRegistry) {
+    let admin = registry.admin();
+    registry.project("mine", false).await;
+    let upload = admin.begin("mine/begun").await;
+    let blob = harbor_tests::content::Piece::blob(super::SHA, 2_000);
+    admin.push_blob("mine/blob", &blob).await;
+    push_image(&admin, "mine/app", "v1").await;
+    counted(&admin, 1).await;
+    admin.patch(&upload).body("more").await.expect_status(202);
+    admin.delete(&at("mine/app")).await.expect_status(200);
+    counted(&admin, 0).await;
+    admin.delete(&format!("{API}/projects/mine")).await.expect_status(200);
+    admin.patch(&upload).body("more").await.expect_status(404);
+    registry.project("mine", false).await;
+    counted(&admin, 0).await;
+    let used = read(&admin, format!("{API}/projects/mine/summary")).await["quota"]["used"]["storage"].clone();
+    assert_eq!(used, 0);
+    admin.get(&format!("/v2/mine/blob/blobs/{}", blob.digest)).await.expect_status(404);
 }

@@ -27,6 +27,9 @@ async fn what_one_may_see_is_found(registry: &TestRegistry) {
     let found = search(&admin, "LIB").await;
     assert_eq!(names(&found, "project", "name"), ["library", "library-two"]);
     assert_eq!(names(&found, "repository", "repository_name"), ["library-two/app", "library/app"]);
+    let counts: Vec<&Value> =
+        found["project"].as_array().unwrap().iter().map(|one| &one["repo_count"]).collect();
+    assert_eq!(counts, [&json!(1), &json!(1)]);
     let open = &found["repository"][1];
     assert_eq!((&open["project_name"], &open["project_public"]), (&json!("library"), &json!(true)));
     assert_eq!((&open["artifact_count"], &open["pull_count"]), (&json!(1), &json!(0)));

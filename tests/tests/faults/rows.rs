@@ -95,9 +95,12 @@ rows! {
         repository(name: &RepositoryName) -> Option<Repository>;
         repositories(filter: &ProjectFilter, after: Option<&str>, limit: u32) -> Vec<RepositoryName>;
         repository_count(project: ProjectId) -> u64;
+        repository_counts(projects: &[ProjectId]) -> Vec<(ProjectId, u64)>;
+        repositories_unlisted(project: ProjectId, after: RepositoryId, limit: u32) -> Vec<Repository>;
         repository_entry(id: RepositoryId) -> Option<RepositoryEntry>;
         repository_entries(filter: &ProjectFilter, query: &Query<RepositoryKey>) -> Listed<RepositoryEntry>;
-        figures(filter: &ProjectFilter) -> Figures;
+        repository_ids(filter: &ProjectFilter) -> Vec<RepositoryId>;
+        figures(projects: &ProjectFilter, repositories: &ProjectFilter) -> Figures;
         stored_bytes() -> u64;
         repository_manifests(id: RepositoryId, limit: u32) -> Vec<Digest>;
         repository_links(id: RepositoryId, limit: u32) -> Vec<(LinkId, BlobId)>;
@@ -106,6 +109,7 @@ rows! {
     RepositoryRowsMut {
         repository_ensure(project: ProjectId, name: &RepositoryName, now: Timestamp) -> Repository;
         repository_describe(id: RepositoryId, description: &str, now: Timestamp) -> bool;
+        repository_unlist(id: RepositoryId) -> ();
         repository_delete(id: RepositoryId) -> bool;
     }
     BlobRows {

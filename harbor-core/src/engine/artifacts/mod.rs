@@ -121,7 +121,8 @@ impl<'a> Artifacts<'a> {
         self.page(ArtifactScope::Repository(repository.id), query, with).await
     }
 
-    /// A page of the artifacts of a project; `latest`: of each repository, only what was pushed last.
+    /// A page of the artifacts of those repositories of a project that the caller may list; `latest`: of each repository, only
+    /// what was pushed last.
     ///
     /// # Errors
     /// As the stores fail.
@@ -132,9 +133,15 @@ impl<'a> Artifacts<'a> {
         query: &ArtifactQuery,
         with: With,
     ) -> Result<Listed<Found>> {
-        let project = proof.target().id;
-        let scope = if latest { ArtifactScope::Latest(project) } else { ArtifactScope::Project(project) };
-        self.page(scope, query, with).await
+        let project = proof.target();
+        let filter = self.harbor.visible_of::<ProjectArtifactList>(proof.actor(), project).await?;
+        let id = project.id;
+        let scope = if latest { ArtifactScope::Latest(id) } else { ArtifactScope::Project(id) };
+        if filter.has_project(id, project.public) {
+            return self.page(scope, query, with).await;
+        }
+        let repositories = self.harbor.read().await?.repository_ids(&filter).await?;
+        self.page(scope, &ArtifactQuery { repositories: Some(repositories), ..query.clone() }, with).await
     }
 
     async fn page(&self, scope: ArtifactScope, query: &ArtifactQuery, with: With) -> Result<Listed<Found>> {

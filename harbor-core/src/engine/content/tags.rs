@@ -49,7 +49,9 @@ impl Content<'_> {
             return Ok(Arc::new(Page { entries: Vec::new(), more: false }));
         }
         let asked = (filter, page);
-        if let Some(list) = caches.catalog(&asked) {
+        // Patterns may be long and as many as there are people: such a list is read anew each time.
+        let kept = !asked.0.has_patterns();
+        if let Some(list) = kept.then(|| caches.catalog(&asked)).flatten() {
             return Ok(list);
         }
         let before = caches.generation();
@@ -57,7 +59,9 @@ impl Content<'_> {
         let mut rows = self.harbor.read().await?;
         let names = rows.repositories(&filter, page.comes_after().as_deref(), size + 1).await?;
         let list = Arc::new(Page::cut(names, size));
-        caches.keep(before, Entry::Catalog(filter, page, Arc::clone(&list)));
+        if kept {
+            caches.keep(before, Entry::Catalog(filter, page, Arc::clone(&list)));
+        }
         Ok(list)
     }
 

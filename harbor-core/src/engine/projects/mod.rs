@@ -8,16 +8,22 @@ pub use metadata::MetadataKey;
 
 use super::Harbor;
 use super::gate::{Write, contended};
+use super::repositories::Repositories;
 use crate::access::permission::{ProjectCreate, ProjectDelete, ProjectRead, ProjectUpdate};
 use crate::access::{Actor, Authorized, Role};
 use crate::event::EventKind;
-use crate::meta::{Listed, MemberEntity, NewMember, Project, ProjectKey, RoleId, UNLIMITED};
+use crate::meta::{
+    Listed, MemberEntity, NewMember, Project, ProjectId, ProjectKey, RepositoryId, RoleId, UNLIMITED,
+};
 use crate::oci::ProjectName;
 use crate::query::Query;
 use crate::{Error, Result};
 
 /// The project that every registry has: public, so that `docker pull host/library/name` needs no login.
 pub(super) const LIBRARY: &str = "library";
+
+/// How many repositories that came to nothing are looked for at a time.
+const REPOSITORIES: u32 = 64;
 
 /// Use cases of projects: a cheap borrow.
 #[derive(Clone, Copy, Debug)]
@@ -167,19 +173,45 @@ impl<'a> Projects<'a> {
         write.commit().await
     }
 
-    /// Deletes a project that has no repositories.
+    /// Deletes a project that has no repositories, as lists have them. Uploads to it that came to nothing are ended, and what they
+    /// made is deleted.
     ///
     /// # Errors
-    /// [`Error::Precondition`] while it has some; [`Error::NameUnknown`] when somebody else deleted it.
+    /// [`Error::Precondition`] while it has some, or somebody is writing to an upload; [`Error::NameUnknown`] when somebody else deleted it.
     pub async fn delete(&self, proof: Authorized<ProjectDelete>) -> Result<()> {
         let project = proof.target();
-        let mut write = self.harbor.write(&proof).await?;
-        let deleted = write.rows().project_delete(project.id).await;
-        match deleted.map_err(Error::from) {
-            Ok(true) => {}
-            Ok(false) => return Err(Error::NameUnknown),
-            Err(error) if super::gate::lost(&error) => return Err(holds_repositories(project)),
-            Err(error) => return Err(error),
+        if self.repository_count(project).await? > 0 {
+            return Err(holds_repositories(project));
+        }
+        self.clear(&proof).await?;
+        contended!(self.try_delete(&proof)).map_err(|error| match error {
+            // A reference from a row that came meanwhile, or stayed, is that.
+            Error::Contended => is_written_to(project),
+            error => error,
+        })
+    }
+
+    /// Deletes what uploads made that came to no manifest.
+    async fn clear(&self, proof: &Authorized<ProjectDelete>) -> Result<()> {
+        let repositories = Repositories::new(self.harbor);
+        let mut last = RepositoryId::new(0);
+        loop {
+            let mut rows = self.harbor.read().await?;
+            let found = rows.repositories_unlisted(proof.target().id, last, REPOSITORIES).await?;
+            drop(rows);
+            let Some(end) = found.last() else { return Ok(()) };
+            last = end.id;
+            for repository in &found {
+                repositories.clear(proof, repository).await?;
+            }
+        }
+    }
+
+    async fn try_delete(&self, proof: &Authorized<ProjectDelete>) -> Result<()> {
+        let project = proof.target();
+        let mut write = self.harbor.write(proof).await?;
+        if !write.rows().project_delete(project.id).await? {
+            return Err(Error::NameUnknown);
         }
         write.audit(project.name.as_str()).await?;
         write.event(EventKind::ProjectDeleted { project: project.name.to_string() }).await?;
@@ -188,12 +220,21 @@ impl<'a> Projects<'a> {
         write.commit().await
     }
 
-    /// How many repositories a project has that the caller was shown.
+    /// How many repositories a project has that the caller was shown, as lists have them.
     ///
     /// # Errors
     /// As the stores fail.
     pub async fn repository_count(&self, project: &Project) -> Result<u64> {
         Ok(self.harbor.read().await?.repository_count(project.id).await?)
+    }
+
+    /// The same of several projects, asked of the store at once.
+    ///
+    /// # Errors
+    /// As the stores fail.
+    pub async fn repository_counts(&self, projects: &[Project]) -> Result<BTreeMap<ProjectId, u64>> {
+        let ids: Vec<ProjectId> = projects.iter().map(|project| project.id).collect();
+        Ok(self.harbor.read().await?.repository_counts(&ids).await?.into_iter().collect())
     }
 
     /// Why a project cannot be deleted at the moment; nothing when it can.
@@ -241,6 +282,13 @@ async fn limit_to(write: &mut Write<'_>, project: &Project, limit: i64) -> Resul
 /// The project as it is now, locked.
 async fn locked(write: &mut Write<'_>, project: &Project) -> Result<Project> {
     write.rows().project_lock(project.id).await?.ok_or(Error::NameUnknown)
+}
+
+fn is_written_to(project: &Project) -> Error {
+    Error::Precondition(format!(
+        "somebody is pushing to the project {}, so it cannot be deleted at the moment: try again when that is over",
+        project.name
+    ))
 }
 
 fn holds_repositories(project: &Project) -> Error {

@@ -45,6 +45,7 @@ mod lists;
 mod manifests;
 mod names;
 mod outbox;
+mod patterns;
 mod people;
 mod publish;
 mod quotas;
@@ -97,6 +98,7 @@ pub use names::{
     project_ensure, repository_ensure, repository_ensure_without_project, unicode,
 };
 pub use outbox::{event_cursor, events, events_delete, setting_claim, setting_put};
+pub use patterns::{artifacts_of_repositories, lists_within_patterns};
 pub use people::{
     groups, groups_of_replace, members, memberships, roles, user_delete, user_insert, user_save, users,
 };
@@ -108,7 +110,9 @@ pub use quotas::{
     additions_do_not_wait, claims_alone, counted_at_once, counted_by_publish, counted_manifests,
     counted_once, counted_when_committed, quota_goes_with_project, quota_set, quotas_listed,
 };
-pub use repositories::{figures, repository_delete, repository_describe, repository_entries};
+pub use repositories::{
+    emptied_repositories, figures, repository_delete, repository_describe, repository_entries,
+};
 pub use reviews::{review_delete, review_extend, review_lock, review_postpone, review_put, reviews_due};
 pub use robots::{personal_tokens, project_save, revisions, robots, sessions};
 pub use uploads::{upload_delete, upload_insert, upload_lease, upload_release, upload_save, uploads_idle};
@@ -157,6 +161,7 @@ macro_rules! metadata_store_conformance {
             index_beside_delete untagged_beside_index tag_moved_beside_index tag_moved_beside_move tag_moved_by_many
             manifest_beside_index manifest_beside_index_delete child_anew_beside_index_delete
             artifact_describe artifact_is_held references accessories pulls_add
+            lists_within_patterns artifacts_of_repositories emptied_repositories
             repository_entries repository_describe repository_delete figures
             label_insert label_put labels_listed
             immutable_rule_insert immutable_rules_listed tag_put_with_rules tag_put_beside_others

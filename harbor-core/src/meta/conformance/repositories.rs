@@ -95,7 +95,10 @@ pub async fn repository_delete(fixture: &dyn MetadataFixture) {
 /// `figures` and `stored_bytes`.
 pub async fn figures(fixture: &dyn MetadataFixture) {
     let store = fixture.open().await;
-    assert_eq!(read(&store).await.figures(&ProjectFilter::All).await.unwrap(), Figures::default());
+    assert_eq!(
+        read(&store).await.figures(&ProjectFilter::All, &ProjectFilter::All).await.unwrap(),
+        Figures::default()
+    );
     assert_eq!(read(&store).await.stored_bytes().await.unwrap(), 0);
     let mut rows = begin(&store).await;
     rows.project_ensure(&project_name("open"), true, at(0)).await.unwrap();
@@ -106,7 +109,7 @@ pub async fn figures(fixture: &dyn MetadataFixture) {
     repository(&store, "open/empty").await;
     let empty = project(&store, "empty").await.id;
     let figures = async |filter| {
-        let found = read(&store).await.figures(&filter).await.unwrap();
+        let found = read(&store).await.figures(&filter, &filter).await.unwrap();
         let projects = (found.public_projects, found.private_projects);
         (projects, (found.public_repositories, found.private_repositories))
     };
@@ -120,4 +123,41 @@ pub async fn figures(fixture: &dyn MetadataFixture) {
     rows.blob_condemn(condemned.id).await.unwrap();
     rows.commit().await.unwrap();
     assert_eq!(read(&store).await.stored_bytes().await.unwrap(), 4);
+}
+
+/// A repository that held an artifact stays in lists and numbers when it is gone; one that never did is in none.
+pub async fn emptied_repositories(fixture: &dyn MetadataFixture) {
+    let (store, one) = store_with(fixture, "one/emptied").await;
+    let artifact = manifest(&store, one.id, "content", &Says::default()).await;
+    let bare = [repository(&store, "one/bare").await, repository(&store, "one/barer").await];
+    let all = ProjectFilter::All;
+    let state = async || {
+        let mut rows = read(&store).await;
+        let (listed, _) = names(&store, &all, &Query::default()).await;
+        let none = crate::meta::RepositoryId::new(0);
+        let figures = rows.figures(&all, &all).await.unwrap();
+        let unlisted = rows.repositories_unlisted(one.project, none, 9).await.unwrap().len();
+        (listed, rows.repository_count(one.project).await.unwrap(), figures.private_repositories, unlisted)
+    };
+    assert_eq!(state().await, ("one/emptied".to_owned(), 1, 1, 2));
+    let mut rows = begin(&store).await;
+    // While it holds something, it stays in lists.
+    rows.repository_unlist(one.id).await.unwrap();
+    rows.manifest_delete(artifact).await.unwrap();
+    rows.commit().await.unwrap();
+    assert_eq!(state().await, ("one/emptied".to_owned(), 1, 1, 2));
+    let mut rows = read(&store).await;
+    assert_eq!(rows.repository_entry(one.id).await.unwrap().unwrap().artifacts, 0);
+    let nowhere = crate::meta::ProjectId::new(9_999);
+    assert_eq!(rows.repository_counts(&[one.project, nowhere]).await.unwrap(), [(one.project, 1)]);
+    assert_eq!(rows.repository_counts(&[]).await.unwrap(), []);
+    assert_eq!(rows.repositories(&all, None, 9).await.unwrap(), [], "the catalogue has what can be pulled");
+    let unlisted = rows.repositories_unlisted(one.project, bare[0].id, 9).await.unwrap();
+    assert_eq!(unlisted, [bare[1].clone()]);
+    assert_eq!(rows.repositories_unlisted(one.project, one.id, 1).await.unwrap(), [bare[0].clone()]);
+    drop(rows);
+    let mut rows = begin(&store).await;
+    rows.repository_unlist(one.id).await.unwrap();
+    rows.commit().await.unwrap();
+    assert_eq!(state().await, (String::new(), 0, 0, 3));
 }

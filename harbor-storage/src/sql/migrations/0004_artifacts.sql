@@ -70,3 +70,4 @@ CREATE INDEX manifests_of_project ON manifests (project_id, hidden, pushed_at, i
 CREATE INDEX manifests_accessories ON manifests (repository_id, accessory_subject);
 CREATE INDEX repositories_made ON repositories (created_at, id);
 CREATE INDEX repositories_of_project ON repositories (project_id, created_at, id);
+CREATE INDEX tags_of_manifest ON tags (manifest_id, pushed_at, id);

@@ -10,6 +10,7 @@ use harbor_core::oci::{Digest, Tag};
 use harbor_core::query::Query;
 use harbor_core::{StoreError, Timestamp};
 
+use super::filter::any_of;
 use super::{PIECE, Rows, first, json_of, never_or_at, of_json, piece, pieces, rows_of};
 use crate::sql::listing::{Listing, anywhere};
 use crate::sql::session::{Row, size};
@@ -131,6 +132,9 @@ fn listing(scope: ArtifactScope, query: &ArtifactQuery) -> Listing {
         let has = "EXISTS (SELECT 1 FROM artifact_labels l WHERE l.manifest_id = m.id AND l.label_id = ?)";
         // No label has the key 0.
         listing = listing.only(has, values![label.map_or(0, |label| label.get())]);
+    }
+    if let Some(repositories) = &query.repositories {
+        listing = listing.only(&any_of("m.repository_id", repositories.iter().map(|id| id.get())), values![]);
     }
     let listing = listing.query(&query.query, column, own);
     match (scope, query.is_unfiltered()) {

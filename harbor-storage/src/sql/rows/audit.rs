@@ -1,5 +1,3 @@
-use std::fmt::Write as _;
-
 use async_trait::async_trait;
 use harbor_core::access::ProjectFilter;
 use harbor_core::meta::{
@@ -9,7 +7,7 @@ use harbor_core::query::Query;
 use harbor_core::{StoreError, Timestamp};
 
 use super::Rows;
-use super::project::within;
+use super::filter::{any_of, within};
 use crate::sql::listing::Listing;
 use crate::sql::session::Row;
 use crate::sql::statement::{sql, values};
@@ -50,13 +48,7 @@ fn of(scope: &AuditScope) -> Option<String> {
     Some(match filter {
         ProjectFilter::All => "a.project_id <> 0".to_owned(),
         ProjectFilter::Within { public: false, projects } => {
-            // No project has the key -1.
-            let mut condition = "a.project_id IN (-1".to_owned();
-            for id in projects {
-                let _ = write!(condition, ", {}", id.get());
-            }
-            condition.push(')');
-            condition
+            any_of("a.project_id", projects.iter().map(|id| id.get()))
         }
         filter => {
             let within = within(filter, "p").unwrap_or_else(|| "1 = 1".to_owned());

@@ -6,6 +6,7 @@ mod audit;
 mod blob;
 mod counted;
 mod event;
+mod filter;
 mod group;
 mod holding;
 mod immutable;

@@ -1,5 +1,3 @@
-use std::fmt::Write as _;
-
 use async_trait::async_trait;
 use harbor_core::access::ProjectFilter;
 use harbor_core::meta::{Listed, Project, ProjectId, ProjectKey, ProjectRows, ProjectRowsMut, UserId};
@@ -7,6 +5,7 @@ use harbor_core::oci::ProjectName;
 use harbor_core::query::Query;
 use harbor_core::{StoreError, StoreErrorKind, Timestamp};
 
+use super::filter::within;
 use super::{Rows, first, json_of, of_json};
 use crate::sql::listing::Listing;
 use crate::sql::session::Row;
@@ -43,20 +42,6 @@ fn column(key: ProjectKey) -> &'static str {
         ProjectKey::CreatedAt => "created_at",
         ProjectKey::UpdatedAt => "updated_at",
     }
-}
-
-/// The condition that a row of projects (called `table`) lies within a filter. Numbers only: nothing of a client's enters the
-/// text.
-pub(super) fn within(filter: &ProjectFilter, table: &str) -> Option<String> {
-    let ProjectFilter::Within { public, projects } = filter else { return None };
-    // No row has 2.
-    let public = if *public { 1 } else { 2 };
-    let mut condition = format!("({table}.is_public = {public}");
-    for id in projects {
-        let _ = write!(condition, " OR {table}.id = {}", id.get());
-    }
-    condition.push(')');
-    Some(condition)
 }
 
 #[async_trait]

@@ -10,7 +10,7 @@ use harbor_core::query::Query;
 use harbor_core::{StoreError, StoreErrorKind, Timestamp};
 
 use super::counted::shown;
-use super::project::within;
+use super::filter::{any_of, within};
 use super::{Rows, beginning, first};
 use crate::sql::listing::Listing;
 use crate::sql::session::Row;
@@ -54,25 +54,13 @@ fn column(key: RepositoryKey) -> &'static str {
     }
 }
 
-/// The condition that a repository `r` holds a manifest.
-macro_rules! holds {
+/// The condition that a repository `r` is one to people: it holds a manifest, or has held one that lists show, of which its part
+/// in `artifact_counts` is left. What an upload made that came to nothing is none.
+macro_rules! listed {
     () => {
-        "EXISTS (SELECT 1 FROM manifests m WHERE m.repository_id = r.id)"
+        "(EXISTS (SELECT 1 FROM artifact_counts n WHERE n.repository_id = r.id) \
+         OR EXISTS (SELECT 1 FROM manifests m WHERE m.repository_id = r.id))"
     };
-}
-
-/// The condition that a repository `r` lies within a filter. One project is told by its key, so that its repositories are read in
-/// their order.
-fn lies_within(filter: &ProjectFilter) -> Option<String> {
-    match filter {
-        ProjectFilter::Within { public: false, projects } if projects.len() == 1 => {
-            projects.first().map(|project| format!("r.project_id = {}", project.get()))
-        }
-        filter => {
-            let condition = within(filter, "p")?;
-            Some(format!("EXISTS (SELECT 1 FROM projects p WHERE p.id = r.project_id AND {condition})"))
-        }
-    }
 }
 
 #[async_trait]
@@ -95,22 +83,19 @@ impl RepositoryRows for Rows {
         after: Option<&str>,
         limit: u32,
     ) -> Result<Vec<RepositoryName>, StoreError> {
+        let condition = self.lies_within(filter).await?;
         let values = values![beginning(after), limit];
-        let rows = match filter {
-            ProjectFilter::All => {
+        let rows = match condition {
+            None => {
                 let list = sql!(
                     "LIST SELECT r.name AS entry FROM repositories r WHERE r.name > ? \
                      AND EXISTS (SELECT 1 FROM manifests m WHERE m.repository_id = r.id) ORDER BY r.name LIMIT ?"
                 );
                 self.session.fetch(list, values).await?
             }
-            ProjectFilter::Within { public, projects } => {
-                // No row has 2. Numbers only: nothing of a client's enters the text.
-                let public = if *public { 1 } else { 2 };
-                let ids: String = projects.iter().map(|id| format!(" OR p.id = {}", id.get())).collect();
+            Some(condition) => {
                 let list = format!(
-                    "LIST SELECT r.name AS entry FROM repositories r JOIN projects p ON p.id = r.project_id \
-                     WHERE r.name > ? AND (p.is_public = {public}{ids}) \
+                    "LIST SELECT r.name AS entry FROM repositories r WHERE r.name > ? AND ({condition}) \
                      AND EXISTS (SELECT 1 FROM manifests m WHERE m.repository_id = r.id) ORDER BY r.name LIMIT ?"
                 );
                 self.session.fetch_built(list, values).await?
@@ -120,8 +105,39 @@ impl RepositoryRows for Rows {
     }
 
     async fn repository_count(&mut self, project: ProjectId) -> Result<u64, StoreError> {
-        let count = sql!("SELECT COUNT(*) FROM repositories WHERE project_id = ?");
+        let count =
+            sql!(concat!("SELECT COUNT(*) FROM repositories r WHERE r.project_id = ? AND ", listed!()));
         first(self.session.fetch(count, values![project.get()]).await?).map_or(Ok(0), |row| row.count(0))
+    }
+
+    async fn repository_counts(
+        &mut self,
+        projects: &[ProjectId],
+    ) -> Result<Vec<(ProjectId, u64)>, StoreError> {
+        let of = any_of("r.project_id", projects.iter().map(|id| id.get()));
+        let count = format!(
+            "SELECT r.project_id, COUNT(*) FROM repositories r WHERE {of} AND {} GROUP BY r.project_id",
+            listed!()
+        );
+        let rows = self.session.fetch_built(count, values![]).await?;
+        rows.iter().map(|row| Ok((ProjectId::new(row.int(0)?), row.count(1)?))).collect()
+    }
+
+    async fn repositories_unlisted(
+        &mut self,
+        project: ProjectId,
+        after: RepositoryId,
+        limit: u32,
+    ) -> Result<Vec<Repository>, StoreError> {
+        let list = sql!(concat!(
+            "SELECT r.id, r.name FROM repositories r WHERE r.project_id = ? AND r.id > ? AND NOT ",
+            listed!(),
+            " ORDER BY r.id LIMIT ?"
+        ));
+        let rows = self.session.fetch(list, values![project.get(), after.get(), limit]).await?;
+        let repository =
+            |row: &Row| Ok(Repository { id: RepositoryId::new(row.int(0)?), project, name: row.parsed(1)? });
+        rows.iter().map(repository).collect()
     }
 
     async fn repository_entry(&mut self, id: RepositoryId) -> Result<Option<RepositoryEntry>, StoreError> {
@@ -136,29 +152,44 @@ impl RepositoryRows for Rows {
     ) -> Result<Listed<RepositoryEntry>, StoreError> {
         let mut listing = Listing::new(columns!(), "repositories r", "r.id")
             .query(query, column, "r.created_at DESC")
-            .only(holds!(), values![]);
-        if let Some(condition) = lies_within(filter) {
+            .only(listed!(), values![]);
+        if let Some(condition) = self.lies_within(filter).await? {
             listing = listing.only(&condition, values![]);
         }
         self.list(listing, entry).await
     }
 
-    async fn figures(&mut self, filter: &ProjectFilter) -> Result<Figures, StoreError> {
-        let condition =
-            within(filter, "p").map_or_else(String::new, |condition| format!(" WHERE {condition}"));
-        let statement = format!(
-            "SELECT p.is_public, COUNT(DISTINCT p.id), COUNT(r.id) FROM projects p \
-             LEFT JOIN repositories r ON r.project_id = p.id AND {}{condition} GROUP BY p.is_public",
-            holds!()
+    async fn repository_ids(&mut self, filter: &ProjectFilter) -> Result<Vec<RepositoryId>, StoreError> {
+        let condition = self.lies_within(filter).await?.unwrap_or_else(|| "1 = 1".to_owned());
+        let list = format!("SELECT r.id FROM repositories r WHERE {condition} ORDER BY r.id");
+        let rows = self.session.fetch_built(list, values![]).await?;
+        rows.iter().map(|row| Ok(RepositoryId::new(row.int(0)?))).collect()
+    }
+
+    async fn figures(
+        &mut self,
+        projects: &ProjectFilter,
+        repositories: &ProjectFilter,
+    ) -> Result<Figures, StoreError> {
+        let seen = within(projects, "p").unwrap_or_else(|| "1 = 1".to_owned());
+        let of_projects =
+            format!("SELECT p.is_public, COUNT(*) FROM projects p WHERE {seen} GROUP BY p.is_public");
+        let seen = self.lies_within(repositories).await?.unwrap_or_else(|| "1 = 1".to_owned());
+        let of_repositories = format!(
+            "SELECT q.is_public, COUNT(*) FROM repositories r JOIN projects q ON q.id = r.project_id \
+             WHERE {} AND ({seen}) GROUP BY q.is_public",
+            listed!()
         );
         let mut figures = Figures::default();
-        for row in self.session.fetch_built(statement, values![]).await? {
-            let (projects, repositories) = (row.count(1)?, row.count(2)?);
-            if row.int(0)? != 0 {
-                (figures.public_projects, figures.public_repositories) = (projects, repositories);
-            } else {
-                (figures.private_projects, figures.private_repositories) = (projects, repositories);
-            }
+        for row in self.session.fetch_built(of_projects, values![]).await? {
+            let public = row.int(0)? != 0;
+            *(if public { &mut figures.public_projects } else { &mut figures.private_projects }) =
+                row.count(1)?;
+        }
+        for row in self.session.fetch_built(of_repositories, values![]).await? {
+            let public = row.int(0)? != 0;
+            *(if public { &mut figures.public_repositories } else { &mut figures.private_repositories }) =
+                row.count(1)?;
         }
         Ok(figures)
     }
@@ -240,6 +271,18 @@ impl RepositoryRowsMut for Rows {
         let update = sql!("UPDATE repositories SET description = ?, updated_at = ? WHERE id = ?");
         self.session.defer(update, values![description, now.micros(), id.get()]).await?;
         Ok(true)
+    }
+
+    async fn repository_unlist(&mut self, id: RepositoryId) -> Result<(), StoreError> {
+        // Whoever stores a manifest of it waits for this lock, or is waited for: what is read then is so until the commit.
+        let lock = sql!("SELECT id FROM repositories WHERE id = ? FOR UPDATE");
+        self.session.fetch(lock, values![id.get()]).await?;
+        let holds = sql!("SELECT id FROM manifests WHERE repository_id = ? LIMIT 1");
+        if self.session.fetch(holds, values![id.get()]).await?.is_empty() {
+            let counts = sql!("DELETE FROM artifact_counts WHERE repository_id = ?");
+            self.session.defer(counts, values![id.get()]).await?;
+        }
+        Ok(())
     }
 
     async fn repository_delete(&mut self, id: RepositoryId) -> Result<bool, StoreError> {
