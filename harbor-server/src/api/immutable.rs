@@ -13,6 +13,7 @@ use harbor_core::query::Query;
 use harbor_core::selector::{KIND, Of, Selector};
 use harbor_core::{Error, NewImmutableRule, Result};
 use http::Response;
+use serde_json::Value;
 
 use super::answer::{Answered, created, done, page};
 use super::call::Call;
@@ -53,13 +54,18 @@ async fn create(proof: Authorized<ImmutableTagCreate>, call: &mut Call<'_>) -> R
 }
 
 async fn update(proof: Authorized<ImmutableTagUpdate>, call: &mut Call<'_>) -> Result<Response<Body>> {
-    let body: api::ImmutableRule = call.json().await?;
+    let body: Value = call.json().await?;
     let id = rule_id(call)?;
+    let has = |member: &str| body.get(member).is_some_and(|value| !value.is_null());
     // Clients that turn a rule off and on send no more than that, as with Harbor.
-    if body.tag_selectors.is_empty() && body.scope_selectors.is_empty() {
-        call.harbor().immutable_rules().set_disabled(proof, id, body.disabled).await?;
+    if let Some(disabled) = body.get("disabled").and_then(Value::as_bool)
+        && !has("tag_selectors")
+        && !has("scope_selectors")
+    {
+        call.harbor().immutable_rules().set_disabled(proof, id, disabled).await?;
         return Ok(done());
     }
+    let body = serde_json::from_value(body).map_err(|error| Error::BadRequest(error.to_string()))?;
     let change = new(body)?;
     call.harbor().immutable_rules().update(proof, id, &change).await?;
     Ok(done())

@@ -152,6 +152,13 @@ async fn rules_that_are_none(registry: &TestRegistry) {
         admin.put(&good).json(&wrong).await.expect_error(400, "BAD_REQUEST");
     }
     assert_eq!(listed(admin.get(&rules("library")), "id").await, (vec![key(&good)], 1));
+    // To turn one off and on, no more is sent.
+    let before = admin.get(&rules("library")).await.json();
+    for disabled in [true, false] {
+        admin.put(&good).json(&json!({ "disabled": disabled })).await.expect_status(200);
+        assert_eq!(admin.get(&rules("library")).await.json()[0]["disabled"], json!(disabled));
+    }
+    assert_eq!(admin.get(&rules("library")).await.json(), before);
 }
 
 async fn rules_are_told_apart_and_counted(registry: &TestRegistry) {
