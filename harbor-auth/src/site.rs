@@ -2,8 +2,9 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
-/// The part of an address that is one customer's, for limits that count by address: all of IPv4; of IPv6 the first 64 bits,
-/// for everybody has as many as they like of the rest (RFC 6177). An IPv4 address in the form of IPv6 is the same as without.
+/// The part of an address that limits count by: all of IPv4; of IPv6 the first 64 bits, for everybody has as many as they like
+/// of the rest (RFC 4291, section 2.5.1). Who has a site of their own has 256 of those or more (RFC 6177), and so as many
+/// limits. An IPv4 address in the form of IPv6 is the same as without.
 #[must_use]
 pub fn site(address: IpAddr) -> IpAddr {
     match address.to_canonical() {

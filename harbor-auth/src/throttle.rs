@@ -125,6 +125,20 @@ impl Throttle {
         self.familiar.lock().unwrap_or_else(PoisonError::into_inner).get(key).is_some()
     }
 
+    /// To be asked when somebody makes an account for themselves; it is counted for the address.
+    ///
+    /// # Errors
+    /// [`Locked`] when there was too much from there.
+    pub(crate) fn register(&self, address: Option<IpAddr>) -> Result<(), Locked> {
+        let Some(address) = address else { return Ok(()) };
+        let now = self.clock.now();
+        if let Some(retry_after) = self.locked(&self.addresses, self.address(address), now) {
+            return Err(Locked { retry_after });
+        }
+        self.count(&self.addresses, self.address(address), self.limits.of_address, now);
+        Ok(())
+    }
+
     /// To be told when an attempt was refused unseen: it counts for the address, that nobody goes on at no cost.
     pub(crate) fn refused(&self, address: Option<IpAddr>) {
         if let Some(address) = address {

@@ -73,13 +73,25 @@ impl Accounts {
 }
 
 impl Users<'_> {
-    /// Makes a user.
+    /// Makes a user, for somebody at the address `from`. Whoever makes accounts for themselves is counted there as somebody whose
+    /// login failed, so that nobody makes any number of them.
     ///
     /// # Errors
     /// [`Error::BadRequest`] says what is wrong with the name, the address or the password; [`Error::Conflict`] when somebody
-    /// has the name or the address.
-    pub async fn create(&self, proof: Authorized<UserCreate>, new: NewUser) -> Result<UserId> {
+    /// has the name or the address; [`Error::TooManyRequests`].
+    pub async fn create(
+        &self,
+        proof: Authorized<UserCreate>,
+        new: NewUser,
+        from: Option<IpAddr>,
+    ) -> Result<UserId> {
         check(&new)?;
+        if proof.actor().is_anonymous() {
+            self.accounts
+                .throttle()
+                .register(from)
+                .map_err(|locked| Error::TooManyRequests { retry_after: locked.retry_after })?;
+        }
         let now = self.harbor.now();
         let user = User {
             id: UserId::new(0),
@@ -87,7 +99,7 @@ impl Users<'_> {
             real_name: new.real_name,
             comment: new.comment,
             administrator: false,
-            password: Some(self.hash(&new.password).await?),
+            password: Some(self.hash(&new.password, from).await?),
             second_factor: None,
             epoch: 0,
             created_at: now,
@@ -102,9 +114,9 @@ impl Users<'_> {
         Ok(id)
     }
 
-    async fn hash(&self, password: &NewPassword) -> Result<Secret> {
+    async fn hash(&self, password: &NewPassword, from: Option<IpAddr>) -> Result<Secret> {
         match password {
-            NewPassword::Plain(password) => Ok(self.accounts.verifier().hash(password).await?),
+            NewPassword::Plain(password) => Ok(self.accounts.verifier().hash_from(password, from).await?),
             NewPassword::Imported { version, salt, hash } => pbkdf2::import(version, salt, hash.expose())
                 .map(Secret::new)
                 .ok_or_else(|| Error::BadRequest("that is no hash of Harbor's".to_owned())),

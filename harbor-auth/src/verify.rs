@@ -79,7 +79,16 @@ impl Verifier {
 
     /// The hash of a new password.
     pub(crate) async fn hash(&self, password: &Secret) -> Result<Secret, StoreError> {
-        self.passwords.hash(password).await.map(Secret::new)
+        self.hash_from(password, None).await
+    }
+
+    /// The hash of a new password that somebody at an address has chosen.
+    pub(crate) async fn hash_from(
+        &self,
+        password: &Secret,
+        from: Option<IpAddr>,
+    ) -> Result<Secret, StoreError> {
+        self.passwords.turn(from).await?.hash(password).await.map(Secret::new)
     }
 
     fn keyed(&self, password: &Secret, hash: &str) -> Keyed {

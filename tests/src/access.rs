@@ -27,7 +27,7 @@ pub(crate) async fn make_user(harbor: &Harbor, accounts: &Accounts, name: &str) 
         comment: String::new(),
         password: NewPassword::Plain(Secret::new(password_of(name))),
     };
-    accounts.users(harbor).create(proof, new).await.expect("a user")
+    accounts.users(harbor).create(proof, new, None).await.expect("a user")
 }
 
 /// Makes a user a member of a project.

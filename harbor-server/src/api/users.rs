@@ -17,7 +17,7 @@ use http::Response;
 
 use super::answer::{Answered, created, done, ok, page};
 use super::call::Call;
-use crate::app;
+use crate::app::address;
 
 pub(super) async fn answer(call: &mut Call<'_>, id: &str) -> Answered {
     Ok(Some(match id {
@@ -55,7 +55,7 @@ async fn create(proof: Authorized<UserCreate>, call: &mut Call<'_>) -> Result<Re
         comment: body.comment,
         password: NewPassword::Plain(Secret::new(body.password)),
     };
-    let id = call.accounts()?.users(call.harbor()).create(proof, new).await?;
+    let id = call.accounts()?.users(call.harbor()).create(proof, new, address(call.parts)).await?;
     Ok(created(call, &id.get().to_string()))
 }
 
@@ -107,7 +107,7 @@ async fn set_password(proof: Authorized<UserUpdate>, call: &mut Call<'_>) -> Res
     let body: PasswordReq = call.json().await?;
     let old = body.old_password.map(Secret::new);
     let new = Secret::new(body.new_password);
-    let from = app::address(call.parts);
+    let from = address(call.parts);
     call.accounts()?.users(call.harbor()).set_password(proof, old.as_ref(), &new, from).await?;
     Ok(done())
 }

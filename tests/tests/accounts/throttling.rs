@@ -76,6 +76,25 @@ async fn a_locked_name_is_told_when_to_come_again() {
     registry.close().await;
 }
 
+/// Nobody makes any number of accounts, where everybody may make one.
+#[tokio::test]
+async fn accounts_that_people_make_for_themselves_are_counted() {
+    let registry = strict().start().await;
+    let open = json!({ "self_registration": true });
+    registry.admin().put(&format!("{API}/configurations")).json(&open).await.expect_status(200);
+    let register = async |from: &str, name: String| {
+        let body = json!({ "username": name, "password": PASSWORD, "email": "", "realname": "" });
+        let call = registry.anon().post(&format!("{API}/users")).header("X-Forwarded-For", from);
+        call.json(&body).await
+    };
+    for number in 0..6 {
+        register("192.0.2.1", format!("user{number}")).await.expect_status(201);
+    }
+    put_off(register("192.0.2.1", "more".to_owned()).await, "TOO_MANY_REQUEST");
+    register("192.0.2.2", "more".to_owned()).await.expect_status(201);
+    registry.close().await;
+}
+
 /// However often others try a name, whoever logged in with it goes on to, from there.
 #[tokio::test]
 async fn nobody_is_locked_out_by_others() {
@@ -260,7 +279,7 @@ async fn a_login_does_not_fail_with_what_is_written_beside_it() {
         comment: String::new(),
         password: imported,
     };
-    accounts.users(&harbor).create(proof, new).await.unwrap();
+    accounts.users(&harbor).create(proof, new, None).await.unwrap();
     let shown =
         |password: &str| Credentials::Basic { username: "grace".to_owned(), password: Secret::new(password) };
     let wrong = harbor.authenticate(Some(Attempt::new(&shown("wrong")))).await;

@@ -149,13 +149,13 @@ async fn a_password_of_harbors_works_and_is_hashed_anew(registry: &TestRegistry)
     let users = registry.accounts.users(&registry.harbor);
     let admin = Actor::administrator("admin");
     let proof = async || registry.harbor.authorize::<UserCreate>(&admin, ()).await.unwrap();
-    users.create(proof().await, user(wrong)).await.unwrap_err();
+    users.create(proof().await, user(wrong), None).await.unwrap_err();
     let right = NewPassword::Imported {
         version: "sha256".into(),
         salt: "salt".into(),
         hash: Secret::new(pbkdf2("Harbor12345", "salt")),
     };
-    let id = users.create(proof().await, user(right)).await.unwrap();
+    let id = users.create(proof().await, user(right), None).await.unwrap();
     registry.anon().basic("old", "Harbor12346").get("/v2/").await.expect_error(401, "UNAUTHORIZED");
     for _ in 0..2 {
         registry.anon().basic("old", "Harbor12345").get("/v2/").await.expect_status(200);

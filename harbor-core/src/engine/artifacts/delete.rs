@@ -6,10 +6,14 @@ use super::Artifacts;
 use crate::access::Authorized;
 use crate::access::permission::ArtifactDelete;
 use crate::engine::gate::{Write, contended};
-use crate::meta::{ManifestId, Repository};
+use crate::meta::{Accessory, ManifestId, Repository};
 use crate::oci::{Digest, Reference};
 use crate::policy::Step;
+use crate::query::Query;
 use crate::{Error, Result};
+
+/// How many accessories are read at a time.
+const AT_A_TIME: u32 = 1000;
 
 impl Artifacts<'_> {
     /// Deletes an artifact with its tags, its accessories, and, of an index, what it lists and nothing else refers to. Blobs are
@@ -68,7 +72,7 @@ impl Artifacts<'_> {
             if !gone.insert(id) {
                 continue;
             }
-            let accessories = write.rows().accessories_of(&[id]).await?;
+            let accessories = accessories_of(write, id).await?;
             let children = write.rows().references_of(&[id]).await?;
             self.content().remove_manifest(write, repository, id, &digest).await?;
             for digest in accessories.iter().map(|accessory| accessory.digest) {
@@ -85,6 +89,20 @@ impl Artifacts<'_> {
         }
         Ok(())
     }
+}
+
+/// All accessories of a manifest, however many there are: none is left without what it belongs to.
+async fn accessories_of(write: &mut Write<'_>, id: ManifestId) -> Result<Vec<Accessory>> {
+    let mut all = Vec::new();
+    for number in 1.. {
+        let page = write.rows().accessories(id, &Query::default().page(number, AT_A_TIME)).await?;
+        let last = page.entries.len() < AT_A_TIME as usize;
+        all.extend(page.entries);
+        if last {
+            break;
+        }
+    }
+    Ok(all)
 }
 
 /// The manifest of that digest, locked; and whether a tag names it, and an index lists it.
