@@ -6,7 +6,7 @@ use harbor_core::{StoreError, StoreErrorKind, Timestamp};
 use serde::{Deserialize, Serialize};
 use subtle::{ConditionallySelectable, ConstantTimeEq};
 
-use crate::login::hex;
+use crate::opaque::hex;
 use crate::totp::{self, Totp};
 use crate::{opaque, password};
 

@@ -143,7 +143,7 @@ impl Accounts {
         if !opaque::is_well_formed(opaque::PERSONAL, token) {
             return Ok(None);
         }
-        let digest = hex(&opaque::digest(token));
+        let digest = opaque::hex(&opaque::digest(token));
         let Some(token) = self.directory().token(&digest).await? else { return Ok(None) };
         if self.has_ended(&token) {
             return Ok(None);
@@ -175,16 +175,6 @@ fn limited(actor: Actor, token: &PersonalToken) -> Result<Actor, StoreError> {
     }
     let restriction = Grants::read(&token.scopes)?.restriction();
     Ok(actor.restricted(Arc::new(restriction)))
-}
-
-/// Bytes as hexadecimal digits.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 #[async_trait]

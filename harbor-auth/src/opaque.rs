@@ -56,6 +56,16 @@ pub(crate) fn is_well_formed(prefix: &str, text: &str) -> bool {
     checksum(body) == end
 }
 
+/// Bytes as hexadecimal digits.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
 /// What is stored of a token: SHA-256 of its text. Nobody guesses 256 random bits, so no slow hash is needed.
 pub(crate) fn digest(text: &str) -> [u8; 32] {
     let mut digest = [0; 32];

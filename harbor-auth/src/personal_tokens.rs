@@ -6,7 +6,7 @@ use harbor_core::meta::{PersonalToken, TokenId, UserId};
 use harbor_core::{Error, Harbor, Result, StoreErrorKind};
 
 use crate::grants::Grants;
-use crate::login::hex;
+use crate::opaque::hex;
 use crate::robots::end;
 use crate::{Accounts, opaque};
 

@@ -6,8 +6,9 @@ use harbor_core::access::{Actor, Identity, Secret};
 use harbor_core::meta::{Session, Transaction, User};
 use harbor_core::{ConfigKey, Error, Result, StoreError, audit};
 
-use crate::login::{actor_of, hex};
+use crate::login::actor_of;
 use crate::opaque::Csrf;
+use crate::opaque::hex;
 use crate::{Accounts, opaque, password};
 
 /// What the secrets of sessions begin with.

@@ -110,6 +110,7 @@ impl App {
             Endpoint::Token => token::answer(self, &parts, id).await,
             Endpoint::Ping => api::ping(&parts.method),
             Endpoint::Health => api::health(self, &parts, id).await,
+            Endpoint::Version => api::version(&parts.method),
             Endpoint::Api => api::answer(self, &parts, body, id).await,
             Endpoint::Session => session::answer(self, &parts, body, id).await,
             Endpoint::Metrics => self.metrics.answer(&parts.method),
@@ -177,7 +178,16 @@ pub fn router(app: &Arc<App>) -> Router {
             async move { app.handle(request).await }
         })
     };
-    ["/v2", "/v2/", "/v2/{*rest}", "/service/token", "/api/v2.0/{*rest}", "/c/{*rest}", "/metrics"]
-        .into_iter()
-        .fold(Router::new(), |router, path| router.route(path, answer(Arc::clone(app))))
+    [
+        "/v2",
+        "/v2/",
+        "/v2/{*rest}",
+        "/service/token",
+        "/api/v2.0/{*rest}",
+        "/api/version",
+        "/c/{*rest}",
+        "/metrics",
+    ]
+    .into_iter()
+    .fold(Router::new(), |router, path| router.route(path, answer(Arc::clone(app))))
 }

@@ -19,6 +19,7 @@ pub(crate) enum Endpoint {
     Token,
     Ping,
     Health,
+    Version,
     Api,
     Session,
     Metrics,
@@ -37,7 +38,7 @@ pub(crate) enum Noun {
     Catalog,
 }
 
-const ENDPOINTS: [(Endpoint, &str); 14] = [
+const ENDPOINTS: [(Endpoint, &str); 15] = [
     (Endpoint::Distribution(Noun::Base), "v2"),
     (Endpoint::Distribution(Noun::Manifest), "manifests"),
     (Endpoint::Distribution(Noun::Blob), "blobs"),
@@ -48,6 +49,7 @@ const ENDPOINTS: [(Endpoint, &str); 14] = [
     (Endpoint::Token, "token"),
     (Endpoint::Ping, "ping"),
     (Endpoint::Health, "health"),
+    (Endpoint::Version, "version"),
     (Endpoint::Api, "api"),
     (Endpoint::Session, "session"),
     (Endpoint::Metrics, "metrics"),
@@ -67,6 +69,7 @@ impl Endpoint {
             "/service/token" => return Self::Token,
             "/api/v2.0/ping" => return Self::Ping,
             "/api/v2.0/health" => return Self::Health,
+            "/api/version" => return Self::Version,
             "/c/login" | "/c/log_out" => return Self::Session,
             "/metrics" => return Self::Metrics,
             _ if path.starts_with(API) => return Self::Api,

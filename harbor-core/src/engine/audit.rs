@@ -8,28 +8,6 @@ use crate::meta::{AuditKey, AuditLine, AuditRow, AuditScope, Listed};
 use crate::query::{Query, Test, Value};
 use crate::{Error, Result, Timestamp};
 
-/// The types of events that Harbor knows, which may be left out of the log by their names.
-pub const EVENT_TYPES: [&str; 18] = [
-    "create_artifact",
-    "delete_artifact",
-    "pull_artifact",
-    "create_project",
-    "delete_project",
-    "delete_repository",
-    "login_user",
-    "logout_user",
-    "create_user",
-    "delete_user",
-    "update_user",
-    "create_robot",
-    "delete_robot",
-    "update_configuration",
-    "create_member",
-    "delete_member",
-    "update_member",
-    "update_project",
-];
-
 /// What the older form of the log tells of.
 const OLDER: [&str; 4] = ["artifact", "repository", "project", "tag"];
 

@@ -11,12 +11,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::Harbor;
-use super::audit::EVENT_TYPES;
 use super::cache::Entry;
 use super::gate::contended;
 use crate::access::Authorized;
 use crate::access::permission::{SystemConfigurationRead, SystemConfigurationUpdate};
-use crate::meta::Reads;
+use crate::meta::{AUDIT_EVENT_TYPES, Reads};
 use crate::{Error, Result, StoreError, StoreErrorKind};
 
 /// The setting.
@@ -103,7 +102,7 @@ const TABLE: [Row; 12] = [
     (
         ConfigKey::DisabledAuditLogEventTypes,
         "disabled_audit_log_event_types",
-        Kind::AnyOf(&EVENT_TYPES),
+        Kind::AnyOf(&AUDIT_EVENT_TYPES),
         Initial::Text(""),
     ),
 ];

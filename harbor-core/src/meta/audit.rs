@@ -46,6 +46,28 @@ pub enum AuditScope {
     Projects(ProjectFilter),
 }
 
+/// The types of events that Harbor knows, which may be left out of the log by their names.
+pub const AUDIT_EVENT_TYPES: [&str; 18] = [
+    "create_artifact",
+    "delete_artifact",
+    "pull_artifact",
+    "create_project",
+    "delete_project",
+    "delete_repository",
+    "login_user",
+    "logout_user",
+    "create_user",
+    "delete_user",
+    "update_user",
+    "create_robot",
+    "delete_robot",
+    "update_configuration",
+    "create_member",
+    "delete_member",
+    "update_member",
+    "update_project",
+];
+
 keys! {
     /// What lists of the audit log are filtered and sorted by.
     pub enum AuditKey {

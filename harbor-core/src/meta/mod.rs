@@ -36,7 +36,7 @@ pub use artifact::{
     Artifact, ArtifactKey, ArtifactQuery, ArtifactReference, ArtifactRows, ArtifactRowsMut, ArtifactScope,
     ArtifactTag, Described, LISTED, Pulled, Says, TagKey, TagTest,
 };
-pub use audit::{AuditKey, AuditLine, AuditRow, AuditRows, AuditRowsMut, AuditScope};
+pub use audit::{AUDIT_EVENT_TYPES, AuditKey, AuditLine, AuditRow, AuditRows, AuditRowsMut, AuditScope};
 pub use blob::{Blob, BlobRows, BlobRowsMut, BlobState, LinkedBlob, Publish, Published};
 pub use event::{EventRow, EventRows, EventRowsMut};
 pub use group::{Group, GroupKey, GroupKind, GroupRows, GroupRowsMut};

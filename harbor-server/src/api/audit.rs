@@ -3,8 +3,8 @@
 use axum::body::Body;
 use harbor_core::Result;
 use harbor_core::api;
-use harbor_core::audit::{EVENT_TYPES, older};
-use harbor_core::meta::AuditRow;
+use harbor_core::audit::older;
+use harbor_core::meta::{AUDIT_EVENT_TYPES, AuditRow};
 use http::Response;
 
 use super::answer::{Answered, ok, page};
@@ -48,7 +48,7 @@ async fn list_older_of_project(call: &Call<'_>) -> Result<Response<Body>> {
 fn event_types(call: &Call<'_>) -> Result<Response<Body>> {
     call.login()?;
     let wire = |name: &&str| api::AuditLogEventType { event_type: (*name).to_owned() };
-    ok(&EVENT_TYPES.iter().map(wire).collect::<Vec<_>>())
+    ok(&AUDIT_EVENT_TYPES.iter().map(wire).collect::<Vec<_>>())
 }
 
 fn wire(row: AuditRow) -> api::AuditLogExt {

@@ -40,7 +40,7 @@ use http::{HeaderValue, Method, Response};
 
 pub(crate) use answer::{json, not_found, wrong_method};
 pub(crate) use error::refuse;
-pub(crate) use system::{health, ping};
+pub(crate) use system::{health, ping, version};
 
 use self::call::Call;
 use crate::app::App;

@@ -6,9 +6,9 @@ use harbor_core::access::permission::SystemVolumesRead;
 use harbor_core::api::{ComponentHealthStatus, GeneralInfo, OverallHealthStatus, Storage, SystemInfo};
 use harbor_core::{ConfigKey, Error, Result};
 use http::header::CONTENT_TYPE;
-use http::{HeaderValue, Method, Response};
+use http::{HeaderValue, Method, Response, StatusCode};
 
-use super::answer::{Answered, ok, wrong_method};
+use super::answer::{Answered, json, ok, wrong_method};
 use super::call::Call;
 use super::error::refuse;
 use crate::app::App;
@@ -68,6 +68,14 @@ pub(crate) fn ping(method: &Method) -> Response<Body> {
     let mut response = Response::new(Body::from("Pong"));
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
     response
+}
+
+/// `/api/version`: the version of the API, for clients that look for it before they know where the rest is.
+pub(crate) fn version(method: &Method) -> Response<Body> {
+    if method != Method::GET && method != Method::HEAD {
+        return wrong_method(READ);
+    }
+    json(StatusCode::OK, r#"{"version":"v2.0"}"#.to_owned())
 }
 
 /// `getHealth`: the state of each part. As with Harbor the status is 200 and the body tells; the reason of a fault goes to

@@ -116,5 +116,8 @@ async fn what_is_no_operation() {
     let answer = anon.delete("/api/v2.0/projects").await.expect_error(405, "METHOD_NOT_ALLOWED");
     assert_eq!(answer.need("Allow"), "GET, HEAD, POST");
     anon.get("/api/v2.0/ping/").await.expect_status(200);
+    let version = anon.get("/api/version").await.expect_status(200).json();
+    assert_eq!(version, serde_json::json!({ "version": "v2.0" }));
+    anon.post("/api/version").await.expect_status(405);
     registry.close().await;
 }

@@ -24,10 +24,7 @@ impl Artifacts<'_> {
     /// with it; or a policy's refusal.
     pub async fn delete(&self, proof: Authorized<ArtifactDelete>, reference: &Reference) -> Result<()> {
         let repository = self.existing(proof.target()).await?;
-        let artifact = {
-            let mut rows = self.harbor.read().await?;
-            self.named(&mut *rows, &repository, reference).await?
-        };
+        let artifact = self.read_named(&repository, reference).await?;
         let step = Step::ManifestDelete { digest: &artifact.digest };
         self.content().ask_policies(proof.actor(), proof.target(), step).await?;
         contended!(self.try_delete(&proof, &repository, reference, &artifact.digest))

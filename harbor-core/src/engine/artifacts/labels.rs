@@ -20,13 +20,8 @@ impl Artifacts<'_> {
         label: LabelId,
     ) -> Result<()> {
         let repository = self.existing(proof.target()).await?;
-        let digest = self.digest_of(&repository, reference).await?;
+        let digest = self.read_named(&repository, reference).await?.digest;
         contended!(self.try_label_add(&proof, &repository, &digest, label))
-    }
-
-    async fn digest_of(&self, repository: &Repository, reference: &Reference) -> Result<Digest> {
-        let mut rows = self.harbor.read().await?;
-        Ok(self.named(&mut *rows, repository, reference).await?.digest)
     }
 
     async fn try_label_add(
@@ -60,7 +55,7 @@ impl Artifacts<'_> {
         label: LabelId,
     ) -> Result<()> {
         let repository = self.existing(proof.target()).await?;
-        let digest = self.digest_of(&repository, reference).await?;
+        let digest = self.read_named(&repository, reference).await?.digest;
         contended!(self.try_label_remove(&proof, &repository, &digest, label))
     }
 

@@ -90,6 +90,12 @@ impl<'a> Artifacts<'a> {
         })
     }
 
+    /// The artifact that a reference names at the moment.
+    async fn read_named(&self, repository: &Repository, reference: &Reference) -> Result<Artifact> {
+        let mut rows = self.harbor.read().await?;
+        self.named(&mut *rows, repository, reference).await
+    }
+
     /// The artifact that `reference` names.
     async fn named(
         &self,

@@ -25,10 +25,7 @@ impl Artifacts<'_> {
         tag: &Tag,
     ) -> Result<()> {
         let repository = self.existing(proof.target()).await?;
-        let artifact = {
-            let mut rows = self.harbor.read().await?;
-            self.named(&mut *rows, &repository, reference).await?
-        };
+        let artifact = self.read_named(&repository, reference).await?;
         contended!(self.try_tag_create(&proof, &repository, &artifact, tag))
     }
 
@@ -49,7 +46,7 @@ impl Artifacts<'_> {
         }
         rows.tag_insert(repository.id, tag, id, now).await?;
         let name = &repository.name;
-        write.audit(format!("{name}:{tag}@{}", artifact.digest)).await?;
+        write.audit(format!("{name}:{tag}")).await?;
         let pushed = EventKind::ArtifactPushed {
             repository: name.to_string(),
             digest: artifact.digest,
@@ -72,10 +69,7 @@ impl Artifacts<'_> {
         tag: &Tag,
     ) -> Result<()> {
         let repository = self.existing(proof.target()).await?;
-        let artifact = {
-            let mut rows = self.harbor.read().await?;
-            self.named(&mut *rows, &repository, reference).await?
-        };
+        let artifact = self.read_named(&repository, reference).await?;
         self.content().ask_policies(proof.actor(), proof.target(), Step::TagDelete { tag }).await?;
         contended!(self.try_tag_delete(&proof, &repository, &artifact, tag))
     }
