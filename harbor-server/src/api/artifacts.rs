@@ -6,7 +6,7 @@ use axum::body::Body;
 use harbor_core::access::Authorized;
 use harbor_core::access::permission::{
     AccessoryList, ArtifactCreate, ArtifactDelete, ArtifactLabelCreate, ArtifactLabelDelete, ArtifactList,
-    ArtifactRead, ProjectArtifactList, TagCreate, TagDelete, TagList,
+    ArtifactRead, ProjectArtifactList, RepositoryPull, TagCreate, TagDelete, TagList,
 };
 use harbor_core::api::{self, NewTag};
 use harbor_core::meta::{Accessory, AccessoryKey, ArtifactQuery, ArtifactReference, LabelId, TagKey};
@@ -90,7 +90,8 @@ async fn copy(proof: Authorized<ArtifactCreate>, call: &Call<'_>) -> Result<Resp
     let from = call.parameter("from").ok_or_else(|| Error::Unprocessable("from is needed".to_owned()))?;
     let (source, reference) = source(&from)?;
     let read = call.seen(call.harbor().authorize::<ArtifactRead>(&call.actor, &source).await)?;
-    call.harbor().artifacts().copy(proof, read, &reference).await?;
+    let pulls = call.seen(call.harbor().authorize::<RepositoryPull>(&call.actor, &source).await)?;
+    call.harbor().artifacts().copy(proof, read, pulls, &reference).await?;
     Ok(created(call, &reference.to_string()))
 }
 

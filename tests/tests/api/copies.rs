@@ -87,6 +87,20 @@ async fn copying_needs_both_sides(registry: &TestRegistry) {
     dev.post(&theirs).query("from", "library/app:v1").await.expect_error(403, "FORBIDDEN");
     registry.anon().post(&to).query("from", "library/app:v1").await.expect_error(401, "UNAUTHORIZED");
     dev.get(&format!("/v2/mine/app/blobs/{}", set.blobs[0].digest)).await.expect_status(404);
+    // Who may see what there is, and not pull it, does not get it by copying either.
+    let access = |actions: &[(&str, &str)]| {
+        let entry = |(resource, action): &(&str, &str)| json!({ "resource": resource, "action": action });
+        actions.iter().map(entry).collect::<Vec<_>>()
+    };
+    let body = json!({ "name": "looks", "level": "system", "duration": 1, "permissions": [
+        { "kind": "project", "namespace": "secret", "access": access(&[("artifact", "read")]) },
+        { "kind": "project", "namespace": "mine", "access":
+            access(&[("artifact", "create"), ("repository", "push"), ("repository", "pull")]) }] });
+    let made = admin.post(&format!("{API}/robots")).json(&body).await.expect_status(201).json();
+    let robot = registry.anon().basic("robot$looks", made["secret"].as_str().unwrap());
+    robot.get(&artifact("secret/app", "v1")).await.expect_status(200);
+    robot.post(&to).query("from", "secret/app:v1").await.expect_error(403, "FORBIDDEN");
+    robot.post(&to).query("from", "library/app:v1").await.expect_status(201);
 }
 
 async fn a_copy_keeps_within_the_quota(registry: &TestRegistry) {

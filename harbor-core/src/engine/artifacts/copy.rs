@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{Artifacts, With};
-use crate::access::permission::{ArtifactCreate, ArtifactRead};
+use crate::access::permission::{ArtifactCreate, ArtifactRead, RepositoryPull};
 use crate::access::{Authorized, RepositoryTarget};
 use crate::engine::content::Verified;
 use crate::engine::gate::{Write, contended};
@@ -34,7 +34,7 @@ enum Visit {
 
 impl Artifacts<'_> {
     /// Copies what `reference` names in the source, with all its tags: first what it lists, then its accessories, then itself.
-    /// What the target has already stays as it is.
+    /// What the target has already stays as it is. Whoever copies gets the content, so they may pull it from the source.
     ///
     /// # Errors
     /// [`Error::NotFound`]; [`Error::Forbidden`] for an accessory, which goes with its subject; [`Error::Immutable`] for a tag that
@@ -43,6 +43,7 @@ impl Artifacts<'_> {
         &self,
         proof: Authorized<ArtifactCreate>,
         from: Authorized<ArtifactRead>,
+        _pulls: Authorized<RepositoryPull>,
         reference: &Reference,
     ) -> Result<()> {
         let source = self.existing(from.target()).await?;

@@ -24,7 +24,8 @@ fn audited(row: &Row) -> Result<AuditRow, StoreError> {
         resource_type: row.text(5)?,
         project: Some(row.int(6)?).filter(|id| *id != 0).map(ProjectId::new),
         resource: row.text(7)?,
-        description: row.text(8)?,
+        // Of a node of an earlier version there is none.
+        description: row.optional_text(8)?.unwrap_or_default(),
     };
     Ok(AuditRow { id: AuditId::new(row.int(0)?), line })
 }
