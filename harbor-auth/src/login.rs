@@ -84,7 +84,7 @@ impl Accounts {
     }
 
     /// Whether a password that somebody at the address `from` shows has one of these hashes. After too many that had not, none
-    /// is looked at for a while; but one that was right before goes on to work, a few times a minute. From where the name
+    /// is looked at for a while; but one that was right before goes on to work, while others get it wrong a few times a minute only. From where the name
     /// logged in before, it has times of its own, so whoever guesses elsewhere does not lock out the programs of somebody else.
     pub(crate) async fn right(
         &self,
@@ -96,6 +96,9 @@ impl Accounts {
         let locked = self.throttle().before(name, from);
         let looks = locked.is_ok() || self.may_look(name, from);
         if looks && hashes.into_iter().flatten().any(|hash| self.verifier().remembers(password, hash)) {
+            if locked.is_err() {
+                self.looked_right(name, from);
+            }
             return Ok(true);
         }
         if let Err(locked) = locked {
@@ -116,8 +119,16 @@ impl Accounts {
     /// Whether what is shown for a locked name is looked at nevertheless. What was right before can be guessed at no faster than
     /// this allows.
     pub(crate) fn may_look(&self, name: &str, from: Option<IpAddr>) -> bool {
-        let own = from.filter(|from| self.throttle().is_familiar(name, *from)).map(site);
-        self.guesses().take((name, own), self.now()).is_ok()
+        self.guesses().take(self.guesser(name, from), self.now()).is_ok()
+    }
+
+    /// What was looked at was right, so it was no guess: only wrong ones use up how often is looked.
+    pub(crate) fn looked_right(&self, name: &str, from: Option<IpAddr>) {
+        self.guesses().give_back(self.guesser(name, from));
+    }
+
+    fn guesser<'n>(&self, name: &'n str, from: Option<IpAddr>) -> (&'n str, Option<IpAddr>) {
+        (name, from.filter(|from| self.throttle().is_familiar(name, *from)).map(site))
     }
 
     /// Hashes a password that was right as new ones are, where its hash came from Harbor.

@@ -137,6 +137,15 @@ impl RateLimiter {
         Allowance { burst: times(whole), remaining: times(whole.saturating_sub(ahead)), window }
     }
 
+    /// Gives back what a key took, as if it had not.
+    pub(crate) fn give_back(&self, key: impl Hash) {
+        let key = self.hasher.hash_one(key);
+        let mut shard = self.shard(key).lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(full) = shard.get(key) {
+            *full = full.saturating_sub(self.interval);
+        }
+    }
+
     fn shard(&self, key: u64) -> &Mutex<Recent<i64>> {
         &self.shards[(key % SHARDS as u64) as usize]
     }
