@@ -14,8 +14,8 @@ use crate::site::site;
 /// How many names and how many addresses are remembered: about 3 MiB each, when somebody tries to fill them.
 const REMEMBERED: usize = 64 * 1024;
 
-/// When logins are refused. A password that was right before is let in all the same a few times a minute, so that whoever
-/// guesses does not wholly lock out the programs of somebody else.
+/// When logins are refused. A password that was right before is let in all the same, while others get it wrong a few times a
+/// minute only: whoever guesses does not lock out the programs of somebody else.
 #[derive(Clone, Copy, Debug)]
 pub struct LoginLimits {
     /// After how many failures in a row a name is locked.
