@@ -9,6 +9,7 @@
 mod access;
 mod client;
 pub mod content;
+mod each;
 pub mod faults;
 mod process;
 mod raw;

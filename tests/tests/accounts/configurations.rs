@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{API, PASSWORD, read};
 
-on_every_store! {
+harbor_tests::on_every_store! {
     values_are_read_and_set;
     what_is_set_holds_at_once;
     nothing_changes_while_it_is_read_only;

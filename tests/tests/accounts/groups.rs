@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::{API, make, read};
 
-on_every_store! {
+harbor_tests::on_every_store! {
     groups_are_made_found_renamed_and_deleted;
 }
 

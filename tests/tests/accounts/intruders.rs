@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::{API, read};
 
-on_every_store! {
+harbor_tests::on_every_store! {
     what_is_sent_never_becomes_a_statement;
     bodies_that_are_none_are_told_so;
     somebody_who_shows_wrong_credentials_is_nobody;

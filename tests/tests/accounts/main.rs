@@ -1,32 +1,6 @@
 //! Who somebody is and what they may do, over Harbor's API and the token service, on every pair of stores.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests are tests")]
 
-/// Makes tests of functions that take a registry, one for each function and database.
-macro_rules! on_every_store {
-    ($($test:ident;)+) => {
-        crate::on_store!(memory, Memory, cfg(test), $($test;)+);
-        crate::on_store!(postgres, PostgresS3, ignore = "needs PostgreSQL and S3", $($test;)+);
-        crate::on_store!(mariadb, MariaDbFolder, ignore = "needs MariaDB", $($test;)+);
-    };
-}
-macro_rules! on_store {
-    ($module:ident, $stores:ident, $when:meta, $($test:ident;)+) => {
-        mod $module {
-            $(
-                #[$when]
-                #[tokio::test]
-                async fn $test() {
-                    let builder = harbor_tests::TestRegistry::builder(harbor_tests::BackEnd::$stores);
-                    let registry = builder.patient_with_logins().start().await;
-                    super::$test(&registry).await;
-                    registry.close().await;
-                }
-            )+
-        }
-    };
-}
-pub(crate) use on_store;
-
 mod configurations;
 mod groups;
 mod intruders;

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::{API, make, private, read};
 
-on_every_store! {
+harbor_tests::on_every_store! {
     a_member_is_made_changed_and_taken_out_at_once;
     members_of_another_project_are_not_reached;
     a_group_is_a_member;

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{API, make, private, read};
 
-on_every_store! {
+harbor_tests::on_every_store! {
     a_limited_member_lists_what_it_may_see;
     a_limited_robot_lists_what_it_may_see;
     a_limited_token_lists_what_it_and_its_holder_may_see;

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::{API, PASSWORD, make, private, read};
 
-on_every_store! {
+harbor_tests::on_every_store! {
     a_project_is_made_read_changed_and_deleted;
     a_project_is_named_by_name_or_number;
     lists_show_what_one_may_see;

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::{API, private, read};
 
-on_every_store! {
+harbor_tests::on_every_store! {
     a_quota_is_read_set_and_kept_to;
     a_project_is_made_with_a_limit;
 }

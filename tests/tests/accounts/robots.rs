@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{API, private, read};
 
-on_every_store! {
+harbor_tests::on_every_store! {
     a_robot_of_a_project_does_what_it_was_given;
     a_robot_of_a_project_in_the_older_form;
     a_robot_of_the_whole_registry;

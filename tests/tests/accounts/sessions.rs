@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::{API, PASSWORD, make};
 
-on_every_store! {
+harbor_tests::on_every_store! {
     a_session_begins_and_ends;
     what_changes_something_shows_the_token;
     a_session_ends_with_the_password;

@@ -20,7 +20,7 @@ use super::{API, PASSWORD, make, read};
 /// `hex(PBKDF2-HMAC-SHA256(PASSWORD, "salt", 4096 rounds, 16 bytes))`, as Python computes it.
 const HASH: &str = "acb407338109e314856ce2bfd2f9ef71";
 
-on_every_store! {
+harbor_tests::on_every_store! {
     the_use_of_a_token_is_noted;
 }
 

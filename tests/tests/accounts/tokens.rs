@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::{API, private, read};
 
-on_every_store! {
+harbor_tests::on_every_store! {
     a_token_has_what_its_holder_may_do_of_what_was_asked;
     a_token_of_nobody;
     a_token_ends_with_the_project_that_it_was_for;

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use super::{API, PASSWORD, make, read};
 
-on_every_store! {
+harbor_tests::on_every_store! {
     a_second_factor_is_made_used_and_taken_away;
     a_code_is_used_once_though_it_comes_twice_at_once;
     somebody_elses_is_taken_away_by_administrators;

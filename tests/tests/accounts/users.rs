@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::{API, PASSWORD, make, read};
 
-on_every_store! {
+harbor_tests::on_every_store! {
     a_user_is_made_reads_itself_and_is_deleted;
     names_and_passwords_have_rules;
     a_password_is_changed_by_who_knows_it_and_ends_tokens;

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::{API, PASSWORD, make, private, read};
 
-on_every_store! {
+harbor_tests::on_every_store! {
     a_token_limited_to_repositories_is;
     a_token_is_not_widened_by_the_catalogue;
     a_robot_does_not_become_a_stronger_one;

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::{SHA, artifact, digest, listed, push_image, read};
 
-on_every_store! {
+harbor_tests::on_every_store! {
     accessories_belong_to_their_subjects;
     cosign_names_what_it_signs_by_a_tag;
     accessories_of_an_index_are_inherited;

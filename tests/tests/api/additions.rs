@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::{SHA, artifact, push_image, read};
 
-on_every_store! {
+harbor_tests::on_every_store! {
     the_history_of_an_image;
     the_files_of_a_chart;
     what_does_not_read_is_told;

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{API, SHA, artifact, digest, push_image, read};
 
-on_every_store! {
+harbor_tests::on_every_store! {
     an_image_is_shown;
     an_index_is_shown_with_what_it_lists;
     types_are_told_apart;

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{API, digest, listed, push_image, read};
 
-on_every_store! {
+harbor_tests::on_every_store! {
     what_was_done_is_told;
     each_sees_the_logs_of_their_projects;
     types_may_be_left_out;

@@ -8,7 +8,7 @@ use serde_json::json;
 use super::accessories::cosign;
 use super::{API, SHA, artifact, at, digest, listed, push_image, read};
 
-on_every_store! {
+harbor_tests::on_every_store! {
     an_image_is_copied_with_its_tags;
     what_belongs_to_it_is_copied_too;
     copying_needs_both_sides;

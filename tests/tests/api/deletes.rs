@@ -7,7 +7,7 @@ use harbor_tests::content::{self, Maker};
 use super::accessories::cosign;
 use super::{SHA, artifact, at, digest, listed, push_image};
 
-on_every_store! {
+harbor_tests::on_every_store! {
     an_artifact_goes_with_its_tags;
     what_an_index_lists_goes_with_it;
     accessories_go_with_their_subject;

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::accessories::cosign;
 use super::{API, SHA, artifact, at, digest, listed, push_image, read};
 
-on_every_store! {
+harbor_tests::on_every_store! {
     rules_are_made_listed_changed_and_deleted;
     rules_that_are_none;
     rules_are_told_apart_and_counted;

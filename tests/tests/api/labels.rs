@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{API, artifact, at, listed, push_image, read};
 
-on_every_store! {
+harbor_tests::on_every_store! {
     labels_are_made_changed_and_deleted;
     labels_are_listed_by_scope;
     labels_are_put_on_artifacts;

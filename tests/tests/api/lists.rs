@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::{API, SHA, at, digest, listed, push_image};
 
-on_every_store! {
+harbor_tests::on_every_store! {
     the_last_pushed_comes_first;
     what_belongs_to_others_is_left_out;
     lists_are_filtered;

@@ -1,31 +1,6 @@
 //! What a registry holds, over Harbor's API: repositories, artifacts, tags, labels, accessories; on every pair of stores.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests are tests")]
 
-/// Makes tests of functions that take a registry, one for each function and pair of stores.
-macro_rules! on_every_store {
-    ($($test:ident;)+) => {
-        crate::on_store!(memory, Memory, cfg(test), $($test;)+);
-        crate::on_store!(postgres, PostgresS3, ignore = "needs PostgreSQL and S3", $($test;)+);
-        crate::on_store!(mariadb, MariaDbFolder, ignore = "needs MariaDB", $($test;)+);
-    };
-}
-macro_rules! on_store {
-    ($module:ident, $stores:ident, $when:meta, $($test:ident;)+) => {
-        mod $module {
-            $(
-                #[$when]
-                #[tokio::test]
-                async fn $test() {
-                    let registry = harbor_tests::TestRegistry::start(harbor_tests::BackEnd::$stores).await;
-                    super::$test(&registry).await;
-                    registry.close().await;
-                }
-            )+
-        }
-    };
-}
-pub(crate) use on_store;
-
 mod accessories;
 mod additions;
 mod artifacts;

@@ -4,7 +4,7 @@ use harbor_tests::TestRegistry;
 
 use super::{artifact, at, digest, push_image, read};
 
-on_every_store! {
+harbor_tests::on_every_store! {
     pulls_are_counted;
 }
 

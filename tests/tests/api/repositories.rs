@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::{API, artifact, at, listed, push_image, read};
 
-on_every_store! {
+harbor_tests::on_every_store! {
     a_repository_is_read_and_described;
     lists_are_filtered_sorted_and_paged;
     lists_have_what_one_may_see;

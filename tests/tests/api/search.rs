@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{API, push_image, read};
 
-on_every_store! {
+harbor_tests::on_every_store! {
     what_one_may_see_is_found;
     statistics_are_of_what_one_may_see;
 }

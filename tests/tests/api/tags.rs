@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::{artifact, digest, listed, push_image, read};
 
-on_every_store! {
+harbor_tests::on_every_store! {
     tags_are_made_listed_and_deleted;
     pushing_moves_a_tag;
 }
