@@ -6,6 +6,7 @@ pub mod blob;
 mod engine;
 mod error;
 pub mod event;
+pub mod job;
 pub mod meta;
 pub mod oci;
 pub mod operation;
@@ -16,10 +17,11 @@ pub mod selector;
 mod time;
 
 pub use engine::{
-    Addition, AdditionKind, Artifacts, Audit, Builder, ConfigKey, Configuration, Configurations, Found,
-    FoundAll, FoundTag, GcReport, Harbor, Health, ImmutableRules, LabelChange, LabelProof, Labels,
-    MetadataKey, NewImmutableRule, NewLabel, NewProject, ProjectChange, Projects, Quotas, Repositories,
-    Settings, Statistics, With, Write, audit, content, fixed_configuration,
+    Addition, AdditionKind, Artifacts, Audit, Builder, CollectGarbage, ConfigKey, Configuration,
+    Configurations, Enqueue, Found, FoundAll, FoundTag, Freed, Gc, GcChange, GcReport, Harbor, Health,
+    ImmutableRules, Jobs, LabelChange, LabelProof, Labels, MetadataKey, NewImmutableRule, NewLabel,
+    NewProject, ProjectChange, Projects, Quotas, Repositories, Rhythm, SCHEDULER, Settings, Statistics,
+    TaskLog, With, Write, audit, content, fixed_configuration,
 };
 pub use error::{Error, Result, StoreError, StoreErrorKind};
 pub use time::{Clock, Timestamp};

@@ -9,6 +9,7 @@ use harbor_core::access::permission::{GarbageCollectionCreate, ProjectCreate};
 use harbor_core::access::{Actor, Role, Secret};
 use harbor_core::blob::BlobStore;
 use harbor_core::event::EventSink;
+use harbor_core::job::{Done, Job, Running};
 use harbor_core::meta::{MetadataStore, UserId};
 use harbor_core::policy::Policy;
 use harbor_core::{Builder, Clock, GcReport, Harbor, NewProject, Settings};
@@ -59,6 +60,16 @@ impl RegistryBuilder {
     /// Adds a policy.
     pub fn policy(mut self, policy: impl Policy) -> Self {
         self.parts = self.parts.policy(policy);
+        self
+    }
+
+    /// Makes a function run the jobs of a kind.
+    pub fn job<J, F>(mut self, run: impl Fn(J, Running) -> F + Send + Sync + 'static) -> Self
+    where
+        J: Job,
+        F: Future<Output = harbor_core::Result<Done>> + Send + 'static,
+    {
+        self.parts = self.parts.job(run);
         self
     }
 

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use super::{Harbor, Inner, Settings, cache, content, workers};
+use super::{CollectGarbage, Harbor, Inner, Settings, cache, content, workers};
 use crate::access::{Authenticator, Authorizer};
 use crate::blob::BlobStore;
 use crate::event::EventSink;
+use crate::job::{Done, Job, Kinds, Running};
 use crate::meta::MetadataStore;
 use crate::policy::Policy;
 use crate::{Clock, Error, Result};
@@ -21,6 +22,7 @@ pub struct Builder {
     authorizer: Option<Arc<dyn Authorizer>>,
     policies: Vec<Arc<dyn Policy>>,
     sinks: Vec<Arc<dyn EventSink>>,
+    kinds: Kinds,
     clock: Clock,
     settings: Settings,
 }
@@ -74,6 +76,16 @@ impl Builder {
         self
     }
 
+    /// Makes a function run the jobs of a kind. It may run a job again that ran before.
+    pub fn job<J, F>(mut self, run: impl Fn(J, Running) -> F + Send + Sync + 'static) -> Self
+    where
+        J: Job,
+        F: Future<Output = Result<Done>> + Send + 'static,
+    {
+        self.kinds.put(run);
+        self
+    }
+
     /// Replaces the system's clock, for tests.
     pub fn clock(mut self, clock: Clock) -> Self {
         self.clock = clock;
@@ -94,6 +106,8 @@ impl Builder {
         let metadata = self.metadata.ok_or(Error::MissingPart("metadata"))?;
         let blobs = self.blobs.ok_or(Error::MissingPart("blobs"))?;
         let authorizer = self.authorizer.ok_or(Error::MissingPart("authorizer"))?;
+        let mut kinds = self.kinds;
+        kinds.put(CollectGarbage::run);
         let sinks = self.sinks.len();
         let caches = cache::Caches::new(metadata.sharing(), self.settings.cache_bytes);
         Ok(Harbor {
@@ -104,6 +118,7 @@ impl Builder {
                 authorizer,
                 policies: self.policies,
                 sinks: self.sinks,
+                kinds,
                 clock: self.clock,
                 settings: self.settings,
                 caches,

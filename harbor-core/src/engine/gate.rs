@@ -218,6 +218,7 @@ impl Harbor {
             changes: Vec::new(),
             told: false,
             access: false,
+            enqueued: false,
         })
     }
 }
@@ -247,12 +248,18 @@ pub struct Write<'a> {
     changes: Vec<Change>,
     told: bool,
     access: bool,
+    enqueued: bool,
 }
 
-impl Write<'_> {
+impl<'a> Write<'a> {
     /// The rows.
     pub fn rows(&mut self) -> &mut dyn Transaction {
         &mut *self.rows
+    }
+
+    /// The registry.
+    pub(super) const fn harbor(&self) -> &'a Harbor {
+        self.harbor
     }
 
     /// When this transaction was opened.
@@ -307,9 +314,19 @@ impl Write<'_> {
         Ok(self.rows.event_insert(self.harbor.now(), &body).await?)
     }
 
-    /// The project was made here: the lines of the audit log belong to it.
-    pub(super) const fn made_project(&mut self, id: ProjectId) {
+    /// The lines of the audit log belong to this project: it was made here, or a worker changes something of it.
+    pub(super) const fn within(&mut self, id: ProjectId) {
         self.project = Some(id);
+    }
+
+    /// There is something for workers to do, or less.
+    pub(super) const fn enqueued(&mut self) {
+        self.enqueued = true;
+    }
+
+    /// The time zone of schedules that have none of their own.
+    pub(super) fn time_zone(&self) -> String {
+        self.harbor.settings().time_zone.clone()
     }
 
     /// The project's row was changed.
@@ -366,7 +383,7 @@ impl Write<'_> {
     /// # Errors
     /// [`Error::QuotaExceeded`] when it adds more to a project than that may hold. As the store fails; `Conflict` when a concurrent transaction won and all may be tried again.
     pub async fn commit(self) -> Result<()> {
-        let Self { harbor, mut rows, changes, told, access, .. } = self;
+        let Self { harbor, mut rows, changes, told, access, enqueued, .. } = self;
         harbor.admit(&mut *rows).await?;
         // The caches forget whatever the outcome: after an error it is unknown whether the rows changed.
         let invalidate = Invalidate { harbor: harbor.clone(), changes, access };
@@ -376,6 +393,9 @@ impl Write<'_> {
         let committed = committing.await.map_err(|error| Error::Internal(error.to_string()))?;
         if told {
             harbor.inner.workers.wake_outbox();
+        }
+        if enqueued {
+            harbor.inner.workers.wake_jobs();
         }
         Ok(committed?)
     }

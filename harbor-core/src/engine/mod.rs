@@ -10,6 +10,7 @@ mod gate;
 mod gc;
 mod health;
 mod immutable;
+mod jobs;
 mod labels;
 mod lists;
 mod outbox;
@@ -30,9 +31,10 @@ pub use audit::Audit;
 pub use builder::Builder;
 pub use configuration::{ConfigKey, Configuration, Configurations, fixed as fixed_configuration};
 pub use gate::Write;
-pub use gc::GcReport;
+pub use gc::{CollectGarbage, Freed, Gc, GcChange, GcReport};
 pub use health::Health;
 pub use immutable::{ImmutableRules, NewImmutableRule};
+pub use jobs::{Enqueue, Jobs, Rhythm, SCHEDULER, TaskLog};
 pub use labels::{LabelChange, LabelProof, Labels, NewLabel};
 pub use projects::{MetadataKey, NewProject, ProjectChange, Projects};
 pub use quota::Quotas;
@@ -43,6 +45,7 @@ pub use settings::Settings;
 use crate::access::{Authenticator, Authorizer};
 use crate::blob::BlobStore;
 use crate::event::EventSink;
+use crate::job::Kinds;
 use crate::meta::MetadataStore;
 use crate::policy::Policy;
 use crate::{Clock, Timestamp};
@@ -61,6 +64,7 @@ struct Inner {
     authorizer: Arc<dyn Authorizer>,
     policies: Vec<Arc<dyn Policy>>,
     sinks: Vec<Arc<dyn EventSink>>,
+    kinds: Kinds,
     clock: Clock,
     settings: Settings,
     caches: cache::Caches,
@@ -116,6 +120,18 @@ impl Harbor {
     #[must_use]
     pub const fn audit(&self) -> Audit<'_> {
         Audit::new(self)
+    }
+
+    /// The use cases of garbage collection.
+    #[must_use]
+    pub const fn gc(&self) -> Gc<'_> {
+        Gc::new(self)
+    }
+
+    /// The use cases of jobs, whatever their kind.
+    #[must_use]
+    pub const fn jobs(&self) -> Jobs<'_> {
+        Jobs::new(self)
     }
 
     /// The use cases of labels.

@@ -16,6 +16,14 @@ pub struct Settings {
     pub gc_grace: Duration,
     /// How often the workers look for due reviews when nothing wakes them. Default: 10 seconds.
     pub gc_interval: Duration,
+    /// How many jobs this process runs at once. Default: 10, as Harbor has it. None: jobs wait for other nodes.
+    pub job_workers: u32,
+    /// The machine that this process runs on, as people know it. Default: none is told.
+    pub node: String,
+    /// For how long a node has a job without saying that it is alive. Default: 30 seconds.
+    pub job_lease: Duration,
+    /// The time zone of schedules that have none of their own, by its IANA name. Default: UTC.
+    pub time_zone: String,
     /// How long an upload that nobody writes to is kept. Default: 24 hours.
     pub upload_expiry: Duration,
     /// How long a node holds an upload without renewing its lease. Default: 30 seconds.
@@ -41,6 +49,10 @@ impl Default for Settings {
         Self {
             gc_grace: Duration::from_secs(2 * 60 * 60),
             gc_interval: Duration::from_secs(10),
+            job_workers: 10,
+            node: String::new(),
+            job_lease: Duration::from_secs(30),
+            time_zone: "UTC".to_owned(),
             upload_expiry: Duration::from_secs(24 * 60 * 60),
             upload_lease: Duration::from_secs(30),
             blob_limit: None,

@@ -1,13 +1,14 @@
 //! The workers that run beside the requests: garbage collection, the outbox, the counting of pulls, and finding out what
 //! manifests of earlier versions are.
 
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::jobs::Node;
 use super::outbox::Delivered;
 use super::{Harbor, Inner};
 use crate::Result;
@@ -29,6 +30,8 @@ pub(super) struct Workers {
     /// One for each receiver of events.
     outbox: Vec<Arc<Notify>>,
     gc: Arc<Notify>,
+    /// Who runs jobs here, once they are started.
+    node: OnceLock<Arc<Node>>,
 }
 
 impl Workers {
@@ -39,6 +42,17 @@ impl Workers {
 
     pub(super) fn wake_outbox(&self) {
         self.outbox.iter().for_each(|sink| sink.notify_one());
+    }
+
+    pub(super) fn wake_jobs(&self) {
+        if let Some(node) = self.node.get() {
+            node.wake();
+        }
+    }
+
+    /// Who runs jobs here, if somebody does.
+    pub(super) fn node(&self) -> Option<&Arc<Node>> {
+        self.node.get()
     }
 
     pub(super) fn wake_gc(&self) {
@@ -78,6 +92,20 @@ impl Harbor {
             let (weak, wake) = (Weak::clone(&weak), Arc::clone(wake));
             workers.tracker.spawn(run(weak, stop.clone(), wake, OUTBOX_INTERVAL, Kind::Outbox(number)));
         }
+        self.start_jobs(&weak, &stop).await
+    }
+
+    /// Starts the workers that run jobs.
+    async fn start_jobs(&self, weak: &Weak<Inner>, stop: &CancellationToken) -> Result<()> {
+        let workers = &self.inner.workers;
+        if self.inner.settings.job_workers == 0 {
+            return Ok(());
+        }
+        self.release_tasks().await?;
+        let node =
+            workers.node.get_or_init(|| Arc::new(Node::new(self.inner.settings.job_workers, self.now())));
+        workers.tracker.spawn(Self::dispatch(Weak::clone(weak), Arc::clone(node), stop.clone()));
+        workers.tracker.spawn(Self::beat(Weak::clone(weak), Arc::clone(node), stop.clone()));
         Ok(())
     }
 
@@ -130,7 +158,7 @@ async fn run(inner: Weak<Inner>, stop: CancellationToken, wake: Arc<Notify>, int
 async fn work(harbor: &Harbor, kind: Kind, stop: &CancellationToken) -> bool {
     while !stop.is_cancelled() {
         let step = match kind {
-            Kind::Gc => harbor.gc_batch().await.map(|report| match report.reviewed {
+            Kind::Gc => harbor.gc_batch(1).await.map(|report| match report.reviewed {
                 0 => Delivered::All,
                 _ => Delivered::More,
             }),

@@ -55,4 +55,10 @@ ids! {
     QuotaId;
     /// A line of the audit log.
     AuditId;
+    /// One time that something was set going.
+    ExecutionId;
+    /// A job in the queue.
+    TaskId;
+    /// A schedule.
+    ScheduleId;
 }

@@ -72,6 +72,15 @@ pub struct Referrer {
     pub annotations: BTreeMap<String, String>,
 }
 
+/// A manifest that lists show and no tag names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Untagged {
+    /// Its key.
+    pub id: ManifestId,
+    /// Its digest.
+    pub digest: Digest,
+}
+
 /// Reads manifests.
 #[async_trait]
 pub trait ManifestRows {
@@ -100,6 +109,19 @@ pub trait ManifestRows {
         limit: u32,
         bytes: u64,
     ) -> RowResult<(Vec<Referrer>, bool)>;
+
+    /// Up to `limit` manifests of a repository that lists show, that no tag names and that were pushed before a point in time,
+    /// with keys above `after`, in the order of keys.
+    async fn manifests_untagged(
+        &mut self,
+        repository: RepositoryId,
+        pushed_before: Timestamp,
+        after: ManifestId,
+        limit: u32,
+    ) -> RowResult<Vec<Untagged>>;
+
+    /// How many bytes a manifest has; 0 for none.
+    async fn manifest_size(&mut self, id: ManifestId) -> RowResult<u64>;
 }
 
 /// Changes manifests.

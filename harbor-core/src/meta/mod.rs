@@ -10,6 +10,7 @@ mod blob;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod event;
+mod execution;
 mod group;
 mod id;
 mod immutable;
@@ -24,12 +25,15 @@ mod review;
 pub mod revision;
 mod robot;
 mod role;
+mod schedule;
 mod session;
 mod setting;
 mod store;
 mod tag;
+mod task;
 mod upload;
 mod user;
+mod worker_pool;
 
 pub use accessory::{Accessory, AccessoryKey, AccessoryKind, AccessoryKindError, AccessoryRows};
 pub use artifact::{
@@ -39,14 +43,18 @@ pub use artifact::{
 pub use audit::{AUDIT_EVENT_TYPES, AuditKey, AuditLine, AuditRow, AuditRows, AuditRowsMut, AuditScope};
 pub use blob::{Blob, BlobRows, BlobRowsMut, BlobState, LinkedBlob, Publish, Published};
 pub use event::{EventRow, EventRows, EventRowsMut};
+pub use execution::{
+    Execution, ExecutionKey, ExecutionRows, ExecutionRowsMut, ExecutionScope, ExecutionStatus, NewExecution,
+    TaskCounts, Trigger,
+};
 pub use group::{Group, GroupKey, GroupKind, GroupRows, GroupRowsMut};
 pub use id::{
-    AuditId, BlobId, GroupId, ImmutableRuleId, LabelId, LinkId, ManifestId, MemberId, ProjectId, QuotaId,
-    RepositoryId, RobotId, RoleId, TagId, TokenId, UserId,
+    AuditId, BlobId, ExecutionId, GroupId, ImmutableRuleId, LabelId, LinkId, ManifestId, MemberId, ProjectId,
+    QuotaId, RepositoryId, RobotId, RoleId, ScheduleId, TagId, TaskId, TokenId, UserId,
 };
 pub use immutable::{ImmutableRows, ImmutableRowsMut, ImmutableRule, ImmutableRuleKey, ImmutableSelection};
 pub use label::{Label, LabelKey, LabelRows, LabelRowsMut};
-pub use manifest::{Manifest, ManifestRows, ManifestRowsMut, NewManifest, Referrer};
+pub use manifest::{Manifest, ManifestRows, ManifestRowsMut, NewManifest, Referrer, Untagged};
 pub use member::{Member, MemberEntity, MemberKey, MemberRows, MemberRowsMut, Membership, NewMember};
 pub use personal_token::{PersonalToken, PersonalTokenRows, PersonalTokenRowsMut};
 pub use project::{Project, ProjectKey, ProjectRows, ProjectRowsMut};
@@ -58,12 +66,17 @@ pub use review::{Review, ReviewRows, ReviewRowsMut, ReviewSubject};
 pub use revision::{RevisionRows, RevisionRowsMut};
 pub use robot::{Robot, RobotKey, RobotRows, RobotRowsMut};
 pub use role::{CustomRole, RoleRows, RoleRowsMut};
+pub use schedule::{Schedule, ScheduleKey, ScheduleRows, ScheduleRowsMut};
 pub use session::{Session, SessionRows, SessionRowsMut};
 pub use setting::{SettingRows, SettingRowsMut};
 pub use store::{MetadataStore, PUSHED, Reads, Sharing, Transaction};
 pub use tag::{TagRows, TagRowsMut};
+pub use task::{
+    Held, NewTask, Priority, Queued, Task, TaskKey, TaskRows, TaskRowsMut, TaskScope, TaskStatus,
+};
 pub use upload::{Upload, UploadRows, UploadRowsMut};
 pub use user::{User, UserKey, UserRows, UserRowsMut};
+pub use worker_pool::{WorkerPool, WorkerPoolRows, WorkerPoolRowsMut};
 
 /// The result of a row method.
 pub type RowResult<T> = Result<T, crate::StoreError>;

@@ -30,6 +30,9 @@ pub struct Review {
 pub trait ReviewRows {
     /// Up to `limit` entries that are due at `now`, the longest due first.
     async fn reviews_due(&mut self, now: Timestamp, limit: u32) -> RowResult<Vec<Review>>;
+
+    /// How many blobs would go, and how many bytes they have, if everything were looked at that is due at `now`.
+    async fn reviews_would_free(&mut self, now: Timestamp) -> RowResult<(u64, u64)>;
 }
 
 /// Changes the queue.

@@ -6,12 +6,13 @@ use async_trait::async_trait;
 
 use super::{
     AccessoryRows, ArtifactRows, ArtifactRowsMut, AuditRows, AuditRowsMut, BlobRows, BlobRowsMut, BlobState,
-    EventRows, EventRowsMut, GroupRows, GroupRowsMut, ImmutableRows, ImmutableRowsMut, LabelRows,
-    LabelRowsMut, ManifestRows, ManifestRowsMut, MemberRows, MemberRowsMut, PersonalTokenRows,
-    PersonalTokenRowsMut, ProjectRows, ProjectRowsMut, Publish, Published, QuotaRows, QuotaRowsMut,
-    RepositoryRows, RepositoryRowsMut, ReviewRows, ReviewRowsMut, ReviewSubject, RevisionRows,
-    RevisionRowsMut, RobotRows, RobotRowsMut, RoleRows, RoleRowsMut, RowResult, SessionRows, SessionRowsMut,
-    SettingRows, SettingRowsMut, TagRows, TagRowsMut, UploadRows, UploadRowsMut, UserRows, UserRowsMut,
+    EventRows, EventRowsMut, ExecutionRows, ExecutionRowsMut, GroupRows, GroupRowsMut, ImmutableRows,
+    ImmutableRowsMut, LabelRows, LabelRowsMut, ManifestRows, ManifestRowsMut, MemberRows, MemberRowsMut,
+    PersonalTokenRows, PersonalTokenRowsMut, ProjectRows, ProjectRowsMut, Publish, Published, QuotaRows,
+    QuotaRowsMut, RepositoryRows, RepositoryRowsMut, ReviewRows, ReviewRowsMut, ReviewSubject, RevisionRows,
+    RevisionRowsMut, RobotRows, RobotRowsMut, RoleRows, RoleRowsMut, RowResult, ScheduleRows,
+    ScheduleRowsMut, SessionRows, SessionRowsMut, SettingRows, SettingRowsMut, TagRows, TagRowsMut, TaskRows,
+    TaskRowsMut, UploadRows, UploadRowsMut, UserRows, UserRowsMut, WorkerPoolRows, WorkerPoolRowsMut,
 };
 
 /// Why a pushed blob's link is reviewed.
@@ -39,9 +40,11 @@ pub trait Reads:
     + LabelRows
     + ImmutableRows
     + TagRows
+    + TaskRows
     + UploadRows
     + ReviewRows
     + EventRows
+    + ExecutionRows
     + AuditRows
     + SettingRows
     + GroupRows
@@ -50,8 +53,10 @@ pub trait Reads:
     + RevisionRows
     + RobotRows
     + RoleRows
+    + ScheduleRows
     + SessionRows
     + UserRows
+    + WorkerPoolRows
     + Send
 {
 }
@@ -67,9 +72,11 @@ impl<T> Reads for T where
         + LabelRows
         + ImmutableRows
         + TagRows
+        + TaskRows
         + UploadRows
         + ReviewRows
         + EventRows
+        + ExecutionRows
         + AuditRows
         + SettingRows
         + GroupRows
@@ -78,8 +85,10 @@ impl<T> Reads for T where
         + RevisionRows
         + RobotRows
         + RoleRows
+        + ScheduleRows
         + SessionRows
         + UserRows
+        + WorkerPoolRows
         + Send
 {
 }
@@ -97,9 +106,11 @@ pub trait Transaction:
     + LabelRowsMut
     + ImmutableRowsMut
     + TagRowsMut
+    + TaskRowsMut
     + UploadRowsMut
     + ReviewRowsMut
     + EventRowsMut
+    + ExecutionRowsMut
     + AuditRowsMut
     + SettingRowsMut
     + GroupRowsMut
@@ -108,8 +119,10 @@ pub trait Transaction:
     + RevisionRowsMut
     + RobotRowsMut
     + RoleRowsMut
+    + ScheduleRowsMut
     + SessionRowsMut
     + UserRowsMut
+    + WorkerPoolRowsMut
     + Send
 {
     /// Makes what an upload brought a blob of its repository: ensures the blob, links it, puts the review of the link, and

@@ -253,7 +253,9 @@ operations! {
 
 operations! {
     /// Operations that this registry has and Harbor has not.
-    EXTENSIONS: 18 {
+    EXTENSIONS: 20 {
+    "listJobs" "jobservice" Get "/jobservice/jobs" => JobserviceMonitorList;
+    "retryJob" "jobservice" Post "/jobservice/jobs/{job_id}/retry" => JobserviceMonitorStop;
     "listRoles" "role" Get "/roles" => Login;
     "createRole" "role" Post "/roles" => RoleCreate;
     "getRole" "role" Get "/roles/{role_id}" => Login;

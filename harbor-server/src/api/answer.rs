@@ -2,6 +2,7 @@
 
 use axum::body::Body;
 use harbor_core::meta::Listed;
+use harbor_core::operation::BASE;
 use harbor_core::query::{Key, Query};
 use harbor_core::{Error, Result};
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, LINK, LOCATION, X_CONTENT_TYPE_OPTIONS};
@@ -49,6 +50,16 @@ pub(super) fn created(call: &Call<'_>, key: &str) -> Response<Body> {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::CREATED;
     located(&mut response, call, key);
+    response
+}
+
+/// 201, and where what was made is: below the base of the API.
+pub(super) fn created_at(path: &str) -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::CREATED;
+    if let Ok(location) = HeaderValue::try_from(format!("{BASE}{path}")) {
+        response.headers_mut().insert(LOCATION, location);
+    }
     response
 }
 

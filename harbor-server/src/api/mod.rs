@@ -10,8 +10,10 @@ mod audit;
 mod call;
 mod configuration;
 mod error;
+mod gc;
 mod groups;
 mod immutable;
+mod jobs;
 mod labels;
 mod members;
 mod metadata;
@@ -24,6 +26,7 @@ mod repositories;
 mod robots;
 mod robots_v1;
 mod roles;
+mod runs;
 mod search;
 mod system;
 mod totp;
@@ -138,6 +141,8 @@ async fn dispatch(
         "token" => personal_tokens::answer(&mut call, operation.id).await?,
         "totp" => totp::answer(&mut call, operation.id).await?,
         "configure" => configuration::answer(&mut call, operation.id).await?,
+        "gc" => gc::answer(&mut call, operation.id).await?,
+        "jobservice" | "schedule" => jobs::answer(&mut call, operation.id).await?,
         "quota" => quotas::answer(&mut call, operation.id).await?,
         "permissions" => permissions::answer(&call, operation.id).await?,
         "systeminfo" => system::answer(&call, operation.id).await?,

@@ -13,7 +13,7 @@ impl Dialect {
     /// A statement of the common text, as this database takes it.
     ///
     /// The common text has `?` for parameters, `ON CONFLICT (…) DO NOTHING` and `DO UPDATE SET c = excluded.c` for upserts,
-    /// and `FOR UPDATE` where a row is locked. `LIST ` ahead of a `SELECT … AS entry …` marks a list of names, ordered by
+    /// and `FOR UPDATE` where a row is locked, with `SKIP LOCKED` where those that others have locked are left out. `LIST ` ahead of a `SELECT … AS entry …` marks a list of names, ordered by
     /// themselves, that may come as rows or as lines of one text. `INDEXED BY i` after a table says which index to take, where
     /// the database estimates badly. `CAST(… AS BIGINT)` makes a number one of 64 bits, for
     /// sums are longer.
@@ -27,7 +27,7 @@ impl Dialect {
         }
         match self {
             // One writer at a time: every row is locked already.
-            Self::Sqlite => text.replace(" FOR UPDATE", ""),
+            Self::Sqlite => text.replace(" FOR UPDATE", "").replace(" SKIP LOCKED", ""),
             Self::Postgres => numbered(&hinted(text, |_| String::new())),
             Self::MySql => {
                 let text = hinted(text, |index| format!(" FORCE INDEX ({index})"));
@@ -140,6 +140,9 @@ mod tests {
         assert_eq!(Dialect::Sqlite.render(text), "SELECT id FROM t WHERE a = ? AND b = ?");
         assert_eq!(Dialect::Postgres.render(text), "SELECT id FROM t WHERE a = $1 AND b = $2 FOR UPDATE");
         assert_eq!(Dialect::MySql.render(text), text);
+        let text = "SELECT id FROM t LIMIT ? FOR UPDATE SKIP LOCKED";
+        assert_eq!(Dialect::Sqlite.render(text), "SELECT id FROM t LIMIT ?");
+        assert_eq!(Dialect::Postgres.render(text), "SELECT id FROM t LIMIT $1 FOR UPDATE SKIP LOCKED");
     }
 
     #[test]

@@ -16,6 +16,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (4, "artifacts", include_str!("migrations/0004_artifacts.sql")),
     (5, "immutable", include_str!("migrations/0005_immutable.sql")),
     (6, "audit", include_str!("migrations/0006_audit.sql")),
+    (7, "jobs", include_str!("migrations/0007_jobs.sql")),
 ];
 
 fn migrator(dialect: Dialect, migrations: &[(i64, &'static str, &str)]) -> Migrator {

@@ -134,6 +134,8 @@ rows! {
         manifest_by_tag(repository: RepositoryId, tag: &Tag) -> Option<Manifest>;
         manifests_present(repository: RepositoryId, digests: &[Digest]) -> Vec<(Digest, Option<Digest>)>;
         referrers(repository: RepositoryId, subject: &Digest, artifact_type: Option<&str>, after: Option<ManifestId>, limit: u32, bytes: u64) -> (Vec<Referrer>, bool);
+        manifests_untagged(repository: RepositoryId, pushed_before: Timestamp, after: ManifestId, limit: u32) -> Vec<Untagged>;
+        manifest_size(id: ManifestId) -> u64;
     }
     ManifestRowsMut {
         manifest_ensure(manifest: &NewManifest<'_>) -> (ManifestId, bool);
@@ -204,6 +206,7 @@ rows! {
     }
     ReviewRows {
         reviews_due(now: Timestamp, limit: u32) -> Vec<Review>;
+        reviews_would_free(now: Timestamp) -> (u64, u64);
     }
     ReviewRowsMut {
         review_put(subject: ReviewSubject, due: Timestamp, reason: &str) -> ();
@@ -221,6 +224,59 @@ rows! {
         event_insert(at: Timestamp, body: &str) -> ();
         event_cursor_put(sink: &str, id: i64) -> ();
         events_delete(id: i64) -> u64;
+    }
+    ExecutionRows {
+        execution(id: ExecutionId) -> Option<Execution>;
+        executions(scope: &ExecutionScope, query: &Query<ExecutionKey>) -> Listed<Execution>;
+        executions_beyond(kind: &str, subject: i64, keep: u32, limit: u32) -> Vec<ExecutionId>;
+        execution_is_open(kind: &str, subject: i64, trigger: Trigger) -> bool;
+    }
+    ExecutionRowsMut {
+        execution_insert(new: &NewExecution) -> ExecutionId;
+        execution_lock(id: ExecutionId) -> Option<Execution>;
+        execution_save(execution: &Execution) -> ();
+        execution_delete(id: ExecutionId) -> ();
+    }
+    TaskRows {
+        task(id: TaskId) -> Option<Task>;
+        task_of_job(job: &str) -> Option<Task>;
+        tasks(scope: TaskScope<'_>, query: &Query<TaskKey>) -> Listed<Task>;
+        tasks_held(owner: &str) -> Vec<Held>;
+        task_next_due(status: TaskStatus, kinds: &[&str]) -> Option<Timestamp>;
+        task_slots(kind: &str) -> Vec<u32>;
+        task_head(key: &str) -> Option<(TaskId, TaskStatus, Timestamp)>;
+        tasks_queued() -> Vec<Queued>;
+        task_log(id: TaskId, after: u32, limit: u32) -> Vec<(u32, String)>;
+        task_log_end(id: TaskId) -> (u32, u64);
+        tasks_open(execution: ExecutionId) -> Vec<TaskId>;
+    }
+    TaskRowsMut {
+        task_insert(new: &NewTask) -> TaskId;
+        tasks_due(status: TaskStatus, priority: Priority, kinds: &[&str], now: Timestamp, limit: u32) -> Vec<Task>;
+        task_lock(id: TaskId) -> Option<Task>;
+        task_save(task: &Task) -> ();
+        tasks_release(now: Timestamp) -> ();
+        tasks_beat(owner: &str, until: Timestamp) -> ();
+        task_wake(key: &str, now: Timestamp) -> ();
+        task_log_put(id: TaskId, number: u32, text: &str) -> ();
+    }
+    ScheduleRows {
+        schedule(kind: &str, subject: i64) -> Option<Schedule>;
+        schedules(query: &Query<ScheduleKey>) -> Listed<Schedule>;
+        schedules_due(now: Timestamp, limit: u32) -> Vec<Schedule>;
+        schedule_next() -> Option<Timestamp>;
+    }
+    ScheduleRowsMut {
+        schedule_put(schedule: &Schedule) -> ();
+        schedule_lock(kind: &str, subject: i64) -> Option<Schedule>;
+        schedule_delete(kind: &str, subject: i64) -> bool;
+    }
+    WorkerPoolRows {
+        worker_pools(since: Timestamp) -> Vec<WorkerPool>;
+    }
+    WorkerPoolRowsMut {
+        worker_pool_put(pool: &WorkerPool) -> ();
+        worker_pools_forget(before: Timestamp) -> ();
     }
     AuditRows {
         audit_log(scope: &AuditScope, query: &Query<AuditKey>) -> Listed<AuditRow>;

@@ -5,6 +5,7 @@
 
 mod access;
 mod collecting;
+mod jobs;
 mod node;
 
 use bytes::Bytes;

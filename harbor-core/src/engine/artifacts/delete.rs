@@ -55,22 +55,24 @@ impl Artifacts<'_> {
         write.commit().await
     }
 
-    /// Deletes a manifest that the caller has locked, and then what nothing holds any more.
-    async fn delete_deeply(
+    /// Deletes a manifest that the caller has locked, and then what nothing holds any more. Yields how many manifests went, and
+    /// how many bytes they had.
+    pub(in crate::engine) async fn delete_deeply(
         &self,
         write: &mut Write<'_>,
         repository: &Repository,
         id: ManifestId,
         digest: Digest,
-    ) -> Result<()> {
+    ) -> Result<(u64, u64)> {
         let mut waiting = vec![(id, digest)];
-        let mut gone = BTreeSet::new();
+        let (mut gone, mut bytes) = (BTreeSet::new(), 0_u64);
         while let Some((id, digest)) = waiting.pop() {
             if !gone.insert(id) {
                 continue;
             }
             let accessories = accessories_of(write, id).await?;
             let children = write.rows().references_of(&[id]).await?;
+            bytes = bytes.saturating_add(write.rows().manifest_size(id).await?);
             self.content().remove_manifest(write, repository, id, &digest).await?;
             for digest in accessories.iter().map(|accessory| accessory.digest) {
                 // Its tag is a name for what it is, so it does not keep it.
@@ -84,7 +86,7 @@ impl Artifacts<'_> {
                 }
             }
         }
-        Ok(())
+        Ok((gone.len() as u64, bytes))
     }
 }
 

@@ -110,7 +110,7 @@ impl<'a> Projects<'a> {
             write.rows().member_insert(&member).await?;
             write.changed_access().await?;
         }
-        write.made_project(project.id);
+        write.within(project.id);
         write.audit(new.name.as_str()).await?;
         write.event(EventKind::ProjectCreated { project: new.name.to_string() }).await?;
         write.changed_project(&new.name);

@@ -38,6 +38,7 @@ mod blobs;
 mod contention;
 mod hiding;
 mod immutable;
+mod jobs;
 mod kit;
 mod labels;
 mod links;
@@ -82,6 +83,10 @@ pub use hiding::{
 };
 pub use immutable::{
     immutable_rule_insert, immutable_rules_listed, tag_put_beside_others, tag_put_with_rules,
+};
+pub use jobs::{
+    execution_insert, executions_listed, schedules, task_head, task_insert, task_log, task_save_alone,
+    tasks_beat, tasks_due, tasks_due_at_once, tasks_listed, worker_pools,
 };
 pub use labels::{label_insert, label_put, labels_listed};
 pub use links::{
@@ -170,6 +175,8 @@ macro_rules! metadata_store_conformance {
             upload_insert upload_save upload_lease upload_release upload_delete uploads_idle
             reviews_due review_put review_extend review_postpone review_lock review_delete
             events event_cursor events_delete audit_log audit_log_of_projects setting_put setting_claim
+            execution_insert executions_listed task_insert tasks_listed tasks_due tasks_due_at_once task_save_alone
+            task_head tasks_beat task_log schedules worker_pools
             user_insert user_save users user_delete groups groups_of_replace members memberships roles
             robots personal_tokens sessions revisions project_save
         }

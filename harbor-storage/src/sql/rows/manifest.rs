@@ -3,10 +3,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use async_trait::async_trait;
 use harbor_core::meta::{
     AccessoryKind, LinkId, Manifest, ManifestId, ManifestRows, ManifestRowsMut, NewManifest, Referrer,
-    RepositoryId,
+    RepositoryId, Untagged,
 };
 use harbor_core::oci::{Digest, Tag};
-use harbor_core::{StoreError, StoreErrorKind};
+use harbor_core::{StoreError, StoreErrorKind, Timestamp};
 
 use super::holding::one_more;
 use super::{Rows, first, json_of, piece, piece_of, pieces, rows_of};
@@ -129,6 +129,29 @@ impl ManifestRows for Rows {
         parameters.push(Value::from(last));
         let found = self.session.fetch(list, parameters).await?;
         Ok((found.iter().map(referrer).collect::<Result<_, _>>()?, more))
+    }
+
+    async fn manifests_untagged(
+        &mut self,
+        repository: RepositoryId,
+        pushed_before: Timestamp,
+        after: ManifestId,
+        limit: u32,
+    ) -> Result<Vec<Untagged>, StoreError> {
+        let list = sql!(
+            "SELECT m.id, m.digest FROM manifests m WHERE m.repository_id = ? AND m.hidden = 0 AND m.pushed_at < ? \
+             AND m.id > ? AND NOT EXISTS (SELECT 1 FROM tags t WHERE t.manifest_id = m.id) ORDER BY m.id LIMIT ?"
+        );
+        let parameters = values![repository.get(), pushed_before.micros(), after.get(), limit];
+        let rows = self.session.fetch(list, parameters).await?;
+        rows.iter()
+            .map(|row| Ok(Untagged { id: ManifestId::new(row.int(0)?), digest: row.parsed(1)? }))
+            .collect()
+    }
+
+    async fn manifest_size(&mut self, id: ManifestId) -> Result<u64, StoreError> {
+        let find = sql!("SELECT size FROM manifests WHERE id = ?");
+        first(self.session.fetch(find, values![id.get()]).await?).map_or(Ok(0), |row| row.count(0))
     }
 }
 

@@ -38,6 +38,26 @@ impl ReviewRows for Rows {
         );
         self.session.fetch(list, values![now.micros(), limit]).await?.iter().map(review).collect()
     }
+
+    async fn reviews_would_free(&mut self, now: Timestamp) -> Result<(u64, u64), StoreError> {
+        // A blob goes when it, or a link to it, is looked at, and every link to it goes: which is due, and which no manifest
+        // refers to, nor misses it.
+        let count = sql!(
+            "SELECT COUNT(*), CAST(COALESCE(SUM(b.size), 0) AS BIGINT) FROM blobs b WHERE b.id IN (\
+             SELECT q.subject_id FROM gc_reviews q WHERE q.kind = 1 AND q.due <= ? \
+             UNION SELECT k.blob_id FROM gc_reviews p JOIN blob_links k ON k.id = p.subject_id \
+             WHERE p.kind = 0 AND p.due <= ?) \
+             AND NOT EXISTS (SELECT 1 FROM blob_links l WHERE l.blob_id = b.id AND (\
+             EXISTS (SELECT 1 FROM manifest_blobs m WHERE m.link_id = l.id) \
+             OR EXISTS (SELECT 1 FROM manifest_missing x WHERE x.repository_id = l.repository_id AND x.digest = b.digest) \
+             OR NOT EXISTS (SELECT 1 FROM gc_reviews r WHERE r.kind = 0 AND r.subject_id = l.id AND r.due <= ?)))"
+        );
+        let now = now.micros();
+        match first(self.session.fetch(count, values![now, now, now]).await?) {
+            Some(row) => Ok((row.count(0)?, row.count(1)?)),
+            None => Ok((0, 0)),
+        }
+    }
 }
 
 #[async_trait]

@@ -1,6 +1,7 @@
 //! What each operation that is served says of itself, takes and answers. A test compares this list with what is served.
 
 mod content;
+mod jobs;
 mod people;
 mod projects;
 mod system;
@@ -73,5 +74,5 @@ const fn op(
 
 /// The operations that are served.
 pub(super) fn documented() -> impl Iterator<Item = &'static Documented> {
-    [system::TABLE, projects::TABLE, people::TABLE, content::TABLE].into_iter().flatten()
+    [system::TABLE, projects::TABLE, people::TABLE, content::TABLE, jobs::TABLE].into_iter().flatten()
 }

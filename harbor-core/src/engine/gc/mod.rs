@@ -3,7 +3,15 @@
 //! Each change that may orphan something enters it into the queue with a time to look. Workers take what is due, lock it,
 //! check again, and only then delete: bytes first, then rows. The cost follows what changed, not what exists.
 
+mod history;
+mod run;
+
 use std::time::Duration;
+
+pub use history::{Gc, GcChange};
+pub use run::{CollectGarbage, Freed};
+
+use futures_util::{StreamExt as _, stream};
 
 use super::Harbor;
 use super::gate::contended;
@@ -62,7 +70,7 @@ impl Harbor {
     pub async fn collect_garbage(&self, _proof: Authorized<GarbageCollectionCreate>) -> Result<GcReport> {
         let mut total = GcReport::default();
         loop {
-            let batch = self.gc_batch().await?;
+            let batch = self.gc_batch(1).await?;
             total.add(batch);
             if batch.reviewed == 0 {
                 return Ok(total);
@@ -70,23 +78,29 @@ impl Harbor {
         }
     }
 
-    /// Looks at the next due entries. A batch that reviewed nothing had nothing due.
-    pub(super) async fn gc_batch(&self) -> Result<GcReport> {
+    /// Looks at the next due entries, at so many at a time. A batch that reviewed nothing had nothing due.
+    pub(super) async fn gc_batch(&self, workers: u32) -> Result<GcReport> {
         let mut report = self.expire_uploads().await?;
         self.forget_events().await?;
         let due = self.read().await?.reviews_due(self.now(), BATCH).await?;
-        for review in due {
-            report.reviewed += 1;
-            match self.review(review).await {
-                Ok(done) => report.add(done),
-                Err(error) => {
-                    report.failed += 1;
-                    tracing::warn!(subject = ?review.subject, %error, "a review failed and will be tried again");
-                    self.postpone(review).await?;
-                }
-            }
+        let reviews = stream::iter(due).map(|review| self.review_or_postpone(review));
+        let mut reviews = reviews.buffer_unordered(workers.max(1) as usize);
+        while let Some(done) = reviews.next().await {
+            report.add(done?);
         }
         Ok(report)
+    }
+
+    async fn review_or_postpone(&self, review: Review) -> Result<GcReport> {
+        let looked = GcReport { reviewed: 1, ..GcReport::default() };
+        match self.review(review).await {
+            Ok(done) => Ok(GcReport { reviewed: 1, ..done }),
+            Err(error) => {
+                tracing::warn!(subject = ?review.subject, %error, "a review failed and will be tried again");
+                self.postpone(review).await?;
+                Ok(GcReport { failed: 1, ..looked })
+            }
+        }
     }
 
     async fn review(&self, review: Review) -> Result<GcReport> {

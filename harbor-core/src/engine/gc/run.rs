@@ -1,0 +1,227 @@
+//! A run of garbage collection that somebody, or a schedule, set going.
+
+use serde::{Deserialize, Serialize};
+
+use super::GcReport;
+use crate::Result;
+use crate::access::{Actor, ProjectFilter, RepositoryTarget};
+use crate::engine::Harbor;
+use crate::engine::gate::Write;
+use crate::job::{Done, Job, Rules, Running};
+use crate::meta::{ManifestId, Repository, Untagged};
+use crate::oci::RepositoryName;
+use crate::policy::Step;
+
+/// How many names are read at a time.
+const NAMES: u32 = 1000;
+
+/// How many untagged artifacts are deleted in one transaction.
+const BATCH: u32 = 100;
+
+/// A run of garbage collection.
+///
+/// Blobs and links are looked at when they are due, by the workers too; a run looks at all of them now. What it deletes of
+/// untagged artifacts is due after the time window, for a client may just be pushing what refers to the same blobs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CollectGarbage {
+    /// Whether artifacts are deleted that no tag names, no index lists, and that were pushed before the time window.
+    #[serde(default)]
+    pub delete_untagged: bool,
+    /// Whether nothing is deleted, and only told what would be.
+    #[serde(default)]
+    pub dry_run: bool,
+    /// How many blobs are deleted at a time: 1 to 10.
+    #[serde(default = "one")]
+    pub workers: u32,
+}
+
+const fn one() -> u32 {
+    1
+}
+
+impl Default for CollectGarbage {
+    fn default() -> Self {
+        Self { delete_untagged: false, dry_run: false, workers: 1 }
+    }
+}
+
+impl Job for CollectGarbage {
+    const KIND: &'static str = "GARBAGE_COLLECTION";
+
+    fn rules() -> Rules {
+        Rules::default().attempts(1).at_once(1)
+    }
+}
+
+/// What came out of a run, as Harbor has it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Freed {
+    /// Bytes of blobs and manifests.
+    pub freed_space: u64,
+    /// How many blobs.
+    pub purged_blobs: u64,
+    /// How many manifests.
+    pub purged_manifests: u64,
+}
+
+/// Manifests that went.
+#[derive(Clone, Copy, Debug, Default)]
+struct Manifests {
+    count: u64,
+    bytes: u64,
+}
+
+impl CollectGarbage {
+    pub(in crate::engine) async fn run(self, running: Running) -> Result<Done> {
+        let harbor = running.harbor();
+        running.log(format!(
+            "garbage collection: delete_untagged={}, dry_run={}, workers={}, time window {} s",
+            self.delete_untagged,
+            self.dry_run,
+            self.workers,
+            harbor.settings().gc_grace.as_secs()
+        ));
+        let manifests =
+            if self.delete_untagged { self.untagged(&running).await? } else { Manifests::default() };
+        let report = if self.dry_run { would_free(harbor).await? } else { self.reviews(&running).await? };
+        let freed = Freed {
+            freed_space: report.bytes.saturating_add(manifests.bytes),
+            purged_blobs: report.blobs,
+            purged_manifests: manifests.count,
+        };
+        let would = if self.dry_run { "would be freed" } else { "freed" };
+        let Freed { freed_space, purged_blobs, purged_manifests } = freed;
+        running
+            .log(format!("{would}: {purged_blobs} blobs, {purged_manifests} manifests, {freed_space} bytes"));
+        if report.failed > 0 {
+            running.log(format!("{} could not be looked at, and will be again", report.failed));
+        }
+        Done::with(&freed)
+    }
+
+    /// Looks at everything that is due.
+    async fn reviews(self, running: &Running) -> Result<GcReport> {
+        let mut total = GcReport::default();
+        loop {
+            let batch = running.harbor().gc_batch(self.workers).await?;
+            total.add(batch);
+            if batch.reviewed == 0 {
+                return Ok(total);
+            }
+            running.progress(format!("{} blobs, {} bytes", total.blobs, total.bytes));
+        }
+    }
+
+    /// Deletes untagged artifacts, or counts them.
+    async fn untagged(self, running: &Running) -> Result<Manifests> {
+        let harbor = running.harbor();
+        let mut total = Manifests::default();
+        let mut after: Option<RepositoryName> = None;
+        loop {
+            let start = after.as_ref().map(RepositoryName::as_str);
+            let names = harbor.read().await?.repositories(&ProjectFilter::All, start, NAMES).await?;
+            let Some(last) = names.last().cloned() else { return Ok(total) };
+            for name in &names {
+                let found = self.untagged_of(running, name).await?;
+                total.count += found.count;
+                total.bytes += found.bytes;
+            }
+            running.progress(format!("{} untagged manifests, up to {last}", total.count));
+            after = Some(last);
+        }
+    }
+
+    async fn untagged_of(self, running: &Running, name: &RepositoryName) -> Result<Manifests> {
+        let harbor = running.harbor();
+        let Some(repository) = harbor.read().await?.repository(name).await? else {
+            return Ok(Manifests::default());
+        };
+        let Some(project) = harbor.project_of(repository.project).await? else {
+            return Ok(Manifests::default());
+        };
+        let target = RepositoryTarget { project, name: name.clone() };
+        let before = harbor.now().minus(harbor.settings().gc_grace);
+        let mut total = Manifests::default();
+        let mut after = ManifestId::new(0);
+        // A dry run deletes all of a repository's in one transaction that is never committed: what an index that goes lists
+        // goes too, once nothing else that stays refers to it.
+        let mut trial = match self.dry_run {
+            true => Some(harbor.write_as_system().await?),
+            false => None,
+        };
+        loop {
+            let page = harbor.read().await?.manifests_untagged(repository.id, before, after, BATCH).await?;
+            let Some(last) = page.last() else { return Ok(total) };
+            after = last.id;
+            for untagged in &page {
+                let step = Step::ManifestDelete { digest: &untagged.digest };
+                if let Err(refused) = harbor.content().ask_policies(&Actor::system(), &target, step).await {
+                    running.log(format!("{name}@{} stays: {}", untagged.digest, refused.public_message()));
+                    continue;
+                }
+                let gone = match &mut trial {
+                    Some(trial) => remove(trial, &repository, untagged).await?,
+                    None => delete(harbor, &repository, untagged).await?,
+                };
+                if gone.count > 0 {
+                    let word = if self.dry_run { "would be deleted" } else { "deleted" };
+                    running.log(format!("{name}@{}: {} manifests {word}", untagged.digest, gone.count));
+                }
+                total.count += gone.count;
+                total.bytes += gone.bytes;
+            }
+        }
+    }
+}
+
+/// Deletes an untagged artifact, if it still is one.
+async fn delete(harbor: &Harbor, repository: &Repository, untagged: &Untagged) -> Result<Manifests> {
+    crate::engine::gate::contended!(async {
+        let mut write = harbor.write_as_system().await?;
+        write.within(repository.project);
+        let gone = remove(&mut write, repository, untagged).await?;
+        if gone.count > 0 {
+            write.commit().await?;
+        }
+        Ok(gone)
+    })
+}
+
+/// The same in an open transaction.
+async fn remove(write: &mut Write<'_>, repository: &Repository, untagged: &Untagged) -> Result<Manifests> {
+    let Some(id) = write.rows().manifest_lock(repository.id, &untagged.digest).await? else {
+        return Ok(Manifests::default());
+    };
+    if write.rows().artifact_is_held(id).await? != (false, false) {
+        return Ok(Manifests::default());
+    }
+    let (count, bytes) =
+        write.harbor().artifacts().delete_deeply(write, repository, id, untagged.digest).await?;
+    Ok(Manifests { count, bytes })
+}
+
+/// What looking at everything that is due would free.
+async fn would_free(harbor: &Harbor) -> Result<GcReport> {
+    let (blobs, bytes) = harbor.read().await?.reviews_would_free(harbor.now()).await?;
+    Ok(GcReport { blobs, bytes, ..GcReport::default() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Jobs that earlier versions wrote. A new form is added; none is ever removed.
+    #[test]
+    fn every_stored_form_still_loads() {
+        for (stored, job) in [
+            (r#"{"v":1}"#, CollectGarbage::default()),
+            (
+                r#"{"v":1,"delete_untagged":true,"dry_run":true,"workers":5}"#,
+                CollectGarbage { delete_untagged: true, dry_run: true, workers: 5 },
+            ),
+        ] {
+            assert_eq!(crate::job::read::<CollectGarbage>(stored), Ok(job));
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! Claiming: how a node gets tasks that are its own for as long as it renews their lease.
+
+use super::node::Node;
+use super::paused;
+use super::queue::moved;
+use crate::engine::Harbor;
+use crate::engine::gate::contended;
+use crate::job::Kinds;
+use crate::meta::{Priority, Task, TaskStatus, Transaction};
+use crate::{Result, Timestamp};
+
+/// How often a job is begun again whose worker died, beyond the attempts that it has: it may be what killed them.
+const DEATHS: u32 = 5;
+
+/// How many tasks that must wait for others are looked at in one transaction.
+const LOOKED_AT: u32 = 64;
+
+/// A claim: one transaction that takes what is due.
+struct Claim<'a> {
+    rows: &'a mut dyn Transaction,
+    kinds: &'a Kinds,
+    owner: &'a str,
+    now: Timestamp,
+    lease_end: Timestamp,
+    free: u32,
+    claimed: Vec<Task>,
+    /// Whether any task was moved or put off.
+    changed: bool,
+}
+
+impl Harbor {
+    /// Takes up to `free` tasks that are due. None does not mean that there are none: what waits for another task is put off.
+    pub(super) async fn claim(&self, node: &Node, free: u32) -> Result<Vec<Task>> {
+        contended!(self.claim_once(node, free))
+    }
+
+    async fn claim_once(&self, node: &Node, free: u32) -> Result<Vec<Task>> {
+        let mut write = self.write_as_system().await?;
+        let now = write.now();
+        let lease_end = now.plus(self.inner.settings.job_lease);
+        let paused = paused(write.rows()).await?;
+        let mut claim = Claim {
+            rows: write.rows(),
+            kinds: &self.inner.kinds,
+            owner: &node.id,
+            now,
+            lease_end,
+            free,
+            claimed: Vec::new(),
+            changed: false,
+        };
+        claim.lost().await?;
+        claim.waiting(&paused).await?;
+        let (claimed, changed) = (claim.claimed, claim.changed);
+        if changed {
+            write.commit().await?;
+        }
+        Ok(claimed)
+    }
+}
+
+impl Claim<'_> {
+    fn left(&self) -> u32 {
+        self.free.saturating_sub(u32::try_from(self.claimed.len()).unwrap_or(u32::MAX))
+    }
+
+    /// Tasks whose workers did not renew their lease. They keep their places, so nothing else is asked of them.
+    async fn lost(&mut self) -> Result<()> {
+        let all: Vec<&str> = self.kinds.names().collect();
+        for priority in Priority::ALL {
+            let left = self.left();
+            let lost = self.rows.tasks_due(TaskStatus::Running, priority, &all, self.now, left).await?;
+            for mut task in lost {
+                let rules = self.kinds.get(&task.kind).map(|kind| kind.rules).unwrap_or_default();
+                if task.stopping {
+                    self.end(&mut task, TaskStatus::Stopped, "").await?;
+                } else if task.runs >= rules.attempts.saturating_add(DEATHS) {
+                    let why = "its workers ended in the midst of it again and again";
+                    self.end(&mut task, TaskStatus::Error, why).await?;
+                } else {
+                    self.begin(task).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn end(&mut self, task: &mut Task, status: TaskStatus, why: &str) -> Result<()> {
+        why.clone_into(&mut task.message);
+        self.changed = true;
+        moved(self.rows, task, status, self.now).await.map(|_| ())
+    }
+
+    /// Tasks whose turn it is.
+    async fn waiting(&mut self, paused: &[String]) -> Result<()> {
+        for priority in Priority::ALL {
+            let mut looked_at = 0;
+            while self.left() > 0 && looked_at < LOOKED_AT {
+                let open = self.open_kinds(paused).await?;
+                let (status, left) = (TaskStatus::Waiting, self.left());
+                let due = self.rows.tasks_due(status, priority, &open, self.now, left).await?;
+                if due.is_empty() {
+                    break;
+                }
+                for task in due {
+                    looked_at += 1;
+                    self.consider(task).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The kinds of which another job may run.
+    async fn open_kinds(&mut self, paused: &[String]) -> Result<Vec<&'static str>> {
+        let mut open = Vec::new();
+        for kind in self.kinds.names().filter(|kind| !paused.iter().any(|paused| paused == kind)) {
+            let limit = self.kinds.get(kind).and_then(|kind| kind.rules.at_once);
+            if limit.is_none() || self.free_slot(kind, limit).await?.is_some() {
+                open.push(kind);
+            }
+        }
+        Ok(open)
+    }
+
+    async fn free_slot(&mut self, kind: &str, limit: Option<u32>) -> Result<Option<u32>> {
+        let taken = self.rows.task_slots(kind).await?;
+        Ok((0..limit.unwrap_or(0)).find(|slot| !taken.contains(slot)))
+    }
+
+    /// Begins a task, unless another one of its key is ahead of it or its kind has no place any more.
+    async fn consider(&mut self, mut task: Task) -> Result<()> {
+        if let Some(key) = &task.key
+            && let Some((head, _, due)) = self.rows.task_head(key).await?
+            && head != task.id
+        {
+            // Until the other one may be over. When it is, this one is woken.
+            task.due = due.max(self.now.plus(std::time::Duration::from_secs(1)));
+            self.changed = true;
+            return Ok(self.rows.task_save(&task).await?);
+        }
+        if let Some(limit) = self.kinds.get(&task.kind).and_then(|kind| kind.rules.at_once) {
+            task.slot = self.free_slot(&task.kind, Some(limit)).await?;
+            if task.slot.is_none() {
+                return Ok(());
+            }
+        }
+        self.begin(task).await
+    }
+
+    async fn begin(&mut self, mut task: Task) -> Result<()> {
+        self.owner.clone_into(&mut task.owner);
+        task.due = self.lease_end;
+        task.runs = task.runs.saturating_add(1);
+        task.started_at = task.started_at.or(Some(self.now));
+        self.changed = true;
+        moved(self.rows, &mut task, TaskStatus::Running, self.now).await?;
+        self.claimed.push(task);
+        Ok(())
+    }
+}

@@ -1,0 +1,207 @@
+//! The dispatcher: one task a node that begins jobs when they are due, and sleeps until then.
+
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use super::node::Node;
+use super::paused;
+use crate::engine::{Harbor, Inner};
+use crate::meta::{Sharing, Task, TaskStatus};
+use crate::{Result, Timestamp};
+
+/// How often the leases of a node are renewed, of what they last.
+const BEATS: u32 = 6;
+
+/// How often a node says that it is there, and after which silence it is forgotten.
+const TELL: Duration = Duration::from_secs(60);
+const FORGET: Duration = Duration::from_secs(60 * 60);
+
+/// The shortest and the longest sleep where other nodes may enqueue what this one is not told of: the longer nothing was to
+/// do, the longer.
+const POLL: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(15));
+
+/// The longest sleep where this process alone enqueues, and wakes the dispatcher when it does.
+const LONGEST: Duration = Duration::from_secs(60 * 60);
+
+/// The shortest sleep when something is due that another node is at.
+const SHORTEST: Duration = Duration::from_millis(250);
+
+impl Harbor {
+    /// Begins jobs until it is told to stop; then waits for those that run here.
+    pub(in crate::engine) async fn dispatch(inner: Weak<Inner>, node: Arc<Node>, stop: CancellationToken) {
+        let mut idle = POLL.0;
+        loop {
+            let Some(inner) = inner.upgrade() else { break };
+            let harbor = Self { inner };
+            let sleep = match harbor.turn(&node).await {
+                Ok((began, next)) => {
+                    idle = if began { POLL.0 } else { (idle * 2).min(POLL.1) };
+                    harbor.until(next).min(harbor.longest_sleep(idle))
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "jobs could not be begun; it is tried again");
+                    POLL.1
+                }
+            };
+            drop(harbor);
+            tokio::select! {
+                () = stop.cancelled() => break,
+                () = node.wake.notified() => {}
+                () = tokio::time::sleep(sleep) => {}
+            }
+        }
+        node.stop_all();
+        node.tracker.close();
+        node.tracker.wait().await;
+    }
+
+    /// Ends the leases that are left from before this process was started, where it alone has the store: nobody has them.
+    pub(in crate::engine) async fn release_tasks(&self) -> Result<()> {
+        let kinds: Vec<&str> = self.inner.kinds.names().collect();
+        if self.inner.metadata.sharing() == Sharing::Shared
+            || self.read().await?.task_next_due(TaskStatus::Running, &kinds).await?.is_none()
+        {
+            return Ok(());
+        }
+        let mut write = self.write_as_system().await?;
+        let now = write.now();
+        write.rows().tasks_release(now).await?;
+        write.commit().await
+    }
+
+    /// Renews the leases of what runs here while something does, and ends what is to end.
+    pub(in crate::engine) async fn beat(inner: Weak<Inner>, node: Arc<Node>, stop: CancellationToken) {
+        let mut told = None;
+        loop {
+            let Some(inner) = inner.upgrade() else { return };
+            let harbor = Self { inner };
+            let interval = harbor.inner.settings.job_lease / BEATS;
+            if let Err(error) = harbor.beat_once(&node, &mut told).await {
+                tracing::warn!(%error, "the leases of running jobs were not renewed yet");
+            }
+            drop(harbor);
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(interval) => {}
+            }
+        }
+    }
+
+    async fn beat_once(&self, node: &Node, told: &mut Option<Timestamp>) -> Result<()> {
+        let now = self.now();
+        // Where this process alone has the store, nobody else could ask.
+        let shared = self.inner.metadata.sharing() == Sharing::Shared;
+        if shared && told.is_none_or(|told| now.since(told) >= TELL) {
+            let mut write = self.write_as_system().await?;
+            write.rows().worker_pools_forget(now.minus(FORGET)).await?;
+            write.rows().worker_pool_put(&node.pool(&self.inner.settings.node, now)).await?;
+            write.commit().await?;
+            *told = Some(now);
+        }
+        if node.is_idle() { Ok(()) } else { self.renew_leases(node).await }
+    }
+
+    async fn renew_leases(&self, node: &Node) -> Result<()> {
+        let mut write = self.write_as_system().await?;
+        let until = write.now().plus(self.inner.settings.job_lease);
+        write.rows().tasks_beat(&node.id, until).await?;
+        write.commit().await?;
+        let held = self.read().await?.tasks_held(&node.id).await?;
+        node.compare(&held);
+        Ok(())
+    }
+
+    /// Begins what is due. Yields whether there was something, and when to look again.
+    async fn turn(&self, node: &Arc<Node>) -> Result<(bool, Option<Timestamp>)> {
+        let mut began = self.fire_schedules().await?;
+        loop {
+            let free = node.free();
+            if free == 0 {
+                // Whichever ends first wakes the dispatcher.
+                return Ok((true, None));
+            }
+            let next = self.next_due().await?;
+            if next.is_none_or(|next| next > self.now()) {
+                return Ok((began, next));
+            }
+            let tasks = self.claim(node, free).await?;
+            if tasks.is_empty() {
+                return Ok((began, self.next_due().await?));
+            }
+            began = true;
+            tasks.into_iter().for_each(|task| self.spawn(node, task));
+        }
+    }
+
+    fn spawn(&self, node: &Arc<Node>, task: Task) {
+        let stop = node.begin(task.id, task.runs);
+        let (harbor, here) = (self.clone(), Arc::clone(node));
+        node.tracker.spawn(async move { harbor.perform(&here, task, stop).await });
+    }
+
+    /// Runs everything that is due, here and now, until nothing is; yields how many jobs were run. For who runs a registry
+    /// without workers, and for tests.
+    ///
+    /// # Errors
+    /// As the stores fail.
+    pub async fn run_due_jobs(&self) -> Result<u64> {
+        let node = Arc::new(Node::new(self.inner.settings.job_workers.max(1), self.now()));
+        let mut jobs = 0;
+        loop {
+            self.fire_schedules().await?;
+            if self.next_due().await?.is_none_or(|next| next > self.now()) {
+                return Ok(jobs);
+            }
+            let tasks = self.claim(&node, node.workers).await?;
+            if tasks.is_empty() && self.next_due().await?.is_some_and(|next| next <= self.now()) {
+                // Somebody else is at it.
+                tokio::time::sleep(SHORTEST).await;
+            }
+            let here = &node;
+            let work = tasks.into_iter().map(|task| {
+                let stop = here.begin(task.id, task.runs);
+                self.perform(here, task, stop)
+            });
+            jobs += futures_util::future::join_all(work).await.len() as u64;
+        }
+    }
+
+    /// When somebody must look at the queue or at the schedules.
+    async fn next_due(&self) -> Result<Option<Timestamp>> {
+        let mut rows = self.read().await?;
+        let paused = paused(&mut *rows).await?;
+        let kinds = &self.inner.kinds;
+        let all: Vec<&str> = kinds.names().collect();
+        let mut open = Vec::new();
+        for kind in all.iter().filter(|kind| !paused.iter().any(|paused| paused == *kind)) {
+            let limit = kinds.get(kind).and_then(|kind| kind.rules.at_once);
+            let full = match limit {
+                Some(limit) => rows.task_slots(kind).await?.len() as u64 >= u64::from(limit),
+                None => false,
+            };
+            if !full {
+                open.push(*kind);
+            }
+        }
+        let waiting = rows.task_next_due(TaskStatus::Waiting, &open).await?;
+        let lost = rows.task_next_due(TaskStatus::Running, &all).await?;
+        let schedule = match paused.iter().any(|paused| paused == super::SCHEDULER) {
+            true => None,
+            false => rows.schedule_next().await?,
+        };
+        Ok([waiting, lost, schedule].into_iter().flatten().min())
+    }
+
+    fn until(&self, next: Option<Timestamp>) -> Duration {
+        next.map_or(LONGEST, |next| next.since(self.now()).max(SHORTEST))
+    }
+
+    fn longest_sleep(&self, idle: Duration) -> Duration {
+        match self.inner.metadata.sharing() {
+            Sharing::Exclusive => LONGEST,
+            Sharing::Shared => idle,
+        }
+    }
+}

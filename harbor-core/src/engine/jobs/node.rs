@@ -1,0 +1,129 @@
+//! What a node knows of its own workers.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::{Notify, watch};
+use tokio_util::task::TaskTracker;
+use uuid::Uuid;
+
+use crate::Timestamp;
+use crate::meta::{Held, TaskId, WorkerPool};
+
+/// Why a job is to end before it does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stop {
+    /// Somebody wants it.
+    Asked,
+    /// Its lease ended, and somebody else may have it.
+    Lost,
+    /// The node ends.
+    Shutdown,
+}
+
+/// A job that runs here.
+#[derive(Debug)]
+struct Here {
+    runs: u32,
+    stop: watch::Sender<Option<Stop>>,
+}
+
+/// A node of workers, and what they are at.
+#[derive(Debug)]
+pub(crate) struct Node {
+    /// Its name: another one after each start.
+    pub(crate) id: String,
+    /// How many jobs it runs at once.
+    pub(crate) workers: u32,
+    started_at: Timestamp,
+    /// There may be something to do.
+    pub(super) wake: Notify,
+    pub(super) tracker: TaskTracker,
+    here: Mutex<HashMap<TaskId, Here>>,
+}
+
+impl Node {
+    pub(crate) fn new(workers: u32, now: Timestamp) -> Self {
+        Self {
+            id: Uuid::new_v4().to_string(),
+            workers,
+            started_at: now,
+            wake: Notify::new(),
+            tracker: TaskTracker::new(),
+            here: Mutex::default(),
+        }
+    }
+
+    /// There may be something to do.
+    pub(crate) fn wake(&self) {
+        self.wake.notify_one();
+    }
+
+    /// As others see it.
+    pub(super) fn pool(&self, host: &str, now: Timestamp) -> WorkerPool {
+        WorkerPool {
+            id: self.id.clone(),
+            host: host.to_owned(),
+            pid: std::process::id(),
+            workers: self.workers,
+            started_at: self.started_at,
+            seen_at: now,
+        }
+    }
+
+    fn here(&self) -> MutexGuard<'_, HashMap<TaskId, Here>> {
+        self.here.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How many jobs it could begin.
+    pub(super) fn free(&self) -> u32 {
+        self.workers.saturating_sub(u32::try_from(self.here().len()).unwrap_or(u32::MAX))
+    }
+
+    pub(super) fn is_idle(&self) -> bool {
+        self.here().is_empty()
+    }
+
+    /// Takes a job on; what is yielded tells when it is to end.
+    pub(super) fn begin(&self, id: TaskId, runs: u32) -> watch::Receiver<Option<Stop>> {
+        let (stop, stopped) = watch::channel(None);
+        self.here().insert(id, Here { runs, stop });
+        stopped
+    }
+
+    /// The job is over.
+    pub(super) fn end(&self, id: TaskId, runs: u32) {
+        let mut here = self.here();
+        // Not one that was begun again since.
+        if here.get(&id).is_some_and(|job| job.runs == runs) {
+            here.remove(&id);
+        }
+        drop(here);
+        self.wake();
+    }
+
+    /// Ends a job that runs here.
+    pub(super) fn stop(&self, id: TaskId) {
+        if let Some(job) = self.here().get(&id) {
+            job.stop.send_replace(Some(Stop::Asked));
+        }
+    }
+
+    pub(super) fn stop_all(&self) {
+        for job in self.here().values() {
+            job.stop.send_replace(Some(Stop::Shutdown));
+        }
+    }
+
+    /// Ends what the database says is not this node's any more, or is to stop.
+    pub(super) fn compare(&self, held: &[Held]) {
+        for (id, job) in &*self.here() {
+            let stop = match held.iter().find(|held| held.id == *id && held.runs == job.runs) {
+                Some(held) if held.stopping => Stop::Asked,
+                Some(_) => continue,
+                None => Stop::Lost,
+            };
+            job.stop.send_if_modified(|reason| reason.is_none() && reason.replace(stop).is_none());
+        }
+    }
+}

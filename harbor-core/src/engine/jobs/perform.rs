@@ -1,0 +1,288 @@
+//! Running one job to its end, whatever that is.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+use tokio::sync::watch;
+use tokio_util::task::AbortOnDropHandle;
+use uuid::Uuid;
+
+use super::node::{Node, Stop};
+use super::queue::moved;
+use crate::engine::Harbor;
+use crate::engine::gate::{Write, contended};
+use crate::job::{Done, Kind, Log, Pieces, Rules, Running};
+use crate::meta::{ExecutionStatus, Task, TaskId, TaskStatus};
+use crate::{Error, Result};
+
+/// How often what a job says is stored.
+const FLUSH: Duration = Duration::from_secs(1);
+
+/// How long to wait before the end of a job is stored again, when that failed.
+const AGAIN: Duration = Duration::from_secs(2);
+
+/// How many executions are deleted at once that are beyond what is kept.
+const TRIMMED: u32 = 100;
+
+/// How a job came to its end.
+enum End {
+    /// It says so itself.
+    Done(Done),
+    /// It broke off; trying again may help.
+    Failed(String),
+    /// Somebody else ended it.
+    Stopped(Stop),
+}
+
+/// A task that is at work, with where its log stands.
+struct Work<'a> {
+    harbor: &'a Harbor,
+    task: Task,
+    log: Arc<Log>,
+    pieces: u32,
+}
+
+impl Harbor {
+    /// Runs a claimed task, and stores what became of it.
+    pub(super) async fn perform(&self, node: &Node, task: Task, stop: watch::Receiver<Option<Stop>>) {
+        let (id, runs) = (task.id, task.runs);
+        if let Err(error) = self.perform_task(task, stop).await {
+            // Its lease ends, and it is done again.
+            tracing::warn!(task = id.get(), %error, "a job could not be run to its end");
+        }
+        node.end(id, runs);
+    }
+
+    async fn perform_task(&self, task: Task, stop: watch::Receiver<Option<Stop>>) -> Result<()> {
+        let Some(kind) = self.inner.kinds.get(&task.kind).cloned() else { return Ok(()) };
+        let (pieces, said) = self.read().await?.task_log_end(task.id).await?;
+        let log = Arc::new(Log::after(usize::try_from(said).unwrap_or(usize::MAX)));
+        let mut work = Work { harbor: self, task, log, pieces };
+        let end = work.run(&kind, stop.clone()).await;
+        loop {
+            match work.settle(&end, &kind.rules).await {
+                Err(error) if stop.borrow().is_none() => {
+                    tracing::warn!(task = work.task.id.get(), %error, "the end of a job was not stored yet");
+                    tokio::time::sleep(AGAIN).await;
+                }
+                settled => return settled,
+            }
+        }
+    }
+}
+
+impl Work<'_> {
+    /// Until the job ends, or is ended.
+    async fn run(&mut self, kind: &Kind, mut stop: watch::Receiver<Option<Stop>>) -> End {
+        let last = self.task.failures + 1 >= kind.rules.attempts;
+        let running = Running::new(self.harbor.clone(), &self.task, last, Arc::clone(&self.log));
+        if self.task.runs > 1 {
+            running.log(format!("begun again, for the {}. time", self.task.runs));
+        }
+        let (kind, payload) = (kind.clone(), self.task.payload.clone());
+        let longest = kind.rules.longest;
+        // A task of its own: a panic ends it and nothing else.
+        let mut job = AbortOnDropHandle::new(tokio::spawn(async move { kind.run(payload, running).await }));
+        let too_long = tokio::time::sleep(longest);
+        tokio::pin!(too_long);
+        let mut flush = tokio::time::interval(FLUSH);
+        flush.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let end = loop {
+            tokio::select! {
+                ended = &mut job => return match ended {
+                    Ok(Ok(done)) => End::Done(done),
+                    Ok(Err(error)) => End::Failed(said(&error)),
+                    Err(_) => End::Failed("the job ended abnormally".to_owned()),
+                },
+                reason = told(&mut stop) => break End::Stopped(reason),
+                () = &mut too_long => {
+                    break End::Done(Done::failed(format!("it took longer than {} s", longest.as_secs())));
+                }
+                _ = flush.tick() => self.flush().await,
+            }
+        };
+        job.abort();
+        // Whoever is next shall not run beside it.
+        let _ = job.await;
+        end
+    }
+
+    /// Stores what the job has said so far.
+    async fn flush(&mut self) {
+        let pieces = self.log.take();
+        if pieces.log.is_empty() && pieces.progress.is_none() {
+            return;
+        }
+        match contended!(self.store(&pieces)) {
+            Ok(stored) => self.pieces += stored,
+            Err(error) => {
+                tracing::debug!(task = self.task.id.get(), %error, "a job's log is stored later");
+                self.log.give_back(pieces);
+            }
+        }
+    }
+
+    async fn store(&self, pieces: &Pieces) -> Result<u32> {
+        let mut write = self.harbor.write_as_system().await?;
+        let Some(mut task) = self.locked(&mut write).await? else { return Ok(0) };
+        let stored = append(&mut write, task.id, self.pieces, &pieces.log).await?;
+        if let Some(progress) = &pieces.progress {
+            (task.progress, task.updated_at) = (progress.clone(), write.now());
+            write.rows().task_save(&task).await?;
+        }
+        write.commit().await?;
+        Ok(stored)
+    }
+
+    /// The task's row, if it is still this worker's.
+    async fn locked(&self, write: &mut Write<'_>) -> Result<Option<Task>> {
+        let task = write.rows().task_lock(self.task.id).await?;
+        let same = |task: &Task| (task.status, task.runs) == (TaskStatus::Running, self.task.runs);
+        Ok(task.filter(|task| same(task) && task.owner == self.task.owner))
+    }
+
+    /// Stores what became of the task.
+    async fn settle(&mut self, end: &End, rules: &Rules) -> Result<()> {
+        if matches!(end, End::Stopped(Stop::Lost)) {
+            return Ok(());
+        }
+        self.last_words(end, rules);
+        let pieces = self.log.take();
+        let settled = contended!(self.settle_once(end, rules, &pieces));
+        match settled {
+            Ok(Some(ExecutionStatus::Running) | None) => Ok(()),
+            Ok(Some(_)) => self.trim(rules).await,
+            Err(error) => {
+                self.log.give_back(pieces);
+                Err(error)
+            }
+        }
+    }
+
+    fn last_words(&self, end: &End, rules: &Rules) {
+        let now = self.harbor.now();
+        match end {
+            End::Done(Done { failure: None, .. }) => {}
+            End::Done(Done { failure: Some(why), .. }) => self.log.line(now, format!("failed: {why}")),
+            End::Failed(why) if self.task.failures + 1 < rules.attempts => {
+                self.log.line(now, format!("failed, and will be tried again: {why}"));
+            }
+            End::Failed(why) => self.log.line(now, format!("failed: {why}")),
+            End::Stopped(Stop::Shutdown) => self.log.line(now, "the node ends, and another one goes on"),
+            End::Stopped(_) => self.log.line(now, "stopped"),
+        }
+    }
+
+    async fn settle_once(
+        &self,
+        end: &End,
+        rules: &Rules,
+        pieces: &Pieces,
+    ) -> Result<Option<ExecutionStatus>> {
+        let mut write = self.harbor.write_as_system().await?;
+        let Some(mut task) = self.locked(&mut write).await? else { return Ok(None) };
+        let now = write.now();
+        append(&mut write, task.id, self.pieces, &pieces.log).await?;
+        if let Some(progress) = &pieces.progress {
+            task.progress.clone_from(progress);
+        }
+        let status = match end {
+            End::Done(Done { failure: None, .. }) => TaskStatus::Success,
+            End::Done(Done { failure: Some(why), .. }) => failed(&mut task, why),
+            End::Failed(why) if task.failures + 1 < rules.attempts => {
+                failed(&mut task, why);
+                task.due = now.plus(rules.wait(task.failures, chance()));
+                TaskStatus::Waiting
+            }
+            End::Failed(why) => failed(&mut task, why),
+            End::Stopped(Stop::Asked) => TaskStatus::Stopped,
+            End::Stopped(_) => {
+                task.due = now;
+                TaskStatus::Waiting
+            }
+        };
+        if let End::Done(done) = end {
+            task.detail = merged(&task.detail, &done.detail)?;
+        }
+        let execution = moved(write.rows(), &mut task, status, now).await?;
+        if let End::Done(done) = end {
+            only_task(&mut write, &task, &done.detail).await?;
+        }
+        write.enqueued();
+        write.commit().await?;
+        Ok(Some(execution))
+    }
+
+    /// Deletes what is beyond what is kept of the executions for the same thing.
+    async fn trim(&self, rules: &Rules) -> Result<()> {
+        let mut rows = self.harbor.read().await?;
+        let Some(execution) = rows.execution(self.task.execution).await? else { return Ok(()) };
+        let (kind, subject) = (execution.kind.as_str(), execution.subject);
+        let beyond = rows.executions_beyond(kind, subject, rules.kept, TRIMMED).await?;
+        drop(rows);
+        for id in beyond {
+            let mut write = self.harbor.write_as_system().await?;
+            write.rows().execution_delete(id).await?;
+            write.commit().await?;
+        }
+        Ok(())
+    }
+}
+
+/// Waits until the job is to end.
+async fn told(stop: &mut watch::Receiver<Option<Stop>>) -> Stop {
+    match stop.wait_for(Option::is_some).await.map(|reason| *reason) {
+        Ok(Some(reason)) => reason,
+        // Nobody is left who could tell.
+        _ => Stop::Shutdown,
+    }
+}
+
+/// Puts pieces at the end of a task's log; yields how many.
+async fn append(write: &mut Write<'_>, id: TaskId, before: u32, pieces: &[String]) -> Result<u32> {
+    let mut number = before;
+    for piece in pieces {
+        number += 1;
+        write.rows().task_log_put(id, number, piece).await?;
+    }
+    Ok(number - before)
+}
+
+/// Counts a failure.
+fn failed(task: &mut Task, why: &str) -> TaskStatus {
+    task.failures = task.failures.saturating_add(1);
+    why.clone_into(&mut task.message);
+    TaskStatus::Error
+}
+
+/// What people may read of a fault: of those within the registry, no more than that there was one.
+fn said(error: &Error) -> String {
+    if error.status() >= 500 {
+        tracing::warn!(%error, "a job failed");
+    }
+    error.public_message()
+}
+
+fn merged(before: &str, detail: &Map<String, Value>) -> Result<String> {
+    let mut whole: Map<String, Value> = serde_json::from_str(before).unwrap_or_default();
+    whole.extend(detail.clone());
+    serde_json::to_string(&whole).map_err(|error| Error::Internal(error.to_string()))
+}
+
+/// What came out of the only task of an execution is what came out of the execution.
+async fn only_task(write: &mut Write<'_>, task: &Task, detail: &Map<String, Value>) -> Result<()> {
+    let rows = write.rows();
+    if let Some(mut execution) = rows.execution_lock(task.execution).await?
+        && execution.tasks.total() == 1
+    {
+        execution.detail = merged(&execution.detail, detail)?;
+        execution.message.clone_from(&task.message);
+        rows.execution_save(&execution).await?;
+    }
+    Ok(())
+}
+
+fn chance() -> u8 {
+    Uuid::new_v4().as_bytes()[0]
+}

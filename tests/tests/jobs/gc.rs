@@ -1,0 +1,142 @@
+//! Garbage collection as somebody sets it going: what it frees, what it would free, its history.
+
+use std::time::Duration;
+
+use harbor_core::oci::Algorithm;
+use harbor_tests::content::{self, Maker, Piece};
+use harbor_tests::{TestRegistry, on_every_store};
+use serde_json::{Value, json};
+
+const SCHEDULE: &str = "/api/v2.0/system/gc/schedule";
+const HISTORY: &str = "/api/v2.0/system/gc";
+
+on_every_store! {
+    with crate::kinds::by_hand;
+    a_dry_run_tells_exactly_what_a_run_frees;
+    history_and_log;
+    stopped;
+    untagged_goes_with_what_belongs_to_it;
+}
+
+/// Sets a run going, and yields it when it is over.
+async fn run(registry: &TestRegistry, parameters: Value) -> Value {
+    let body = json!({ "schedule": { "type": "Manual" }, "parameters": parameters });
+    let answer = registry.admin().post(SCHEDULE).json(&body).await.expect_status(201);
+    let path = answer.need("Location").to_owned();
+    assert!(path.starts_with("/api/v2.0/system/gc/"), "{path}");
+    assert_eq!(registry.harbor.run_due_jobs().await.unwrap(), 1);
+    let run = registry.admin().get(&path).await.expect_status(200).json();
+    assert_eq!(run["job_status"], "Success", "{run}");
+    run
+}
+
+fn blob(length: usize) -> Piece {
+    Piece::blob(Algorithm::Sha256, length)
+}
+
+/// What came out of a run: bytes, blobs, manifests.
+fn freed(run: &Value) -> (u64, u64, u64) {
+    let parameters: Value = serde_json::from_str(run["job_parameters"].as_str().unwrap()).unwrap();
+    let number = |name: &str| parameters[name].as_u64().unwrap();
+    (number("freed_space"), number("purged_blobs"), number("purged_manifests"))
+}
+
+async fn a_dry_run_tells_exactly_what_a_run_frees(registry: &TestRegistry) {
+    registry.project("p", false).await;
+    let admin = registry.admin();
+    // Two images that share a layer, in two repositories; then blobs that belong to nothing.
+    let (shared, own) = (blob(1_000), blob(2_000));
+    admin.push_blob("p/two", &shared).await;
+    let stray = blob(5_000);
+    admin.push_blob("p/two", &stray).await;
+    let image = Maker::image(Algorithm::Sha256).layer(shared.clone()).layer(own).done();
+    admin.push("p/one", Some("kept"), &image).await;
+    registry.clock.advance(Duration::from_secs(3 * 3600));
+    for (workers, dry_run, left) in [(1, true, true), (10, true, true), (4, false, true), (1, true, false)] {
+        let run = run(registry, json!({ "dry_run": dry_run, "workers": workers })).await;
+        // What the image lists stays; the other repository's link to the shared one goes, and the blob stays.
+        let expected = if left { (5_000, 1, 0) } else { (0, 0, 0) };
+        assert_eq!(freed(&run), expected, "workers {workers}, dry {dry_run}");
+    }
+    let last = run(registry, json!({})).await;
+    assert_eq!(freed(&last), (0, 0, 0));
+    admin.head(&format!("/v2/p/one/blobs/{}", shared.digest)).await.expect_status(200);
+    admin.head(&format!("/v2/p/two/blobs/{}", shared.digest)).await.expect_status(404);
+    admin.head(&format!("/v2/p/two/blobs/{}", stray.digest)).await.expect_status(404);
+}
+
+async fn untagged_goes_with_what_belongs_to_it(registry: &TestRegistry) {
+    registry.project("p", false).await;
+    let admin = registry.admin();
+    let image = || content::image(Algorithm::Sha256);
+    let (young, index, old, kept) = (image(), content::index(Algorithm::Sha256), image(), image());
+    admin.push("p/app", None, &index).await;
+    admin.push("p/app", Some("v1"), &old).await;
+    admin.push("p/app", Some("v2"), &kept).await;
+    // The tag moves on, so the image is named by none.
+    let tag = "/api/v2.0/projects/p/repositories/app/artifacts/v1/tags/v1";
+    admin.delete(tag).await.expect_status(200);
+    registry.clock.advance(Duration::from_secs(3 * 3600));
+    admin.push("p/app", None, &young).await;
+    let nothing = run(registry, json!({})).await;
+    assert_eq!(freed(&nothing).2, 0, "who says nothing deletes nothing untagged");
+    let would = run(registry, json!({ "delete_untagged": true, "dry_run": true })).await;
+    let done = run(registry, json!({ "delete_untagged": true })).await;
+    assert_eq!(freed(&would), freed(&done));
+    // The index with its two images, and the old one.
+    assert_eq!(freed(&done).2, 4);
+    let left = admin.get("/api/v2.0/projects/p/repositories/app/artifacts").await.expect_status(200).json();
+    let digests: Vec<&str> =
+        left.as_array().unwrap().iter().map(|one| one["digest"].as_str().unwrap()).collect();
+    assert_eq!(digests, [young.top().digest.to_string(), kept.top().digest.to_string()]);
+    let lines =
+        admin.get("/api/v2.0/projects/p/auditlog-exts?q=operation=delete").await.expect_status(200).json();
+    let by_system = lines.as_array().unwrap().iter().filter(|line| line["username"] == "system");
+    assert_eq!(by_system.count(), 4, "{lines}");
+    // Their blobs go when their time has come.
+    registry.clock.advance(Duration::from_secs(3 * 3600));
+    let would = run(registry, json!({ "dry_run": true })).await;
+    let after = run(registry, json!({})).await;
+    assert_eq!(freed(&would), freed(&after));
+    assert!(freed(&after).1 >= 5, "{after}");
+    admin.get("/v2/p/app/manifests/v2").await.expect_status(200);
+}
+
+async fn history_and_log(registry: &TestRegistry) {
+    let admin = registry.admin();
+    let first = run(registry, json!({ "dry_run": true })).await;
+    let second = run(registry, json!({ "workers": 3 })).await;
+    let listed = admin.get(HISTORY).await.expect_status(200);
+    assert_eq!(listed.need("X-Total-Count"), "2");
+    let listed = listed.json();
+    assert_eq!((&listed[0]["id"], &listed[1]["id"]), (&second["id"], &first["id"]));
+    assert_eq!(
+        (&listed[0]["job_name"], &listed[0]["job_kind"]),
+        (&json!("GARBAGE_COLLECTION"), &json!("MANUAL"))
+    );
+    let paged = admin.get(&format!("{HISTORY}?page=2&page_size=1&sort=-id")).await.expect_status(200).json();
+    assert_eq!(paged[0]["id"], first["id"]);
+    let parameters: Value = serde_json::from_str(second["job_parameters"].as_str().unwrap()).unwrap();
+    assert_eq!((&parameters["workers"], &parameters["dry_run"]), (&json!(3), &json!(false)));
+    let log = admin.get(&format!("{HISTORY}/{}/log", first["id"])).await.expect_status(200);
+    let log = String::from_utf8(log.body.to_vec()).unwrap();
+    assert!(log.contains("dry_run=true") && log.contains("would be freed: 0 blobs"), "{log}");
+    for path in ["9999", "9999/log"] {
+        admin.get(&format!("{HISTORY}/{path}")).await.expect_status(404);
+    }
+    admin.put(&format!("{HISTORY}/9999")).await.expect_status(404);
+    admin.get(&format!("{HISTORY}/x")).await.expect_status(422);
+}
+
+async fn stopped(registry: &TestRegistry) {
+    let admin = registry.admin();
+    let body = json!({ "schedule": { "type": "Manual" } });
+    let waiting = admin.post(SCHEDULE).json(&body).await.expect_status(201);
+    let path = waiting.need("Location").to_owned();
+    assert_eq!(admin.get(&path).await.expect_status(200).json()["job_status"], "Pending");
+    admin.put(&path).await.expect_status(200);
+    assert_eq!(admin.get(&path).await.expect_status(200).json()["job_status"], "Stopped");
+    assert_eq!(registry.harbor.run_due_jobs().await.unwrap(), 0);
+    admin.put(&path).await.expect_status(200);
+    assert_eq!(admin.get(&path).await.expect_status(200).json()["job_status"], "Stopped");
+}

@@ -1,0 +1,7 @@
+//! Jobs: that each is done, that none is done by two at a time, and what is said of them.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests are tests")]
+
+mod gc;
+mod kinds;
+mod queue;
+mod schedules;

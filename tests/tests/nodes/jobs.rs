@@ -1,0 +1,156 @@
+//! Jobs on several nodes over one PostgreSQL, some of which end in the midst of them.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use harbor_core::access::permission::SystemConfigurationUpdate;
+use harbor_core::access::{Actor, AllowAll};
+use harbor_core::job::{Done, Job, Rules, Running};
+use harbor_core::meta::{ExecutionId, ExecutionScope, ExecutionStatus, MetadataStore, Trigger};
+use harbor_core::query::Query;
+use harbor_core::{Harbor, Result, Settings};
+use harbor_storage::blobs::MemoryBlobs;
+use harbor_storage::sql::SqlMetadata;
+use serde::{Deserialize, Serialize};
+use sqlx::{PgPool, Row};
+use tokio::runtime::Runtime;
+
+use crate::node::Database;
+
+/// How many jobs there are.
+const JOBS: u32 = 1_000;
+
+/// How long a node has a job without saying that it is alive.
+const LEASE: Duration = Duration::from_secs(3);
+
+/// Leaves a mark, which is there once however often it is made.
+#[derive(Debug, Serialize, Deserialize)]
+struct Mark {
+    number: u32,
+}
+
+impl Job for Mark {
+    const KIND: &'static str = "MARK";
+
+    fn rules() -> Rules {
+        Rules::default().kept(JOBS)
+    }
+}
+
+static RUN: AtomicU32 = AtomicU32::new(0);
+
+async fn mark(marks: PgPool, job: Mark, running: Running) -> Result<Done> {
+    RUN.fetch_add(1, Ordering::SeqCst);
+    running.log(format!("marking {}", job.number));
+    let insert = "INSERT INTO marks (number) VALUES ($1) ON CONFLICT DO NOTHING";
+    sqlx::query(insert).bind(i64::from(job.number)).execute(&marks).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(u64::from(job.number % 7) * 10)).await;
+    Done::with(&serde_json::json!({ "number": job.number }))
+}
+
+/// A node on threads of its own, that can be ended as a loss of power ends one: nothing that it does goes on.
+struct Node {
+    runtime: Runtime,
+    harbor: Harbor,
+}
+
+impl Node {
+    fn start(url: &str, workers: u32) -> Self {
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let url = url.to_owned();
+        let harbor = runtime.block_on(async {
+            let mut settings = Settings::default();
+            (settings.job_workers, settings.job_lease) = (workers, LEASE);
+            let marks = PgPool::connect_lazy(&url).unwrap();
+            let harbor = Harbor::builder()
+                .metadata(SqlMetadata::connect(&url).await.unwrap())
+                .blobs(MemoryBlobs::default())
+                .authorizer(AllowAll)
+                .settings(settings)
+                .job(move |job, running| mark(marks.clone(), job, running))
+                .build()
+                .unwrap();
+            harbor.start().await.unwrap();
+            harbor
+        });
+        Self { runtime, harbor }
+    }
+
+    fn kill(self) {
+        self.runtime.shutdown_background();
+    }
+}
+
+async fn start(harbor: &Harbor, number: u32) -> ExecutionId {
+    let admin = Actor::administrator("admin");
+    let proof = harbor.authorize::<SystemConfigurationUpdate>(&admin, ()).await.unwrap();
+    let mut write = harbor.write(&proof).await.unwrap();
+    let execution = write.start(&Mark { number }, 0, Trigger::Manual).await.unwrap();
+    write.commit().await.unwrap();
+    execution
+}
+
+/// Every job runs to its end, whichever nodes end; and what they did is counted once.
+#[test]
+#[ignore = "needs PostgreSQL"]
+fn each_job_ends_although_nodes_do() {
+    let database = Database::new();
+    let url = database.url().to_owned();
+    // One that only enqueues and looks.
+    let watch = Node::start(&url, 0);
+    let pool = watch.runtime.block_on(PgPool::connect(&url)).unwrap();
+    let executions: Vec<_> = watch.runtime.block_on(async {
+        sqlx::query("CREATE TABLE marks (number BIGINT PRIMARY KEY)").execute(&pool).await.unwrap();
+        let mut executions = Vec::new();
+        for number in 0..JOBS {
+            executions.push(start(&watch.harbor, number).await);
+        }
+        executions
+    });
+    let lasting = Node::start(&url, 5);
+    let scope = ExecutionScope::kind("MARK");
+    let over = || {
+        watch.runtime.block_on(async {
+            let store = SqlMetadata::connect(&url).await.unwrap();
+            let mut rows = store.read().await.unwrap();
+            let mut over = 0;
+            for execution in &executions {
+                let found = rows.execution(*execution).await.unwrap().unwrap();
+                assert!(scope.has(&found));
+                over += usize::from(found.status == ExecutionStatus::Success);
+            }
+            drop(rows);
+            store.close().await;
+            over
+        })
+    };
+    let begun = std::time::Instant::now();
+    let mut killed = 0;
+    while over() < executions.len() {
+        assert!(begun.elapsed() < Duration::from_secs(240), "{} of {JOBS} are over", over());
+        if killed < 6 {
+            let node = Node::start(&url, 5);
+            std::thread::sleep(Duration::from_millis(200 + 170 * killed));
+            node.kill();
+            killed += 1;
+        }
+    }
+    let tasks = watch.runtime.block_on(async {
+        let store = SqlMetadata::connect(&url).await.unwrap();
+        let query = Query::default();
+        let found = store.read().await.unwrap().executions(&scope, &query).await.unwrap();
+        store.close().await;
+        found.total
+    });
+    assert_eq!(tasks, u64::from(JOBS), "each has one execution, and none has two");
+    let run = RUN.load(Ordering::SeqCst);
+    assert!(run > JOBS, "nodes that ended left jobs to others: {run}");
+    let marks = watch.runtime.block_on(sqlx::query("SELECT COUNT(*) FROM marks").fetch_one(&pool)).unwrap();
+    assert_eq!(marks.get::<i64, _>(0), i64::from(JOBS));
+    watch.runtime.block_on(pool.close());
+    for node in [lasting, watch] {
+        node.runtime.block_on(node.harbor.shutdown());
+        node.kill();
+    }
+}
