@@ -14,7 +14,7 @@ use harbor_storage::sql::SqlMetadata;
 use tokio_util::sync::CancellationToken;
 
 use crate::app::{App, AppOptions};
-use crate::config::{Config, ConfigError, Flags};
+use crate::config::{Config, ConfigError, Flags, Role};
 use crate::net::Server;
 
 /// Why the server could not start.
@@ -46,6 +46,7 @@ enum Ended {
 #[must_use]
 pub fn run() -> ExitCode {
     let flags = Flags::parse();
+    let role = flags.role;
     let password = std::env::var("HARBOR_ADMIN_PASSWORD").ok().filter(|password| !password.is_empty());
     let outcome = Config::read(flags, password.map(Secret::new)).map_err(RunError::from).and_then(|config| {
         start_log(&config)?;
@@ -53,7 +54,12 @@ pub fn run() -> ExitCode {
         let mut runtime = tokio::runtime::Builder::new_multi_thread();
         let runtime = runtime.enable_all().thread_keep_alive(std::time::Duration::from_secs(5)).build();
         let runtime = runtime.map_err(|error| RunError::Io("starting the runtime".to_owned(), error))?;
-        let ended = runtime.block_on(serve(config));
+        let ended = runtime.block_on(async {
+            match role {
+                Some(Role::Worker) => work(config).await,
+                None => serve(config).await,
+            }
+        });
         if matches!(ended, Ok(Ended::BrokenOff)) {
             // Otherwise the end would wait for threads that are in the midst of something.
             runtime.shutdown_background();
@@ -93,22 +99,60 @@ fn raise_file_limit() {
     }
 }
 
-async fn serve(config: Config) -> Result<Ended, RunError> {
+/// The registry that the settings say, started, and its accounts.
+async fn open(config: &mut Config) -> Result<(Harbor, Accounts), RunError> {
     let (metadata, blobs) =
         tokio::try_join!(SqlMetadata::connect(&config.database), blobs::open(&config.blobs))?;
-    let metadata = Arc::new(metadata);
+    let metadata: Arc<dyn MetadataStore> = Arc::new(metadata);
     let mut options = AccountOptions::default();
-    options.admin_password = config.admin_password;
+    options.admin_password = config.admin_password.take();
     options.configuration = config.settings.configuration.clone();
     options.login_limits = config.login_limits;
-    let metadata: Arc<dyn MetadataStore> = metadata;
     let (accounts, made) = Accounts::bootstrap(Arc::clone(&metadata), options, Clock::System).await?;
     if let Some(password) = made {
         show(&password);
     }
-    let harbor = assemble(metadata, blobs, accounts.clone(), config.settings)?;
+    let harbor = assemble(metadata, blobs, accounts.clone(), config.settings.clone())?;
     harbor.start().await?;
+    Ok((harbor, accounts))
+}
 
+/// Tokens of which the first is cancelled when the process is told to stop, and the second when it is told again.
+fn told() -> Result<(CancellationToken, CancellationToken), RunError> {
+    let (stop, at_once) = (CancellationToken::new(), CancellationToken::new());
+    cancel_when_told([stop.clone(), at_once.clone()])
+        .map_err(|error| RunError::Io("listening to signals".to_owned(), error))?;
+    Ok((stop, at_once))
+}
+
+/// Runs jobs, and nothing else.
+async fn work(mut config: Config) -> Result<Ended, RunError> {
+    let (harbor, _) = open(&mut config).await?;
+    let (stop, at_once) = told()?;
+    say(&format!("harbor-server is ready to run {} jobs at once", config.settings.job_workers));
+    let orderly = async {
+        stop.cancelled().await;
+        harbor.shutdown().await;
+    };
+    Ok(until(orderly, at_once).await)
+}
+
+/// Until it has come to its end in order, or is told to stop at once.
+async fn until(orderly: impl Future<Output = ()>, at_once: CancellationToken) -> Ended {
+    tokio::select! {
+        () = orderly => {
+            tracing::info!("stopped");
+            Ended::Orderly
+        }
+        () = at_once.cancelled() => {
+            tracing::warn!("told to stop a second time: what was under way is broken off");
+            Ended::BrokenOff
+        }
+    }
+}
+
+async fn serve(mut config: Config) -> Result<Ended, RunError> {
+    let (harbor, accounts) = open(&mut config).await?;
     let options = AppOptions {
         accounts: Some(accounts),
         external_url: config.external_url,
@@ -121,25 +165,14 @@ async fn serve(config: Config) -> Result<Ended, RunError> {
     let server = Server::bind(App::new(harbor.clone(), options), config.listen, config.tls).await;
     let server = server.map_err(|error| RunError::Io(format!("listening on {}", config.listen), error))?;
     let address = server.address().map_err(|error| RunError::Io("listening".to_owned(), error))?;
-    let (stop, at_once) = (CancellationToken::new(), CancellationToken::new());
     // Whoever reads that it is ready may tell it to stop.
-    cancel_when_told([stop.clone(), at_once.clone()])
-        .map_err(|error| RunError::Io("listening to signals".to_owned(), error))?;
-    greet(scheme, &address.to_string());
+    let (stop, at_once) = told()?;
+    say(&format!("harbor-server is ready at {scheme}://{address}"));
     let orderly = async {
         server.serve(stop).await;
         harbor.shutdown().await;
     };
-    tokio::select! {
-        () = orderly => {
-            tracing::info!("stopped");
-            Ok(Ended::Orderly)
-        }
-        () = at_once.cancelled() => {
-            tracing::warn!("told to stop a second time: what was under way is broken off");
-            Ok(Ended::BrokenOff)
-        }
-    }
+    Ok(until(orderly, at_once).await)
 }
 
 fn assemble(
@@ -168,10 +201,10 @@ fn show(password: &Secret) {
     let _ = out.flush();
 }
 
-/// One line with the address, for people and for scripts.
-fn greet(scheme: &str, address: &str) {
+/// One line, for people and for scripts.
+fn say(line: &str) {
     let mut out = std::io::stdout().lock();
-    let _ = writeln!(out, "harbor-server is ready at {scheme}://{address}");
+    let _ = writeln!(out, "{line}");
     let _ = out.flush();
 }
 

@@ -89,8 +89,9 @@ impl Process {
         let ready = async {
             let mut said = Vec::new();
             while let Some(line) = lines.next_line().await.expect("a line") {
-                if let Some(base) = line.strip_prefix("harbor-server is ready at ") {
-                    return (base.to_owned(), said);
+                if let Some(base) = line.strip_prefix("harbor-server is ready ") {
+                    // A worker listens nowhere.
+                    return (base.strip_prefix("at ").unwrap_or_default().to_owned(), said);
                 }
                 said.push(line);
             }

@@ -50,6 +50,9 @@ pub(super) struct Server {
 pub(super) struct EngineSettings {
     gc_grace: Option<u64>,
     gc_interval: Option<u64>,
+    job_workers: Option<u32>,
+    job_lease: Option<u64>,
+    time_zone: Option<String>,
     upload_expiry: Option<u64>,
     upload_lease: Option<u64>,
     blob_limit: Option<u64>,
@@ -86,6 +89,9 @@ const KEYS: &[&str] = &[
     "settings",
     "settings.gc_grace",
     "settings.gc_interval",
+    "settings.job_workers",
+    "settings.job_lease",
+    "settings.time_zone",
     "settings.upload_expiry",
     "settings.upload_lease",
     "settings.blob_limit",
@@ -146,6 +152,9 @@ impl EngineSettings {
     pub(super) fn over(self, mut settings: Settings) -> Settings {
         settings.gc_grace = self.gc_grace.map_or(settings.gc_grace, seconds);
         settings.gc_interval = self.gc_interval.map_or(settings.gc_interval, seconds);
+        settings.job_workers = self.job_workers.unwrap_or(settings.job_workers);
+        settings.job_lease = self.job_lease.map_or(settings.job_lease, seconds);
+        settings.time_zone = self.time_zone.unwrap_or(settings.time_zone);
         settings.upload_expiry = self.upload_expiry.map_or(settings.upload_expiry, seconds);
         settings.upload_lease = self.upload_lease.map_or(settings.upload_lease, seconds);
         settings.blob_limit = self.blob_limit.or(settings.blob_limit);

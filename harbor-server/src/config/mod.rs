@@ -12,6 +12,7 @@ use clap::Parser;
 use harbor_auth::LoginLimits;
 use harbor_core::Settings;
 use harbor_core::access::Secret;
+use harbor_core::job::Cron;
 
 use crate::limits::Limits;
 use crate::net::{ProxyHeader, TlsFiles, TrustedProxies};
@@ -50,6 +51,9 @@ pub enum ConfigError {
     #[error("{0}")]
     Invalid(String),
 }
+
+/// The shortest lease of a job: a node must be able to renew it in time.
+const LEAST_LEASE: Duration = Duration::from_secs(3);
 
 /// A password is no flag: flags are seen by everybody on the machine.
 const PASSWORD_HELP: &str = "HARBOR_ADMIN_PASSWORD sets the password of the administrator, admin. Without it, one is made \
@@ -100,6 +104,15 @@ pub(crate) struct Flags {
     /// The private key for TLS, as PEM
     #[arg(long, env = "HARBOR_TLS_KEY", value_name = "FILE", requires = "tls_certificate")]
     pub(crate) tls_key: Option<PathBuf>,
+    #[command(subcommand)]
+    pub(crate) role: Option<Role>,
+}
+
+/// What the process is for, unless it is a server that runs jobs as well.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::Subcommand)]
+pub(crate) enum Role {
+    /// Run jobs and serve nothing: beside servers over one PostgreSQL or MySQL, with their settings
+    Worker,
 }
 
 /// The settings of a server, complete and checked.
@@ -168,6 +181,8 @@ impl Config {
         )?;
         let (limits, login_limits) = limits::read(flags.limits, file.limits)?;
         let mut settings = file.settings.over(Settings::default());
+        settings.node = rustix::system::uname().nodename().to_string_lossy().into_owned();
+        jobs(&settings, flags.role)?;
         let fixed = file.configuration.into_iter().chain(configuration(flags.configuration.as_deref())?);
         settings.configuration = harbor_core::fixed_configuration(fixed)
             .map_err(|error| ConfigError::Invalid(error.to_string()))?;
@@ -185,6 +200,23 @@ impl Config {
             settings,
             admin_password,
         })
+    }
+}
+
+/// Checks what is set of jobs.
+fn jobs(settings: &Settings, role: Option<Role>) -> Result<(), ConfigError> {
+    let invalid = |why: String| Err(ConfigError::Invalid(why));
+    if role == Some(Role::Worker) && settings.job_workers == 0 {
+        return invalid(
+            "a worker with settings.job_workers = 0 has nothing to do: 10 is the default".to_owned(),
+        );
+    }
+    if settings.job_lease < LEAST_LEASE {
+        return invalid(format!("settings.job_lease must be {} seconds or more", LEAST_LEASE.as_secs()));
+    }
+    match Cron::parse("0 0 0 * * *", &settings.time_zone) {
+        Ok(_) => Ok(()),
+        Err(error) => invalid(format!("settings.time_zone: {error}")),
     }
 }
 

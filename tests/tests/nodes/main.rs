@@ -7,6 +7,7 @@ mod access;
 mod collecting;
 mod jobs;
 mod node;
+mod workers;
 
 use bytes::Bytes;
 use harbor_core::content::Incoming;
