@@ -1,17 +1,21 @@
 """The checks of tests/clients/oras, one function each: oras_checks.py CHECK [SUBJECT-REPOSITORY SUBJECT-DIGEST].
 
-The environment names the registry: HARBOR_ADDR, HARBOR_USER, HARBOR_PASSWORD.
+The environment names the registry: HARBOR_ADDR, HARBOR_USER, HARBOR_PASSWORD; `login_` checks log in as LOGIN_USER with
+LOGIN_PASSWORD.
 """
 import hashlib
 import os
 import sys
 from pathlib import Path
 
+import docker
 import oras.oci
 import oras.provider
+import oras.utils
 
 ADDRESS = os.environ["HARBOR_ADDR"]
 TARGET = ADDRESS + "/library/oras-files"
+PRIVATE = ADDRESS + "/oras-private/stored"
 
 
 def client(anonymous=False):
@@ -91,6 +95,60 @@ def anonymous_pull(*_):
 
 def anonymous_push(*_):
     client(anonymous=True).push(target=ADDRESS + "/library/oras-refused:1", files=[make("refused.bin", 10)])
+
+
+def log_in():
+    """As the library does it: by the daemon it finds; where there is none it asks nobody, and stores what it was given.
+
+    It looks for the daemon at a socket of its own choice, which is not there, and takes a refusal for a daemon that is
+    missing: `login_daemon` sees to both.
+    """
+    registry = oras.provider.Registry(hostname=ADDRESS, insecure=True, auth_backend="token")
+    return registry.login(username=os.environ["LOGIN_USER"], password=os.environ["LOGIN_PASSWORD"], hostname=ADDRESS)
+
+
+def no_daemon(**_):
+    raise docker.errors.DockerException("no daemon")
+
+
+def login_store(*_):
+    """Without a daemon: the credentials are stored, right or wrong."""
+    oras.utils.get_docker_client = no_daemon
+    assert log_in() == {"Status": "Login Succeeded"}
+    assert list(oras.utils.read_json(oras.utils.find_docker_config())["auths"]) == [ADDRESS]
+
+
+def refusal(*_, **__):
+    """Instead of what the library does when the daemon refuses: the daemon's own words."""
+    raise
+
+
+def login_daemon(*_):
+    """By the daemon at DOCKER_HOST, which asks the registry."""
+    oras.utils.get_docker_client = lambda **_: docker.from_env()
+    oras.provider.login.DockerClient.login = refusal
+    assert log_in()["Status"] == "Login Succeeded"
+
+
+def from_store():
+    """Shows nothing but what a login stored. The library tries a wrong password for minutes; here it does not sleep in between."""
+    oras.decorator.time.sleep = lambda _: None
+    return client(anonymous=True)
+
+
+def login_push(*_):
+    name = make("stored.bin", 1000)
+    from_store().push(target=PRIVATE + ":1", files=[name])
+    pulled_is_same(from_store(), PRIVATE + ":1", [name])
+
+
+def login_pull(*_):
+    assert from_store().pull(target=PRIVATE + ":1", outdir="again")
+
+
+def login_end(*_):
+    """The library's own logout leaves it in the file."""
+    os.remove(oras.utils.find_docker_config())
 
 
 if __name__ == "__main__":

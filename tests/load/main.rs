@@ -1,5 +1,6 @@
 //! Fills any registry with content and loads it with pushes: the part of `tests/bench` that `wrk` cannot do.
 
+mod artifacts;
 mod client;
 mod fill;
 mod push;
@@ -64,6 +65,16 @@ enum Command {
         #[arg(long)]
         seconds: u64,
     },
+    /// Writes repositories with many artifacts into the database of a server that is stopped, and prints a path for each: a
+    /// word and a path a line.
+    Artifacts {
+        /// Address of the database, as sqlite:file or postgres://…
+        #[arg(long)]
+        database: String,
+        /// How many artifacts each repository has.
+        #[arg(long, value_delimiter = ',', default_value = "1000,100000")]
+        sizes: Vec<usize>,
+    },
     /// Pushes blobs that the registry does not have, and prints figures.
     Push {
         /// Size of a blob, in bytes.
@@ -90,6 +101,7 @@ async fn main() -> Result<(), client::Failure> {
         Command::Fill { database, manifests, tags, repositories } => {
             fill::run(&database, &fill::Scale { manifests, tags, repositories }).await
         }
+        Command::Artifacts { database, sizes } => artifacts::run(&database, &sizes).await,
         Command::Head { path, clients, seconds } => {
             read::run(&arguments.url, client.authorization(), &path, clients, seconds).await
         }

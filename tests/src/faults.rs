@@ -138,3 +138,40 @@ impl MetadataStore for FailingMetadata {
         self.inner.close().await;
     }
 }
+
+/// A metadata store in which nothing is written while its switch is on, and everything is read.
+#[derive(Debug)]
+pub struct FailingWrites {
+    /// Does the work otherwise.
+    pub inner: Arc<dyn MetadataStore>,
+    /// When it fails.
+    pub switch: Switch,
+}
+
+#[async_trait]
+impl MetadataStore for FailingWrites {
+    fn name(&self) -> &str {
+        self.inner.name()
+    }
+
+    fn sharing(&self) -> Sharing {
+        self.inner.sharing()
+    }
+
+    async fn read(&self) -> Result<Box<dyn Reads>, StoreError> {
+        self.inner.read().await
+    }
+
+    async fn begin(&self) -> Result<Box<dyn Transaction>, StoreError> {
+        self.switch.pass()?;
+        self.inner.begin().await
+    }
+
+    async fn check(&self) -> Result<(), StoreError> {
+        self.inner.check().await
+    }
+
+    async fn close(&self) {
+        self.inner.close().await;
+    }
+}

@@ -20,4 +20,4 @@ pub use client::{Answer, Call, Client};
 pub use process::{Build, Process, outcome};
 pub use raw::{RawAnswer, RawConnection};
 pub use registry::{RegistryBuilder, TestRegistry};
-pub use stores::BackEnd;
+pub use stores::{BackEnd, Stores};

@@ -23,11 +23,22 @@ pub enum BackEnd {
     MariaDbFolder,
 }
 
-/// Opened stores, and how to remove them.
-pub(crate) struct Opened {
-    pub(crate) metadata: Arc<dyn MetadataStore>,
-    pub(crate) blobs: Arc<dyn BlobStore>,
+/// Opened stores of a test's own, and how to remove them.
+pub struct Stores {
+    /// The metadata store.
+    pub metadata: Arc<dyn MetadataStore>,
+    /// The blob store.
+    pub blobs: Arc<dyn BlobStore>,
     pub(crate) rest: Rest,
+}
+
+impl Stores {
+    /// Closes and removes them.
+    pub async fn close(self) {
+        self.metadata.close().await;
+        drop((self.metadata, self.blobs));
+        self.rest.remove().await;
+    }
 }
 
 /// What is to be removed once the stores are closed.
@@ -53,7 +64,8 @@ fn folder() -> TempDir {
 }
 
 impl BackEnd {
-    pub(crate) async fn open(self) -> Opened {
+    /// Opens stores of a test's own.
+    pub async fn open(self) -> Stores {
         match self {
             Self::Memory => Self::assemble("sqlite::memory:", "memory:", Rest::default()).await,
             Self::Folder => {
@@ -76,10 +88,10 @@ impl BackEnd {
         }
     }
 
-    async fn assemble(database: &str, blobs: &str, rest: Rest) -> Opened {
+    async fn assemble(database: &str, blobs: &str, rest: Rest) -> Stores {
         let metadata = SqlMetadata::connect(database).await.expect("the database");
         let blobs = blobs::open(blobs).await.expect("the blob store");
-        Opened { metadata: Arc::new(metadata), blobs, rest }
+        Stores { metadata: Arc::new(metadata), blobs, rest }
     }
 }
 

@@ -10,6 +10,7 @@ harbor_tests::on_every_store! {
     values_are_read_and_set;
     what_is_set_holds_at_once;
     nothing_changes_while_it_is_read_only;
+    what_the_file_fixes_nobody_sets(stores);
 }
 
 async fn set(registry: &TestRegistry, values: &Value) {
@@ -85,9 +86,8 @@ async fn nothing_changes_while_it_is_read_only(registry: &TestRegistry) {
     admin.begin("library/app").await;
 }
 
-#[tokio::test]
-async fn what_the_file_fixes_nobody_sets() {
-    let builder = TestRegistry::builder(BackEnd::Memory).settings(|settings| {
+async fn what_the_file_fixes_nobody_sets(stores: BackEnd) {
+    let builder = TestRegistry::builder(stores).settings(|settings| {
         settings.configuration.insert(ConfigKey::SelfRegistration, true.into());
     });
     let registry = builder.start().await;

@@ -7,10 +7,20 @@ use harbor_core::oci::Algorithm;
 use harbor_tests::content::{self, DataSet};
 use harbor_tests::{Answer, BackEnd, Client, TestRegistry};
 
+harbor_tests::on_every_store! {
+    pulls_of_a_principal(stores);
+    pulls_from_an_address(stores);
+    pushes_of_a_principal_and_from_an_address(stores);
+    without_limits_nothing_is_said_of_them(stores);
+}
+
 /// A registry with those limits, one image, and a user who pushes.
-async fn registry(set: impl FnOnce(&mut harbor_server::Limits) + 'static) -> (TestRegistry, Clock, DataSet) {
+async fn registry(
+    stores: BackEnd,
+    set: impl FnOnce(&mut harbor_server::Limits) + 'static,
+) -> (TestRegistry, Clock, DataSet) {
     let clock = Clock::manual();
-    let builder = TestRegistry::builder(BackEnd::Memory).clock(clock.clone()).user("grace", &["library"]);
+    let builder = TestRegistry::builder(stores).clock(clock.clone()).user("grace", &["library"]);
     let registry = builder
         .app(|options| {
             options.trusted_proxies.networks = vec!["127.0.0.1".parse().unwrap()];
@@ -45,10 +55,10 @@ async fn figure(registry: &TestRegistry, endpoint: &str) -> String {
     page.lines().find_map(|found| found.strip_prefix(&line)).unwrap().to_owned()
 }
 
-#[tokio::test]
-async fn pulls_of_a_principal() {
+async fn pulls_of_a_principal(stores: BackEnd) {
     let limit = "30/minute, burst 3".parse().unwrap();
-    let (registry, clock, image) = registry(move |limits| limits.pulls_per_principal = Some(limit)).await;
+    let (registry, clock, image) =
+        registry(stores, move |limits| limits.pulls_per_principal = Some(limit)).await;
     let (grace, admin) = (registry.user("grace"), registry.admin());
     push(&grace, &image).await.expect_status(201);
     let path = "/v2/library/app/manifests/latest";
@@ -81,10 +91,10 @@ async fn pulls_of_a_principal() {
     registry.close().await;
 }
 
-#[tokio::test]
-async fn pulls_from_an_address() {
+async fn pulls_from_an_address(stores: BackEnd) {
     let limit = "2/minute".parse().unwrap();
-    let (registry, clock, image) = registry(move |limits| limits.pulls_per_address = Some(limit)).await;
+    let (registry, clock, image) =
+        registry(stores, move |limits| limits.pulls_per_address = Some(limit)).await;
     push(&registry.user("grace"), &image).await.expect_status(201);
     let path = "/v2/library/app/manifests/latest";
     let pull = |client: Client, from: &str| client.get(path).header("X-Forwarded-For", from);
@@ -106,10 +116,9 @@ async fn pulls_from_an_address() {
     registry.close().await;
 }
 
-#[tokio::test]
-async fn pushes_of_a_principal_and_from_an_address() {
+async fn pushes_of_a_principal_and_from_an_address(stores: BackEnd) {
     let (one, other) = ("60/minute, burst 2".parse().unwrap(), "60/minute, burst 3".parse().unwrap());
-    let (registry, clock, image) = registry(move |limits| {
+    let (registry, clock, image) = registry(stores, move |limits| {
         limits.pushes_per_principal = Some(one);
         limits.pushes_per_address = Some(other);
     })
@@ -128,9 +137,8 @@ async fn pushes_of_a_principal_and_from_an_address() {
     registry.close().await;
 }
 
-#[tokio::test]
-async fn without_limits_nothing_is_said_of_them() {
-    let (registry, _, image) = registry(|_| ()).await;
+async fn without_limits_nothing_is_said_of_them(stores: BackEnd) {
+    let (registry, _, image) = registry(stores, |_| ()).await;
     let pushed = push(&registry.user("grace"), &image).await.expect_status(201);
     let pulled = registry.anon().get("/v2/library/app/manifests/latest").await.expect_status(200);
     for answer in [pushed, pulled] {

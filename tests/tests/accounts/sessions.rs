@@ -14,6 +14,8 @@ harbor_tests::on_every_store! {
     a_session_is_not_for_the_registry;
     only_a_password_begins_a_session;
     several_cookies_are_nobodys;
+    a_session_ends_whatever_is_done_with_it(stores);
+    a_session_slides_and_ends(stores);
 }
 
 const CSRF: &str = "X-Harbor-CSRF-Token";
@@ -141,10 +143,9 @@ async fn several_cookies_are_nobodys(registry: &TestRegistry) {
     }
 }
 
-#[tokio::test]
-async fn a_session_ends_whatever_is_done_with_it() {
+async fn a_session_ends_whatever_is_done_with_it(stores: BackEnd) {
     let clock = harbor_core::Clock::manual();
-    let registry = TestRegistry::builder(BackEnd::Memory).clock(clock.clone()).start().await;
+    let registry = TestRegistry::builder(stores).clock(clock.clone()).start().await;
     grace(&registry).await;
     let live = async |hours: u64, cookie: &str| {
         for _ in 0..hours * 2 {
@@ -171,10 +172,9 @@ async fn a_session_ends_whatever_is_done_with_it() {
     registry.close().await;
 }
 
-#[tokio::test]
-async fn a_session_slides_and_ends() {
+async fn a_session_slides_and_ends(stores: BackEnd) {
     let clock = harbor_core::Clock::manual();
-    let registry = TestRegistry::builder(BackEnd::Memory).clock(clock.clone()).start().await;
+    let registry = TestRegistry::builder(stores).clock(clock.clone()).start().await;
     grace(&registry).await;
     let (cookie, _) = log_in(&registry, "grace", PASSWORD).await;
     for _ in 0..3 {

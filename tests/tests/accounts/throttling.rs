@@ -9,9 +9,7 @@ use harbor_core::access::permission::UserCreate;
 use harbor_core::access::{Actor, Attempt, Credentials, Secret};
 use harbor_core::meta::MetadataStore;
 use harbor_core::{Clock, Harbor, StoreErrorKind};
-use harbor_storage::blobs::MemoryBlobs;
-use harbor_storage::sql::SqlMetadata;
-use harbor_tests::faults::{FailingMetadata, Switch};
+use harbor_tests::faults::{FailingWrites, Switch};
 use harbor_tests::{Answer, BackEnd, Call, Client, RegistryBuilder, TestRegistry};
 use serde_json::json;
 
@@ -22,11 +20,21 @@ const HASH: &str = "acb407338109e314856ce2bfd2f9ef71";
 
 harbor_tests::on_every_store! {
     the_use_of_a_token_is_noted;
+    a_locked_name_is_told_when_to_come_again(stores);
+    accounts_that_people_make_for_themselves_are_counted(stores);
+    nobody_is_locked_out_by_others(stores);
+    garbage_in_the_header_hides_no_address(stores);
+    whoever_was_right_before_gets_in_and_is_guessed_at_slowly(stores);
+    an_address_is_locked_and_no_other(stores);
+    nobody_is_believed_who_is_no_proxy(stores);
+    one_address_does_not_keep_others_from_logging_in(stores);
+    a_login_does_not_fail_with_what_is_written_beside_it(stores);
+    unknown_names_take_as_long_as_wrong_passwords(stores);
 }
 
 /// After three failures a name is locked, and after six an address.
-fn strict() -> RegistryBuilder {
-    TestRegistry::builder(BackEnd::Memory).behind_a_proxy().accounts(|options| {
+fn strict(stores: BackEnd) -> RegistryBuilder {
+    TestRegistry::builder(stores).behind_a_proxy().accounts(|options| {
         options.login_limits.of_name = 3;
         options.login_limits.of_address = 6;
         options.login_limits.delay = Duration::ZERO;
@@ -50,10 +58,9 @@ fn put_off(answer: Answer, code: &str) -> u64 {
     seconds
 }
 
-#[tokio::test]
-async fn a_locked_name_is_told_when_to_come_again() {
+async fn a_locked_name_is_told_when_to_come_again(stores: BackEnd) {
     let clock = Clock::manual();
-    let registry = strict().clock(clock.clone()).start().await;
+    let registry = strict(stores).clock(clock.clone()).start().await;
     for name in ["grace", "ada"] {
         user(&registry, name).await;
     }
@@ -77,9 +84,8 @@ async fn a_locked_name_is_told_when_to_come_again() {
 }
 
 /// Nobody makes any number of accounts, where everybody may make one.
-#[tokio::test]
-async fn accounts_that_people_make_for_themselves_are_counted() {
-    let registry = strict().start().await;
+async fn accounts_that_people_make_for_themselves_are_counted(stores: BackEnd) {
+    let registry = strict(stores).start().await;
     let open = json!({ "self_registration": true });
     registry.admin().put(&format!("{API}/configurations")).json(&open).await.expect_status(200);
     let register = async |from: &str, name: String| {
@@ -96,10 +102,9 @@ async fn accounts_that_people_make_for_themselves_are_counted() {
 }
 
 /// However often others try a name, whoever logged in with it goes on to, from there.
-#[tokio::test]
-async fn nobody_is_locked_out_by_others() {
+async fn nobody_is_locked_out_by_others(stores: BackEnd) {
     let clock = Clock::manual();
-    let registry = strict().clock(clock.clone()).start().await;
+    let registry = strict(stores).clock(clock.clone()).start().await;
     user(&registry, "grace").await;
     base(&registry, "192.0.2.1", "grace", PASSWORD).await.expect_status(200);
     for number in 0..60 {
@@ -118,9 +123,8 @@ async fn nobody_is_locked_out_by_others() {
 }
 
 /// What a client writes into the header of the proxies does not hide where it comes from.
-#[tokio::test]
-async fn garbage_in_the_header_hides_no_address() {
-    let registry = strict().start().await;
+async fn garbage_in_the_header_hides_no_address(stores: BackEnd) {
+    let registry = strict(stores).start().await;
     for number in 0..6 {
         let call = registry.anon().basic(&format!("guess{number}"), "wrong").get("/v2/");
         call.header_bytes("X-Forwarded-For", b"\xFF, 192.0.2.1").await.expect_status(401);
@@ -130,10 +134,9 @@ async fn garbage_in_the_header_hides_no_address() {
     registry.close().await;
 }
 
-#[tokio::test]
-async fn whoever_was_right_before_gets_in_and_is_guessed_at_slowly() {
+async fn whoever_was_right_before_gets_in_and_is_guessed_at_slowly(stores: BackEnd) {
     let clock = Clock::manual();
-    let registry = strict().clock(clock.clone()).start().await;
+    let registry = strict(stores).clock(clock.clone()).start().await;
     user(&registry, "grace").await;
     base(&registry, "192.0.2.1", "grace", PASSWORD).await.expect_status(200);
     for _ in 0..3 {
@@ -159,9 +162,8 @@ async fn whoever_was_right_before_gets_in_and_is_guessed_at_slowly() {
     registry.close().await;
 }
 
-#[tokio::test]
-async fn an_address_is_locked_and_no_other() {
-    let registry = strict().start().await;
+async fn an_address_is_locked_and_no_other(stores: BackEnd) {
+    let registry = strict(stores).start().await;
     user(&registry, "grace").await;
     for number in 0..6 {
         let from = format!("2001:db8:0:1::{number}");
@@ -181,9 +183,8 @@ async fn an_address_is_locked_and_no_other() {
     registry.close().await;
 }
 
-#[tokio::test]
-async fn nobody_is_believed_who_is_no_proxy() {
-    let registry = TestRegistry::builder(BackEnd::Memory).accounts(|options| {
+async fn nobody_is_believed_who_is_no_proxy(stores: BackEnd) {
+    let registry = TestRegistry::builder(stores).accounts(|options| {
         options.login_limits.of_address = 6;
         options.login_limits.delay = Duration::ZERO;
     });
@@ -197,10 +198,8 @@ async fn nobody_is_believed_who_is_no_proxy() {
     registry.close().await;
 }
 
-#[tokio::test]
-async fn one_address_does_not_keep_others_from_logging_in() {
-    let registry =
-        TestRegistry::builder(BackEnd::Memory).patient_with_logins().behind_a_proxy().start().await;
+async fn one_address_does_not_keep_others_from_logging_in(stores: BackEnd) {
+    let registry = TestRegistry::builder(stores).patient_with_logins().behind_a_proxy().start().await;
     user(&registry, "grace").await;
     let flood = async {
         let guesses = (0..120).map(|number| {
@@ -255,19 +254,19 @@ async fn the_use_of_a_token_is_noted(registry: &TestRegistry) {
     assert_eq!(last_used(&grace).await, first, "not with every request");
 }
 
-/// Everything that a login must read was read before: so it is what a login writes that fails.
-#[tokio::test]
-async fn a_login_does_not_fail_with_what_is_written_beside_it() {
+/// A shared store is read with every login, so only what is written fails.
+async fn a_login_does_not_fail_with_what_is_written_beside_it(stores: BackEnd) {
     let switch = Switch::new(StoreErrorKind::Unavailable);
-    let inner: Arc<dyn MetadataStore> = Arc::new(SqlMetadata::in_memory().await.unwrap());
+    let stores = stores.open().await;
+    let inner = Arc::clone(&stores.metadata);
     let store: Arc<dyn MetadataStore> =
-        Arc::new(FailingMetadata { inner: Arc::clone(&inner), switch: switch.clone() });
+        Arc::new(FailingWrites { inner: Arc::clone(&inner), switch: switch.clone() });
     let mut options = AccountOptions::default();
     options.login_limits.delay = Duration::ZERO;
     let (accounts, _) = Accounts::bootstrap(Arc::clone(&store), options, Clock::System).await.unwrap();
     let harbor = Harbor::builder()
         .metadata_arc(store)
-        .blobs(MemoryBlobs::default())
+        .blobs_arc(Arc::clone(&stores.blobs))
         .authenticator(accounts.clone())
         .authorizer(accounts.clone())
         .build()
@@ -296,13 +295,13 @@ async fn a_login_does_not_fail_with_what_is_written_beside_it() {
     switch.set(false);
     let before = inner.read().await.unwrap().user_named("grace").await.unwrap().unwrap();
     assert!(before.password.unwrap().expose().starts_with("$harbor$"), "writing it failed");
-    inner.close().await;
+    drop((harbor, accounts, inner));
+    stores.close().await;
 }
 
 /// Whether there is such a user or robot is told by no time: each login that fails costs one hash.
-#[tokio::test]
-async fn unknown_names_take_as_long_as_wrong_passwords() {
-    let registry = TestRegistry::builder(BackEnd::Memory).patient_with_logins().start().await;
+async fn unknown_names_take_as_long_as_wrong_passwords(stores: BackEnd) {
+    let registry = TestRegistry::builder(stores).patient_with_logins().start().await;
     user(&registry, "grace").await;
     let names = ["grace", "nobody", "robot$nobody", "robot$library+nobody", "admin"];
     let mut took = [Duration::MAX; 5];

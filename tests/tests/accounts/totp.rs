@@ -6,10 +6,7 @@ use std::time::Duration;
 use aws_lc_rs::hmac;
 use harbor_auth::{AccountOptions, Accounts};
 use harbor_core::access::{Attempt, Credentials, Secret};
-use harbor_core::meta::MetadataStore;
 use harbor_core::{Clock, Error, Harbor, Timestamp};
-use harbor_storage::blobs::MemoryBlobs;
-use harbor_storage::sql::SqlMetadata;
 use harbor_tests::{Answer, BackEnd, Call, Client, TestRegistry};
 use serde_json::{Value, json};
 
@@ -20,6 +17,9 @@ harbor_tests::on_every_store! {
     a_code_is_used_once_though_it_comes_twice_at_once;
     somebody_elses_is_taken_away_by_administrators;
     the_secret_is_in_no_answer;
+    clocks_may_differ_by_a_step_and_guesses_are_counted(stores);
+    a_code_that_one_node_took_is_used_on_another(stores);
+    a_password_that_was_right_before_takes_as_long(stores);
 }
 
 /// Where a user's own second factor is.
@@ -238,10 +238,9 @@ async fn the_secret_is_in_no_answer(registry: &TestRegistry) {
     }
 }
 
-#[tokio::test]
-async fn clocks_may_differ_by_a_step_and_guesses_are_counted() {
+async fn clocks_may_differ_by_a_step_and_guesses_are_counted(stores: BackEnd) {
     let clock = Clock::manual();
-    let registry = TestRegistry::builder(BackEnd::Memory).clock(clock.clone()).accounts(|options| {
+    let registry = TestRegistry::builder(stores).clock(clock.clone()).accounts(|options| {
         options.login_limits.of_name = 4;
         options.login_limits.delay = Duration::ZERO;
     });
@@ -275,16 +274,17 @@ async fn clocks_may_differ_by_a_step_and_guesses_are_counted() {
 }
 
 /// What one node has let in, another one does not.
-#[tokio::test]
-async fn a_code_that_one_node_took_is_used_on_another() {
-    let store: Arc<dyn MetadataStore> = Arc::new(SqlMetadata::in_memory().await.unwrap());
+async fn a_code_that_one_node_took_is_used_on_another(stores: BackEnd) {
+    let stores = stores.open().await;
     let clock = Clock::manual();
     let node = async |password: &str| {
         let mut options = AccountOptions::default();
         options.admin_password = Some(Secret::new(password));
         options.login_limits.delay = Duration::ZERO;
-        let accounts = Accounts::bootstrap(Arc::clone(&store), options, clock.clone()).await.unwrap().0;
-        let parts = Harbor::builder().metadata_arc(Arc::clone(&store)).blobs(MemoryBlobs::default());
+        let accounts =
+            Accounts::bootstrap(Arc::clone(&stores.metadata), options, clock.clone()).await.unwrap().0;
+        let parts = Harbor::builder().metadata_arc(Arc::clone(&stores.metadata));
+        let parts = parts.blobs_arc(Arc::clone(&stores.blobs));
         let parts = parts.authenticator(accounts.clone()).authorizer(accounts.clone()).clock(clock.clone());
         (parts.build().unwrap(), accounts)
     };
@@ -314,13 +314,13 @@ async fn a_code_that_one_node_took_is_used_on_another() {
     let (renewed, _) = node("Another Horse 2").await;
     let alone = renewed.authenticate(Some(Attempt::new(&shown("Another Horse 2")))).await.unwrap();
     assert!(alone.is_administrator());
-    store.close().await;
+    drop((one, other, renewed));
+    stores.close().await;
 }
 
 /// Whether the password is right is told by no time: each is hashed, also one that was right a moment ago.
-#[tokio::test]
-async fn a_password_that_was_right_before_takes_as_long() {
-    let registry = TestRegistry::builder(BackEnd::Memory).patient_with_logins().start().await;
+async fn a_password_that_was_right_before_takes_as_long(stores: BackEnd) {
+    let registry = TestRegistry::builder(stores).patient_with_logins().start().await;
     let grace = person(&registry, "grace").await;
     log_in(&registry, "grace", PASSWORD, &grace.code(1)).await.expect_status(200);
     let mut took = [Duration::MAX; 2];

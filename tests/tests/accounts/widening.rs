@@ -14,6 +14,7 @@ harbor_tests::on_every_store! {
     a_search_does_not_tell_what_it_does_not_show;
     a_token_that_ends_makes_none_that_does_not;
     a_browser_is_not_used_by_another_page;
+    a_locked_name_is_not_guessed_at_any_faster(stores);
 }
 
 async fn team(registry: &TestRegistry) {
@@ -167,9 +168,8 @@ async fn a_browser_is_not_used_by_another_page(registry: &TestRegistry) {
 }
 
 /// What was right before is known without hashing, and must not be guessed at any faster for that.
-#[tokio::test]
-async fn a_locked_name_is_not_guessed_at_any_faster() {
-    let builder = TestRegistry::builder(BackEnd::Memory).user("grace", &[]);
+async fn a_locked_name_is_not_guessed_at_any_faster(stores: BackEnd) {
+    let builder = TestRegistry::builder(stores).user("grace", &[]);
     let registry =
         builder.accounts(|options| options.login_limits.delay = std::time::Duration::ZERO).start().await;
     registry.user("grace").get("/v2/").await.expect_status(200);

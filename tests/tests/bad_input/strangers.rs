@@ -8,6 +8,17 @@ use serde_json::{Value, json};
 
 use super::DIGEST;
 
+harbor_tests::on_every_store! {
+    a_private_project_looks_like_one_that_is_not_there(stores);
+    in_the_api_too(stores);
+    strangers_are_refused_everywhere_but_for_reading_what_is_public(stores);
+    what_is_public_is_read_by_everybody_and_the_rest_by_nobody(stores);
+    an_unknown_user_and_a_wrong_password_are_refused_alike(stores);
+    a_token_of_another_registry_is_no_token_here(stores);
+    who_guesses_passwords_by_the_hundred_is_told_to_come_later(stores);
+    a_name_is_locked_after_too_many_failures_and_whoever_was_known_goes_on(stores);
+}
+
 const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
 
 /// Every route of a repository, also with what is in it.
@@ -41,9 +52,8 @@ fn routes(repository: &str, set: &DataSet, session: &str) -> Vec<String> {
 }
 
 /// A registry with the same image in a public and in a private project, and an upload begun in each.
-async fn registry() -> (TestRegistry, DataSet, [(&'static str, String); 3]) {
-    let registry =
-        TestRegistry::builder(BackEnd::Memory).patient_with_logins().user("eve", &[]).start().await;
+async fn registry(stores: BackEnd) -> (TestRegistry, DataSet, [(&'static str, String); 3]) {
+    let registry = TestRegistry::builder(stores).patient_with_logins().user("eve", &[]).start().await;
     let set = content::image(Algorithm::Sha256);
     let mut places = Vec::new();
     for (project, public) in [("opened", true), ("secret", false)] {
@@ -80,9 +90,8 @@ async fn all(client: &Client, place: &(&str, String), set: &DataSet) -> Vec<(Str
     answers
 }
 
-#[tokio::test]
-async fn a_private_project_looks_like_one_that_is_not_there() {
-    let (registry, set, [_, secret, absent]) = registry().await;
+async fn a_private_project_looks_like_one_that_is_not_there(stores: BackEnd) {
+    let (registry, set, [_, secret, absent]) = registry(stores).await;
     let anonymous_token = registry.anon().get("/service/token?scope=repository:secret/app:pull").await.json();
     for client in [
         registry.anon(),
@@ -97,12 +106,12 @@ async fn a_private_project_looks_like_one_that_is_not_there() {
             assert!(there.status >= 400, "{what}: {there}");
         }
     }
+    registry.close().await;
 }
 
 /// The same in Harbor's API: every operation whose path names a project.
-#[tokio::test]
-async fn in_the_api_too() {
-    let (registry, _, _) = registry().await;
+async fn in_the_api_too(stores: BackEnd) {
+    let (registry, _, _) = registry(stores).await;
     let admin = registry.admin();
     let make = async |path: &str, body: Value| {
         let made = admin.post(&format!("/api/v2.0{path}")).json(&body).await.expect_status(201);
@@ -159,11 +168,11 @@ async fn in_the_api_too() {
     }
     assert!(looked_at > 100, "{looked_at}");
     admin.get("/api/v2.0/projects/secret/repositories/app/artifacts/latest").await.expect_status(200);
+    registry.close().await;
 }
 
-#[tokio::test]
-async fn strangers_are_refused_everywhere_but_for_reading_what_is_public() {
-    let (registry, set, [opened, secret, absent]) = registry().await;
+async fn strangers_are_refused_everywhere_but_for_reading_what_is_public(stores: BackEnd) {
+    let (registry, set, [opened, secret, absent]) = registry(stores).await;
     for place in [&opened, &secret, &absent] {
         let mut wrong = vec![registry.anon().bearer("garbage")];
         // Each wrong password costs a hash: one place will do.
@@ -196,11 +205,11 @@ async fn strangers_are_refused_everywhere_but_for_reading_what_is_public() {
         }
     }
     registry.admin().get(&format!("/v2/secret/app/blobs/uploads/{}", secret.1)).await.expect_status(204);
+    registry.close().await;
 }
 
-#[tokio::test]
-async fn what_is_public_is_read_by_everybody_and_the_rest_by_nobody() {
-    let (registry, set, _) = registry().await;
+async fn what_is_public_is_read_by_everybody_and_the_rest_by_nobody(stores: BackEnd) {
+    let (registry, set, _) = registry(stores).await;
     let blob = set.blobs[0].digest;
     for rest in ["tags/list", "manifests/latest", &format!("blobs/{blob}"), &format!("referrers/{DIGEST}")] {
         for client in [registry.anon(), registry.user("eve"), registry.admin()] {
@@ -216,11 +225,11 @@ async fn what_is_public_is_read_by_everybody_and_the_rest_by_nobody() {
         let listed = stranger.get("/v2/_catalog").await.expect_status(200);
         assert!(!String::from_utf8_lossy(&listed.body).contains("secret"), "{listed}");
     }
+    registry.close().await;
 }
 
-#[tokio::test]
-async fn an_unknown_user_and_a_wrong_password_are_refused_alike() {
-    let (registry, _, _) = registry().await;
+async fn an_unknown_user_and_a_wrong_password_are_refused_alike(stores: BackEnd) {
+    let (registry, _, _) = registry(stores).await;
     for target in ["/v2/", "/service/token?scope=x", "/v2/opened/app/tags/list", "/v2/secret/app/tags/list"] {
         let wrong = registry.anon().basic("admin", "wrong").get(target).await;
         for name in ["nobody", "Admin", "admin ", "", "admin\u{0}", "' OR 1=1 --", &"x".repeat(2000)] {
@@ -231,11 +240,11 @@ async fn an_unknown_user_and_a_wrong_password_are_refused_alike() {
         }
         assert_eq!(wrong.status, 401);
     }
+    registry.close().await;
 }
 
-#[tokio::test]
-async fn a_token_of_another_registry_is_no_token_here() {
-    let (registry, other) = (TestRegistry::in_memory().await, TestRegistry::in_memory().await);
+async fn a_token_of_another_registry_is_no_token_here(stores: BackEnd) {
+    let (registry, other) = (TestRegistry::start(stores).await, TestRegistry::start(stores).await);
     let token = other.admin().get("/service/token").await.expect_status(200).json();
     let token = token["token"].as_str().unwrap().to_owned();
     other.anon().bearer(&token).get("/v2/").await.expect_status(200);
@@ -252,11 +261,12 @@ async fn a_token_of_another_registry_is_no_token_here() {
     ] {
         registry.anon().bearer(forged).get("/v2/").await.expect_error(401, "UNAUTHORIZED");
     }
+    registry.close().await;
+    other.close().await;
 }
 
-#[tokio::test]
-async fn who_guesses_passwords_by_the_hundred_is_told_to_come_later() {
-    let registry = TestRegistry::builder(BackEnd::Memory).patient_with_logins().start().await;
+async fn who_guesses_passwords_by_the_hundred_is_told_to_come_later(stores: BackEnd) {
+    let registry = TestRegistry::builder(stores).patient_with_logins().start().await;
     registry.admin().get("/v2/").await.expect_status(200);
     let guesses = (0..300).map(|number| {
         let client = registry.anon().basic("admin", &format!("guess {number}"));
@@ -271,11 +281,11 @@ async fn who_guesses_passwords_by_the_hundred_is_told_to_come_later() {
     // Who was known before is not held up, and afterwards all is as it was.
     registry.admin().get("/v2/").await.expect_status(200);
     registry.anon().basic("admin", "wrong").get("/v2/").await.expect_status(401);
+    registry.close().await;
 }
 
-#[tokio::test]
-async fn a_name_is_locked_after_too_many_failures_and_whoever_was_known_goes_on() {
-    let builder = TestRegistry::builder(BackEnd::Memory).user("grace", &[]).user("alan", &[]);
+async fn a_name_is_locked_after_too_many_failures_and_whoever_was_known_goes_on(stores: BackEnd) {
+    let builder = TestRegistry::builder(stores).user("grace", &[]).user("alan", &[]);
     let registry =
         builder.accounts(|options| options.login_limits.delay = std::time::Duration::ZERO).start().await;
     registry.user("grace").get("/v2/").await.expect_status(200);
