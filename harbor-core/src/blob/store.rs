@@ -197,6 +197,17 @@ pub trait BlobStore: fmt::Debug + Send + Sync + 'static {
     /// As the store fails; it can be called again.
     async fn delete(&self, location: &Location) -> Result<(), StoreError>;
 
+    /// Deletes the blobs at these locations. A driver for which each is dear may do it in fewer steps.
+    ///
+    /// # Errors
+    /// As the store fails: some may be deleted then. It can be called again.
+    async fn delete_all(&self, locations: &[Location]) -> Result<(), StoreError> {
+        for location in locations {
+            self.delete(location).await?;
+        }
+        Ok(())
+    }
+
     /// An address at which a client can read the blob from the store itself, or `None` when this store has none.
     ///
     /// # Errors

@@ -101,6 +101,28 @@ pub enum Published {
     Gone,
 }
 
+/// A link whose review is due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LinkReview {
+    /// The link.
+    pub link: LinkId,
+    /// Where it leads from and to; `None` when it is gone.
+    pub place: Option<(RepositoryId, BlobId)>,
+    /// Whether a manifest refers to it, or misses what it leads to.
+    pub referenced: bool,
+}
+
+/// A blob whose review is due.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BlobReview {
+    /// Its key.
+    pub id: BlobId,
+    /// The blob; `None` when it is gone.
+    pub blob: Option<Blob>,
+    /// Whether a repository links to it.
+    pub linked: bool,
+}
+
 /// Changes blobs and links.
 #[async_trait]
 pub trait BlobRowsMut {
@@ -147,4 +169,20 @@ pub trait BlobRowsMut {
 
     /// Deletes a link that no manifest refers to.
     async fn link_delete(&mut self, link: LinkId) -> RowResult<()>;
+
+    /// Those of these links whose reviews are due at `now`, in the order of keys: the links are locked, then their reviews.
+    async fn links_review(&mut self, links: &[LinkId], now: Timestamp) -> RowResult<Vec<LinkReview>>;
+
+    /// Deletes links that no manifest refers to, and that the caller has locked.
+    async fn links_delete(&mut self, links: &[LinkId]) -> RowResult<()>;
+
+    /// Those of these blobs whose reviews are due at `now`, in the order of keys: the reviews are locked, then the blobs.
+    async fn blobs_review(&mut self, blobs: &[BlobId], now: Timestamp) -> RowResult<Vec<BlobReview>>;
+
+    /// Marks blobs, which the caller has locked, as being deleted.
+    async fn blobs_condemn(&mut self, blobs: &[BlobId]) -> RowResult<()>;
+
+    /// Deletes the rows and the reviews of blobs whose bytes are gone: of those that are still condemned and have no other
+    /// bytes since. Yields which went.
+    async fn blobs_bury(&mut self, blobs: &[Blob]) -> RowResult<Vec<BlobId>>;
 }

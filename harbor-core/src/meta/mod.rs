@@ -41,7 +41,9 @@ pub use artifact::{
     ArtifactTag, Described, LISTED, Pulled, Says, TagKey, TagTest,
 };
 pub use audit::{AUDIT_EVENT_TYPES, AuditKey, AuditLine, AuditRow, AuditRows, AuditRowsMut, AuditScope};
-pub use blob::{Blob, BlobRows, BlobRowsMut, BlobState, LinkedBlob, Publish, Published};
+pub use blob::{
+    Blob, BlobReview, BlobRows, BlobRowsMut, BlobState, LinkReview, LinkedBlob, Publish, Published,
+};
 pub use event::{EventRow, EventRows, EventRowsMut};
 pub use execution::{
     Execution, ExecutionKey, ExecutionRows, ExecutionRowsMut, ExecutionScope, ExecutionStatus, NewExecution,

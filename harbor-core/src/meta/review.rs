@@ -41,6 +41,17 @@ pub trait ReviewRowsMut {
     /// Enters a subject, or moves its entry to `due` and forgets its attempts: never ignored, so no wake-up is lost.
     async fn review_put(&mut self, subject: ReviewSubject, due: Timestamp, reason: &str) -> RowResult<()>;
 
+    /// The same of several subjects.
+    async fn reviews_put(
+        &mut self,
+        subjects: &[ReviewSubject],
+        due: Timestamp,
+        reason: &str,
+    ) -> RowResult<()>;
+
+    /// Takes the entries of several subjects out.
+    async fn reviews_delete(&mut self, subjects: &[ReviewSubject]) -> RowResult<()>;
+
     /// Moves the entry of a subject to `due`, when there is one that is due earlier.
     async fn review_extend(&mut self, subject: ReviewSubject, due: Timestamp) -> RowResult<()>;
 

@@ -128,6 +128,11 @@ rows! {
         links_lock(repository: RepositoryId, digests: &[Digest]) -> Vec<LinkedBlob>;
         link_lock(link: LinkId) -> Option<(RepositoryId, BlobId)>;
         link_delete(link: LinkId) -> ();
+        links_review(links: &[LinkId], now: Timestamp) -> Vec<LinkReview>;
+        links_delete(links: &[LinkId]) -> ();
+        blobs_review(blobs: &[BlobId], now: Timestamp) -> Vec<BlobReview>;
+        blobs_condemn(blobs: &[BlobId]) -> ();
+        blobs_bury(blobs: &[Blob]) -> Vec<BlobId>;
     }
     ManifestRows {
         manifest(repository: RepositoryId, digest: &Digest) -> Option<Manifest>;
@@ -210,6 +215,8 @@ rows! {
     }
     ReviewRowsMut {
         review_put(subject: ReviewSubject, due: Timestamp, reason: &str) -> ();
+        reviews_put(subjects: &[ReviewSubject], due: Timestamp, reason: &str) -> ();
+        reviews_delete(subjects: &[ReviewSubject]) -> ();
         review_extend(subject: ReviewSubject, due: Timestamp) -> ();
         review_postpone(subject: ReviewSubject, due: Timestamp) -> ();
         review_lock(subject: ReviewSubject) -> Option<Review>;

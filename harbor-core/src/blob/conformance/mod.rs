@@ -42,7 +42,7 @@ use async_trait::async_trait;
 
 pub use reading::{missing, ranges, reads_while_others_read, signed_url_or_none};
 pub use removal::{
-    delete, delete_of_nonsense, discard_after_commit, discard_after_park, discard_of_large,
+    delete, delete_all, delete_of_nonsense, discard_after_commit, discard_after_park, discard_of_large,
     discard_of_nothing, discard_stops_the_writer, tidy,
 };
 pub use resuming::{
@@ -85,7 +85,7 @@ macro_rules! blob_store_conformance {
             drop_beyond_the_offset cancelled_write earlier_state earlier_state_of_large checkpoint
             random_histories
             discard_of_nothing discard_after_park discard_after_commit discard_of_large discard_stops_the_writer
-            tidy delete delete_of_nonsense
+            tidy delete delete_all delete_of_nonsense
         }
     };
     (@all $fixture:expr, $attributes:tt, $($clause:ident)*) => {

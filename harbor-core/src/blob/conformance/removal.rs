@@ -126,6 +126,30 @@ pub async fn delete(fixture: &dyn BlobStoreFixture) {
     assert_eq!(fixture.count().await, before);
 }
 
+/// *Delete*, of many: all of them are gone, whether they were there or not, and others stay.
+pub async fn delete_all(fixture: &dyn BlobStoreFixture) {
+    let before = fixture.count().await;
+    let store = fixture.open().await;
+    let mut locations = Vec::new();
+    for number in 0..30 {
+        locations.push(push(fixture, &content(number, 10)).await);
+    }
+    let stays = locations.split_off(25);
+    store.delete_all(&[]).await.unwrap();
+    store.delete(&locations[3]).await.unwrap();
+    for _ in 0..2 {
+        store.delete_all(&locations).await.unwrap();
+    }
+    for location in &locations {
+        assert_gone(fixture, location, 10).await;
+    }
+    for (location, number) in stays.iter().zip(25..) {
+        assert_eq!(read(&store, location, 10).await, content(number, 10));
+    }
+    store.delete_all(&stays).await.unwrap();
+    assert_eq!(fixture.count().await, before);
+}
+
 /// A location that the driver never wrote is refused or not found, and nothing outside the store is touched.
 pub async fn delete_of_nonsense(fixture: &dyn BlobStoreFixture) {
     let store = fixture.open().await;

@@ -3,6 +3,7 @@
 //! Each change that may orphan something enters it into the queue with a time to look. Workers take what is due, lock it,
 //! check again, and only then delete: bytes first, then rows. The cost follows what changed, not what exists.
 
+mod batch;
 mod history;
 mod run;
 
@@ -18,11 +19,14 @@ use super::gate::contended;
 use crate::access::Authorized;
 use crate::access::permission::GarbageCollectionCreate;
 use crate::blob::UploadId;
-use crate::meta::{Blob, BlobId, BlobState, LinkId, Review, ReviewSubject, Upload};
+use crate::meta::{Review, ReviewSubject, Upload};
 use crate::{Error, Result, Timestamp};
 
-/// How much is looked at in one batch.
-const BATCH: u32 = 100;
+/// How many entries of the queue are looked at in one batch.
+const BATCH: u32 = 1024;
+
+/// How many idle uploads are.
+const UPLOADS: u32 = 100;
 
 /// The principal of an upload that is over but whose bytes are still to be removed: no actor has this name.
 const ENDED: &str = "";
@@ -78,36 +82,64 @@ impl Harbor {
         }
     }
 
-    /// Looks at the next due entries, at so many at a time. A batch that reviewed nothing had nothing due.
+    /// Looks at the next due entries, at so many batches at a time. One that reviewed nothing had nothing due.
     pub(super) async fn gc_batch(&self, workers: u32) -> Result<GcReport> {
         let mut report = self.expire_uploads().await?;
         self.forget_events().await?;
         let due = self.read().await?.reviews_due(self.now(), BATCH).await?;
-        let reviews = stream::iter(due).map(|review| self.review_or_postpone(review));
-        let mut reviews = reviews.buffer_unordered(workers.max(1) as usize);
+        let workers = workers.max(1) as usize;
+        let each = due.len().div_ceil(workers).max(1);
+        let parts: Vec<Vec<Review>> = due.chunks(each).map(<[Review]>::to_vec).collect();
+        let reviews = stream::iter(parts).map(|due| self.review_all(due));
+        let mut reviews = reviews.buffer_unordered(workers);
         while let Some(done) = reviews.next().await {
             report.add(done?);
         }
         Ok(report)
     }
 
-    async fn review_or_postpone(&self, review: Review) -> Result<GcReport> {
-        let looked = GcReport { reviewed: 1, ..GcReport::default() };
-        match self.review(review).await {
-            Ok(done) => Ok(GcReport { reviewed: 1, ..done }),
-            Err(error) => {
-                tracing::warn!(subject = ?review.subject, %error, "a review failed and will be tried again");
-                self.postpone(review).await?;
-                Ok(GcReport { failed: 1, ..looked })
+    /// Looks at these entries together; and, when that fails, at each by itself, so that one that fails holds up no other.
+    async fn review_all(&self, due: Vec<Review>) -> Result<GcReport> {
+        let (mut links, mut blobs) = (Vec::new(), Vec::new());
+        for review in &due {
+            match review.subject {
+                ReviewSubject::Link(link) => links.push(link),
+                ReviewSubject::Blob(blob) => blobs.push(blob),
             }
         }
+        let mut report = GcReport { reviewed: due.len() as u64, ..GcReport::default() };
+        match self.review_links(&links).await {
+            Ok(done) => report.add(done),
+            Err(error) => {
+                tracing::debug!(%error, "links are looked at one by one");
+                for link in links {
+                    report.add(self.review_one(ReviewSubject::Link(link), &due).await?);
+                }
+            }
+        }
+        match self.review_blobs(&blobs).await {
+            Ok(done) => report.add(done),
+            Err(error) => {
+                tracing::debug!(%error, "blobs are looked at one by one");
+                for blob in blobs {
+                    report.add(self.review_one(ReviewSubject::Blob(blob), &due).await?);
+                }
+            }
+        }
+        Ok(report)
     }
 
-    async fn review(&self, review: Review) -> Result<GcReport> {
-        match review.subject {
-            ReviewSubject::Link(link) => contended!(self.review_link(link)),
-            ReviewSubject::Blob(blob) => self.review_blob(blob).await,
+    async fn review_one(&self, subject: ReviewSubject, due: &[Review]) -> Result<GcReport> {
+        let done = match subject {
+            ReviewSubject::Link(link) => self.review_links(&[link]).await,
+            ReviewSubject::Blob(blob) => self.review_blobs(&[blob]).await,
+        };
+        let Err(error) = done else { return done };
+        tracing::warn!(?subject, %error, "a review failed and will be tried again");
+        if let Some(review) = due.iter().find(|review| review.subject == subject) {
+            self.postpone(*review).await?;
         }
+        Ok(GcReport { failed: 1, ..GcReport::default() })
     }
 
     async fn postpone(&self, review: Review) -> Result<()> {
@@ -118,91 +150,11 @@ impl Harbor {
         write.commit().await
     }
 
-    /// Removes a link that no manifest refers to, and enters its blob into the queue.
-    async fn review_link(&self, link: LinkId) -> Result<GcReport> {
-        let subject = ReviewSubject::Link(link);
-        let mut write = self.write_as_system().await?;
-        let now = write.now();
-        let rows = write.rows();
-        // The link ahead of its entry, as a push has it: whoever locks in another order waits for one who waits for it.
-        let linked = rows.link_lock(link).await?;
-        // Another node settled it, or a push moved it on since the queue was read.
-        if rows.review_lock(subject).await?.is_none_or(|review| review.due > now) {
-            return Ok(GcReport::default());
-        }
-        rows.review_delete(subject).await?;
-        let mut report = GcReport::default();
-        if let Some((repository, blob)) = linked {
-            if !rows.link_is_referenced(link).await? {
-                rows.link_delete(link).await?;
-                rows.review_put(ReviewSubject::Blob(blob), now, "unlinked").await?;
-                report.links = 1;
-            }
-            // Also when it stays: its review is over, and the cache shall know.
-            write.changed_blobs(repository);
-        }
-        write.commit().await?;
-        Ok(report)
-    }
-
-    /// Deletes a blob that no repository links to: condemned first, so that nobody links to it any more; then the bytes;
-    /// then the row. A crash in between leaves the queue's entry, and the next look goes on.
-    async fn review_blob(&self, id: BlobId) -> Result<GcReport> {
-        let Some(blob) = contended!(self.condemn(id))? else { return Ok(GcReport::default()) };
-        self.inner.blobs.delete(&blob.location).await?;
-        self.inner.caches.drop_small_blob(&blob.location);
-        let gone = contended!(self.bury(&blob))?;
-        Ok(GcReport {
-            blobs: u64::from(gone),
-            bytes: if gone { blob.size } else { 0 },
-            ..GcReport::default()
-        })
-    }
-
-    /// Marks the blob when nothing links to it. `None` when it is to be kept, or was settled.
-    async fn condemn(&self, id: BlobId) -> Result<Option<Blob>> {
-        let subject = ReviewSubject::Blob(id);
-        let mut write = self.write_as_system().await?;
-        let now = write.now();
-        let rows = write.rows();
-        if rows.review_lock(subject).await?.is_none_or(|review| review.due > now) {
-            return Ok(None);
-        }
-        let blob = rows.blob_lock(id).await?;
-        let linked = rows.blob_is_linked(id).await?;
-        let Some(blob) = blob.filter(|_| !linked) else {
-            rows.review_delete(subject).await?;
-            write.commit().await?;
-            return Ok(None);
-        };
-        if blob.state == BlobState::Live {
-            rows.blob_condemn(id).await?;
-        }
-        write.commit().await?;
-        Ok(Some(blob))
-    }
-
-    /// Deletes the row of a blob whose bytes are gone, unless a push revived it with bytes of its own.
-    async fn bury(&self, blob: &Blob) -> Result<bool> {
-        let mut write = self.write_as_system().await?;
-        let rows = write.rows();
-        // Its entry first, as who condemns has it.
-        rows.review_lock(ReviewSubject::Blob(blob.id)).await?;
-        let now = rows.blob_lock(blob.id).await?;
-        let gone = now.is_some_and(|now| now.state == BlobState::Condemned && now.location == blob.location);
-        if gone {
-            rows.blob_delete(blob.id).await?;
-            rows.review_delete(ReviewSubject::Blob(blob.id)).await?;
-        }
-        write.commit().await?;
-        Ok(gone)
-    }
-
     /// Ends uploads that nobody wrote to for long.
     async fn expire_uploads(&self) -> Result<GcReport> {
         let now = self.now();
         let idle_since = now.minus(self.inner.settings.upload_expiry);
-        let idle = self.read().await?.uploads_idle(idle_since, now, BATCH).await?;
+        let idle = self.read().await?.uploads_idle(idle_since, now, UPLOADS).await?;
         let mut report = GcReport::default();
         for upload in idle {
             // Somebody is writing to it at this moment.

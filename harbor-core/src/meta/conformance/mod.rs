@@ -35,6 +35,7 @@ mod artifacts_bounded;
 mod atomicity;
 mod audit;
 mod blobs;
+mod collecting;
 mod contention;
 mod hiding;
 mod immutable;
@@ -73,6 +74,7 @@ pub use blobs::{
     blob_condemn_and_revive, blob_delete, blob_delete_of_linked, blob_ensure, blob_is_linked, blob_lock,
     blob_locks_wait, blob_repositories,
 };
+pub use collecting::{blobs_bury, links_delete, links_review, links_review_locks};
 pub use contention::{
     deadlock, ensure_at_once, lease_at_once, lock_waits, locks_of_one_order, manifest_at_once,
     settings_at_once,
@@ -175,6 +177,7 @@ macro_rules! metadata_store_conformance {
             upload_insert upload_save upload_lease upload_release upload_delete uploads_idle
             reviews_due review_put review_extend review_postpone review_lock review_delete
             events event_cursor events_delete audit_log audit_log_of_projects setting_put setting_claim
+            links_review links_delete blobs_bury links_review_locks
             execution_insert executions_listed task_insert tasks_listed tasks_due tasks_due_at_once task_save_alone
             task_head tasks_beat task_log schedules worker_pools
             user_insert user_save users user_delete groups groups_of_replace members memberships roles

@@ -107,6 +107,12 @@ impl BlobStore for FolderBlobs {
         blocking(move || root.remove(&place)).await
     }
 
+    async fn delete_all(&self, locations: &[Location]) -> Result<(), StoreError> {
+        let root = Arc::clone(&self.root);
+        let places = locations.iter().map(Place::parse).collect::<Result<Vec<_>, _>>()?;
+        blocking(move || root.remove_all(&places)).await
+    }
+
     async fn signed_url(
         &self,
         _location: &Location,

@@ -1,5 +1,6 @@
 //! The folder itself: names, and the system calls that take one.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Write;
 use std::os::fd::OwnedFd;
@@ -116,13 +117,28 @@ impl Root {
 
     /// Removes a file, under whichever name it is there, and waits until that is on disk: the row that knows of it goes next.
     pub(super) fn remove(&self, place: &Place) -> Result<(), StoreError> {
+        self.unlink(place)?;
+        self.sync_folder(place)
+    }
+
+    /// The same of many, each of whose folders is waited for once.
+    pub(super) fn remove_all(&self, places: &[Place]) -> Result<(), StoreError> {
+        let mut folders = BTreeMap::new();
+        for place in places {
+            self.unlink(place)?;
+            folders.insert(place.folder(), place);
+        }
+        folders.into_values().try_for_each(|place| self.sync_folder(place))
+    }
+
+    fn unlink(&self, place: &Place) -> Result<(), StoreError> {
         for name in [&place.part(), &place.path] {
             match rustix::fs::unlinkat(&self.blobs, name, AtFlags::empty()) {
                 Ok(()) | Err(Errno::NOENT) => {}
                 Err(error) => return Err(place.fault("removing", error)),
             }
         }
-        self.sync_folder(place)
+        Ok(())
     }
 
     /// Waits until the entries of the folder that `place` is in are on disk.

@@ -57,6 +57,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use harbor_core::StoreError;
 use harbor_core::blob::{BlobBody, BlobStore, BlobWriter, DriverState, Location, SignOptions, UploadId};
 
@@ -65,6 +66,9 @@ use self::keys::Place;
 use self::state::State;
 use super::joined;
 use super::lane::Ticket;
+
+/// How many blobs are deleted at a time.
+const DELETES: usize = 16;
 
 /// Keeps blobs in a bucket of an object store.
 #[derive(Clone, Debug)]
@@ -123,6 +127,12 @@ impl BlobStore for ObjectBlobs {
 
     async fn delete(&self, location: &Location) -> Result<(), StoreError> {
         self.bucket.remove_all(&Place::parse(location)?).await
+    }
+
+    async fn delete_all(&self, locations: &[Location]) -> Result<(), StoreError> {
+        let places = locations.iter().map(Place::parse).collect::<Result<Vec<_>, _>>()?;
+        let deletes = stream::iter(places).map(|place| async move { self.bucket.remove_all(&place).await });
+        deletes.buffer_unordered(DELETES).try_collect().await
     }
 
     async fn signed_url(

@@ -1,6 +1,10 @@
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 use harbor_core::blob::Location;
-use harbor_core::meta::{Blob, BlobId, BlobRows, BlobRowsMut, BlobState, LinkId, LinkedBlob, RepositoryId};
+use harbor_core::meta::{
+    Blob, BlobId, BlobReview, BlobRows, BlobRowsMut, BlobState, LinkId, LinkReview, LinkedBlob, RepositoryId,
+};
 use harbor_core::oci::{Digest, RepositoryName};
 use harbor_core::{StoreError, StoreErrorKind, Timestamp};
 
@@ -211,5 +215,39 @@ impl BlobRowsMut for Rows {
             self.went(row.int(0)?, &row.text(1)?).await?;
         }
         Ok(())
+    }
+
+    async fn links_review(
+        &mut self,
+        links: &[LinkId],
+        now: Timestamp,
+    ) -> Result<Vec<LinkReview>, StoreError> {
+        let ids: BTreeSet<i64> = links.iter().map(|link| link.get()).collect();
+        self.review_links(&ids.into_iter().collect::<Vec<_>>(), now).await
+    }
+
+    async fn links_delete(&mut self, links: &[LinkId]) -> Result<(), StoreError> {
+        self.delete_links(&links.iter().map(|link| link.get()).collect::<Vec<_>>()).await
+    }
+
+    async fn blobs_review(
+        &mut self,
+        blobs: &[BlobId],
+        now: Timestamp,
+    ) -> Result<Vec<BlobReview>, StoreError> {
+        let ids: BTreeSet<i64> = blobs.iter().map(|blob| blob.get()).collect();
+        self.review_blobs(&ids.into_iter().collect::<Vec<_>>(), now).await
+    }
+
+    async fn blobs_condemn(&mut self, blobs: &[BlobId]) -> Result<(), StoreError> {
+        let update = sql!(concat!("UPDATE blobs SET state = 1 WHERE id IN (", piece!(), ")"));
+        for piece in rows_of(blobs, |blob| [Value::from(blob.get())]) {
+            self.session.defer(update, piece).await?;
+        }
+        Ok(())
+    }
+
+    async fn blobs_bury(&mut self, blobs: &[Blob]) -> Result<Vec<BlobId>, StoreError> {
+        self.bury_blobs(blobs).await
     }
 }

@@ -2,12 +2,12 @@ use async_trait::async_trait;
 use harbor_core::meta::{BlobId, LinkId, Review, ReviewRows, ReviewRowsMut, ReviewSubject};
 use harbor_core::{StoreError, StoreErrorKind, Timestamp};
 
-use super::{Rows, first};
+use super::{Rows, first, piece, rows_of};
 use crate::sql::session::Row;
-use crate::sql::statement::{sql, values};
+use crate::sql::statement::{Value, sql, values};
 
-const LINK: i64 = 0;
-const BLOB: i64 = 1;
+pub(super) const LINK: i64 = 0;
+pub(super) const BLOB: i64 = 1;
 
 const fn key(subject: ReviewSubject) -> (i64, i64) {
     match subject {
@@ -74,6 +74,32 @@ impl ReviewRowsMut for Rows {
         );
         let (kind, id) = key(subject);
         self.session.defer(put, values![kind, id, due.micros(), reason]).await
+    }
+
+    async fn reviews_put(
+        &mut self,
+        subjects: &[ReviewSubject],
+        due: Timestamp,
+        reason: &str,
+    ) -> Result<(), StoreError> {
+        for subject in subjects {
+            self.review_put(*subject, due, reason).await?;
+        }
+        Ok(())
+    }
+
+    async fn reviews_delete(&mut self, subjects: &[ReviewSubject]) -> Result<(), StoreError> {
+        let delete =
+            sql!(concat!("DELETE FROM gc_reviews WHERE kind = ? AND subject_id IN (", piece!(), ")"));
+        for kind in [LINK, BLOB] {
+            let of_kind = subjects.iter().copied().map(key).filter(|(own, _)| *own == kind);
+            let ids: Vec<i64> = of_kind.map(|(_, id)| id).collect();
+            for piece in rows_of(&ids, |id| [Value::from(*id)]) {
+                let parameters = values![kind].into_iter().chain(piece).collect();
+                self.session.defer(delete, parameters).await?;
+            }
+        }
+        Ok(())
     }
 
     async fn review_extend(&mut self, subject: ReviewSubject, due: Timestamp) -> Result<(), StoreError> {

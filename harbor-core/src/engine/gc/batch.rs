@@ -1,0 +1,96 @@
+//! Reviews, many in a transaction: what one costs beside the transaction is little.
+
+use super::GcReport;
+use crate::Result;
+use crate::engine::Harbor;
+use crate::engine::gate::contended;
+use crate::meta::{Blob, BlobId, BlobState, LinkId, ReviewSubject};
+
+/// How many links, or blobs, are looked at in one transaction: others who write wait for it on SQLite.
+const TOGETHER: usize = 64;
+
+/// How many blobs' bytes are deleted in one step of the blob store.
+const BYTES: usize = 512;
+
+impl Harbor {
+    /// Removes those of these links that are due and that no manifest refers to, and enters their blobs into the queue.
+    pub(super) async fn review_links(&self, links: &[LinkId]) -> Result<GcReport> {
+        let mut report = GcReport::default();
+        for links in links.chunks(TOGETHER) {
+            report.links += contended!(self.review_links_once(links))?;
+        }
+        Ok(report)
+    }
+
+    async fn review_links_once(&self, links: &[LinkId]) -> Result<u64> {
+        let mut write = self.write_as_system().await?;
+        let now = write.now();
+        let rows = write.rows();
+        let due = rows.links_review(links, now).await?;
+        let reviewed: Vec<_> = due.iter().map(|due| ReviewSubject::Link(due.link)).collect();
+        rows.reviews_delete(&reviewed).await?;
+        let gone = due.iter().filter(|due| !due.referenced).filter_map(|due| Some((due.link, due.place?.1)));
+        let (links, mut blobs): (Vec<LinkId>, Vec<BlobId>) = gone.unzip();
+        rows.links_delete(&links).await?;
+        blobs.sort_unstable();
+        blobs.dedup();
+        let blobs: Vec<_> = blobs.into_iter().map(ReviewSubject::Blob).collect();
+        rows.reviews_put(&blobs, now, "unlinked").await?;
+        let mut repositories: Vec<_> = due.iter().filter_map(|due| Some(due.place?.0)).collect();
+        repositories.sort_unstable();
+        repositories.dedup();
+        // Also of links that stay: their review is over, and the cache shall know.
+        repositories.into_iter().for_each(|repository| write.changed_blobs(repository));
+        write.commit().await?;
+        Ok(links.len() as u64)
+    }
+
+    /// Deletes those of these blobs that are due and that no repository links to: condemned first, so that nobody links to them
+    /// any more; then the bytes; then the rows. A crash in between leaves their entries in the queue, and the next look goes
+    /// on.
+    pub(super) async fn review_blobs(&self, blobs: &[BlobId]) -> Result<GcReport> {
+        let mut report = GcReport::default();
+        for blobs in blobs.chunks(BYTES) {
+            let mut condemned = Vec::new();
+            for blobs in blobs.chunks(TOGETHER) {
+                condemned.extend(contended!(self.condemn_all(blobs))?);
+            }
+            let locations: Vec<_> = condemned.iter().map(|blob| blob.location.clone()).collect();
+            self.inner.blobs.delete_all(&locations).await?;
+            locations.iter().for_each(|location| self.inner.caches.drop_small_blob(location));
+            for blobs in condemned.chunks(TOGETHER) {
+                let gone = contended!(self.bury_all(blobs))?;
+                let went = blobs.iter().filter(|blob| gone.contains(&blob.id));
+                report.blobs += gone.len() as u64;
+                report.bytes += went.map(|blob| blob.size).sum::<u64>();
+            }
+        }
+        Ok(report)
+    }
+
+    /// Marks those that nothing links to. Yields them, with those that were marked before.
+    async fn condemn_all(&self, blobs: &[BlobId]) -> Result<Vec<Blob>> {
+        let mut write = self.write_as_system().await?;
+        let now = write.now();
+        let rows = write.rows();
+        let (mut condemned, mut kept) = (Vec::new(), Vec::new());
+        for review in rows.blobs_review(blobs, now).await? {
+            match review.blob.filter(|_| !review.linked) {
+                Some(blob) => condemned.push(blob),
+                None => kept.push(ReviewSubject::Blob(review.id)),
+            }
+        }
+        rows.reviews_delete(&kept).await?;
+        let live = condemned.iter().filter(|blob| blob.state == BlobState::Live).map(|blob| blob.id);
+        rows.blobs_condemn(&live.collect::<Vec<_>>()).await?;
+        write.commit().await?;
+        Ok(condemned)
+    }
+
+    async fn bury_all(&self, blobs: &[Blob]) -> Result<Vec<BlobId>> {
+        let mut write = self.write_as_system().await?;
+        let gone = write.rows().blobs_bury(blobs).await?;
+        write.commit().await?;
+        Ok(gone)
+    }
+}
