@@ -3,6 +3,7 @@
 mod artifacts;
 mod client;
 mod fill;
+mod garbage;
 mod push;
 mod read;
 mod seed;
@@ -75,6 +76,33 @@ enum Command {
         #[arg(long, value_delimiter = ',', default_value = "1000,100000")]
         sizes: Vec<usize>,
     },
+    /// Writes many blobs into the database of a server that is stopped, of which some are garbage that is due.
+    Garbage {
+        /// Address of the database, as sqlite:file or postgres://…
+        #[arg(long)]
+        database: String,
+        /// The folder of the blobs.
+        #[arg(long)]
+        folder: std::path::PathBuf,
+        /// How many blobs there will be.
+        #[arg(long, default_value_t = 1_000_000)]
+        blobs: u64,
+        /// How many of them are garbage.
+        #[arg(long, default_value_t = 100_000)]
+        garbage: u64,
+    },
+    /// Collects the garbage of a server that is stopped, and prints figures.
+    Collect {
+        /// Address of the database.
+        #[arg(long)]
+        database: String,
+        /// The folder of the blobs.
+        #[arg(long)]
+        folder: std::path::PathBuf,
+        /// How many batches at a time.
+        #[arg(long, default_value_t = 1)]
+        workers: u32,
+    },
     /// Pushes blobs that the registry does not have, and prints figures.
     Push {
         /// Size of a blob, in bytes.
@@ -102,6 +130,10 @@ async fn main() -> Result<(), client::Failure> {
             fill::run(&database, &fill::Scale { manifests, tags, repositories }).await
         }
         Command::Artifacts { database, sizes } => artifacts::run(&database, &sizes).await,
+        Command::Garbage { database, folder, blobs, garbage } => {
+            garbage::run(&database, &folder, &garbage::Scale { blobs, garbage }).await
+        }
+        Command::Collect { database, folder, workers } => garbage::collect(&database, &folder, workers).await,
         Command::Head { path, clients, seconds } => {
             read::run(&arguments.url, client.authorization(), &path, clients, seconds).await
         }

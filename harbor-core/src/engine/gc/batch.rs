@@ -7,7 +7,7 @@ use crate::engine::gate::contended;
 use crate::meta::{Blob, BlobId, BlobState, LinkId, ReviewSubject};
 
 /// How many links, or blobs, are looked at in one transaction: others who write wait for it on SQLite.
-const TOGETHER: usize = 64;
+const TOGETHER: usize = 128;
 
 /// How many blobs' bytes are deleted in one step of the blob store.
 const BYTES: usize = 512;

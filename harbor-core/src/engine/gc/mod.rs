@@ -71,10 +71,22 @@ impl Harbor {
     ///
     /// # Errors
     /// As the metadata store fails. What fails for one entry is counted, and that entry is tried again later.
-    pub async fn collect_garbage(&self, _proof: Authorized<GarbageCollectionCreate>) -> Result<GcReport> {
+    pub async fn collect_garbage(&self, proof: Authorized<GarbageCollectionCreate>) -> Result<GcReport> {
+        self.collect_garbage_with(proof, 1).await
+    }
+
+    /// The same, at so many batches at a time.
+    ///
+    /// # Errors
+    /// As [`Harbor::collect_garbage`].
+    pub async fn collect_garbage_with(
+        &self,
+        _proof: Authorized<GarbageCollectionCreate>,
+        workers: u32,
+    ) -> Result<GcReport> {
         let mut total = GcReport::default();
         loop {
-            let batch = self.gc_batch(1).await?;
+            let batch = self.gc_batch(workers).await?;
             total.add(batch);
             if batch.reviewed == 0 {
                 return Ok(total);

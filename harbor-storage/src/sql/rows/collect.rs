@@ -89,17 +89,24 @@ impl Rows {
             piece!(),
             ")"
         ));
-        let mut gone = BTreeMap::new();
+        // The links of each project to each content, in an order that is the same for everybody.
+        let mut gone: BTreeMap<i64, BTreeMap<String, BTreeSet<i64>>> = BTreeMap::new();
         for row in self.each_piece(find, &[], ids).await? {
-            gone.insert((row.int(1)?, row.text(2)?, row.int(0)?), ());
+            gone.entry(row.int(1)?).or_default().entry(row.text(2)?).or_default().insert(row.int(0)?);
         }
         let delete = sql!(concat!("DELETE FROM blob_links WHERE id IN (", piece!(), ")"));
         for piece in rows_of(ids, id) {
             self.session.defer(delete, piece).await?;
         }
-        // In an order that is the same for everybody.
-        for (project, digest, _) in gone.into_keys() {
-            self.went(project, &digest).await?;
+        for (project, content) in gone {
+            let (once, more): (Vec<_>, Vec<_>) = content.into_iter().partition(|(_, links)| links.len() == 1);
+            let once: Vec<String> = once.into_iter().map(|(digest, _)| digest).collect();
+            self.all_went(project, &once).await?;
+            for (digest, links) in more {
+                for _ in links {
+                    self.went(project, &digest).await?;
+                }
+            }
         }
         Ok(())
     }

@@ -7,9 +7,9 @@
 use harbor_core::StoreError;
 use harbor_core::meta::{Growth, ProjectId, UNLIMITED};
 
-use super::{Rows, first};
+use super::{PIECE, Rows, first, piece, rows_of};
 use crate::sql::session::{Row, size};
-use crate::sql::statement::{sql, values};
+use crate::sql::statement::{Value, sql, values};
 
 /// What a transaction changes of what a project holds.
 #[derive(Debug)]
@@ -89,6 +89,42 @@ impl Rows {
             let delete = sql!("DELETE FROM project_content WHERE project_id = ? AND digest = ?");
             self.session.defer(delete, values![project, digest]).await?;
             self.change(project, -row.int(0)?, false);
+        }
+        Ok(())
+    }
+
+    /// Takes away a holder of each of these contents of a project, which are in their order and different.
+    pub(super) async fn all_went(&mut self, project: i64, digests: &[String]) -> Result<(), StoreError> {
+        let lock = sql!(concat!(
+            "SELECT digest, size, holders FROM project_content WHERE project_id = ? AND digest IN (",
+            piece!(),
+            ") ORDER BY digest FOR UPDATE"
+        ));
+        let less = sql!(concat!(
+            "UPDATE project_content SET holders = holders - 1 WHERE project_id = ? AND digest IN (",
+            piece!(),
+            ")"
+        ));
+        let delete = sql!(concat!(
+            "DELETE FROM project_content WHERE project_id = ? AND holders <= 0 AND digest IN (",
+            piece!(),
+            ")"
+        ));
+        for chunk in digests.chunks(PIECE) {
+            for piece in rows_of(chunk, |digest| [Value::from(digest.as_str())]) {
+                let parameters: Vec<Value> = values![project].into_iter().chain(piece).collect();
+                let held = self.session.fetch(lock, parameters.clone()).await?;
+                if held.len() < chunk.len() {
+                    tracing::error!(project, "content went that was not counted");
+                }
+                for row in &held {
+                    if row.int(2)? <= 1 {
+                        self.change(project, -row.int(1)?, false);
+                    }
+                }
+                self.session.defer(less, parameters.clone()).await?;
+                self.session.defer(delete, parameters).await?;
+            }
         }
         Ok(())
     }

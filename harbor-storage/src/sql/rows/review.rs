@@ -1,13 +1,25 @@
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 use harbor_core::meta::{BlobId, LinkId, Review, ReviewRows, ReviewRowsMut, ReviewSubject};
 use harbor_core::{StoreError, StoreErrorKind, Timestamp};
 
-use super::{Rows, first, piece, rows_of};
+use super::{PIECE, Rows, first, piece, piece_of, rows_of};
 use crate::sql::session::Row;
 use crate::sql::statement::{Value, sql, values};
 
 pub(super) const LINK: i64 = 0;
 pub(super) const BLOB: i64 = 1;
+
+/// Enters one subject.
+macro_rules! one {
+    () => {
+        sql!(
+            "INSERT INTO gc_reviews (kind, subject_id, due, attempts, reason) VALUES (?, ?, ?, 0, ?) \
+             ON CONFLICT (kind, subject_id) DO UPDATE SET due = excluded.due, attempts = 0, reason = excluded.reason"
+        )
+    };
+}
 
 const fn key(subject: ReviewSubject) -> (i64, i64) {
     match subject {
@@ -68,12 +80,8 @@ impl ReviewRowsMut for Rows {
         due: Timestamp,
         reason: &str,
     ) -> Result<(), StoreError> {
-        let put = sql!(
-            "INSERT INTO gc_reviews (kind, subject_id, due, attempts, reason) VALUES (?, ?, ?, 0, ?) \
-             ON CONFLICT (kind, subject_id) DO UPDATE SET due = excluded.due, attempts = 0, reason = excluded.reason"
-        );
         let (kind, id) = key(subject);
-        self.session.defer(put, values![kind, id, due.micros(), reason]).await
+        self.session.defer(one!(), values![kind, id, due.micros(), reason]).await
     }
 
     async fn reviews_put(
@@ -82,8 +90,21 @@ impl ReviewRowsMut for Rows {
         due: Timestamp,
         reason: &str,
     ) -> Result<(), StoreError> {
-        for subject in subjects {
-            self.review_put(*subject, due, reason).await?;
+        let put = sql!(concat!(
+            "INSERT INTO gc_reviews (kind, subject_id, due, attempts, reason) VALUES ",
+            piece_of!("(?, ?, ?, 0, ?)"),
+            " ON CONFLICT (kind, subject_id) DO UPDATE SET due = excluded.due, attempts = 0, reason = excluded.reason"
+        ));
+        // No row may come twice in one statement, so what does not fill one up is put by itself.
+        let distinct: BTreeSet<(i64, i64)> = subjects.iter().copied().map(key).collect();
+        let distinct: Vec<(i64, i64)> = distinct.into_iter().collect();
+        let (pieces, rest) = distinct.as_chunks::<PIECE>();
+        for piece in pieces {
+            let row = |(kind, id): &(i64, i64)| values![*kind, *id, due.micros(), reason];
+            self.session.defer(put, piece.iter().flat_map(row).collect()).await?;
+        }
+        for (kind, id) in rest {
+            self.session.defer(one!(), values![*kind, *id, due.micros(), reason]).await?;
         }
         Ok(())
     }
