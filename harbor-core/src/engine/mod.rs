@@ -12,6 +12,7 @@ mod health;
 mod immutable;
 mod labels;
 mod lists;
+mod matching;
 mod outbox;
 mod page;
 mod projects;
