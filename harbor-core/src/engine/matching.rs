@@ -68,7 +68,7 @@ impl Matching<'_> {
                     let project = last.project;
                     self.rest_after(last).await?;
                     // Those before it were complete.
-                    width = rest.partition_point(|id| *id <= project);
+                    width = some.partition_point(|id| *id <= project).max(1);
                     rest = &rest[width..];
                 }
             }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures_util::future::join_all;
-use harbor_tests::{Client, TestRegistry, content};
+use harbor_tests::{BackEnd, Client, TestRegistry, content};
 use serde_json::{Value, json};
 
 use super::{API, make, private, read};
@@ -89,4 +89,39 @@ async fn matching_keeps_nobody_waiting(registry: &TestRegistry) {
         assert_eq!(done.load(Ordering::SeqCst), 0, "others had to wait for lists");
     };
     tokio::join!(lists, others);
+}
+
+/// Names are read a thousand at a time: those of a large project by itself, of small ones at once, or of all there are.
+#[tokio::test]
+async fn no_page_of_names_is_left_out() {
+    let registry = TestRegistry::builder(BackEnd::Memory).start().await;
+    let set = content::image(harbor_core::oci::Algorithm::Sha256);
+    for project in ["before", "team", "after"] {
+        private(&registry, project).await;
+    }
+    let admin = registry.admin();
+    // As they are made, those of the others lie between those of the large one.
+    for hundred in 0..11 {
+        let some = (0..100).map(|number| format!("team/r{}", hundred * 100 + number));
+        let names: Vec<String> =
+            some.chain(["before", "after"].map(|of| format!("{of}/r{hundred}"))).collect();
+        for name in names.chunks(17) {
+            join_all(name.iter().map(|name| admin.push(name, Some("latest"), &set))).await;
+        }
+    }
+    let any = ["r*".to_owned()];
+    let totals = [
+        (json!([given("*", &any)]), "1122"),
+        (json!([given("before", &any), given("team", &any), given("after", &any)]), "1122"),
+        (json!([given("team", &any)]), "1100"),
+        (json!([given("before", &any), given("after", &["r1*".to_owned()])]), "13"),
+    ];
+    for (number, (scopes, total)) in totals.into_iter().enumerate() {
+        let body = json!({ "name": format!("t{number}"), "duration": 1, "scopes": scopes });
+        let made = admin.post(&format!("{API}/users/current/tokens")).json(&body).await.expect_status(201);
+        let client = registry.anon().basic("admin", made.json()["token"].as_str().unwrap());
+        let listed = client.get(&format!("{API}/repositories?page_size=1")).await.expect_status(200);
+        assert_eq!(listed.need("X-Total-Count"), total, "{scopes}");
+    }
+    registry.close().await;
 }
