@@ -1,25 +1,26 @@
 //! Nobody gives what they do not have.
 
-use harbor_core::access::{Actor, Level, Permission, Role, Target, permission};
+use harbor_core::access::{Actor, Level, Permission, Role, permission};
+use harbor_core::meta::Project;
 use harbor_core::{Error, Harbor, Result};
 
-/// Refuses to give permissions that `actor` itself lacks on `target`. Whoever has all that the administrator of a project has
-/// may give all that can be given in one.
+/// Refuses to give permissions in a project that `actor` itself lacks in all of it: who may list some repositories gives nobody
+/// the list of all. Whoever has all that the administrator of a project has may give all that can be given in one.
 pub(crate) async fn check(
     harbor: &Harbor,
     actor: &Actor,
-    target: Target<'_>,
+    project: &Project,
     given: &[Permission],
 ) -> Result<()> {
     if actor.is_administrator() {
         return Ok(());
     }
     for wanted in given {
-        if harbor.may(actor, *wanted, target).await? {
+        if harbor.may_throughout(actor, *wanted, project).await? {
             continue;
         }
         let beyond_administrators = wanted.level == Level::Project && !wanted.has(Role::ProjectAdmin);
-        if !(beyond_administrators && rules(harbor, actor, target).await?) {
+        if !(beyond_administrators && rules(harbor, actor, project).await?) {
             return Err(Error::Forbidden(format!("{wanted} can only be given by somebody who has it")));
         }
     }
@@ -27,9 +28,9 @@ pub(crate) async fn check(
 }
 
 /// Whether somebody has all that the administrator of a project has.
-async fn rules(harbor: &Harbor, actor: &Actor, target: Target<'_>) -> Result<bool> {
+async fn rules(harbor: &Harbor, actor: &Actor, project: &Project) -> Result<bool> {
     for permission in permission::ALL.iter().filter(|permission| permission.has(Role::ProjectAdmin)) {
-        if !harbor.may(actor, *permission, target).await? {
+        if !harbor.may_throughout(actor, *permission, project).await? {
             return Ok(false);
         }
     }

@@ -2,7 +2,7 @@
 
 use harbor_core::access::{Grant, Level, Permission, Place, ProjectFilter, Restriction, Target, within};
 use harbor_core::meta::ProjectId;
-use harbor_core::pattern::Pattern;
+use harbor_core::pattern::{self, Pattern};
 use harbor_core::{Error, StoreError, StoreErrorKind};
 use serde::{Deserialize, Serialize};
 
@@ -86,6 +86,7 @@ impl Grants {
                 "there are at most {MOST} entries, of {MOST_ACCESS} permissions and {MOST} patterns each"
             )));
         }
+        check_patterns(self.grants.iter().flat_map(|given| &given.repositories))?;
         for given in &self.grants {
             let elsewhere = project.is_some_and(|own| given.on != GivenOn::Project(own.get()));
             if elsewhere {
@@ -154,6 +155,17 @@ impl Grants {
     }
 }
 
+/// Refuses patterns with which matching would take too long.
+pub(crate) fn check_patterns<'a>(patterns: impl IntoIterator<Item = &'a Pattern>) -> Result<(), Error> {
+    if pattern::too_long(patterns) {
+        return Err(Error::BadRequest(format!(
+            "the patterns of repositories have at most {} bytes altogether: shorten or join them, or name fewer",
+            pattern::LONGEST_TOGETHER
+        )));
+    }
+    Ok(())
+}
+
 impl Given {
     fn level(&self) -> Level {
         match self.on {
@@ -198,6 +210,9 @@ impl Given {
 
 #[cfg(test)]
 mod tests {
+    use harbor_core::access::Action as _;
+    use harbor_core::access::permission::RepositoryPull;
+
     use super::*;
 
     /// Texts that earlier versions wrote. A new form is added; none is ever removed.
@@ -211,5 +226,25 @@ mod tests {
         }
         assert_eq!(Grants::read(r#"{"v":2,"grants":[]}"#).unwrap_err().kind(), StoreErrorKind::TooNew);
         assert_eq!(Grants::read("x").unwrap_err().kind(), StoreErrorKind::Corrupt);
+    }
+
+    /// What was stored before there was a bound on all patterns together works on; nothing is given with more any more.
+    #[test]
+    fn longer_patterns_that_were_stored_still_work() {
+        let pattern = |number: usize| format!("{{{}/**,{}}}", "a".repeat(1000), number);
+        let entry = |numbers: std::ops::Range<usize>| Given {
+            on: GivenOn::EveryProject,
+            access: vec!["repository:pull".to_owned()],
+            repositories: numbers.map(|number| Pattern::parse(&pattern(number)).unwrap()).collect(),
+        };
+        let few = Grants::new(vec![entry(0..2), entry(2..4)]);
+        few.check(None).unwrap();
+        let refused = Grants::new(vec![entry(0..2), entry(2..5)]).check(None).unwrap_err();
+        assert!(matches!(&refused, Error::BadRequest(text) if text.contains("4096 bytes")), "{refused}");
+        let stored = Grants::new(vec![entry(0..100)]).write().unwrap();
+        let read = Grants::read(&stored).unwrap();
+        let filter = read.projects(&[RepositoryPull::PERMISSION]);
+        assert!(filter.has_repository(ProjectId::new(1), false, "99"));
+        assert!(!filter.has_repository(ProjectId::new(1), false, "100"));
     }
 }

@@ -84,8 +84,9 @@ impl Accounts {
     }
 
     /// Whether a password that somebody at the address `from` shows has one of these hashes. After too many that had not, none
-    /// is looked at for a while; but one that was right before goes on to work, while others get it wrong a few times a minute only. From where the name
-    /// logged in before, it has times of its own, so whoever guesses elsewhere does not lock out the programs of somebody else.
+    /// is looked at for a while; but one that was right before goes on to work, while others get it wrong a few times a minute
+    /// only. From where the name logged in before, it has times of its own, so whoever guesses elsewhere does not lock out the
+    /// programs of somebody else.
     pub(crate) async fn right(
         &self,
         name: &str,
@@ -99,10 +100,15 @@ impl Accounts {
             if locked.is_err() {
                 self.looked_right(name, from);
             }
+            self.throttle().seen(name, from);
             return Ok(true);
         }
         if let Err(locked) = locked {
-            self.throttle().refused(from);
+            if looks && self.throttle().is_familiar(name, from) {
+                // There a code is looked at, where there is a second factor: no time tells whether there is.
+                self.verifier().verify(password, None, from).await?;
+            }
+            self.throttle().refused(name, from);
             return Err(AuthError::TooMany { retry_after: locked.retry_after });
         }
         let [hash, other] = hashes;
@@ -128,7 +134,7 @@ impl Accounts {
     }
 
     fn guesser<'n>(&self, name: &'n str, from: Option<IpAddr>) -> (&'n str, Option<IpAddr>) {
-        (name, from.filter(|from| self.throttle().is_familiar(name, *from)).map(site))
+        (name, from.filter(|_| self.throttle().is_familiar(name, from)).map(site))
     }
 
     /// Hashes a password that was right as new ones are, where its hash came from Harbor.

@@ -3,12 +3,13 @@
 use harbor_core::access::permission::{
     self, MemberCreate, MemberDelete, MemberList, MemberRead, MemberUpdate, ProjectRead,
 };
-use harbor_core::access::{Actor, Authorized, Level, Permission, Role, Target};
+use harbor_core::access::{Actor, Authorized, Level, Permission, Role};
 use harbor_core::meta::{Listed, Member, MemberEntity, MemberId, MemberKey, NewMember, Project, RoleId};
 use harbor_core::pattern::Pattern;
 use harbor_core::query::Query;
 use harbor_core::{Error, Harbor, Result, StoreErrorKind};
 
+use crate::grants::check_patterns;
 use crate::{Accounts, giving};
 
 /// Use cases of the members of projects: a cheap borrow.
@@ -86,7 +87,7 @@ impl Members<'_> {
     /// Makes a user or a group a member.
     ///
     /// # Errors
-    /// [`Error::BadRequest`] for a role that there is not; [`Error::Forbidden`] for one that may do more than who gives it;
+    /// [`Error::BadRequest`] for a role that there is not, and for patterns that are too long together; [`Error::Forbidden`] for one that may do more than who gives it;
     /// [`Error::Conflict`] when it is a member; [`Error::NotFound`] when there is no such user or group.
     pub async fn create(
         &self,
@@ -95,6 +96,7 @@ impl Members<'_> {
         role: RoleId,
         repositories: &[Pattern],
     ) -> Result<MemberId> {
+        check_patterns(repositories)?;
         self.check_role(proof.actor(), proof.target(), role).await?;
         let mut write = self.harbor.write(&proof).await?;
         let there = match entity {
@@ -127,6 +129,7 @@ impl Members<'_> {
         repositories: Option<&[Pattern]>,
     ) -> Result<()> {
         let project = proof.target();
+        check_patterns(repositories.into_iter().flatten())?;
         self.check_role(proof.actor(), project, role).await?;
         let mut write = self.harbor.write(&proof).await?;
         let now = write.now();
@@ -167,7 +170,7 @@ impl Members<'_> {
                 named.iter().filter_map(|text| project_permission(text)).collect()
             }
         };
-        giving::check(self.harbor, actor, Target::Project(project), &given).await
+        giving::check(self.harbor, actor, project, &given).await
     }
 }
 

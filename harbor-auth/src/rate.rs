@@ -138,7 +138,7 @@ impl RateLimiter {
     }
 
     /// Gives back what a key took, as if it had not.
-    pub(crate) fn give_back(&self, key: impl Hash) {
+    pub fn give_back(&self, key: impl Hash) {
         let key = self.hasher.hash_one(key);
         let mut shard = self.shard(key).lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(full) = shard.get(key) {

@@ -6,9 +6,7 @@ use harbor_core::access::permission::{
     RobotCreate, RobotDelete, RobotList, RobotRead, RobotUpdate, SystemRobotCreate, SystemRobotDelete,
     SystemRobotList, SystemRobotRead,
 };
-use harbor_core::access::{
-    Action, Actor, Authorized, Identity, InProject, InSystem, ProjectRef, Secret, Target,
-};
+use harbor_core::access::{Action, Actor, Authorized, Identity, InProject, InSystem, ProjectRef, Secret};
 use harbor_core::meta::{Listed, Project, ProjectId, Robot, RobotId, RobotKey};
 use harbor_core::query::Query;
 use harbor_core::{Error, Harbor, Result, StoreError, StoreErrorKind, Timestamp};
@@ -244,6 +242,22 @@ impl Robots<'_> {
         .await
     }
 
+    /// Says what a robot is for, and whether it may not log in; all else of it stays as it is at that moment.
+    ///
+    /// # Errors
+    /// As [`Robots::update`].
+    pub async fn describe(
+        &self,
+        proof: UpdateRobots,
+        id: RobotId,
+        description: String,
+        disabled: bool,
+    ) -> Result<()> {
+        rules::text("description", &description).map_err(|rule| Error::BadRequest(rule.to_string()))?;
+        self.check_held(&proof, id).await?;
+        self.change(&proof, id, |robot| Ok(Robot { description, disabled, ..robot })).await
+    }
+
     /// Gives a robot another secret, which is returned; without one it is made. The one before works on for `overlap`, so that
     /// programs can be told the new one without an outage.
     ///
@@ -336,7 +350,7 @@ impl Robots<'_> {
                     let found = self.accounts.directory().read().await?.project_of(id).await?;
                     // What is given in a project that is gone is nothing.
                     let Some(found) = found else { continue };
-                    giving::check(self.harbor, actor, Target::Project(&found), &permissions).await?;
+                    giving::check(self.harbor, actor, &found, &permissions).await?;
                 }
                 None => self.check_everywhere(actor, &permissions).await?,
             }

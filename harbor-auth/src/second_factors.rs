@@ -46,13 +46,13 @@ impl Accounts {
         code: &Secret,
         from: Option<IpAddr>,
     ) -> Result<bool, AuthError> {
-        if let Err(locked) = self.throttle().before(&user.name, from) {
-            // From where this name logged in before, a few times a minute are left.
-            let familiar = from.is_some_and(|from| self.throttle().is_familiar(&user.name, from));
-            if !familiar || !self.may_look(&user.name, from) {
-                self.throttle().refused(from);
-                return Err(AuthError::TooMany { retry_after: locked.retry_after });
-            }
+        let locked = self.throttle().before(&user.name, from);
+        // From where this name logged in before, a few times a minute are left.
+        if let Err(locked) = locked
+            && !(self.throttle().is_familiar(&user.name, from) && self.may_look(&user.name, from))
+        {
+            self.throttle().refused(&user.name, from);
+            return Err(AuthError::TooMany { retry_after: locked.retry_after });
         }
         let right = self.verifier().verify_anew(password, user.password.as_ref(), from).await?;
         let stored = self.directory().read().await?.user(user.id).await?;
@@ -62,6 +62,8 @@ impl Accounts {
             self.throttle().succeeded(&user.name, from);
             return Ok(true);
         }
+        // As a wrong password fares whose name is locked, where there is no second factor.
+        locked.map_err(|locked| AuthError::TooMany { retry_after: locked.retry_after })?;
         tokio::time::sleep(self.throttle().failed(&user.name, from)).await;
         Ok(false)
     }

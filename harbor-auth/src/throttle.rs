@@ -14,6 +14,11 @@ use crate::site::site;
 /// How many names and how many addresses are remembered: about 3 MiB each, when somebody tries to fill them.
 const REMEMBERED: usize = 64 * 1024;
 
+/// Of how many names is remembered where they logged in from, and how many places of each: about 5 MiB, when that many people try
+/// to fill it. Only who logs in makes a place familiar.
+const FAMILIAR: usize = 16 * 1024;
+const PLACES: usize = 32;
+
 /// When logins are refused. A password that was right before is let in all the same, while others get it wrong a few times a
 /// minute only: whoever guesses does not lock out the programs of somebody else.
 #[derive(Clone, Copy, Debug)]
@@ -58,8 +63,8 @@ pub(crate) struct Throttle {
     hasher: RandomState,
     names: Mutex<Recent<Failures>>,
     addresses: Mutex<Recent<Failures>>,
-    /// Names with where they logged in from.
-    familiar: Mutex<Recent<()>>,
+    /// From where names logged in, the last first.
+    familiar: Mutex<Recent<Vec<u64>>>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -74,7 +79,7 @@ impl Throttle {
     /// With the time of `clock`.
     pub(crate) fn new(clock: Clock, limits: LoginLimits) -> Self {
         let table = || Mutex::new(Recent::new(REMEMBERED));
-        let familiar = Mutex::new(Recent::new(REMEMBERED));
+        let familiar = Mutex::new(Recent::new(FAMILIAR));
         Self { clock, limits, hasher: RandomState::new(), names: table(), addresses: table(), familiar }
     }
 
@@ -113,16 +118,32 @@ impl Throttle {
     pub(crate) fn succeeded(&self, name: &str, address: Option<IpAddr>) {
         let key = self.name(name);
         self.names.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
-        if let Some(address) = address {
-            let key = self.hasher.hash_one((name, site(address)));
-            self.familiar.lock().unwrap_or_else(PoisonError::into_inner).put(key, ());
+        self.seen(name, address);
+    }
+
+    /// To be told when a password was right that was right before: where it came from is remembered. Failures are not forgotten,
+    /// for programs show such passwords all the time, and whoever guesses beside them is to be locked.
+    pub(crate) fn seen(&self, name: &str, address: Option<IpAddr>) {
+        let Some(address) = address else { return };
+        let (key, place) = (self.name(name), self.address(address));
+        let mut familiar = self.familiar.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(places) = familiar.get(key) else { return familiar.put(key, vec![place]) };
+        match places.iter().position(|known| *known == place) {
+            Some(0) => {}
+            Some(index) => places[..=index].rotate_right(1),
+            None => {
+                places.truncate(PLACES - 1);
+                places.insert(0, place);
+            }
         }
     }
 
     /// Whether a name logged in from there before, as far as this node remembers.
-    pub(crate) fn is_familiar(&self, name: &str, address: IpAddr) -> bool {
-        let key = self.hasher.hash_one((name, site(address)));
-        self.familiar.lock().unwrap_or_else(PoisonError::into_inner).get(key).is_some()
+    pub(crate) fn is_familiar(&self, name: &str, address: Option<IpAddr>) -> bool {
+        let Some(address) = address else { return false };
+        let (key, place) = (self.name(name), self.address(address));
+        let mut familiar = self.familiar.lock().unwrap_or_else(PoisonError::into_inner);
+        familiar.get(key).is_some_and(|places| places.contains(&place))
     }
 
     /// To be asked when somebody makes an account for themselves; it is counted for the address.
@@ -139,9 +160,12 @@ impl Throttle {
         Ok(())
     }
 
-    /// To be told when an attempt was refused unseen: it counts for the address, that nobody goes on at no cost.
-    pub(crate) fn refused(&self, address: Option<IpAddr>) {
-        if let Some(address) = address {
+    /// To be told when an attempt was refused unseen: it counts for the address, that nobody goes on at no cost. Not from where
+    /// the name logged in before: others who guess at it do not lock the address of its programs.
+    pub(crate) fn refused(&self, name: &str, address: Option<IpAddr>) {
+        if let Some(address) = address
+            && !self.is_familiar(name, Some(address))
+        {
             self.count(&self.addresses, self.address(address), self.limits.of_address, self.clock.now());
         }
     }
@@ -275,6 +299,48 @@ mod tests {
             throttle.before("grace", Some("::ffff:0.0.0.1".parse().unwrap())).map_err(|_| ()),
             Err(())
         );
+    }
+
+    #[test]
+    fn some_places_of_a_name_are_remembered() {
+        let (throttle, _clock) = throttle();
+        throttle.succeeded("grace", address(0));
+        for number in 1..1000 {
+            throttle.seen("grace", address(number));
+            throttle.seen("grace", address(0));
+            throttle.seen("grace", None);
+            assert!(throttle.is_familiar("grace", address(number)));
+        }
+        assert!(throttle.is_familiar("grace", address(0)), "what is in use stays");
+        assert!(!throttle.is_familiar("grace", address(1)) && !throttle.is_familiar("grace", None));
+        assert!(!throttle.is_familiar("ada", address(0)));
+        let known = (0..1000).filter(|number| throttle.is_familiar("grace", address(*number))).count();
+        assert_eq!(known, PLACES);
+        for number in 0..100_000 {
+            throttle.seen(&number.to_string(), address(number));
+        }
+        assert!(throttle.familiar.lock().unwrap().len() <= FAMILIAR);
+    }
+
+    #[test]
+    fn what_is_seen_again_forgets_no_failures() {
+        let (throttle, _clock) = throttle();
+        fail(&throttle, "grace", 9);
+        throttle.seen("grace", address(1));
+        fail(&throttle, "grace", 1);
+        assert!(throttle.before("grace", address(1)).is_err());
+    }
+
+    #[test]
+    fn refusals_count_where_the_name_is_strange() {
+        let (throttle, _clock) = throttle();
+        throttle.seen("grace", address(1));
+        for _ in 0..100 {
+            throttle.refused("grace", address(1));
+            throttle.refused("grace", address(2));
+        }
+        assert_eq!(throttle.before("ada", address(1)), Ok(()));
+        assert!(throttle.before("ada", address(2)).is_err());
     }
 
     #[test]

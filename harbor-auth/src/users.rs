@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use harbor_core::access::permission::{
     UserAdminister, UserCreate, UserDelete, UserList, UserRead, UserUpdate,
 };
-use harbor_core::access::{Actor, Authorized, Secret};
+use harbor_core::access::{Actor, Authorized, Identity, Secret};
 use harbor_core::meta::{Listed, User, UserId, UserKey};
 use harbor_core::query::Query;
 use harbor_core::{Error, Harbor, Result, StoreError, StoreErrorKind};
@@ -86,7 +86,8 @@ impl Users<'_> {
         from: Option<IpAddr>,
     ) -> Result<UserId> {
         check(&new)?;
-        if proof.actor().is_anonymous() {
+        // Whoever else makes accounts was given that: administrators, and robots.
+        if matches!(proof.actor().identity(), Identity::Anonymous | Identity::User(_)) {
             self.accounts
                 .throttle()
                 .register(from)

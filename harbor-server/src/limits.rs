@@ -102,12 +102,19 @@ impl Count {
     pub(crate) fn take(&self, actor: &Actor, from: Option<IpAddr>, now: Timestamp) -> Result<Left> {
         let too_many = |retry_after| Error::TooManyRequests { retry_after };
         // The principal first: one that is over its limit takes nothing from those beside it.
-        let principal = self.per_principal.as_ref().filter(|_| !actor.is_anonymous());
-        let principal = principal.map(|limiter| limiter.spend(actor.principal(), now)).transpose();
+        let of_principal = self.per_principal.as_ref().filter(|_| !actor.is_anonymous());
+        let principal = of_principal.map(|limiter| limiter.spend(actor.principal(), now)).transpose();
         let principal = principal.map_err(too_many)?;
         let address = self.per_address.as_ref().zip(from);
         let address = address.map(|(limiter, from)| limiter.spend(site(from), now)).transpose();
-        Ok(Left::narrower(principal, address.map_err(too_many)?))
+        let address = address.map_err(|retry_after| {
+            // Nor does one whose address is over its limit lose what is left to it elsewhere.
+            if let Some(limiter) = of_principal {
+                limiter.give_back(actor.principal());
+            }
+            too_many(retry_after)
+        })?;
+        Ok(Left::narrower(principal, address))
     }
 
     /// What is left; nothing is counted.
@@ -193,5 +200,16 @@ mod tests {
         assert!(count.take(&nobody, from, now).is_err(), "the address has none left");
         assert!(count.take(&other, None, now).is_ok(), "nobody knows where it is");
         assert!((0..100).all(|_| count.take(&nobody, None, now).is_ok()));
+    }
+
+    #[test]
+    fn whose_address_is_over_its_limit_has_as_much_elsewhere() {
+        let limit = |text: &str| Some(text.parse::<Limit>().unwrap());
+        let count = Count::new(limit("3/minute"), limit("2/minute"));
+        let from = |number: u8| Some(IpAddr::from([192, 0, 2, number]));
+        let (now, here, grace) = (Timestamp::from_micros(0), from(1), Actor::user("grace"));
+        assert!((0..2).all(|_| count.take(&Actor::anonymous(), here, now).is_ok()));
+        assert!((0..100).all(|_| count.take(&grace, here, now).is_err()));
+        assert_eq!((2..9).filter(|number| count.take(&grace, from(*number), now).is_ok()).count(), 3);
     }
 }

@@ -183,7 +183,10 @@ fn repositories(bencher: Bencher<'_, '_>) {
         SEEDED.runtime.block_on(async {
             let mut rows = SEEDED.store.read().await.expect("a reader");
             let query = Query::<RepositoryKey>::default();
-            rows.repository_entries(black_box(&ProjectFilter::All), &query).await.expect("a page").total
+            rows.repository_entries(black_box(&ProjectFilter::All.into()), &query)
+                .await
+                .expect("a page")
+                .total
         })
     });
 }

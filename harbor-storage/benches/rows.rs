@@ -105,7 +105,7 @@ fn catalog_page(bencher: Bencher<'_, '_>) {
     bencher.bench(|| {
         seeded.runtime.block_on(async {
             let mut rows = seeded.store.read().await.expect("a reader");
-            rows.repositories(black_box(&ProjectFilter::All), None, 100).await.expect("names").len()
+            rows.repositories(black_box(&ProjectFilter::All.into()), None, 100).await.expect("names").len()
         })
     });
 }

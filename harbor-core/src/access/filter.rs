@@ -1,5 +1,7 @@
 //! What a list is limited to.
 
+use std::collections::BTreeSet;
+
 use super::Permission;
 use super::restriction::is_whole;
 use crate::meta::ProjectId;
@@ -104,6 +106,24 @@ impl ProjectFilter {
             }
             Self::Any(filters) => filters.iter().any(|filter| filter.has_repository(id, is_public, name)),
             Self::Both(filters) => filters.iter().all(|filter| filter.has_repository(id, is_public, name)),
+        }
+    }
+
+    /// The projects outside of which it has nothing, where it names them.
+    #[must_use]
+    pub fn named(&self) -> Option<BTreeSet<ProjectId>> {
+        match self {
+            Self::All | Self::Within { public: true, .. } | Self::Repositories(None, _) => None,
+            Self::Within { public: false, projects } => Some(projects.iter().copied().collect()),
+            Self::Repositories(Some(id), _) => Some(BTreeSet::from([*id])),
+            Self::Any(filters) => {
+                let all: Option<Vec<BTreeSet<ProjectId>>> = filters.iter().map(Self::named).collect();
+                all.map(|all| all.into_iter().flatten().collect())
+            }
+            Self::Both(filters) => match filters.each_ref().map(Self::named) {
+                [Some(one), Some(other)] => Some(one.intersection(&other).copied().collect()),
+                [one, other] => one.or(other),
+            },
         }
     }
 

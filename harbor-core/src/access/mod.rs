@@ -8,6 +8,7 @@ mod authenticator;
 mod authorized;
 mod authorizer;
 mod filter;
+mod matcher;
 pub mod permission;
 mod restriction;
 mod role;
@@ -19,6 +20,7 @@ pub use authorized::{
 };
 pub use authorizer::{AllowAll, Authorizer, Decision, Target};
 pub use filter::ProjectFilter;
+pub(crate) use matcher::{Matcher, Turn};
 pub use permission::{Action, Level, Permission};
 pub use restriction::{Grant, Place, Restriction, within};
 pub use role::Role;

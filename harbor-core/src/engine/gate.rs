@@ -130,6 +130,25 @@ impl Harbor {
         self.allows(actor, permission, target).await
     }
 
+    /// Whether `actor` has a permission in all of a project. Whoever is limited to some of its repositories may list them, for
+    /// lists leave out the others, and has that permission in no more than those.
+    ///
+    /// # Errors
+    /// As the stores fail.
+    pub async fn may_throughout(
+        &self,
+        actor: &Actor,
+        permission: Permission,
+        project: &Project,
+    ) -> Result<bool> {
+        let granted = self.inner.authorizer.projects(actor, permission).await?;
+        let limit = actor.restriction().map(|restriction| restriction.projects(permission));
+        let whole = |filter: &ProjectFilter| filter.has_project(project.id, project.public);
+        Ok(whole(&granted)
+            && limit.is_none_or(|limit| whole(&limit))
+            && self.allows(actor, permission, Target::Project(project)).await?)
+    }
+
     async fn allows(&self, actor: &Actor, permission: Permission, target: Target<'_>) -> Result<bool> {
         Ok(actor.has_room_for(permission, target)
             && self.inner.authorizer.decide(actor, permission, target).await? == Decision::Allow)

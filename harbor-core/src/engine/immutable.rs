@@ -14,15 +14,12 @@ use crate::meta::{
     Repository,
 };
 use crate::oci::{RepositoryName, Tag};
+use crate::pattern::LONGEST_TOGETHER;
 use crate::query::Query;
 use crate::{Error, Result};
 
 /// How many rules a project has at most: they are looked through whenever a tag is moved or deleted.
 const MOST: usize = 100;
-
-/// How many bytes the patterns of all rules of a project have at most: each is matched with each tag, in a transaction that
-/// others may wait for.
-const LONGEST_PATTERNS: usize = 4096;
 
 /// After how many tags others have their turn: at most a few milliseconds.
 const TURN: usize = 8;
@@ -233,9 +230,9 @@ fn check_beside(others: &[ImmutableRule], new: &NewImmutableRule) -> Result<()> 
 /// Refuses a rule with which matching would take too long.
 fn check_length(others: &[ImmutableRule], new: &NewImmutableRule) -> Result<()> {
     let theirs: usize = others.iter().map(|rule| rule.selection.length()).sum();
-    if theirs.saturating_add(new.selection.length()) > LONGEST_PATTERNS {
+    if theirs.saturating_add(new.selection.length()) > LONGEST_TOGETHER {
         return Err(Error::Precondition(format!(
-            "the patterns of a project's rules of immutable tags have at most {LONGEST_PATTERNS} bytes together: shorten, \
+            "the patterns of a project's rules of immutable tags have at most {LONGEST_TOGETHER} bytes together: shorten, \
              join or delete some"
         )));
     }

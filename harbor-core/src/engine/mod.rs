@@ -13,6 +13,7 @@ mod immutable;
 mod jobs;
 mod labels;
 mod lists;
+mod matching;
 mod outbox;
 mod page;
 mod projects;

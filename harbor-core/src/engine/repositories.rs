@@ -1,10 +1,13 @@
 //! The use cases of repositories.
 
+use std::collections::HashSet;
+
 use super::Harbor;
 use super::content::Content;
 use super::gate::contended;
 use crate::access::permission::{RepositoryDelete, RepositoryList, RepositoryRead, RepositoryUpdate};
 use crate::access::{Action, Actor, Authorized, RepositoryTarget};
+use crate::blob::UploadId;
 use crate::meta::{BlobId, LinkId, Listed, Repository, RepositoryEntry, RepositoryKey, ReviewSubject};
 use crate::oci::Digest;
 use crate::policy::Step;
@@ -45,6 +48,7 @@ impl<'a> Repositories<'a> {
         query: &Query<RepositoryKey>,
     ) -> Result<Listed<RepositoryEntry>> {
         let filter = self.harbor.visible_of::<RepositoryList>(proof.actor(), proof.target()).await?;
+        let filter = self.harbor.matched(filter).await?;
         Ok(self.harbor.read().await?.repository_entries(&filter, query).await?)
     }
 
@@ -58,6 +62,7 @@ impl<'a> Repositories<'a> {
         query: &Query<RepositoryKey>,
     ) -> Result<Listed<RepositoryEntry>> {
         let filter = self.harbor.visible::<RepositoryList>(actor).await?;
+        let filter = self.harbor.matched(filter).await?;
         Ok(self.harbor.read().await?.repository_entries(&filter, query).await?)
     }
 
@@ -172,17 +177,30 @@ impl<'a> Repositories<'a> {
 
     /// Ends the uploads that nobody is writing to at the moment.
     async fn end_uploads(&self, repository: &Repository) -> Result<()> {
-        let uploads = self.harbor.read().await?.repository_uploads(repository.id, UPLOADS).await?;
-        for id in uploads {
-            let lease = match self.harbor.lease(id).await {
-                Err(Error::UploadBusy) => continue,
-                lease => lease?,
-            };
-            let ended = self.harbor.cancel_upload(id).await;
-            lease.release(self.harbor).await;
-            ended?;
+        // One that somebody writes to stays, and so does one whose bytes cannot be removed now: neither is tried again.
+        let mut tried = HashSet::new();
+        loop {
+            let uploads = self.harbor.read().await?.repository_uploads(repository.id, UPLOADS).await?;
+            let before = tried.len();
+            for id in uploads {
+                if tried.insert(id) {
+                    self.end_upload_unless_busy(id).await?;
+                }
+            }
+            if tried.len() == before {
+                return Ok(());
+            }
         }
-        Ok(())
+    }
+
+    async fn end_upload_unless_busy(&self, id: UploadId) -> Result<()> {
+        let lease = match self.harbor.lease(id).await {
+            Err(Error::UploadBusy) => return Ok(()),
+            lease => lease?,
+        };
+        let ended = self.harbor.cancel_upload(id).await;
+        lease.release(self.harbor).await;
+        ended
     }
 
     /// Deletes the links to blobs: no manifest refers to them any more, unless somebody pushed one meanwhile.

@@ -62,7 +62,8 @@ pub use personal_token::{PersonalToken, PersonalTokenRows, PersonalTokenRowsMut}
 pub use project::{Project, ProjectKey, ProjectRows, ProjectRowsMut};
 pub use quota::{CLAIMS, Growth, Quota, QuotaKey, QuotaRows, QuotaRowsMut, UNLIMITED, Usage};
 pub use repository::{
-    Figures, Repository, RepositoryEntry, RepositoryKey, RepositoryRows, RepositoryRowsMut,
+    Among, Candidate, Figures, Repository, RepositoryEntry, RepositoryFilter, RepositoryKey, RepositoryRows,
+    RepositoryRowsMut,
 };
 pub use review::{Review, ReviewRows, ReviewRowsMut, ReviewSubject};
 pub use revision::{RevisionRows, RevisionRowsMut};

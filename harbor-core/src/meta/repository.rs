@@ -37,6 +37,48 @@ pub struct RepositoryEntry {
     pub updated_at: Timestamp,
 }
 
+/// What lists of repositories are limited to: a filter of which the patterns were matched before, for no database can.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RepositoryFilter {
+    /// Those of the projects that this has as a whole. Its patterns count for nothing.
+    pub projects: ProjectFilter,
+    /// These as well.
+    pub repositories: Vec<RepositoryId>,
+}
+
+impl From<ProjectFilter> for RepositoryFilter {
+    /// No more than whole projects.
+    fn from(projects: ProjectFilter) -> Self {
+        Self { projects, repositories: Vec::new() }
+    }
+}
+
+/// A repository whose name has to be matched with the patterns of a filter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Candidate {
+    /// Its key.
+    pub id: RepositoryId,
+    /// The project that it belongs to.
+    pub project: ProjectId,
+    /// Whether that is public.
+    pub public: bool,
+    /// Its full name.
+    pub name: RepositoryName,
+    /// When it was made.
+    pub created_at: Timestamp,
+}
+
+/// Where [`RepositoryRows::candidates`] are looked for, and in which order.
+#[derive(Clone, Copy, Debug)]
+pub enum Among<'a> {
+    /// In every project, by key, after that one.
+    All(RepositoryId),
+    /// In these projects, by project.
+    Projects(&'a [ProjectId]),
+    /// In the project of that one, after it: by when they were made, and by key.
+    RestAfter(&'a Candidate),
+}
+
 keys! {
     /// What lists of repositories are filtered and sorted by.
     pub enum RepositoryKey {
@@ -76,10 +118,19 @@ pub trait RepositoryRows {
     /// The repository of that full name.
     async fn repository(&mut self, name: &RepositoryName) -> RowResult<Option<Repository>>;
 
+    /// Up to `limit` repositories that `filter` may have by their names, while it has not all of their projects. Those of one
+    /// project come by when they were made, and by key.
+    async fn candidates(
+        &mut self,
+        filter: &ProjectFilter,
+        among: Among<'_>,
+        limit: u32,
+    ) -> RowResult<Vec<Candidate>>;
+
     /// Up to `limit` full names of repositories that hold a manifest, lie within `filter` and come after `after`, by name.
     async fn repositories(
         &mut self,
-        filter: &ProjectFilter,
+        filter: &RepositoryFilter,
         after: Option<&str>,
         limit: u32,
     ) -> RowResult<Vec<RepositoryName>>;
@@ -87,8 +138,8 @@ pub trait RepositoryRows {
     /// How many repositories a project has that lists have: those that hold a manifest, or have held one that was not hidden.
     async fn repository_count(&mut self, project: ProjectId) -> RowResult<u64>;
 
-    /// The same of several projects at once; those that have none may be left out.
-    async fn repository_counts(&mut self, projects: &[ProjectId]) -> RowResult<Vec<(ProjectId, u64)>>;
+    /// How many such repositories there are within `filter`, by project; projects that have none may be left out.
+    async fn repository_counts(&mut self, filter: &RepositoryFilter) -> RowResult<Vec<(ProjectId, u64)>>;
 
     /// Up to `limit` repositories of a project that lists do not have, by key, after that one: what uploads made that came to
     /// nothing, or to no manifest yet.
@@ -106,16 +157,16 @@ pub trait RepositoryRows {
     /// another order.
     async fn repository_entries(
         &mut self,
-        filter: &ProjectFilter,
+        filter: &RepositoryFilter,
         query: &Query<RepositoryKey>,
     ) -> RowResult<Listed<RepositoryEntry>>;
 
-    /// The keys of the repositories within `filter`, in their order.
-    async fn repository_ids(&mut self, filter: &ProjectFilter) -> RowResult<Vec<RepositoryId>>;
-
     /// How many projects there are within a filter, and how many repositories, as lists have them, within another.
-    async fn figures(&mut self, projects: &ProjectFilter, repositories: &ProjectFilter)
-    -> RowResult<Figures>;
+    async fn figures(
+        &mut self,
+        projects: &ProjectFilter,
+        repositories: &RepositoryFilter,
+    ) -> RowResult<Figures>;
 
     /// How many bytes all live blobs have together.
     async fn stored_bytes(&mut self) -> RowResult<u64>;

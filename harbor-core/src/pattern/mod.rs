@@ -42,6 +42,16 @@ use program::Program;
 /// How many bytes a pattern has at most.
 pub const LONGEST: usize = 1024;
 
+/// How many bytes all patterns have together at most that one name is matched with: those of a project's rules of immutable tags,
+/// of a member, of a robot, of a personal access token.
+pub const LONGEST_TOGETHER: usize = 4096;
+
+/// Whether patterns are longer than [`LONGEST_TOGETHER`].
+#[must_use]
+pub fn too_long<'a>(patterns: impl IntoIterator<Item = &'a Pattern>) -> bool {
+    patterns.into_iter().map(|pattern| pattern.as_str().len()).sum::<usize>() > LONGEST_TOGETHER
+}
+
 /// Why a text is not a pattern.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PatternError {

@@ -108,7 +108,7 @@ fn allowlist(body: &ProjectReq) -> Result<Option<String>> {
 
 async fn get(proof: &Authorized<ProjectRead>, call: &Call<'_>) -> Result<Response<Body>> {
     let project = call.harbor().projects().get(proof);
-    let repositories = call.harbor().projects().repository_count(&project).await?;
+    let repositories = call.harbor().projects().repository_count(&call.actor, &project).await?;
     ok(&wire(call, &project, repositories).await?)
 }
 
@@ -133,7 +133,7 @@ async fn deletable(proof: &Authorized<ProjectDelete>, call: &Call<'_>) -> Result
 
 async fn summary(proof: &Authorized<ProjectRead>, call: &Call<'_>) -> Result<Response<Body>> {
     let mut summary = api::ProjectSummary {
-        repo_count: call.harbor().projects().repository_count(proof.target()).await?,
+        repo_count: call.harbor().projects().repository_count(&call.actor, proof.target()).await?,
         ..api::ProjectSummary::default()
     };
     // As Harbor has it: what it may hold is for who may read that, and how many members there are is for members.
@@ -161,7 +161,7 @@ async fn summary(proof: &Authorized<ProjectRead>, call: &Call<'_>) -> Result<Res
 
 /// Projects as the API shows them to who asks: their repositories are counted at once.
 pub(super) async fn wires(call: &Call<'_>, projects: &[Project]) -> Result<Vec<api::Project>> {
-    let counts = call.harbor().projects().repository_counts(projects).await?;
+    let counts = call.harbor().projects().repository_counts(&call.actor, projects).await?;
     let mut wires = Vec::with_capacity(projects.len());
     for project in projects {
         wires.push(wire(call, project, counts.get(&project.id).copied().unwrap_or_default()).await?);

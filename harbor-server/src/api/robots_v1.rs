@@ -1,9 +1,7 @@
 //! Robots of a project in the older form of the API, which scripts and libraries still speak.
 
 use axum::body::Body;
-use harbor_auth::{
-    CreateRobots, DeleteRobots, ListRobots, NewRobot, ReadRobots, RobotChange, RobotProof, UpdateRobots,
-};
+use harbor_auth::{CreateRobots, DeleteRobots, ListRobots, NewRobot, ReadRobots, RobotProof, UpdateRobots};
 use harbor_core::api::{self, Access, RobotCreateV1, RobotPermission};
 use harbor_core::query::Query;
 use harbor_core::{Error, Result, Timestamp};
@@ -81,16 +79,8 @@ async fn get(proof: &ReadRobots, call: &Call<'_>) -> Result<Response<Body>> {
 /// As with Harbor, only what it is for, and whether it may log in.
 async fn update(proof: UpdateRobots, call: &mut Call<'_>) -> Result<Response<Body>> {
     let body: api::Robot = call.json().await?;
-    let accounts = call.accounts()?;
-    let id = robot_id(call)?;
-    let now = accounts.robots(call.harbor()).current(&proof, id).await?;
-    let change = RobotChange {
-        duration: now.duration,
-        disabled: body.disable,
-        grants: accounts.grants_of(&now)?,
-        description: body.description,
-    };
-    accounts.robots(call.harbor()).update(proof, id, change).await?;
+    let robots = call.accounts()?.robots(call.harbor());
+    robots.describe(proof, robot_id(call)?, body.description, body.disable).await?;
     Ok(done())
 }
 

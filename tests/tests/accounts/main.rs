@@ -2,9 +2,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests are tests")]
 
 mod configurations;
+mod gifts;
 mod groups;
 mod intruders;
 mod limits;
+mod matching;
 mod members;
 mod patterns;
 mod projects;

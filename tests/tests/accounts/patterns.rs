@@ -15,6 +15,7 @@ harbor_tests::on_every_store! {
     a_token_for_a_repository_lists_it;
     a_changed_limit_changes_the_lists;
     lists_are_what_is_allowed_one_by_one;
+    numbers_are_of_what_may_be_seen;
 }
 
 /// What a robot or token is given that looks at everything in its repositories.
@@ -259,4 +260,36 @@ async fn lists_are_what_is_allowed_one_by_one(registry: &TestRegistry) {
         }
     }
     assert!(lengths.len() > 3, "{lengths:?}");
+}
+
+/// How many repositories the team has, wherever that is told.
+async fn counted(client: &Client) -> Vec<Value> {
+    let count = |project: &Value| project["repo_count"].clone();
+    let of_team = |list: &Value| {
+        let team = list.as_array().unwrap().iter().find(|project| project["name"] == "team");
+        count(team.unwrap())
+    };
+    vec![
+        count(&read(client, "/projects/team").await),
+        count(&read(client, "/projects/team/summary").await),
+        of_team(&read(client, "/projects").await),
+        of_team(&read(client, "/search?q=team").await["project"]),
+    ]
+}
+
+async fn numbers_are_of_what_may_be_seen(registry: &TestRegistry) {
+    filled(registry).await;
+    registry.add_user("grace").await;
+    let grace = registry.user("grace");
+    let id = member(registry, "team", "grace", &["web", "web/**"]).await;
+    assert_eq!(counted(&grace).await, vec![json!(2); 4]);
+    let other = read(&grace, "/projects/library").await["repo_count"].clone();
+    assert_eq!(other, json!(1), "everybody lists a public project");
+    assert_eq!(counted(&registry.admin()).await, vec![json!(4); 4]);
+    let limited = token(registry, "admin", "one", &[given("team", &["db"])]).await;
+    assert_eq!(read(&limited, "/projects/team").await["repo_count"], json!(1));
+    let change = json!({ "role_id": 3, "repositories": [] });
+    let path = format!("{API}/projects/team/members/{id}");
+    registry.admin().put(&path).json(&change).await.expect_status(200);
+    assert_eq!(counted(&grace).await, vec![json!(4); 4]);
 }

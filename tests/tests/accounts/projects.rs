@@ -12,6 +12,7 @@ harbor_tests::on_every_store! {
     lists_show_what_one_may_see;
     settings_are_added_changed_and_taken_away;
     what_holds_repositories_is_not_deleted;
+    what_was_given_up_is_deleted_however_much;
     privileged_fields_are_not_taken;
 }
 
@@ -162,4 +163,15 @@ async fn volumes_tell_what_is_left() {
     registry.anon().get(&format!("{API}/systeminfo/volumes")).await.expect_error(401, "UNAUTHORIZED");
     registry.anon().get(&format!("{API}/systeminfo/getcert")).await.expect_error(404, "NOT_FOUND");
     registry.close().await;
+}
+
+/// Uploads that nobody goes on with keep no project, though they are more than are ended at a time.
+async fn what_was_given_up_is_deleted_however_much(registry: &TestRegistry) {
+    private(registry, "team").await;
+    let admin = registry.admin();
+    for _ in 0..9 {
+        let begun = (0..29).map(|_| admin.begin("team/bare"));
+        futures_util::future::join_all(begun).await;
+    }
+    admin.delete(&format!("{API}/projects/team")).await.expect_status(200);
 }

@@ -9,6 +9,7 @@ use super::{API, private, read};
 harbor_tests::on_every_store! {
     a_robot_of_a_project_does_what_it_was_given;
     a_robot_of_a_project_in_the_older_form;
+    the_older_form_gives_back_nothing;
     a_robot_of_the_whole_registry;
     what_cannot_be_given;
     a_secret_is_renewed_without_an_outage;
@@ -79,6 +80,33 @@ async fn a_robot_of_a_project_does_what_it_was_given(registry: &TestRegistry) {
     let bearer = registry.anon().bearer(token["token"].as_str().unwrap());
     bearer.get("/v2/team/app/manifests/latest").await.expect_status(200);
     bearer.post("/v2/team/app/blobs/uploads/").await.expect_error(401, "UNAUTHORIZED");
+}
+
+/// What somebody takes away meanwhile stays taken away: the older form changes what it has.
+async fn the_older_form_gives_back_nothing(registry: &TestRegistry) {
+    team(registry).await;
+    let admin = registry.admin();
+    let (made, _) = robot(registry, &admin, &of_project("ci", "team", &["repository:pull"])).await;
+    let (newer, id) = (format!("/robots/{}", made["id"]), made["id"].as_i64().unwrap());
+    let older = format!("{API}/projects/team/robots/{id}");
+    let mut body = read(&admin, &newer).await;
+    for round in 0..30 {
+        let permission = if round % 2 == 0 { "repository:push" } else { "repository:pull" };
+        body["permissions"][0]["access"] = access(&[permission]);
+        let described = json!({ "description": format!("round {round}"), "disable": false });
+        let (changed, taken) = tokio::join!(
+            admin.put(&older).json(&described).into_future(),
+            admin.put(&format!("{API}{newer}")).json(&body).into_future()
+        );
+        changed.expect_status(200);
+        taken.expect_status(200);
+        let now = read(&admin, &newer).await;
+        let left = &now["permissions"][0]["access"][0];
+        assert_eq!(left["action"], body["permissions"][0]["access"][0]["action"], "round {round}");
+    }
+    admin.put(&older).json(&json!({ "description": "last", "disable": true })).await.expect_status(200);
+    let now = read(&admin, &newer).await;
+    assert_eq!((&now["description"], &now["disable"]), (&json!("last"), &json!(true)));
 }
 
 async fn a_robot_of_the_whole_registry(registry: &TestRegistry) {

@@ -101,6 +101,55 @@ async fn accounts_that_people_make_for_themselves_are_counted(stores: BackEnd) {
     registry.close().await;
 }
 
+/// Nor does somebody who has made one make the others with it; administrators make as many as they like.
+#[tokio::test]
+async fn accounts_that_users_make_for_themselves_are_counted() {
+    let registry = strict().start().await;
+    let open = json!({ "self_registration": true });
+    registry.admin().put(&format!("{API}/configurations")).json(&open).await.expect_status(200);
+    for number in 0..9 {
+        user(&registry, &format!("grace{number}")).await;
+    }
+    let register = async |from: &str, name: String| {
+        let body = json!({ "username": name, "password": PASSWORD, "email": "", "realname": "" });
+        let call = registry.anon().basic("grace0", PASSWORD).post(&format!("{API}/users"));
+        call.header("X-Forwarded-For", from).json(&body).await
+    };
+    for number in 0..6 {
+        register("192.0.2.1", format!("user{number}")).await.expect_status(201);
+    }
+    put_off(register("192.0.2.1", "more".to_owned()).await, "TOO_MANY_REQUEST");
+    registry.close().await;
+}
+
+/// The programs of one name are in many places, and only the first of them had its secret hashed.
+#[tokio::test]
+async fn nobody_is_locked_out_by_others_in_any_place_that_it_came_from() {
+    let clock = Clock::manual();
+    let registry = strict().clock(clock.clone()).start().await;
+    for name in ["grace", "ada"] {
+        user(&registry, name).await;
+    }
+    for from in ["192.0.2.1", "192.0.2.50", "192.0.2.50", "192.0.2.50"] {
+        base(&registry, from, "grace", PASSWORD).await.expect_status(200);
+    }
+    for number in 0..60 {
+        let guess = base(&registry, &format!("203.0.113.{number}"), "grace", "wrong").await;
+        assert!([401, 429].contains(&guess.status), "{guess}");
+    }
+    for from in ["192.0.2.1", "192.0.2.50"] {
+        for _ in 0..30 {
+            base(&registry, from, "grace", PASSWORD).await.expect_status(200);
+        }
+    }
+    // Nor is its address locked for others there, however often it is refused.
+    for _ in 0..40 {
+        put_off(base(&registry, "192.0.2.50", "grace", "wrong").await, "TOOMANYREQUESTS");
+    }
+    base(&registry, "192.0.2.50", "ada", PASSWORD).await.expect_status(200);
+    registry.close().await;
+}
+
 /// However often others try a name, whoever logged in with it goes on to, from there.
 async fn nobody_is_locked_out_by_others(stores: BackEnd) {
     let clock = Clock::manual();

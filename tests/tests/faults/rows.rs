@@ -93,14 +93,14 @@ rows! {
     }
     RepositoryRows {
         repository(name: &RepositoryName) -> Option<Repository>;
-        repositories(filter: &ProjectFilter, after: Option<&str>, limit: u32) -> Vec<RepositoryName>;
+        candidates(filter: &ProjectFilter, among: Among<'_>, limit: u32) -> Vec<Candidate>;
+        repositories(filter: &RepositoryFilter, after: Option<&str>, limit: u32) -> Vec<RepositoryName>;
         repository_count(project: ProjectId) -> u64;
-        repository_counts(projects: &[ProjectId]) -> Vec<(ProjectId, u64)>;
+        repository_counts(filter: &RepositoryFilter) -> Vec<(ProjectId, u64)>;
         repositories_unlisted(project: ProjectId, after: RepositoryId, limit: u32) -> Vec<Repository>;
         repository_entry(id: RepositoryId) -> Option<RepositoryEntry>;
-        repository_entries(filter: &ProjectFilter, query: &Query<RepositoryKey>) -> Listed<RepositoryEntry>;
-        repository_ids(filter: &ProjectFilter) -> Vec<RepositoryId>;
-        figures(projects: &ProjectFilter, repositories: &ProjectFilter) -> Figures;
+        repository_entries(filter: &RepositoryFilter, query: &Query<RepositoryKey>) -> Listed<RepositoryEntry>;
+        figures(projects: &ProjectFilter, repositories: &RepositoryFilter) -> Figures;
         stored_bytes() -> u64;
         repository_manifests(id: RepositoryId, limit: u32) -> Vec<Digest>;
         repository_links(id: RepositoryId, limit: u32) -> Vec<(LinkId, BlobId)>;

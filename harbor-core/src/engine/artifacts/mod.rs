@@ -146,7 +146,8 @@ impl<'a> Artifacts<'a> {
         if filter.has_project(id, project.public) {
             return self.page(scope, query, with).await;
         }
-        let repositories = self.harbor.read().await?.repository_ids(&filter).await?;
+        let mut repositories = self.harbor.matched(filter).await?.repositories;
+        repositories.sort_unstable();
         self.page(scope, &ArtifactQuery { repositories: Some(repositories), ..query.clone() }, with).await
     }
 

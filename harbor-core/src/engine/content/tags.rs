@@ -56,8 +56,9 @@ impl Content<'_> {
         }
         let before = caches.generation();
         let (filter, page) = asked;
+        let limited = self.harbor.matched(filter.clone()).await?;
         let mut rows = self.harbor.read().await?;
-        let names = rows.repositories(&filter, page.comes_after().as_deref(), size + 1).await?;
+        let names = rows.repositories(&limited, page.comes_after().as_deref(), size + 1).await?;
         let list = Arc::new(Page::cut(names, size));
         if kept {
             caches.keep(before, Entry::Catalog(filter, page, Arc::clone(&list)));

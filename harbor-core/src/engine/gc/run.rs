@@ -8,7 +8,7 @@ use crate::access::{Actor, ProjectFilter, RepositoryTarget};
 use crate::engine::Harbor;
 use crate::engine::gate::Write;
 use crate::job::{Done, Job, Rules, Running};
-use crate::meta::{ManifestId, Repository, Untagged};
+use crate::meta::{ManifestId, Repository, RepositoryFilter, Untagged};
 use crate::oci::RepositoryName;
 use crate::policy::Step;
 
@@ -118,9 +118,10 @@ impl CollectGarbage {
         let harbor = running.harbor();
         let mut total = Manifests::default();
         let mut after: Option<RepositoryName> = None;
+        let everywhere = RepositoryFilter::from(ProjectFilter::All);
         loop {
             let start = after.as_ref().map(RepositoryName::as_str);
-            let names = harbor.read().await?.repositories(&ProjectFilter::All, start, NAMES).await?;
+            let names = harbor.read().await?.repositories(&everywhere, start, NAMES).await?;
             let Some(last) = names.last().cloned() else { return Ok(total) };
             for name in &names {
                 let found = self.untagged_of(running, name).await?;

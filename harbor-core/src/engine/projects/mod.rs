@@ -9,8 +9,8 @@ pub use metadata::MetadataKey;
 use super::Harbor;
 use super::gate::{Write, contended};
 use super::repositories::Repositories;
-use crate::access::permission::{ProjectCreate, ProjectDelete, ProjectRead, ProjectUpdate};
-use crate::access::{Actor, Authorized, Role};
+use crate::access::permission::{ProjectCreate, ProjectDelete, ProjectRead, ProjectUpdate, RepositoryList};
+use crate::access::{Actor, Authorized, ProjectFilter, Role};
 use crate::event::EventKind;
 use crate::meta::{
     Listed, MemberEntity, NewMember, Project, ProjectId, ProjectKey, RepositoryId, RoleId, UNLIMITED,
@@ -180,7 +180,7 @@ impl<'a> Projects<'a> {
     /// [`Error::Precondition`] while it has some, or somebody is writing to an upload; [`Error::NameUnknown`] when somebody else deleted it.
     pub async fn delete(&self, proof: Authorized<ProjectDelete>) -> Result<()> {
         let project = proof.target();
-        if self.repository_count(project).await? > 0 {
+        if self.harbor.read().await?.repository_count(project.id).await? > 0 {
             return Err(holds_repositories(project));
         }
         self.clear(&proof).await?;
@@ -220,21 +220,34 @@ impl<'a> Projects<'a> {
         write.commit().await
     }
 
-    /// How many repositories a project has that the caller was shown, as lists have them.
+    /// How many repositories projects have, of those that `actor` may list; those in which that is none may be left out.
     ///
     /// # Errors
     /// As the stores fail.
-    pub async fn repository_count(&self, project: &Project) -> Result<u64> {
-        Ok(self.harbor.read().await?.repository_count(project.id).await?)
+    pub async fn repository_counts(
+        &self,
+        actor: &Actor,
+        projects: &[Project],
+    ) -> Result<BTreeMap<ProjectId, u64>> {
+        let visible = self.harbor.visible::<RepositoryList>(actor).await?;
+        let within = |of: Vec<&Project>| ProjectFilter::Within {
+            public: false,
+            projects: of.iter().map(|project| project.id).collect(),
+        };
+        let (whole, others) =
+            projects.iter().partition(|project| visible.has_project(project.id, project.public));
+        let mut filter = self.harbor.matched(within(others).and(visible)).await?;
+        filter.projects = within(whole);
+        Ok(self.harbor.read().await?.repository_counts(&filter).await?.into_iter().collect())
     }
 
-    /// The same of several projects, asked of the store at once.
+    /// The same of one project.
     ///
     /// # Errors
     /// As the stores fail.
-    pub async fn repository_counts(&self, projects: &[Project]) -> Result<BTreeMap<ProjectId, u64>> {
-        let ids: Vec<ProjectId> = projects.iter().map(|project| project.id).collect();
-        Ok(self.harbor.read().await?.repository_counts(&ids).await?.into_iter().collect())
+    pub async fn repository_count(&self, actor: &Actor, project: &Project) -> Result<u64> {
+        let counts = self.repository_counts(actor, std::slice::from_ref(project)).await?;
+        Ok(counts.get(&project.id).copied().unwrap_or_default())
     }
 
     /// Why a project cannot be deleted at the moment; nothing when it can.

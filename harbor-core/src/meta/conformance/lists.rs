@@ -67,7 +67,7 @@ pub async fn projects_paged(fixture: &dyn MetadataFixture) {
 }
 
 async fn catalog(store: &Store, filter: &ProjectFilter, after: Option<&str>, limit: u32) -> Vec<String> {
-    let names = read(store).await.repositories(filter, after, limit).await.unwrap();
+    let names = read(store).await.repositories(&filter.clone().into(), after, limit).await.unwrap();
     names.iter().map(ToString::to_string).collect()
 }
 

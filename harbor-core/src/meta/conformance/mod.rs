@@ -105,7 +105,7 @@ pub use names::{
     project_ensure, repository_ensure, repository_ensure_without_project, unicode,
 };
 pub use outbox::{event_cursor, events, events_delete, setting_claim, setting_put};
-pub use patterns::{artifacts_of_repositories, lists_within_patterns};
+pub use patterns::{artifacts_of_repositories, lists_within_many_projects, lists_within_patterns};
 pub use people::{
     groups, groups_of_replace, members, memberships, roles, user_delete, user_insert, user_save, users,
 };
@@ -168,7 +168,7 @@ macro_rules! metadata_store_conformance {
             index_beside_delete untagged_beside_index tag_moved_beside_index tag_moved_beside_move tag_moved_by_many
             manifest_beside_index manifest_beside_index_delete child_anew_beside_index_delete
             artifact_describe artifact_is_held references accessories pulls_add
-            lists_within_patterns artifacts_of_repositories emptied_repositories
+            lists_within_patterns lists_within_many_projects artifacts_of_repositories emptied_repositories
             repository_entries repository_describe repository_delete figures
             label_insert label_put labels_listed
             immutable_rule_insert immutable_rules_listed tag_put_with_rules tag_put_beside_others

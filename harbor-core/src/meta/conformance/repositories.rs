@@ -7,11 +7,11 @@ use super::kit::{
 };
 use crate::StoreErrorKind;
 use crate::access::ProjectFilter;
-use crate::meta::{Figures, RepositoryKey};
+use crate::meta::{Figures, RepositoryFilter, RepositoryKey};
 use crate::query::{Order, Query, Test};
 
 async fn names(store: &Store, filter: &ProjectFilter, query: &Query<RepositoryKey>) -> (String, u64) {
-    let page = read(store).await.repository_entries(filter, query).await.unwrap();
+    let page = read(store).await.repository_entries(&filter.clone().into(), query).await.unwrap();
     let names: Vec<String> = page.entries.iter().map(|entry| entry.repository.name.to_string()).collect();
     (names.join(" "), page.total)
 }
@@ -96,7 +96,7 @@ pub async fn repository_delete(fixture: &dyn MetadataFixture) {
 pub async fn figures(fixture: &dyn MetadataFixture) {
     let store = fixture.open().await;
     assert_eq!(
-        read(&store).await.figures(&ProjectFilter::All, &ProjectFilter::All).await.unwrap(),
+        read(&store).await.figures(&ProjectFilter::All, &ProjectFilter::All.into()).await.unwrap(),
         Figures::default()
     );
     assert_eq!(read(&store).await.stored_bytes().await.unwrap(), 0);
@@ -109,7 +109,7 @@ pub async fn figures(fixture: &dyn MetadataFixture) {
     repository(&store, "open/empty").await;
     let empty = project(&store, "empty").await.id;
     let figures = async |filter| {
-        let found = read(&store).await.figures(&filter, &filter).await.unwrap();
+        let found = read(&store).await.figures(&filter, &filter.clone().into()).await.unwrap();
         let projects = (found.public_projects, found.private_projects);
         (projects, (found.public_repositories, found.private_repositories))
     };
@@ -135,7 +135,7 @@ pub async fn emptied_repositories(fixture: &dyn MetadataFixture) {
         let mut rows = read(&store).await;
         let (listed, _) = names(&store, &all, &Query::default()).await;
         let none = crate::meta::RepositoryId::new(0);
-        let figures = rows.figures(&all, &all).await.unwrap();
+        let figures = rows.figures(&all, &all.clone().into()).await.unwrap();
         let unlisted = rows.repositories_unlisted(one.project, none, 9).await.unwrap().len();
         (listed, rows.repository_count(one.project).await.unwrap(), figures.private_repositories, unlisted)
     };
@@ -149,9 +149,25 @@ pub async fn emptied_repositories(fixture: &dyn MetadataFixture) {
     let mut rows = read(&store).await;
     assert_eq!(rows.repository_entry(one.id).await.unwrap().unwrap().artifacts, 0);
     let nowhere = crate::meta::ProjectId::new(9_999);
-    assert_eq!(rows.repository_counts(&[one.project, nowhere]).await.unwrap(), [(one.project, 1)]);
-    assert_eq!(rows.repository_counts(&[]).await.unwrap(), []);
-    assert_eq!(rows.repositories(&all, None, 9).await.unwrap(), [], "the catalogue has what can be pulled");
+    let within = |projects: &[_], repositories: &[_]| RepositoryFilter {
+        projects: ProjectFilter::Within { public: false, projects: projects.to_vec() },
+        repositories: repositories.to_vec(),
+    };
+    for (filter, counted) in [
+        (within(&[one.project, nowhere], &[]), true),
+        (within(&[nowhere], &[one.id]), true),
+        (within(&[nowhere], &[bare[0].id]), false),
+        (within(&[], &[]), false),
+        (all.clone().into(), true),
+    ] {
+        let counts = rows.repository_counts(&filter).await.unwrap();
+        assert_eq!(counts, [(one.project, 1)][..usize::from(counted)], "{filter:?}");
+    }
+    assert_eq!(
+        rows.repositories(&all.clone().into(), None, 9).await.unwrap(),
+        [],
+        "the catalogue has what can be pulled"
+    );
     let unlisted = rows.repositories_unlisted(one.project, bare[0].id, 9).await.unwrap();
     assert_eq!(unlisted, [bare[1].clone()]);
     assert_eq!(rows.repositories_unlisted(one.project, one.id, 1).await.unwrap(), [bare[0].clone()]);

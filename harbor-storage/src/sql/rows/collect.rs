@@ -20,7 +20,7 @@ impl Rows {
     async fn each_piece(
         &mut self,
         find: &'static Statement,
-        before: &[Value],
+        before: Vec<Value>,
         ids: &[i64],
     ) -> Result<Vec<Row>, StoreError> {
         let mut rows = Vec::with_capacity(ids.len());
@@ -43,7 +43,7 @@ impl Rows {
             piece!(),
             ") ORDER BY subject_id FOR UPDATE"
         ));
-        let rows = self.each_piece(lock, &values![kind, now.micros()], ids).await?;
+        let rows = self.each_piece(lock, values![kind, now.micros()], ids).await?;
         rows.iter().map(|row| row.int(0)).collect()
     }
 
@@ -59,7 +59,7 @@ impl Rows {
             ") ORDER BY id FOR UPDATE"
         ));
         let mut places = BTreeMap::new();
-        for row in self.each_piece(lock, &[], ids).await? {
+        for row in self.each_piece(lock, Vec::new(), ids).await? {
             places.insert(row.int(0)?, (RepositoryId::new(row.int(1)?), BlobId::new(row.int(2)?)));
         }
         let due = self.due_reviews(LINK, ids, now).await?;
@@ -71,7 +71,7 @@ impl Rows {
              OR EXISTS (SELECT 1 FROM blobs b JOIN manifest_missing x ON x.digest = b.digest \
              WHERE b.id = l.blob_id AND x.repository_id = l.repository_id))"
         ));
-        let referenced = self.each_piece(find, &[], &due_ids).await?;
+        let referenced = self.each_piece(find, Vec::new(), &due_ids).await?;
         let referenced: BTreeSet<i64> = referenced.iter().map(|row| row.int(0)).collect::<Result<_, _>>()?;
         let review = |id: i64| LinkReview {
             link: LinkId::new(id),
@@ -91,7 +91,7 @@ impl Rows {
         ));
         // The links of each project to each content, in an order that is the same for everybody.
         let mut gone: BTreeMap<i64, BTreeMap<String, BTreeSet<i64>>> = BTreeMap::new();
-        for row in self.each_piece(find, &[], ids).await? {
+        for row in self.each_piece(find, Vec::new(), ids).await? {
             gone.entry(row.int(1)?).or_default().entry(row.text(2)?).or_default().insert(row.int(0)?);
         }
         let delete = sql!(concat!("DELETE FROM blob_links WHERE id IN (", piece!(), ")"));
@@ -118,7 +118,7 @@ impl Rows {
             piece!(),
             ") ORDER BY id FOR UPDATE"
         ));
-        let rows = self.each_piece(lock, &[], ids).await?;
+        let rows = self.each_piece(lock, Vec::new(), ids).await?;
         rows.iter().map(|row| Ok((row.int(0)?, blob(row)?))).collect()
     }
 
@@ -136,7 +136,7 @@ impl Rows {
             piece!(),
             ") AND EXISTS (SELECT 1 FROM blob_links l WHERE l.blob_id = b.id)"
         ));
-        let linked = self.each_piece(find, &[], &due_ids).await?;
+        let linked = self.each_piece(find, Vec::new(), &due_ids).await?;
         let linked: BTreeSet<i64> = linked.iter().map(|row| row.int(0)).collect::<Result<_, _>>()?;
         let review = |id: i64| BlobReview {
             id: BlobId::new(id),

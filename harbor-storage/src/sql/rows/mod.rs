@@ -4,6 +4,7 @@ mod accessory;
 mod artifact;
 mod audit;
 mod blob;
+mod candidates;
 mod collect;
 mod counted;
 mod event;

@@ -2,15 +2,16 @@ use async_trait::async_trait;
 use harbor_core::access::ProjectFilter;
 use harbor_core::blob::UploadId;
 use harbor_core::meta::{
-    BlobId, Figures, LinkId, Listed, ProjectId, Repository, RepositoryEntry, RepositoryId, RepositoryKey,
-    RepositoryRows, RepositoryRowsMut,
+    Among, BlobId, Candidate, Figures, LinkId, Listed, ProjectId, Repository, RepositoryEntry,
+    RepositoryFilter, RepositoryId, RepositoryKey, RepositoryRows, RepositoryRowsMut,
 };
 use harbor_core::oci::{Digest, RepositoryName};
 use harbor_core::query::Query;
 use harbor_core::{StoreError, StoreErrorKind, Timestamp};
 
+use super::candidates;
 use super::counted::shown;
-use super::filter::{any_of, within};
+use super::filter::{lies_within, within};
 use super::{Rows, beginning, first};
 use crate::sql::listing::Listing;
 use crate::sql::session::Row;
@@ -77,13 +78,24 @@ impl RepositoryRows for Rows {
         }))
     }
 
-    async fn repositories(
+    async fn candidates(
         &mut self,
         filter: &ProjectFilter,
+        among: Among<'_>,
+        limit: u32,
+    ) -> Result<Vec<Candidate>, StoreError> {
+        let (statement, values) = candidates::statement(filter, among, limit);
+        let rows = self.session.fetch_built(statement, values).await?;
+        rows.iter().map(candidates::candidate).collect()
+    }
+
+    async fn repositories(
+        &mut self,
+        filter: &RepositoryFilter,
         after: Option<&str>,
         limit: u32,
     ) -> Result<Vec<RepositoryName>, StoreError> {
-        let condition = self.lies_within(filter).await?;
+        let condition = lies_within(filter);
         let values = values![beginning(after), limit];
         let rows = match condition {
             None => {
@@ -112,11 +124,11 @@ impl RepositoryRows for Rows {
 
     async fn repository_counts(
         &mut self,
-        projects: &[ProjectId],
+        filter: &RepositoryFilter,
     ) -> Result<Vec<(ProjectId, u64)>, StoreError> {
-        let of = any_of("r.project_id", projects.iter().map(|id| id.get()));
+        let of = lies_within(filter).unwrap_or_else(|| "1 = 1".to_owned());
         let count = format!(
-            "SELECT r.project_id, COUNT(*) FROM repositories r WHERE {of} AND {} GROUP BY r.project_id",
+            "SELECT r.project_id, COUNT(*) FROM repositories r WHERE ({of}) AND {} GROUP BY r.project_id",
             listed!()
         );
         let rows = self.session.fetch_built(count, values![]).await?;
@@ -147,34 +159,27 @@ impl RepositoryRows for Rows {
 
     async fn repository_entries(
         &mut self,
-        filter: &ProjectFilter,
+        filter: &RepositoryFilter,
         query: &Query<RepositoryKey>,
     ) -> Result<Listed<RepositoryEntry>, StoreError> {
         let mut listing = Listing::new(columns!(), "repositories r", "r.id")
             .query(query, column, "r.created_at DESC")
             .only(listed!(), values![]);
-        if let Some(condition) = self.lies_within(filter).await? {
+        if let Some(condition) = lies_within(filter) {
             listing = listing.only(&condition, values![]);
         }
         self.list(listing, entry).await
     }
 
-    async fn repository_ids(&mut self, filter: &ProjectFilter) -> Result<Vec<RepositoryId>, StoreError> {
-        let condition = self.lies_within(filter).await?.unwrap_or_else(|| "1 = 1".to_owned());
-        let list = format!("SELECT r.id FROM repositories r WHERE {condition} ORDER BY r.id");
-        let rows = self.session.fetch_built(list, values![]).await?;
-        rows.iter().map(|row| Ok(RepositoryId::new(row.int(0)?))).collect()
-    }
-
     async fn figures(
         &mut self,
         projects: &ProjectFilter,
-        repositories: &ProjectFilter,
+        repositories: &RepositoryFilter,
     ) -> Result<Figures, StoreError> {
         let seen = within(projects, "p").unwrap_or_else(|| "1 = 1".to_owned());
         let of_projects =
             format!("SELECT p.is_public, COUNT(*) FROM projects p WHERE {seen} GROUP BY p.is_public");
-        let seen = self.lies_within(repositories).await?.unwrap_or_else(|| "1 = 1".to_owned());
+        let seen = lies_within(repositories).unwrap_or_else(|| "1 = 1".to_owned());
         let of_repositories = format!(
             "SELECT q.is_public, COUNT(*) FROM repositories r JOIN projects q ON q.id = r.project_id \
              WHERE {} AND ({seen}) GROUP BY q.is_public",
