@@ -3,6 +3,9 @@
 use std::collections::{HashMap, HashSet};
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::ProjectFilter;
 use crate::meta::{Candidate, ProjectId};
@@ -10,6 +13,9 @@ use crate::pattern::Pattern;
 
 /// How much is matched before others have their turn, in bytes of patterns times bytes of names: less than a millisecond.
 const SLICE: usize = 256 * 1024;
+
+/// How many match at a time.
+const AT_ONCE: usize = 2;
 
 /// What matching costs beside the bytes, as if it were so many more of them.
 const BESIDE: usize = 16;
@@ -114,18 +120,47 @@ impl<'a> Matcher<'a> {
     }
 }
 
+/// Who matches at the moment: few at a time, each for a slice, in the order in which they came. So whoever has much to match
+/// takes the time of who matches, and no more than a part of the time of others.
+#[derive(Clone, Debug)]
+pub(crate) struct Turns(Arc<Semaphore>);
+
+impl Default for Turns {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(AT_ONCE)))
+    }
+}
+
 /// What was matched since others had their turn.
-#[derive(Debug, Default)]
-pub(crate) struct Turn(usize);
+#[derive(Debug)]
+pub(crate) struct Turn {
+    turns: Turns,
+    mine: Option<OwnedSemaphorePermit>,
+    work: usize,
+}
 
 impl Turn {
+    pub(crate) const fn new(turns: Turns) -> Self {
+        Self { turns, mine: None, work: 0 }
+    }
+
+    /// Leaves the turn to others, for there is something else to wait for.
+    pub(crate) fn leave(&mut self) {
+        self.mine = None;
+    }
+
     /// To be told before a pattern is matched with a name, with the bytes of each.
     async fn work(&mut self, pattern: usize, name: usize) {
         let work = pattern.saturating_add(BESIDE).saturating_mul(name.saturating_add(BESIDE));
-        self.0 = self.0.saturating_add(work);
-        if self.0 > SLICE {
+        self.work = self.work.saturating_add(work);
+        if self.work > SLICE {
+            self.leave();
             tokio::task::yield_now().await;
-            self.0 = work;
+            self.work = work;
+        }
+        if self.mine.is_none() {
+            // Nobody ever closes it.
+            self.mine = Arc::clone(&self.turns.0).acquire_owned().await.ok();
         }
     }
 }

@@ -20,7 +20,7 @@ pub use authorized::{
 };
 pub use authorizer::{AllowAll, Authorizer, Decision, Target};
 pub use filter::ProjectFilter;
-pub(crate) use matcher::{Matcher, Turn};
+pub(crate) use matcher::{Matcher, Turn, Turns};
 pub use permission::{Action, Level, Permission};
 pub use restriction::{Grant, Place, Restriction, within};
 pub use role::Role;

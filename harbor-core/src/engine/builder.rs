@@ -126,6 +126,7 @@ impl Builder {
                 workers: workers::Workers::new(sinks),
                 health: Default::default(),
                 pulls: Default::default(),
+                matching: Default::default(),
             }),
         })
     }

@@ -24,7 +24,7 @@ impl Harbor {
             harbor: self,
             filter: &filter,
             matcher: Matcher::new(&filter),
-            turn: Turn::default(),
+            turn: Turn::new(self.inner.matching.clone()),
             found: Vec::new(),
         };
         match filter.named() {
@@ -96,6 +96,7 @@ impl Matching<'_> {
                 self.found.push(one.id);
             }
         }
+        self.turn.leave();
         Ok(page)
     }
 }

@@ -43,7 +43,7 @@ pub use repositories::Repositories;
 pub use search::{FoundAll, Statistics};
 pub use settings::Settings;
 
-use crate::access::{Authenticator, Authorizer};
+use crate::access::{Authenticator, Authorizer, Turns};
 use crate::blob::BlobStore;
 use crate::event::EventSink;
 use crate::job::Kinds;
@@ -73,6 +73,7 @@ struct Inner {
     workers: workers::Workers,
     health: health::Last,
     pulls: pulls::Pulls,
+    matching: Turns,
 }
 
 impl Harbor {

@@ -22,7 +22,9 @@ harbor_tests::on_every_store! {
     the_use_of_a_token_is_noted;
     a_locked_name_is_told_when_to_come_again(stores);
     accounts_that_people_make_for_themselves_are_counted(stores);
+    accounts_that_users_make_for_themselves_are_counted(stores);
     nobody_is_locked_out_by_others(stores);
+    nobody_is_locked_out_by_others_in_any_place_that_it_came_from(stores);
     garbage_in_the_header_hides_no_address(stores);
     whoever_was_right_before_gets_in_and_is_guessed_at_slowly(stores);
     an_address_is_locked_and_no_other(stores);
@@ -102,9 +104,8 @@ async fn accounts_that_people_make_for_themselves_are_counted(stores: BackEnd) {
 }
 
 /// Nor does somebody who has made one make the others with it; administrators make as many as they like.
-#[tokio::test]
-async fn accounts_that_users_make_for_themselves_are_counted() {
-    let registry = strict().start().await;
+async fn accounts_that_users_make_for_themselves_are_counted(stores: BackEnd) {
+    let registry = strict(stores).start().await;
     let open = json!({ "self_registration": true });
     registry.admin().put(&format!("{API}/configurations")).json(&open).await.expect_status(200);
     for number in 0..9 {
@@ -123,10 +124,9 @@ async fn accounts_that_users_make_for_themselves_are_counted() {
 }
 
 /// The programs of one name are in many places, and only the first of them had its secret hashed.
-#[tokio::test]
-async fn nobody_is_locked_out_by_others_in_any_place_that_it_came_from() {
+async fn nobody_is_locked_out_by_others_in_any_place_that_it_came_from(stores: BackEnd) {
     let clock = Clock::manual();
-    let registry = strict().clock(clock.clone()).start().await;
+    let registry = strict(stores).clock(clock.clone()).start().await;
     for name in ["grace", "ada"] {
         user(&registry, name).await;
     }
