@@ -21,6 +21,7 @@ mod personal_token;
 mod project;
 mod quota;
 mod repository;
+mod retention;
 mod review;
 pub mod revision;
 mod robot;
@@ -50,7 +51,7 @@ pub use execution::{
 pub use group::{Group, GroupKey, GroupKind, GroupRows, GroupRowsMut};
 pub use id::{
     AuditId, BlobId, ExecutionId, GroupId, ImmutableRuleId, LabelId, LinkId, ManifestId, MemberId, ProjectId,
-    QuotaId, RepositoryId, RobotId, RoleId, ScheduleId, TagId, TaskId, TokenId, UserId,
+    QuotaId, RepositoryId, RetentionId, RobotId, RoleId, ScheduleId, TagId, TaskId, TokenId, UserId,
 };
 pub use immutable::{ImmutableRows, ImmutableRowsMut, ImmutableRule, ImmutableRuleKey, ImmutableSelection};
 pub use label::{Label, LabelKey, LabelRows, LabelRowsMut};
@@ -62,6 +63,7 @@ pub use quota::{CLAIMS, Growth, Quota, QuotaKey, QuotaRows, QuotaRowsMut, UNLIMI
 pub use repository::{
     Figures, Repository, RepositoryEntry, RepositoryKey, RepositoryRows, RepositoryRowsMut,
 };
+pub use retention::{RetentionArtifact, RetentionPolicy, RetentionRows, RetentionRowsMut};
 pub use review::{Review, ReviewRows, ReviewRowsMut, ReviewSubject};
 pub use revision::{RevisionRows, RevisionRowsMut};
 pub use robot::{Robot, RobotKey, RobotRows, RobotRowsMut};
