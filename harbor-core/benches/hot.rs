@@ -3,8 +3,11 @@
 use bytes::Bytes;
 use divan::counter::BytesCount;
 use divan::{Bencher, black_box};
+use harbor_core::Timestamp;
 use harbor_core::blob::Hasher;
 use harbor_core::oci::{Algorithm, Digest, ManifestView, Route};
+use harbor_core::retention::{By, Candidate, Evaluation, Rule, Template};
+use harbor_core::selector::{KIND, Of, Selector};
 
 fn main() {
     divan::main();
@@ -67,4 +70,29 @@ fn hash_state_saved_and_restored() -> bool {
     let mut hasher = Hasher::new(Algorithm::Sha256);
     hasher.update(b"some bytes");
     Hasher::restore(black_box(&hasher.save())).is_some()
+}
+
+/// So many artifacts with a tag each, and fifteen rules.
+#[divan::bench(args = [1_000, 10_000, 100_000], sample_count = 10)]
+fn retention(bencher: Bencher<'_, '_>, artifacts: i64) {
+    let selector = |of, word, pattern: &str| Selector::parse(of, KIND, word, pattern, "").ok();
+    let rule = |number: u32| {
+        let template = Template::ALL[number as usize % Template::ALL.len()];
+        let tags = selector(Of::Tags, "matches", &format!("{{v{number}.*,release-*-{number}}}"));
+        let repositories = selector(Of::Repositories, "repoMatches", "**");
+        Rule::new(template, Some(number * 100), Vec::from_iter(tags), Vec::from_iter(repositories))
+    };
+    let rules: Vec<Rule> = (0..15).map(rule).collect();
+    let candidate = |number: i64| {
+        let at = Timestamp::from_micros((number * 7_919) % artifacts * 1_000_000);
+        let tag = format!("v{}.{number}", number % 20).parse();
+        tag.map(|tag| Candidate::new(at, Some(at)).tag(tag, at, None)).ok()
+    };
+    let candidates: Vec<Candidate> = (0..artifacts).filter_map(candidate).collect();
+    bencher.counter(divan::counter::ItemsCount::new(candidates.len())).bench(|| {
+        let now = Timestamp::from_micros(artifacts * 1_000_000);
+        let mut evaluation = Evaluation::new(rules.iter().enumerate(), By::Artifact, now);
+        candidates.iter().for_each(|candidate| evaluation.add(black_box(candidate)));
+        evaluation.finish()
+    });
 }

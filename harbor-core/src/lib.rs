@@ -13,14 +13,16 @@ pub mod operation;
 pub mod pattern;
 pub mod policy;
 pub mod query;
+pub mod retention;
 pub mod selector;
 mod time;
 
 pub use engine::{
     Addition, AdditionKind, Artifacts, Audit, Builder, CollectGarbage, ConfigKey, Configuration,
     Configurations, Enqueue, Found, FoundAll, FoundTag, Freed, Gc, GcChange, GcReport, Harbor, Health,
-    ImmutableRules, Jobs, LabelChange, LabelProof, Labels, MetadataKey, NewImmutableRule, NewLabel,
-    NewProject, ProjectChange, Projects, Quotas, Repositories, Rhythm, SCHEDULER, Settings, Statistics,
+    ImmutableRules, Jobs, Judged, LabelChange, LabelProof, Labels, MetadataKey, NewImmutableRule, NewLabel,
+    NewProject, ProjectChange, Projects, Quotas, RETENTION_ID, Repositories, Retain, Retained, RetentionList,
+    RetentionProof, RetentionRead, RetentionUpdate, Retentions, Rhythm, SCHEDULER, Settings, Statistics,
     TaskLog, With, Write, audit, content, fixed_configuration,
 };
 pub use error::{Error, Result, StoreError, StoreErrorKind};

@@ -16,6 +16,7 @@ mod permission;
 mod project;
 mod quota;
 mod repository;
+mod retention;
 mod robot;
 mod role;
 mod schedule;
@@ -40,6 +41,12 @@ pub use project::{
 };
 pub use quota::{Quota, QuotaRefObject, QuotaUpdateReq};
 pub use repository::{Repository, RepositoryUpdate, Search, SearchRepository, Statistic};
+pub use retention::{
+    RetentionExecution, RetentionExecutionTask, RetentionMetadata, RetentionOperation, RetentionPolicy,
+    RetentionPreview, RetentionPreviewReq, RetentionPreviewTag, RetentionRule, RetentionRuleMetadata,
+    RetentionRuleParamMetadata, RetentionRuleTrigger, RetentionRun, RetentionScope, RetentionSelector,
+    RetentionSelectorMetadata,
+};
 pub use robot::{Access, Robot, RobotCreate, RobotCreateV1, RobotCreated, RobotPermission, RobotSec};
 pub use role::{CustomRole, CustomRoleReq};
 pub use schedule::{RunHistory, Schedule, ScheduleObj, ScheduleTask, SchedulerStatus};

@@ -259,14 +259,18 @@ impl Held {
         Ok(Self(rules))
     }
 
+    /// Whether a tag of that repository is immutable.
+    pub(super) fn holds(&self, tag: &Tag) -> bool {
+        self.0.iter().any(|rule| rule.selects(tag))
+    }
+
     /// Refuses to move or delete tags of that repository of which one is immutable.
     pub(super) async fn refuse(&self, repository: &RepositoryName, tags: &[Tag]) -> Result<()> {
         if self.0.is_empty() {
             return Ok(());
         }
         for some in tags.chunks(TURN) {
-            let held = |tag: &&Tag| self.0.iter().any(|rule| rule.selects(tag));
-            if let Some(tag) = some.iter().find(held) {
+            if let Some(tag) = some.iter().find(|tag| self.holds(tag)) {
                 let (repository, tag) = (repository.within_project().to_owned(), tag.to_string());
                 return Err(Error::Immutable { repository, tag });
             }

@@ -20,6 +20,7 @@ mod projects;
 mod pulls;
 mod quota;
 mod repositories;
+mod retention;
 mod search;
 mod settings;
 mod workers;
@@ -40,6 +41,10 @@ pub use labels::{LabelChange, LabelProof, Labels, NewLabel};
 pub use projects::{MetadataKey, NewProject, ProjectChange, Projects};
 pub use quota::Quotas;
 pub use repositories::Repositories;
+pub use retention::{
+    Judged, RETENTION_ID, Retain, Retained, RetentionList, RetentionProof, RetentionRead, RetentionUpdate,
+    Retentions,
+};
 pub use search::{FoundAll, Statistics};
 pub use settings::Settings;
 
@@ -146,6 +151,12 @@ impl Harbor {
     #[must_use]
     pub const fn immutable_rules(&self) -> ImmutableRules<'_> {
         ImmutableRules::new(self)
+    }
+
+    /// The use cases of retention.
+    #[must_use]
+    pub const fn retentions(&self) -> Retentions<'_> {
+        Retentions::new(self)
     }
 
     /// The use cases of quotas.

@@ -51,6 +51,8 @@ ids! {
     LabelId;
     /// A rule of immutable tags.
     ImmutableRuleId;
+    /// A policy of retention.
+    RetentionId;
     /// The quota of a project.
     QuotaId;
     /// A line of the audit log.

@@ -21,6 +21,7 @@ mod personal_token;
 mod project;
 mod quota;
 mod repository;
+mod retention;
 mod review;
 pub mod revision;
 mod robot;
@@ -52,7 +53,7 @@ pub use execution::{
 pub use group::{Group, GroupKey, GroupKind, GroupRows, GroupRowsMut};
 pub use id::{
     AuditId, BlobId, ExecutionId, GroupId, ImmutableRuleId, LabelId, LinkId, ManifestId, MemberId, ProjectId,
-    QuotaId, RepositoryId, RobotId, RoleId, ScheduleId, TagId, TaskId, TokenId, UserId,
+    QuotaId, RepositoryId, RetentionId, RobotId, RoleId, ScheduleId, TagId, TaskId, TokenId, UserId,
 };
 pub use immutable::{ImmutableRows, ImmutableRowsMut, ImmutableRule, ImmutableRuleKey, ImmutableSelection};
 pub use label::{Label, LabelKey, LabelRows, LabelRowsMut};
@@ -65,6 +66,7 @@ pub use repository::{
     Among, Candidate, Figures, Repository, RepositoryEntry, RepositoryFilter, RepositoryKey, RepositoryRows,
     RepositoryRowsMut,
 };
+pub use retention::{RetentionArtifact, RetentionPolicy, RetentionRows, RetentionRowsMut};
 pub use review::{Review, ReviewRows, ReviewRowsMut, ReviewSubject};
 pub use revision::{RevisionRows, RevisionRowsMut};
 pub use robot::{Robot, RobotKey, RobotRows, RobotRowsMut};

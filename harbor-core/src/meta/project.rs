@@ -86,6 +86,6 @@ pub trait ProjectRowsMut {
     /// Stores a project that the caller has locked as it is now. Its name stays.
     async fn project_save(&mut self, project: &Project) -> RowResult<()>;
 
-    /// Deletes a project with its members, robots, labels, rules and quota. False when it was not there; `Conflict` while it has repositories.
+    /// Deletes a project with its members, robots, labels, rules, policy of retention and quota. False when it was not there; `Conflict` while it has repositories.
     async fn project_delete(&mut self, id: ProjectId) -> RowResult<bool>;
 }

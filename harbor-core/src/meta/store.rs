@@ -9,10 +9,11 @@ use super::{
     EventRows, EventRowsMut, ExecutionRows, ExecutionRowsMut, GroupRows, GroupRowsMut, ImmutableRows,
     ImmutableRowsMut, LabelRows, LabelRowsMut, ManifestRows, ManifestRowsMut, MemberRows, MemberRowsMut,
     PersonalTokenRows, PersonalTokenRowsMut, ProjectRows, ProjectRowsMut, Publish, Published, QuotaRows,
-    QuotaRowsMut, RepositoryRows, RepositoryRowsMut, ReviewRows, ReviewRowsMut, ReviewSubject, RevisionRows,
-    RevisionRowsMut, RobotRows, RobotRowsMut, RoleRows, RoleRowsMut, RowResult, ScheduleRows,
-    ScheduleRowsMut, SessionRows, SessionRowsMut, SettingRows, SettingRowsMut, TagRows, TagRowsMut, TaskRows,
-    TaskRowsMut, UploadRows, UploadRowsMut, UserRows, UserRowsMut, WorkerPoolRows, WorkerPoolRowsMut,
+    QuotaRowsMut, RepositoryRows, RepositoryRowsMut, RetentionRows, RetentionRowsMut, ReviewRows,
+    ReviewRowsMut, ReviewSubject, RevisionRows, RevisionRowsMut, RobotRows, RobotRowsMut, RoleRows,
+    RoleRowsMut, RowResult, ScheduleRows, ScheduleRowsMut, SessionRows, SessionRowsMut, SettingRows,
+    SettingRowsMut, TagRows, TagRowsMut, TaskRows, TaskRowsMut, UploadRows, UploadRowsMut, UserRows,
+    UserRowsMut, WorkerPoolRows, WorkerPoolRowsMut,
 };
 
 /// Why a pushed blob's link is reviewed.
@@ -39,6 +40,7 @@ pub trait Reads:
     + AccessoryRows
     + LabelRows
     + ImmutableRows
+    + RetentionRows
     + TagRows
     + TaskRows
     + UploadRows
@@ -71,6 +73,7 @@ impl<T> Reads for T where
         + AccessoryRows
         + LabelRows
         + ImmutableRows
+        + RetentionRows
         + TagRows
         + TaskRows
         + UploadRows
@@ -105,6 +108,7 @@ pub trait Transaction:
     + ArtifactRowsMut
     + LabelRowsMut
     + ImmutableRowsMut
+    + RetentionRowsMut
     + TagRowsMut
     + TaskRowsMut
     + UploadRowsMut

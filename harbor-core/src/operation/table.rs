@@ -209,14 +209,14 @@ operations! {
     "getPing" "ping" Get "/ping" => Nothing;
     "getRentenitionMetadata" "Retention" Get "/retentions/metadatas" => Login;
     "createRetention" "Retention" Post "/retentions" => any TagRetentionCreate;
-    "getRetention" "Retention" Get "/retentions/{id}" => any TagRetentionRead;
-    "updateRetention" "Retention" Put "/retentions/{id}" => any TagRetentionUpdate;
-    "deleteRetention" "Retention" Delete "/retentions/{id}" => any TagRetentionDelete;
-    "triggerRetentionExecution" "Retention" Post "/retentions/{id}/executions" => any TagRetentionUpdate;
-    "listRetentionExecutions" "Retention" Get "/retentions/{id}/executions" => any TagRetentionList;
-    "operateRetentionExecution" "Retention" Patch "/retentions/{id}/executions/{eid}" => any TagRetentionUpdate;
-    "listRetentionTasks" "Retention" Get "/retentions/{id}/executions/{eid}/tasks" => any TagRetentionList;
-    "getRetentionTaskLog" "Retention" Get "/retentions/{id}/executions/{eid}/tasks/{tid}" => any TagRetentionRead;
+    "getRetention" "Retention" Get "/retentions/{id}" => any SystemConfigurationRead TagRetentionRead;
+    "updateRetention" "Retention" Put "/retentions/{id}" => any SystemConfigurationUpdate TagRetentionUpdate;
+    "deleteRetention" "Retention" Delete "/retentions/{id}" => any SystemConfigurationUpdate TagRetentionDelete;
+    "triggerRetentionExecution" "Retention" Post "/retentions/{id}/executions" => any SystemConfigurationUpdate TagRetentionUpdate;
+    "listRetentionExecutions" "Retention" Get "/retentions/{id}/executions" => any SystemConfigurationRead TagRetentionList;
+    "operateRetentionExecution" "Retention" Patch "/retentions/{id}/executions/{eid}" => any SystemConfigurationUpdate TagRetentionUpdate;
+    "listRetentionTasks" "Retention" Get "/retentions/{id}/executions/{eid}/tasks" => any SystemConfigurationRead TagRetentionList;
+    "getRetentionTaskLog" "Retention" Get "/retentions/{id}/executions/{eid}/tasks/{tid}" => any SystemConfigurationRead TagRetentionRead;
     "listScanners" "scanner" Get "/scanners" => ScannerList;
     "createScanner" "scanner" Post "/scanners" => SystemScannerCreate;
     "pingScanner" "scanner" Post "/scanners/ping" => SystemScannerRead;
@@ -253,9 +253,13 @@ operations! {
 
 operations! {
     /// Operations that this registry has and Harbor has not.
-    EXTENSIONS: 20 {
+    EXTENSIONS: 24 {
     "listJobs" "jobservice" Get "/jobservice/jobs" => JobserviceMonitorList;
     "retryJob" "jobservice" Post "/jobservice/jobs/{job_id}/retry" => JobserviceMonitorStop;
+    "getDefaultRetention" "Retention" Get "/retentions/default" => SystemConfigurationRead;
+    "updateDefaultRetention" "Retention" Put "/retentions/default" => SystemConfigurationUpdate;
+    "deleteDefaultRetention" "Retention" Delete "/retentions/default" => SystemConfigurationUpdate;
+    "previewRetention" "Retention" Post "/retentions/{id}/preview" => any SystemConfigurationRead TagRetentionRead;
     "listRoles" "role" Get "/roles" => Login;
     "createRole" "role" Post "/roles" => RoleCreate;
     "getRole" "role" Get "/roles/{role_id}" => Login;

@@ -23,6 +23,7 @@ mod personal_tokens;
 mod projects;
 mod quotas;
 mod repositories;
+mod retention;
 mod robots;
 mod robots_v1;
 mod roles;
@@ -143,6 +144,7 @@ async fn dispatch(
         "configure" => configuration::answer(&mut call, operation.id).await?,
         "gc" => gc::answer(&mut call, operation.id).await?,
         "jobservice" | "schedule" => jobs::answer(&mut call, operation.id).await?,
+        "Retention" => retention::answer(&mut call, operation.id).await?,
         "quota" => quotas::answer(&mut call, operation.id).await?,
         "permissions" => permissions::answer(&call, operation.id).await?,
         "systeminfo" => system::answer(&call, operation.id).await?,

@@ -12,6 +12,7 @@ mod labels;
 mod lists;
 mod pulls;
 mod repositories;
+mod retention;
 mod search;
 mod tags;
 

@@ -267,6 +267,19 @@ rows! {
         task_wake(key: &str, now: Timestamp) -> ();
         task_log_put(id: TaskId, number: u32, text: &str) -> ();
     }
+    RetentionRows {
+        retention(id: RetentionId) -> Option<RetentionPolicy>;
+        retention_of(project: Option<ProjectId>) -> Option<RetentionPolicy>;
+        retention_artifacts(repository: RepositoryId, after: (Timestamp, ManifestId), limit: u32) -> Vec<RetentionArtifact>;
+        retention_tags(repository: RepositoryId, after: Option<&str>, limit: u32) -> Vec<ArtifactTag>;
+        retention_tag(repository: RepositoryId, tag: &Tag) -> Option<ArtifactTag>;
+    }
+    RetentionRowsMut {
+        retention_insert(policy: &RetentionPolicy) -> RetentionId;
+        retention_lock(id: RetentionId) -> Option<RetentionPolicy>;
+        retention_save(policy: &RetentionPolicy) -> bool;
+        retention_delete(id: RetentionId) -> bool;
+    }
     ScheduleRows {
         schedule(kind: &str, subject: i64) -> Option<Schedule>;
         schedules(query: &Query<ScheduleKey>) -> Listed<Schedule>;

@@ -119,8 +119,15 @@ impl Harbor {
         let stopped = contended!(async {
             let mut write = self.write(proof).await?;
             let mut stopped = Vec::new();
-            for task in write.rows().tasks_open(id).await? {
-                stopped.extend(stop(&mut write, task).await?);
+            let mut seen = TaskId::new(0);
+            loop {
+                // A task that enqueues others has them in the list once it is locked itself.
+                let open = write.rows().tasks_open(id).await?;
+                let Some(last) = open.last().copied().filter(|last| *last > seen) else { break };
+                for task in open.into_iter().filter(|task| *task > seen) {
+                    stopped.extend(stop(&mut write, task).await?);
+                }
+                seen = last;
             }
             let kind = &execution.kind;
             write.audit_as(id.get().to_string(), format!("stop execution {} of {kind}", id.get())).await?;

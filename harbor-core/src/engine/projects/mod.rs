@@ -184,6 +184,7 @@ impl<'a> Projects<'a> {
             return Err(holds_repositories(project));
         }
         self.clear(&proof).await?;
+        self.harbor.clear_retention_of(project.id).await?;
         contended!(self.try_delete(&proof)).map_err(|error| match error {
             // A reference from a row that came meanwhile, or stayed, is that.
             Error::Contended => is_written_to(project),
@@ -210,6 +211,10 @@ impl<'a> Projects<'a> {
     async fn try_delete(&self, proof: &Authorized<ProjectDelete>) -> Result<()> {
         let project = proof.target();
         let mut write = self.harbor.write(proof).await?;
+        if let Some(policy) = write.rows().retention_of(Some(project.id)).await? {
+            write.rows().retention_lock(policy.id).await?;
+            write.forget_retention(policy.id).await?;
+        }
         if !write.rows().project_delete(project.id).await? {
             return Err(Error::NameUnknown);
         }

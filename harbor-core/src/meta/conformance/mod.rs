@@ -52,6 +52,7 @@ mod people;
 mod publish;
 mod quotas;
 mod repositories;
+mod retention;
 mod reviews;
 mod robots;
 mod uploads;
@@ -120,6 +121,7 @@ pub use quotas::{
 pub use repositories::{
     emptied_repositories, figures, repository_delete, repository_describe, repository_entries,
 };
+pub use retention::{retention_artifacts, retention_insert, retention_tags};
 pub use reviews::{review_delete, review_extend, review_lock, review_postpone, review_put, reviews_due};
 pub use robots::{personal_tokens, project_save, revisions, robots, sessions};
 pub use uploads::{upload_delete, upload_insert, upload_lease, upload_release, upload_save, uploads_idle};
@@ -172,6 +174,7 @@ macro_rules! metadata_store_conformance {
             repository_entries repository_describe repository_delete figures
             label_insert label_put labels_listed
             immutable_rule_insert immutable_rules_listed tag_put_with_rules tag_put_beside_others
+            retention_insert retention_artifacts retention_tags
             counted_once counted_by_publish counted_manifests counted_when_committed counted_at_once
             additions_do_not_wait claims_alone quota_set quotas_listed quota_goes_with_project
             upload_insert upload_save upload_lease upload_release upload_delete uploads_idle

@@ -61,7 +61,7 @@ fn artifact(row: &Row) -> Result<Artifact, StoreError> {
     })
 }
 
-fn tag(row: &Row) -> Result<ArtifactTag, StoreError> {
+pub(super) fn tag(row: &Row) -> Result<ArtifactTag, StoreError> {
     Ok(ArtifactTag {
         id: TagId::new(row.int(0)?),
         repository: RepositoryId::new(row.int(1)?),

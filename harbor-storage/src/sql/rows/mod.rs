@@ -21,6 +21,7 @@ mod project;
 mod publish;
 mod quota;
 mod repository;
+mod retention;
 mod review;
 mod revision;
 mod robot;

@@ -4,6 +4,7 @@ mod content;
 mod jobs;
 mod people;
 mod projects;
+mod retention;
 mod system;
 
 use super::shape::Shape;
@@ -74,5 +75,7 @@ const fn op(
 
 /// The operations that are served.
 pub(super) fn documented() -> impl Iterator<Item = &'static Documented> {
-    [system::TABLE, projects::TABLE, people::TABLE, content::TABLE, jobs::TABLE].into_iter().flatten()
+    [system::TABLE, projects::TABLE, people::TABLE, content::TABLE, jobs::TABLE, retention::TABLE]
+        .into_iter()
+        .flatten()
 }

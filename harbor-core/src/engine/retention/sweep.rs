@@ -1,0 +1,221 @@
+//! Deleting what no rule keeps of a repository: each artifact in a transaction of its own, and only while it is what the rules
+//! were asked about.
+
+use std::collections::BTreeMap;
+use std::slice;
+
+use super::judge::Judged;
+use super::run::Retained;
+use crate::access::permission::TagDelete;
+use crate::access::{Actor, RepositoryTarget};
+use crate::engine::Harbor;
+use crate::engine::gate::{Write, contended};
+use crate::engine::immutable::refuse_immutable;
+use crate::event::EventKind;
+use crate::job::Running;
+use crate::meta::{ManifestId, Repository, RetentionPolicy, TagKey};
+use crate::oci::Tag;
+use crate::policy::Step;
+use crate::query::{Order, Query};
+use crate::retention::{By, Tagged};
+use crate::{Error, Result, Timestamp};
+
+/// How many tags of an artifact are read at a time.
+const PAGE: u32 = 1000;
+
+/// How many tags are deleted in one transaction.
+const TAGS: usize = 100;
+
+/// After how many artifacts it is said how far it is.
+const SAID: usize = 100;
+
+/// A run over one repository.
+pub(super) struct Sweep<'a> {
+    pub(super) running: &'a Running,
+    pub(super) repository: &'a Repository,
+    pub(super) target: &'a RepositoryTarget,
+    pub(super) dry_run: bool,
+}
+
+impl Sweep<'_> {
+    fn harbor(&self) -> &Harbor {
+        self.running.harbor()
+    }
+
+    /// Deletes what goes, and tells of each artifact what becomes of it.
+    pub(super) async fn run(&self, policy: &RetentionPolicy) -> Result<Retained> {
+        let judged = self.harbor().judge(policy, self.repository, usize::MAX).await?;
+        let by_tag = policy.retention.by == By::Tag;
+        let mut came = Retained::default();
+        for (number, one) in judged.iter().enumerate() {
+            let units = if by_tag { one.candidate.tags.len().max(1) } else { 1 };
+            let gone = if one.goes() {
+                if self.whole(one).await? { units } else { 0 }
+            } else if by_tag {
+                self.single_tags(one).await?
+            } else {
+                self.tell(one, &stays(one));
+                0
+            };
+            came.total += units as u64;
+            came.retained += units.saturating_sub(gone) as u64;
+            if number % SAID == SAID - 1 {
+                self.running.progress(format!("{} of {} artifacts", number + 1, judged.len()));
+            }
+        }
+        Ok(came)
+    }
+
+    /// A line of the log about an artifact.
+    fn tell(&self, one: &Judged, what: &str) {
+        let names: Vec<&str> = one.candidate.tags.iter().map(|tag| tag.name.as_str()).collect();
+        let names = if names.is_empty() { "no tags".to_owned() } else { names.join(", ") };
+        self.running.log(format!("{} ({names}): {what}", one.artifact.digest));
+    }
+
+    /// Deletes an artifact with all that belongs to it. False when it stays.
+    async fn whole(&self, one: &Judged) -> Result<bool> {
+        let step = Step::ManifestDelete { digest: &one.artifact.digest };
+        let outcome = match self.harbor().content().ask_policies(&Actor::system(), self.target, step).await {
+            Ok(()) => contended!(self.try_whole(one)),
+            refused => refused,
+        };
+        let refused = refusal(outcome)?;
+        self.tell(one, refused.as_deref().unwrap_or("DELETE"));
+        Ok(refused.is_none())
+    }
+
+    async fn try_whole(&self, one: &Judged) -> Result<()> {
+        let mut write = self.open().await?;
+        let (id, digest) = (one.artifact.id, one.artifact.digest);
+        let locked = write.rows().manifest_lock(self.repository.id, &digest).await?;
+        if locked != Some(id) {
+            return Err(changed());
+        }
+        if write.rows().artifact_is_held(id).await?.1 {
+            return Err(Error::Referenced("an index of this repository lists it"));
+        }
+        let seen = one.candidate.tags.iter().map(|tag| (tag.name.clone(), tag.pushed)).collect();
+        if tags_of(&mut write, id).await? != seen {
+            return Err(changed());
+        }
+        self.harbor().artifacts().delete_deeply(&mut write, self.repository, id, digest).await?;
+        self.close(write).await
+    }
+
+    /// Deletes those of an artifact's tags that no rule keeps; yields how many.
+    async fn single_tags(&self, one: &Judged) -> Result<usize> {
+        let going: Vec<&Tagged> = one.tags_that_go().collect();
+        if going.is_empty() {
+            self.tell(one, &stays(one));
+            return Ok(0);
+        }
+        let mut gone = 0;
+        for tags in going.chunks(TAGS) {
+            let mut asked = Vec::with_capacity(tags.len());
+            for tag in tags {
+                let step = Step::TagDelete { tag: &tag.name };
+                let outcome = self.harbor().content().ask_policies(&Actor::system(), self.target, step).await;
+                match refusal(outcome)? {
+                    Some(why) => self.running.log(format!("{}: {why}", tag.name)),
+                    None => asked.push(*tag),
+                }
+            }
+            for (tag, refused) in asked.iter().zip(contended!(self.try_tags(one, &asked))?) {
+                gone += usize::from(refused.is_none());
+                let what = refused.as_deref().unwrap_or("DELETE the tag");
+                self.running.log(format!("{} {}: {what}", one.artifact.digest, tag.name));
+            }
+        }
+        self.tell(one, "RETAIN, without those tags");
+        Ok(gone)
+    }
+
+    /// Deletes some tags of an artifact; yields for each why it stays, if it does.
+    async fn try_tags(&self, one: &Judged, tags: &[&Tagged]) -> Result<Vec<Option<String>>> {
+        let mut write = self.open().await?;
+        let locked = write.rows().manifest_lock(self.repository.id, &one.artifact.digest).await?;
+        let mut fates = Vec::with_capacity(tags.len());
+        for tag in tags {
+            let outcome = match locked == Some(one.artifact.id) {
+                true => self.delete_tag(&mut write, one, tag).await,
+                false => Err(changed()),
+            };
+            fates.push(refusal(outcome)?);
+        }
+        self.close(write).await.map(|()| fates)
+    }
+
+    /// Deletes a tag of an artifact that is locked, when it is as it was.
+    async fn delete_tag(&self, write: &mut Write<'_>, one: &Judged, tag: &Tagged) -> Result<()> {
+        let now = write.rows().retention_tag(self.repository.id, &tag.name).await?;
+        if now.is_none_or(|now| (now.manifest, now.pushed_at) != (one.artifact.id, tag.pushed)) {
+            return Err(changed());
+        }
+        let (project, name) = (self.repository.project, &self.repository.name);
+        refuse_immutable(write.rows(), project, name, slice::from_ref(&tag.name)).await?;
+        write.rows().tag_delete(self.repository.id, &tag.name).await?;
+        write.audit_along::<TagDelete>(format!("{name}:{}", tag.name)).await?;
+        let (repository, label) = (name.to_string(), tag.name.to_string());
+        let digest = one.artifact.digest;
+        write.event(EventKind::TagDeleted { repository, tag: label, digest }).await?;
+        write.changed_tag(self.repository.id, &tag.name);
+        Ok(())
+    }
+
+    async fn open(&self) -> Result<Write<'_>> {
+        let mut write = self.harbor().write_as_system().await?;
+        write.within(self.repository.project);
+        Ok(write)
+    }
+
+    /// Makes it so, unless this is a trial: then it never was.
+    async fn close(&self, write: Write<'_>) -> Result<()> {
+        if self.dry_run { Ok(()) } else { write.commit().await }
+    }
+}
+
+/// What there is to say of an artifact that stays.
+fn stays(one: &Judged) -> String {
+    let by_tag = one.verdict.tags.iter().flatten().next();
+    match one.verdict.artifact.or(by_tag.copied()) {
+        Some(rule) => format!("RETAIN, by rule {rule}"),
+        None => {
+            let names: Vec<&str> = one.immutable.iter().map(Tag::as_str).collect();
+            format!("RETAIN, for these tags are immutable: {}", names.join(", "))
+        }
+    }
+}
+
+/// Why something stays that was to go; a fault of the registry is passed on.
+fn refusal(outcome: Result<()>) -> Result<Option<String>> {
+    match outcome {
+        Ok(()) => Ok(None),
+        Err(
+            error @ (Error::Immutable { .. }
+            | Error::Referenced(_)
+            | Error::PolicyDenied { .. }
+            | Error::Precondition(_)),
+        ) => Ok(Some(format!("RETAIN: {}", error.public_message()))),
+        Err(error) => Err(error),
+    }
+}
+
+fn changed() -> Error {
+    Error::Precondition("it was changed or deleted meanwhile".to_owned())
+}
+
+/// The tags of a manifest that is locked, with when each was set: no others come, and none is set anew.
+async fn tags_of(write: &mut Write<'_>, id: ManifestId) -> Result<BTreeMap<Tag, Timestamp>> {
+    let mut all = BTreeMap::new();
+    for number in 1.. {
+        let query = Query::default().sort(TagKey::Id, Order::Ascending).page(number, PAGE);
+        let page = write.rows().artifact_tags(id, &query).await?.entries;
+        let last = page.len() < PAGE as usize;
+        all.extend(page.into_iter().map(|tag| (tag.name, tag.pushed_at)));
+        if last {
+            break;
+        }
+    }
+    Ok(all)
+}
