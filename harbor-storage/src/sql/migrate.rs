@@ -17,7 +17,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (5, "immutable", include_str!("migrations/0005_immutable.sql")),
     (6, "audit", include_str!("migrations/0006_audit.sql")),
     (7, "jobs", include_str!("migrations/0007_jobs.sql")),
-    (9, "retention", include_str!("migrations/0009_retention.sql")),
+    (8, "retention", include_str!("migrations/0008_retention.sql")),
 ];
 
 fn migrator(dialect: Dialect, migrations: &[(i64, &'static str, &str)]) -> Migrator {

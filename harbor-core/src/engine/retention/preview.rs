@@ -3,7 +3,7 @@
 use super::run::chosen;
 use super::{Judged, RetentionRead, Retentions};
 use crate::access::ProjectFilter;
-use crate::meta::{Listed, RetentionId, RetentionPolicy};
+use crate::meta::{Listed, RepositoryFilter, RetentionId, RetentionPolicy};
 use crate::oci::RepositoryName;
 use crate::query::{Key, Query};
 use crate::retention::Retention;
@@ -43,7 +43,7 @@ impl Retentions<'_> {
             self.look(&policy, &names, &mut found).await?;
             return Ok(found.listed());
         }
-        let filter = policy.project.map_or(ProjectFilter::All, ProjectFilter::only);
+        let filter = RepositoryFilter::from(policy.project.map_or(ProjectFilter::All, ProjectFilter::only));
         let mut after: Option<RepositoryName> = None;
         loop {
             let mut rows = self.harbor.read().await?;

@@ -10,7 +10,8 @@ use crate::engine::jobs::Enqueue;
 use crate::engine::{ConfigKey, Harbor};
 use crate::job::{Done, Job, Rules, Running, read};
 use crate::meta::{
-    Priority, Reads, Repository, RetentionId, RetentionPolicy, TaskKey, TaskScope, TaskStatus, Transaction,
+    Priority, Reads, Repository, RepositoryFilter, RetentionId, RetentionPolicy, TaskKey, TaskScope,
+    TaskStatus, Transaction,
 };
 use crate::oci::RepositoryName;
 use crate::query::{Order, Query};
@@ -75,7 +76,7 @@ impl Retain {
     /// does this again goes on where it stands.
     async fn plan(&self, running: &Running, policy: &RetentionPolicy) -> Result<Done> {
         let harbor = running.harbor();
-        let filter = policy.project.map_or(ProjectFilter::All, ProjectFilter::only);
+        let filter = RepositoryFilter::from(policy.project.map_or(ProjectFilter::All, ProjectFilter::only));
         let mut after: Option<RepositoryName> = None;
         let mut count = 0;
         loop {
