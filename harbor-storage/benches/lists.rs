@@ -190,3 +190,28 @@ fn repositories(bencher: Bencher<'_, '_>) {
         })
     });
 }
+
+/// All that retention reads of a repository: its artifacts, and then its tags.
+#[divan::bench(args = SIZES, sample_count = 5)]
+fn read_for_retention(bencher: Bencher<'_, '_>, size: usize) {
+    LazyLock::force(&SEEDED);
+    let (_, repository) = place(size);
+    bencher.bench(|| {
+        let read = SEEDED.runtime.block_on(async {
+            let mut rows = SEEDED.store.read().await.expect("a reader");
+            let (mut count, mut after) = (0, (Timestamp::default(), ManifestId::new(0)));
+            loop {
+                let page = rows.retention_artifacts(repository, after, 1000).await.expect("artifacts");
+                let Some(last) = page.last() else { break };
+                (count, after) = (count + page.len(), (last.pushed_at, last.id));
+            }
+            let mut after = None::<String>;
+            loop {
+                let page = rows.retention_tags(repository, after.as_deref(), 1000).await.expect("tags");
+                let Some(last) = page.last() else { break count };
+                (count, after) = (count + page.len(), Some(last.name.to_string()));
+            }
+        });
+        assert_eq!(read, 2 * size);
+    });
+}

@@ -25,6 +25,9 @@ pub struct ImmutableRule {
     pub tag_selectors: Vec<ImmutableSelector>,
     /// What it is about beside tags: `repository`, whose first selector means something.
     pub scope_selectors: BTreeMap<String, Vec<ImmutableSelector>>,
+    /// Whether the tags may be deleted all the same; they are never moved.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub allow_deletion: bool,
 }
 
 /// Which tags, or which repositories by their names without the project's.

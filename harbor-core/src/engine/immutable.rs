@@ -244,7 +244,16 @@ fn audited(project: ProjectId, id: ImmutableRuleId) -> String {
     format!("rule {} of project {}", id.get(), project.get())
 }
 
-/// The rules that hold some tags of one repository.
+/// What is about to become of a tag that there is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// It is set anew.
+    Moved,
+    /// It is deleted: some rules allow that.
+    Deleted,
+}
+
+/// The rules that keep some tags of one repository from a fate.
 pub(super) struct Held(Vec<ImmutableRule>);
 
 impl Held {
@@ -253,13 +262,15 @@ impl Held {
         rows: &mut R,
         project: ProjectId,
         repository: &RepositoryName,
+        fate: Fate,
     ) -> Result<Self> {
         let mut rules = rows.immutable_rules_of(project).await?;
-        rules.retain(|rule| rule.is_about(repository));
+        let allows = |rule: &ImmutableRule| fate == Fate::Deleted && rule.selection.allow_deletion;
+        rules.retain(|rule| rule.is_about(repository) && !allows(rule));
         Ok(Self(rules))
     }
 
-    /// Whether a tag of that repository is immutable.
+    /// Whether a tag of that repository is kept from it.
     pub(super) fn holds(&self, tag: &Tag) -> bool {
         self.0.iter().any(|rule| rule.selects(tag))
     }
@@ -286,19 +297,20 @@ pub(super) async fn refuse_immutable<R: ImmutableRows + Send + ?Sized>(
     project: ProjectId,
     repository: &RepositoryName,
     tags: &[Tag],
+    fate: Fate,
 ) -> Result<()> {
     if tags.is_empty() {
         return Ok(());
     }
-    Held::of(rows, project, repository).await?.refuse(repository, tags).await
+    Held::of(rows, project, repository, fate).await?.refuse(repository, tags).await
 }
 
 impl Harbor {
-    /// Refuses what would end at an immutable tag of a repository, before any of it is done. That none slips in between is asked
+    /// Refuses to delete a repository that has an immutable tag, before any of it is done. That none slips in between is asked
     /// again within each transaction.
     pub(super) async fn refuse_any_immutable(&self, repository: &Repository) -> Result<()> {
         let mut rows = self.read().await?;
-        let held = Held::of(&mut *rows, repository.project, &repository.name).await?;
+        let held = Held::of(&mut *rows, repository.project, &repository.name, Fate::Deleted).await?;
         let mut after: Option<Tag> = None;
         while !held.0.is_empty() {
             let tags = rows.tags(repository.id, after.as_ref().map(Tag::as_str), TAGS).await?;

@@ -68,6 +68,9 @@ pub struct ImmutableSelection {
     /// What clients keep with the rule. It means nothing.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub parameters: BTreeMap<String, Value>,
+    /// Whether the tags may be deleted all the same; they are never moved.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub allow_deletion: bool,
 }
 
 impl ImmutableSelection {
@@ -78,7 +81,13 @@ impl ImmutableSelection {
         repositories: Vec<Selector>,
         parameters: BTreeMap<String, Value>,
     ) -> Self {
-        Self { v: VERSION, tags, repositories, parameters }
+        Self { v: VERSION, tags, repositories, parameters, allow_deletion: false }
+    }
+
+    /// The same; whether the tags may be deleted all the same.
+    #[must_use]
+    pub fn deletable(self, allow_deletion: bool) -> Self {
+        Self { allow_deletion, ..self }
     }
 
     /// How long all of its patterns are together, in bytes: what matching takes follows from that.
@@ -241,6 +250,11 @@ mod tests {
         assert_eq!(read.tags[0], Selector::parse(Of::Tags, KIND, "matches", "v*", "x").unwrap());
         assert!(read.repositories[0].selects("c") && read.parameters["n"] == 1);
         assert_eq!(ImmutableSelection::read(&read.write().unwrap()).unwrap(), read);
+        assert!(!read.allow_deletion);
+        let deletable = stored.replace(r#""v":1"#, r#""v":1,"allow_deletion":true"#);
+        let deletable = ImmutableSelection::read(&deletable).unwrap();
+        assert_eq!(deletable, read.clone().deletable(true));
+        assert_eq!(ImmutableSelection::read(&deletable.write().unwrap()).unwrap(), deletable);
         let newer = ImmutableSelection::read(&stored.replace(r#""v":1"#, r#""v":2"#)).unwrap_err();
         assert_eq!(newer.kind(), StoreErrorKind::TooNew);
         assert_eq!(ImmutableSelection::read("{}").unwrap_err().kind(), StoreErrorKind::Corrupt);

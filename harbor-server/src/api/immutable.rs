@@ -98,7 +98,7 @@ fn new(mut body: api::ImmutableRule) -> Result<NewImmutableRule> {
     Ok(NewImmutableRule {
         priority: body.priority,
         disabled: body.disabled,
-        selection: ImmutableSelection::new(tags, repositories, body.params),
+        selection: ImmutableSelection::new(tags, repositories, body.params).deletable(body.allow_deletion),
     })
 }
 
@@ -112,7 +112,7 @@ fn selectors(of: Of, written: &[ImmutableSelector]) -> Result<Vec<Selector>> {
 
 /// A rule as the API shows it.
 fn wire(rule: ImmutableRule) -> api::ImmutableRule {
-    let ImmutableSelection { tags, repositories, parameters, .. } = rule.selection;
+    let ImmutableSelection { tags, repositories, parameters, allow_deletion, .. } = rule.selection;
     let repositories = repositories.into_iter().map(|selector| shown(Of::Repositories, selector)).collect();
     api::ImmutableRule {
         id: rule.id.get(),
@@ -123,6 +123,7 @@ fn wire(rule: ImmutableRule) -> api::ImmutableRule {
         params: parameters,
         tag_selectors: tags.into_iter().map(|selector| shown(Of::Tags, selector)).collect(),
         scope_selectors: BTreeMap::from([(REPOSITORY.to_owned(), repositories)]),
+        allow_deletion,
     }
 }
 

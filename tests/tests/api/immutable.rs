@@ -16,6 +16,7 @@ harbor_tests::on_every_store! {
     a_rule_is_its_projects_own;
     an_immutable_tag_is_neither_moved_nor_deleted;
     rules_hold_what_they_are_about;
+    a_rule_may_allow_deleting;
     several_tags_are_put_all_or_none;
     what_holds_an_immutable_tag_is_not_deleted;
     what_goes_with_it_is_not_deleted_either;
@@ -295,6 +296,37 @@ async fn rules_hold_what_they_are_about(registry: &TestRegistry) {
             again.expect_status(201);
         }
     }
+}
+
+async fn a_rule_may_allow_deleting(registry: &TestRegistry) {
+    let admin = registry.admin();
+    let mut body = rule("v*");
+    body["allow_deletion"] = json!(true);
+    make(&admin, "library", &body).await;
+    assert_eq!(read(&admin, rules("library")).await[0]["allow_deletion"], true);
+    let first = push_image(&admin, "library/app", "v1").await;
+    admin.push("library/app", Some("v2"), &first).await;
+    let second = push_image(&admin, "library/other", "v1").await;
+    let other = content::image(SHA);
+    for blob in &other.blobs {
+        admin.push_blob("library/app", blob).await;
+    }
+    assert_immutable(admin.push_manifest("library/app", "v1", other.top()).await, "app:v1");
+    let copied = format!("{}/artifacts", at("library/other"));
+    let copied = admin.post(&copied).query("from", "library/app:v1").await;
+    assert_immutable(copied, "other:v1");
+    let tag = format!("{}/tags/v1", artifact("library/app", digest(&first)));
+    admin.delete(&tag).await.expect_status(200);
+    admin.delete(&artifact("library/app", "v2")).await.expect_status(200);
+    // A rule that allows nothing holds beside it.
+    let strict = make(&admin, "library", &rule("{v1,x}")).await;
+    assert_immutable(admin.delete(&artifact("library/other", "v1")).await, "other:v1");
+    assert_immutable(admin.delete(&at("library/other")).await, "other:v1");
+    admin.delete(&strict).await.expect_status(200);
+    let by_digest = format!("/v2/library/other/manifests/{}", digest(&second));
+    admin.delete(&by_digest).await.expect_status(202);
+    push_image(&admin, "library/other", "v1").await;
+    admin.delete(&at("library/other")).await.expect_status(200);
 }
 
 async fn several_tags_are_put_all_or_none(registry: &TestRegistry) {

@@ -7,7 +7,7 @@ use crate::access::permission::{ArtifactCreate, ArtifactRead, RepositoryPull};
 use crate::access::{Authorized, RepositoryTarget};
 use crate::engine::content::Verified;
 use crate::engine::gate::{Write, contended};
-use crate::engine::immutable::refuse_immutable;
+use crate::engine::immutable::{Fate, refuse_immutable};
 use crate::meta::{Artifact, BlobState, ManifestId, Repository, ReviewSubject};
 use crate::oci::{Digest, ManifestView, Reference, Tag};
 use crate::policy::Step;
@@ -97,7 +97,7 @@ impl Artifacts<'_> {
         for tag in tags {
             taken.extend(rows.tag(repository.id, tag).await?.map(|_| tag.clone()));
         }
-        refuse_immutable(&mut *rows, repository.project, &repository.name, &taken).await
+        refuse_immutable(&mut *rows, repository.project, &repository.name, &taken, Fate::Moved).await
     }
 
     /// What is copied, in the order in which it can be: what is listed and what belongs to a manifest comes ahead of it.

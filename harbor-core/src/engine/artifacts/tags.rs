@@ -6,7 +6,7 @@ use super::Artifacts;
 use crate::access::Authorized;
 use crate::access::permission::{TagCreate, TagDelete};
 use crate::engine::gate::contended;
-use crate::engine::immutable::refuse_immutable;
+use crate::engine::immutable::{Fate, refuse_immutable};
 use crate::event::EventKind;
 use crate::meta::{Artifact, Repository};
 use crate::oci::{Reference, Tag};
@@ -85,7 +85,14 @@ impl Artifacts<'_> {
         let digest = write.rows().tag_delete(repository.id, tag).await?;
         // One that names another is left alone: this transaction is dropped.
         let digest = digest.filter(|named| *named == artifact.digest).ok_or(Error::NotFound("tag"))?;
-        refuse_immutable(write.rows(), repository.project, &repository.name, slice::from_ref(tag)).await?;
+        refuse_immutable(
+            write.rows(),
+            repository.project,
+            &repository.name,
+            slice::from_ref(tag),
+            Fate::Deleted,
+        )
+        .await?;
         let name = &repository.name;
         write.audit(format!("{name}:{tag}")).await?;
         let (repository_name, tag_name) = (name.to_string(), tag.to_string());

@@ -10,7 +10,7 @@ use crate::access::permission::RepositoryPush;
 use crate::access::{Authorized, RepositoryTarget};
 use crate::engine::artifacts::{attributes, describe, has_attributes};
 use crate::engine::gate::{Write, contended};
-use crate::engine::immutable::refuse_immutable;
+use crate::engine::immutable::{Fate, refuse_immutable};
 use crate::event::EventKind;
 use crate::meta::{AccessoryKind, Described, LinkId, ManifestId, NewManifest, RepositoryId};
 use crate::oci::{Algorithm, Digest, MANIFEST_LIMIT, ManifestError, ManifestView, MediaType, Reference, Tag};
@@ -160,7 +160,7 @@ impl Content<'_> {
             // As with Harbor, whatever digest it names, and shall name.
             if write.rows().tag_put(repository, tag, id, now).await? {
                 let (project, name) = (target.project.id, &target.name);
-                refuse_immutable(write.rows(), project, name, slice::from_ref(tag)).await?;
+                refuse_immutable(write.rows(), project, name, slice::from_ref(tag), Fate::Moved).await?;
             }
             write.changed_tag(repository, tag);
         }

@@ -7,7 +7,7 @@ use crate::access::Authorized;
 use crate::access::permission::{ArtifactDelete, RepositoryPull};
 use crate::engine::cache::Entry;
 use crate::engine::gate::{Write, contended};
-use crate::engine::immutable::refuse_immutable;
+use crate::engine::immutable::{Fate, refuse_immutable};
 use crate::event::EventKind;
 use crate::meta::{Manifest, ManifestId, Repository, ReviewSubject};
 use crate::oci::{Digest, Reference, Tag};
@@ -121,7 +121,7 @@ impl Content<'_> {
         let due = write.now().plus(self.harbor.settings().gc_grace);
         let rows = write.rows();
         let (tags, mut links) = rows.manifest_delete(manifest).await?;
-        refuse_immutable(rows, repository.project, &repository.name, &tags).await?;
+        refuse_immutable(rows, repository.project, &repository.name, &tags, Fate::Deleted).await?;
         // In the order of keys: two manifests may have layers in common.
         links.sort_unstable();
         for link in links {

@@ -8,7 +8,7 @@ use crate::access::permission::{RepositoryPull, TagDelete};
 use crate::access::{Actor, Authorized};
 use crate::engine::cache::Entry;
 use crate::engine::gate::contended;
-use crate::engine::immutable::refuse_immutable;
+use crate::engine::immutable::{Fate, refuse_immutable};
 use crate::event::EventKind;
 use crate::oci::{RepositoryName, Tag};
 use crate::policy::Step;
@@ -81,7 +81,7 @@ impl Content<'_> {
         let mut write = self.harbor.write(proof).await?;
         let digest = write.rows().tag_delete(repository.id, tag).await?;
         let digest = digest.ok_or_else(|| Error::ManifestUnknown(tag.to_string()))?;
-        refuse_immutable(write.rows(), repository.project, name, slice::from_ref(tag)).await?;
+        refuse_immutable(write.rows(), repository.project, name, slice::from_ref(tag), Fate::Deleted).await?;
         write.audit(format!("{name}:{tag}")).await?;
         let (repository_name, tag_name) = (name.to_string(), tag.to_string());
         write.event(EventKind::TagDeleted { repository: repository_name, tag: tag_name, digest }).await?;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::preview::too_many;
 use crate::engine::Harbor;
-use crate::engine::immutable::Held;
+use crate::engine::immutable::{Fate, Held};
 use crate::meta::{ArtifactTag, ManifestId, Repository, RetentionArtifact, RetentionPolicy};
 use crate::oci::Tag;
 use crate::retention::{Candidate, Evaluation, Verdict};
@@ -61,7 +61,8 @@ impl Harbor {
             return Ok(Vec::new());
         }
         let found = self.candidates(repository, most).await?;
-        let held = Held::of(&mut *self.read().await?, repository.project, &repository.name).await?;
+        let held =
+            Held::of(&mut *self.read().await?, repository.project, &repository.name, Fate::Deleted).await?;
         let mut evaluation = Evaluation::new(rules, policy.retention.by, self.now());
         let mut judged = Vec::with_capacity(found.len());
         for (number, (artifact, candidate)) in found.into_iter().enumerate() {

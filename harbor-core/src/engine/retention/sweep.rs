@@ -10,7 +10,7 @@ use crate::access::permission::TagDelete;
 use crate::access::{Actor, RepositoryTarget};
 use crate::engine::Harbor;
 use crate::engine::gate::{Write, contended};
-use crate::engine::immutable::refuse_immutable;
+use crate::engine::immutable::{Fate, refuse_immutable};
 use crate::event::EventKind;
 use crate::job::Running;
 use crate::meta::{ManifestId, Repository, RetentionPolicy, TagKey};
@@ -153,7 +153,7 @@ impl Sweep<'_> {
             return Err(changed());
         }
         let (project, name) = (self.repository.project, &self.repository.name);
-        refuse_immutable(write.rows(), project, name, slice::from_ref(&tag.name)).await?;
+        refuse_immutable(write.rows(), project, name, slice::from_ref(&tag.name), Fate::Deleted).await?;
         write.rows().tag_delete(self.repository.id, &tag.name).await?;
         write.audit_along::<TagDelete>(format!("{name}:{}", tag.name)).await?;
         let (repository, label) = (name.to_string(), tag.name.to_string());
