@@ -19,11 +19,11 @@ mod time;
 
 pub use engine::{
     Addition, AdditionKind, Artifacts, Audit, Builder, CollectGarbage, ConfigKey, Configuration,
-    Configurations, Enqueue, Found, FoundAll, FoundTag, Freed, Gc, GcChange, GcReport, Harbor, Health,
-    ImmutableRules, Jobs, Judged, LabelChange, LabelProof, Labels, MetadataKey, NewImmutableRule, NewLabel,
+    Configurations, EitherProof, Enqueue, Found, FoundAll, FoundTag, Freed, Gc, GcChange, GcReport, Harbor,
+    Health, ImmutableRules, Jobs, Judged, LabelChange, Labels, MetadataKey, NewImmutableRule, NewLabel,
     NewProject, ProjectChange, Projects, Quotas, RETENTION_ID, Repositories, Retain, Retained, RetentionList,
-    RetentionProof, RetentionRead, RetentionUpdate, Retentions, Rhythm, SCHEDULER, Settings, Statistics,
-    TaskLog, With, Write, audit, content, fixed_configuration,
+    RetentionRead, RetentionUpdate, Retentions, Rhythm, SCHEDULER, Settings, Statistics, TaskLog, With,
+    Write, audit, content, fixed_configuration,
 };
 pub use error::{Error, Result, StoreError, StoreErrorKind};
 pub use time::{Clock, Timestamp};

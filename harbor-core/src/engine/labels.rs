@@ -2,11 +2,12 @@
 
 use super::Harbor;
 use super::gate::{Write, contended};
+use super::proof::EitherProof;
 use crate::access::permission::{
     LabelCreate, LabelDelete, LabelList, LabelRead, LabelUpdate, SystemLabelCreate, SystemLabelDelete,
     SystemLabelRead, SystemLabelUpdate,
 };
-use crate::access::{Action, Actor, Authorized, InProject, InSystem, ProjectRef};
+use crate::access::{Action, Actor, Authorized, InProject, InSystem};
 use crate::meta::{Label, LabelId, LabelKey, Listed, ProjectId};
 use crate::query::{Query, Test, Value};
 use crate::{Error, Result};
@@ -24,31 +25,6 @@ const LONGEST: usize = 4096;
 #[derive(Clone, Copy, Debug)]
 pub struct Labels<'a> {
     harbor: &'a Harbor,
-}
-
-/// The proof that somebody may do something to the labels that all may use, or to those of one project.
-#[derive(Debug)]
-pub enum LabelProof<S: Action<Scope = InSystem>, P: Action<Scope = InProject>> {
-    /// To those that all may use.
-    System(Authorized<S>),
-    /// To those of a project.
-    Project(Authorized<P>),
-}
-
-impl<S: Action<Scope = InSystem>, P: Action<Scope = InProject>> LabelProof<S, P> {
-    fn project(&self) -> Option<ProjectId> {
-        match self {
-            Self::System(_) => None,
-            Self::Project(proof) => Some(proof.target().id),
-        }
-    }
-
-    async fn write<'a>(&self, harbor: &'a Harbor) -> Result<Write<'a>> {
-        match self {
-            Self::System(proof) => harbor.write(proof).await,
-            Self::Project(proof) => harbor.write(proof).await,
-        }
-    }
 }
 
 /// A label about to be made.
@@ -100,24 +76,13 @@ impl<'a> Labels<'a> {
         &self,
         actor: &Actor,
         id: LabelId,
-    ) -> Result<LabelProof<S, P>> {
+    ) -> Result<EitherProof<S, P>> {
         if actor.is_anonymous() {
             return Err(Error::Unauthenticated);
         }
         let label = self.harbor.read().await?.label(id).await?;
-        let found = label.is_some();
-        let proof = match label.and_then(|label| label.project) {
-            Some(project) => {
-                let proof = self.harbor.authorize::<P>(actor, ProjectRef::Id(project)).await;
-                proof.map(LabelProof::Project)
-            }
-            None => self.harbor.authorize::<S>(actor, ()).await.map(LabelProof::System),
-        };
-        match proof {
-            Ok(_) if !found => Err(Error::NotFound("label")),
-            Err(Error::NameUnknown | Error::Unauthenticated) => Err(Error::Denied),
-            proof => proof,
-        }
+        let owner = label.map(|label| label.project);
+        self.harbor.authorize_either(actor, owner, Error::NotFound("label")).await
     }
 
     /// A page of the labels that all may use. Everybody may see them.
@@ -144,7 +109,7 @@ impl<'a> Labels<'a> {
     ///
     /// # Errors
     /// [`Error::NotFound`].
-    pub async fn get(&self, proof: &LabelProof<SystemLabelRead, LabelRead>, id: LabelId) -> Result<Label> {
+    pub async fn get(&self, proof: &EitherProof<SystemLabelRead, LabelRead>, id: LabelId) -> Result<Label> {
         let label = self.harbor.read().await?.label(id).await?;
         label.filter(|label| label.project == proof.project()).ok_or(Error::NotFound("label"))
     }
@@ -155,7 +120,7 @@ impl<'a> Labels<'a> {
     /// [`Error::BadRequest`]; [`Error::Conflict`] when one has the name there.
     pub async fn create(
         &self,
-        proof: LabelProof<SystemLabelCreate, LabelCreate>,
+        proof: EitherProof<SystemLabelCreate, LabelCreate>,
         new: &NewLabel,
     ) -> Result<LabelId> {
         new.check()?;
@@ -164,7 +129,7 @@ impl<'a> Labels<'a> {
 
     async fn try_create(
         &self,
-        proof: &LabelProof<SystemLabelCreate, LabelCreate>,
+        proof: &EitherProof<SystemLabelCreate, LabelCreate>,
         new: &NewLabel,
     ) -> Result<LabelId> {
         let mut write = proof.write(self.harbor).await?;
@@ -195,7 +160,7 @@ impl<'a> Labels<'a> {
     /// [`Error::NotFound`]; [`Error::BadRequest`]; [`Error::Conflict`] when another has the name there.
     pub async fn update(
         &self,
-        proof: LabelProof<SystemLabelUpdate, LabelUpdate>,
+        proof: EitherProof<SystemLabelUpdate, LabelUpdate>,
         id: LabelId,
         change: &LabelChange,
     ) -> Result<()> {
@@ -205,7 +170,7 @@ impl<'a> Labels<'a> {
 
     async fn try_update(
         &self,
-        proof: &LabelProof<SystemLabelUpdate, LabelUpdate>,
+        proof: &EitherProof<SystemLabelUpdate, LabelUpdate>,
         id: LabelId,
         change: &LabelChange,
     ) -> Result<()> {
@@ -225,13 +190,17 @@ impl<'a> Labels<'a> {
     ///
     /// # Errors
     /// [`Error::NotFound`].
-    pub async fn delete(&self, proof: LabelProof<SystemLabelDelete, LabelDelete>, id: LabelId) -> Result<()> {
+    pub async fn delete(
+        &self,
+        proof: EitherProof<SystemLabelDelete, LabelDelete>,
+        id: LabelId,
+    ) -> Result<()> {
         contended!(self.try_delete(&proof, id))
     }
 
     async fn try_delete(
         &self,
-        proof: &LabelProof<SystemLabelDelete, LabelDelete>,
+        proof: &EitherProof<SystemLabelDelete, LabelDelete>,
         id: LabelId,
     ) -> Result<()> {
         let mut write = proof.write(self.harbor).await?;

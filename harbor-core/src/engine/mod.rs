@@ -17,6 +17,7 @@ mod matching;
 mod outbox;
 mod page;
 mod projects;
+mod proof;
 mod pulls;
 mod quota;
 mod repositories;
@@ -37,13 +38,13 @@ pub use gc::{CollectGarbage, Freed, Gc, GcChange, GcReport};
 pub use health::Health;
 pub use immutable::{ImmutableRules, NewImmutableRule};
 pub use jobs::{Enqueue, Jobs, Rhythm, SCHEDULER, TaskLog};
-pub use labels::{LabelChange, LabelProof, Labels, NewLabel};
+pub use labels::{LabelChange, Labels, NewLabel};
 pub use projects::{MetadataKey, NewProject, ProjectChange, Projects};
+pub use proof::EitherProof;
 pub use quota::Quotas;
 pub use repositories::Repositories;
 pub use retention::{
-    Judged, RETENTION_ID, Retain, Retained, RetentionList, RetentionProof, RetentionRead, RetentionUpdate,
-    Retentions,
+    Judged, RETENTION_ID, Retain, Retained, RetentionList, RetentionRead, RetentionUpdate, Retentions,
 };
 pub use search::{FoundAll, Statistics};
 pub use settings::Settings;

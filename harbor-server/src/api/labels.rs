@@ -9,7 +9,7 @@ use harbor_core::access::{Action, InProject, InSystem};
 use harbor_core::api;
 use harbor_core::meta::{Label, LabelId, LabelKey, ProjectId};
 use harbor_core::query::{Query, Test};
-use harbor_core::{Error, LabelProof, NewLabel, Result};
+use harbor_core::{EitherProof, Error, NewLabel, Result};
 use http::Response;
 
 use super::answer::{Answered, created, done, ok, page};
@@ -37,7 +37,7 @@ fn label_id(call: &Call<'_>) -> Result<LabelId> {
 }
 
 /// The proof for the label that the path names.
-async fn named<S, P>(call: &Call<'_>) -> Result<LabelProof<S, P>>
+async fn named<S, P>(call: &Call<'_>) -> Result<EitherProof<S, P>>
 where
     S: Action<Scope = InSystem>,
     P: Action<Scope = InProject>,
@@ -73,9 +73,9 @@ async fn list(call: &Call<'_>) -> Result<Response<Body>> {
 async fn create(call: &mut Call<'_>) -> Result<Response<Body>> {
     call.login()?;
     let body: api::Label = call.json().await?;
-    let proof: LabelProof<SystemLabelCreate, LabelCreate> = match (body.scope.as_str(), body.project_id) {
-        (GLOBAL, _) => LabelProof::System(call.system().await?),
-        (PROJECT, Some(id)) => LabelProof::Project(call.project_of(ProjectId::new(id)).await?),
+    let proof: EitherProof<SystemLabelCreate, LabelCreate> = match (body.scope.as_str(), body.project_id) {
+        (GLOBAL, _) => EitherProof::System(call.system().await?),
+        (PROJECT, Some(id)) => EitherProof::Project(call.project_of(ProjectId::new(id)).await?),
         (PROJECT, None) => {
             return Err(Error::BadRequest("a label of a project needs a project_id".to_owned()));
         }
@@ -89,12 +89,12 @@ fn new(body: api::Label) -> NewLabel {
     NewLabel { name: body.name, description: body.description, color: body.color }
 }
 
-async fn get(proof: &LabelProof<SystemLabelRead, LabelRead>, call: &Call<'_>) -> Result<Response<Body>> {
+async fn get(proof: &EitherProof<SystemLabelRead, LabelRead>, call: &Call<'_>) -> Result<Response<Body>> {
     ok(&wire(call.harbor().labels().get(proof, label_id(call)?).await?))
 }
 
 async fn update(
-    proof: LabelProof<SystemLabelUpdate, LabelUpdate>,
+    proof: EitherProof<SystemLabelUpdate, LabelUpdate>,
     call: &mut Call<'_>,
 ) -> Result<Response<Body>> {
     let body: api::Label = call.json().await?;
@@ -104,7 +104,7 @@ async fn update(
 }
 
 async fn delete(
-    proof: LabelProof<SystemLabelDelete, LabelDelete>,
+    proof: EitherProof<SystemLabelDelete, LabelDelete>,
     call: &Call<'_>,
 ) -> Result<Response<Body>> {
     call.harbor().labels().delete(proof, label_id(call)?).await?;

@@ -8,7 +8,7 @@ use harbor_core::access::{Action, Authorized, InProject, InSystem};
 use harbor_core::api::{RetentionOperation, RetentionPolicy, RetentionPreviewReq, RetentionRun};
 use harbor_core::meta::{ArtifactKey, ExecutionKey, ProjectId, RetentionId, TaskId, TaskKey};
 use harbor_core::query::Query;
-use harbor_core::{Error, Result, RetentionProof, RetentionUpdate};
+use harbor_core::{EitherProof, Error, Result, RetentionUpdate};
 use http::Response;
 
 use super::answer::{Answered, created, done, ok, page};
@@ -49,7 +49,7 @@ fn policy_id(call: &Call<'_>) -> Result<RetentionId> {
 }
 
 /// The proof for the policy that the path names.
-async fn named<S, P>(call: &Call<'_>) -> Result<RetentionProof<S, P>>
+async fn named<S, P>(call: &Call<'_>) -> Result<EitherProof<S, P>>
 where
     S: Action<Scope = InSystem>,
     P: Action<Scope = InProject>,
@@ -59,7 +59,7 @@ where
 }
 
 /// The same as Harbor has it where the policy is but a part of the path: one that there is not is a bad request.
-async fn part<S, P>(call: &Call<'_>) -> Result<RetentionProof<S, P>>
+async fn part<S, P>(call: &Call<'_>) -> Result<EitherProof<S, P>>
 where
     S: Action<Scope = InSystem>,
     P: Action<Scope = InProject>,
@@ -96,7 +96,7 @@ async fn get(call: &Call<'_>) -> Result<Response<Body>> {
 async fn update(call: &mut Call<'_>) -> Result<Response<Body>> {
     let proof: RetentionUpdate = named(call).await?;
     let body: RetentionPolicy = call.json().await?;
-    if let (RetentionProof::Project(proof), Some(scope)) = (&proof, &body.scope)
+    if let (EitherProof::Project(proof), Some(scope)) = (&proof, &body.scope)
         && scope.reference != proof.target().id.get()
     {
         // The policy of a project stays with it.

@@ -1,11 +1,12 @@
 //! Making, changing and deleting policies of retention.
 
-use super::{RETENTION_ID, RHYTHM, Retain, RetentionProof, RetentionUpdate, Retentions, not_found};
+use super::{RETENTION_ID, RHYTHM, Retain, RetentionUpdate, Retentions, not_found};
 use crate::access::permission::{SystemConfigurationUpdate, TagRetentionCreate, TagRetentionDelete};
 use crate::access::{Action, Authorized, InProject, InSystem};
 use crate::engine::Harbor;
 use crate::engine::gate::{Write, contended};
 use crate::engine::jobs::Rhythm;
+use crate::engine::proof::EitherProof;
 use crate::job::Job as _;
 use crate::meta::{ExecutionScope, Project, ProjectId, RetentionId, RetentionPolicy};
 use crate::query::Query;
@@ -77,7 +78,7 @@ impl Retentions<'_> {
     /// [`Error::NotFound`]; as the stores fail.
     pub async fn delete(
         &self,
-        proof: &RetentionProof<SystemConfigurationUpdate, TagRetentionDelete>,
+        proof: &EitherProof<SystemConfigurationUpdate, TagRetentionDelete>,
         id: RetentionId,
     ) -> Result<()> {
         self.one(proof, id).await?;
@@ -129,7 +130,7 @@ impl Retentions<'_> {
     /// [`Error::NotFound`] when there is none; as the stores fail.
     pub async fn delete_common(&self, proof: Authorized<SystemConfigurationUpdate>) -> Result<()> {
         let policy = self.harbor.read().await?.retention_of(None).await?.ok_or_else(not_found)?;
-        self.delete(&RetentionProof::System(proof), policy.id).await
+        self.delete(&EitherProof::System(proof), policy.id).await
     }
 }
 
@@ -146,7 +147,7 @@ async fn locked(write: &mut Write<'_>, id: ProjectId) -> Result<Project> {
 /// The policy of a key as it is now, locked, when it is the one that the proof is for.
 async fn policy_of<S: Action<Scope = InSystem>, P: Action<Scope = InProject>>(
     write: &mut Write<'_>,
-    proof: &RetentionProof<S, P>,
+    proof: &EitherProof<S, P>,
     id: RetentionId,
 ) -> Result<RetentionPolicy> {
     let policy = write.rows().retention_lock(id).await?;

@@ -1,9 +1,10 @@
 //! Runs of a policy of retention: use cases.
 
-use super::{Retain, RetentionProof, RetentionRead, RetentionUpdate, Retentions};
+use super::{Retain, RetentionRead, RetentionUpdate, Retentions};
 use crate::access::permission::{SystemConfigurationRead, TagRetentionList};
 use crate::engine::gate::contended;
 use crate::engine::jobs::TaskLog;
+use crate::engine::proof::EitherProof;
 use crate::job::Job as _;
 use crate::meta::{
     Execution, ExecutionId, ExecutionKey, ExecutionScope, Listed, RetentionId, Task, TaskId, TaskKey,
@@ -13,7 +14,7 @@ use crate::query::{Order, Query, Test, Value};
 use crate::{Error, Result};
 
 /// The proof that the runs of a policy may be listed.
-pub type RetentionList = RetentionProof<SystemConfigurationRead, TagRetentionList>;
+pub type RetentionList = EitherProof<SystemConfigurationRead, TagRetentionList>;
 
 fn scope(id: RetentionId) -> ExecutionScope {
     ExecutionScope::of(Retain::KIND, id.get())
@@ -57,8 +58,8 @@ impl Retentions<'_> {
     pub async fn stop(&self, proof: &RetentionUpdate, id: RetentionId, run: ExecutionId) -> Result<()> {
         self.one(proof, id).await?;
         match proof {
-            RetentionProof::System(proof) => self.harbor.stop_execution(proof, &scope(id), run).await,
-            RetentionProof::Project(proof) => self.harbor.stop_execution(proof, &scope(id), run).await,
+            EitherProof::System(proof) => self.harbor.stop_execution(proof, &scope(id), run).await,
+            EitherProof::Project(proof) => self.harbor.stop_execution(proof, &scope(id), run).await,
         }
     }
 

@@ -11,13 +11,13 @@ mod run;
 mod sweep;
 
 use super::Harbor;
-use super::gate::Write;
+use super::proof::EitherProof;
 use crate::access::permission::{
     SystemConfigurationRead, SystemConfigurationUpdate, TagRetentionRead, TagRetentionUpdate,
 };
-use crate::access::{Action, Actor, Authorized, InProject, InSystem, ProjectRef};
+use crate::access::{Action, Actor, Authorized, InProject, InSystem};
 use crate::job::Job as _;
-use crate::meta::{ProjectId, RetentionId, RetentionPolicy, Schedule};
+use crate::meta::{RetentionId, RetentionPolicy, Schedule};
 use crate::{Error, Result};
 
 pub use history::RetentionList;
@@ -36,36 +36,11 @@ pub struct Retentions<'a> {
     harbor: &'a Harbor,
 }
 
-/// The proof that somebody may do something to the policy of a project, or to the one of all that have none of their own.
-#[derive(Debug)]
-pub enum RetentionProof<S: Action<Scope = InSystem>, P: Action<Scope = InProject>> {
-    /// To the one of all that have none of their own.
-    System(Authorized<S>),
-    /// To that of a project.
-    Project(Authorized<P>),
-}
-
 /// The proof that a policy may be seen.
-pub type RetentionRead = RetentionProof<SystemConfigurationRead, TagRetentionRead>;
+pub type RetentionRead = EitherProof<SystemConfigurationRead, TagRetentionRead>;
 
 /// The proof that a policy may be changed, and set going.
-pub type RetentionUpdate = RetentionProof<SystemConfigurationUpdate, TagRetentionUpdate>;
-
-impl<S: Action<Scope = InSystem>, P: Action<Scope = InProject>> RetentionProof<S, P> {
-    fn project(&self) -> Option<ProjectId> {
-        match self {
-            Self::System(_) => None,
-            Self::Project(proof) => Some(proof.target().id),
-        }
-    }
-
-    async fn write<'a>(&self, harbor: &'a Harbor) -> Result<Write<'a>> {
-        match self {
-            Self::System(proof) => harbor.write(proof).await,
-            Self::Project(proof) => harbor.write(proof).await,
-        }
-    }
-}
+pub type RetentionUpdate = EitherProof<SystemConfigurationUpdate, TagRetentionUpdate>;
 
 impl<'a> Retentions<'a> {
     pub(super) const fn new(harbor: &'a Harbor) -> Self {
@@ -81,24 +56,14 @@ impl<'a> Retentions<'a> {
         &self,
         actor: &Actor,
         id: RetentionId,
-    ) -> Result<RetentionProof<S, P>> {
+    ) -> Result<EitherProof<S, P>> {
         if actor.is_anonymous() {
             return Err(Error::Unauthenticated);
         }
         let policy = self.harbor.read().await?.retention(id).await?;
-        let found = policy.is_some();
-        let proof = match policy.and_then(|policy| policy.project) {
-            Some(project) => {
-                let proof = self.harbor.authorize::<P>(actor, ProjectRef::Id(project)).await;
-                proof.map(RetentionProof::Project)
-            }
-            None => self.harbor.authorize::<S>(actor, ()).await.map(RetentionProof::System),
-        };
-        match proof {
-            Ok(_) if !found => Err(not_found()),
-            Err(Error::NameUnknown | Error::Unauthenticated | Error::OutOfScope) => Err(Error::Denied),
-            proof => proof,
-        }
+        let owner = policy.map(|policy| policy.project);
+        let proof = self.harbor.authorize_either(actor, owner, not_found()).await;
+        proof.map_err(|error| if matches!(error, Error::OutOfScope) { Error::Denied } else { error })
     }
 
     /// A policy, and what sets it going by the clock.
@@ -132,7 +97,7 @@ impl<'a> Retentions<'a> {
     /// The policy of a key, when it is the one that the proof is for.
     async fn one<S: Action<Scope = InSystem>, P: Action<Scope = InProject>>(
         &self,
-        proof: &RetentionProof<S, P>,
+        proof: &EitherProof<S, P>,
         id: RetentionId,
     ) -> Result<RetentionPolicy> {
         let policy = self.harbor.read().await?.retention(id).await?;
