@@ -8,6 +8,7 @@ use super::kit::{
     AT_ONCE, Says, Store, WAITS, at, begin, blob, digest, linked, location, manifest, project, put, read,
     repository, store_with, upload,
 };
+use crate::StoreErrorKind;
 use crate::meta::{
     Growth, ProjectId, Publish, Published, QuotaId, QuotaKey, RepositoryId, Sharing, UNLIMITED, Usage,
 };
@@ -25,16 +26,23 @@ async fn limit(store: &Store, project: ProjectId, hard: i64) {
     rows.commit().await.unwrap();
 }
 
+/// Publishes content; as often as it takes, for who loses to another transaction is told `Conflict` and tries again.
 async fn publish(store: &Store, repository: RepositoryId, content: &str) -> Published {
     let session = upload(store, repository, at(0)).await;
     let (digest, location) = (digest(content), location(&session.id.to_string()));
     let (upload, size) = (session.id, content.len() as u64);
     let publish =
         Publish { upload, repository, digest: &digest, size, location: &location, due: at(9), now: at(1) };
-    let mut rows = begin(store).await;
-    let published = rows.publish(&publish).await.unwrap();
-    rows.commit().await.unwrap();
-    published
+    loop {
+        let mut rows = begin(store).await;
+        match rows.publish(&publish).await {
+            Ok(published) => {
+                rows.commit().await.unwrap();
+                return published;
+            }
+            Err(lost) => assert_eq!(lost.kind(), StoreErrorKind::Conflict, "{lost}"),
+        }
+    }
 }
 
 /// *Counted*: a blob counts once in a project, however many of its repositories link to it, and in each project.
