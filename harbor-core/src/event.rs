@@ -6,6 +6,11 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
 use crate::StoreError;
+use crate::access::permission::{
+    ImmutableTagList, MemberList, NotificationPolicyList, ProjectRead, QuotaRead, RepositoryPull,
+    TagRetentionList,
+};
+use crate::access::{Action as _, Permission};
 use crate::oci::Digest;
 
 /// What happened.
@@ -54,6 +59,169 @@ pub enum EventKind {
         /// The digest of the manifest that it named.
         digest: Digest,
     },
+    /// A project was changed: its visibility, its metadata, its limit.
+    ProjectUpdated {
+        /// Its name.
+        project: String,
+    },
+    /// A repository was made.
+    RepositoryCreated {
+        /// Its full name.
+        repository: String,
+    },
+    /// A repository was deleted, with everything in it.
+    RepositoryDeleted {
+        /// Its full name.
+        repository: String,
+    },
+    /// A tag was made, or moved to another manifest.
+    TagCreated {
+        /// The repository's full name.
+        repository: String,
+        /// The tag.
+        tag: String,
+        /// The digest of the manifest that it names now.
+        digest: Digest,
+    },
+    /// A manifest was pulled. Written only for projects where somebody wants to hear of it.
+    ArtifactPulled {
+        /// The repository's full name.
+        repository: String,
+        /// The manifest's digest.
+        digest: Digest,
+        /// The tag that it was asked for by, if it was.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        tag: Option<String>,
+    },
+    /// Somebody became a member of a project, got another role, or is a member no more.
+    MemberChanged {
+        /// The project's name.
+        project: String,
+        /// The member's name: a user or a group.
+        member: String,
+        /// What became of the membership.
+        change: Change,
+    },
+    /// A policy was made, changed or deleted.
+    PolicyChanged {
+        /// The name of the project that it is of; none for one of the whole registry.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        project: Option<String>,
+        /// What it is a policy of.
+        policy: Policy,
+        /// Its key.
+        policy_id: i64,
+        /// What became of it.
+        change: Change,
+    },
+    /// Something was refused because the project would hold more than it may.
+    QuotaExceeded {
+        /// The project's name.
+        project: String,
+        /// How much it may hold, in bytes.
+        hard: i64,
+        /// How much it held, in bytes.
+        used: u64,
+        /// How much was to be added, in bytes.
+        added: u64,
+    },
+    /// A project holds more than 85 % of what it may.
+    QuotaWarning {
+        /// The project's name.
+        project: String,
+        /// How much it may hold, in bytes.
+        hard: i64,
+        /// How much it holds, in bytes.
+        used: u64,
+    },
+    /// A policy of retention was carried out in a repository.
+    RetentionFinished {
+        /// The repository's full name.
+        repository: String,
+        /// The policy's key.
+        policy_id: i64,
+        /// The execution's key.
+        execution_id: i64,
+        /// How many artifacts, or tags, were looked at.
+        total: u64,
+        /// How many were kept.
+        retained: u64,
+        /// Whether nothing was deleted in earnest.
+        dry_run: bool,
+    },
+}
+
+/// What became of something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Change {
+    /// It was made.
+    Created,
+    /// It is another.
+    Updated,
+    /// It is no more.
+    Deleted,
+}
+
+/// What there are policies of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Policy {
+    /// Tags that stay as they are.
+    Immutable,
+    /// What is kept, and what goes.
+    Retention,
+    /// Who is told of what.
+    Webhook,
+}
+
+impl EventKind {
+    /// What one has to be allowed, where it happened, to hear of it.
+    #[must_use]
+    pub const fn permission(&self) -> Permission {
+        match self {
+            Self::ProjectCreated { .. } | Self::ProjectDeleted { .. } | Self::ProjectUpdated { .. } => {
+                ProjectRead::PERMISSION
+            }
+            Self::ArtifactPushed { .. }
+            | Self::ArtifactDeleted { .. }
+            | Self::ArtifactPulled { .. }
+            | Self::RepositoryCreated { .. }
+            | Self::RepositoryDeleted { .. }
+            | Self::TagCreated { .. }
+            | Self::TagDeleted { .. } => RepositoryPull::PERMISSION,
+            Self::MemberChanged { .. } => MemberList::PERMISSION,
+            Self::PolicyChanged { policy: Policy::Immutable, .. } => ImmutableTagList::PERMISSION,
+            Self::PolicyChanged { policy: Policy::Webhook, .. } => NotificationPolicyList::PERMISSION,
+            Self::PolicyChanged { policy: Policy::Retention, .. } | Self::RetentionFinished { .. } => {
+                TagRetentionList::PERMISSION
+            }
+            Self::QuotaExceeded { .. } | Self::QuotaWarning { .. } => QuotaRead::PERMISSION,
+        }
+    }
+
+    /// The full name of the repository that it happened in, if in one.
+    #[must_use]
+    pub fn repository(&self) -> Option<&str> {
+        match self {
+            Self::ArtifactPushed { repository, .. }
+            | Self::ArtifactDeleted { repository, .. }
+            | Self::ArtifactPulled { repository, .. }
+            | Self::RepositoryCreated { repository }
+            | Self::RepositoryDeleted { repository }
+            | Self::TagCreated { repository, .. }
+            | Self::TagDeleted { repository, .. }
+            | Self::RetentionFinished { repository, .. } => Some(repository),
+            Self::ProjectCreated { .. }
+            | Self::ProjectDeleted { .. }
+            | Self::ProjectUpdated { .. }
+            | Self::MemberChanged { .. }
+            | Self::PolicyChanged { .. }
+            | Self::QuotaExceeded { .. }
+            | Self::QuotaWarning { .. } => None,
+        }
+    }
 }
 
 /// An event as it is delivered.
@@ -66,6 +234,9 @@ pub struct Event {
     pub at: i64,
     /// Who did it: [`Actor::principal`](crate::access::Actor::principal).
     pub actor: String,
+    /// The key of the project that it happened in, if in one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub project_id: Option<i64>,
     /// What happened.
     #[serde(flatten)]
     pub kind: EventKind,
@@ -118,6 +289,18 @@ mod tests {
             r#"{"at":1,"actor":"admin:admin","kind":"artifact_pushed","repository":"library/a","digest":"sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855","media_type":"application/vnd.oci.image.manifest.v1+json","tags":["latest"]}"#,
             r#"{"at":1,"actor":"admin:admin","kind":"artifact_deleted","repository":"library/a","digest":"sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855","tags":[]}"#,
             r#"{"at":1,"actor":"admin:admin","kind":"tag_deleted","repository":"library/a","tag":"latest","digest":"sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"}"#,
+            r#"{"at":1,"actor":"admin:admin","project_id":3,"kind":"project_updated","project":"library"}"#,
+            r#"{"at":1,"actor":"admin:admin","project_id":3,"kind":"repository_created","repository":"library/a"}"#,
+            r#"{"at":1,"actor":"admin:admin","project_id":3,"kind":"repository_deleted","repository":"library/a"}"#,
+            r#"{"at":1,"actor":"admin:admin","project_id":3,"kind":"tag_created","repository":"library/a","tag":"latest","digest":"sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"}"#,
+            r#"{"at":1,"actor":"anonymous","project_id":3,"kind":"artifact_pulled","repository":"library/a","digest":"sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"}"#,
+            r#"{"at":1,"actor":"anonymous","project_id":3,"kind":"artifact_pulled","repository":"library/a","digest":"sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855","tag":"latest"}"#,
+            r#"{"at":1,"actor":"admin:admin","project_id":3,"kind":"member_changed","project":"library","member":"grace","change":"updated"}"#,
+            r#"{"at":1,"actor":"admin:admin","kind":"policy_changed","policy":"webhook","policy_id":7,"change":"created"}"#,
+            r#"{"at":1,"actor":"admin:admin","project_id":3,"kind":"policy_changed","project":"library","policy":"retention","policy_id":7,"change":"deleted"}"#,
+            r#"{"at":1,"actor":"admin:admin","project_id":3,"kind":"quota_exceeded","project":"library","hard":10,"used":9,"added":5}"#,
+            r#"{"at":1,"actor":"admin:admin","project_id":3,"kind":"quota_warning","project":"library","hard":10,"used":9}"#,
+            r#"{"at":1,"actor":"system","project_id":3,"kind":"retention_finished","repository":"library/a","policy_id":7,"execution_id":9,"total":5,"retained":4,"dry_run":false}"#,
         ] {
             let event: Event = serde_json::from_str(body).unwrap();
             assert_eq!(serde_json::to_string(&event).unwrap(), body);

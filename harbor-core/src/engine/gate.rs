@@ -326,7 +326,8 @@ impl<'a> Write<'a> {
     /// # Errors
     /// As the store fails.
     pub async fn event(&mut self, kind: EventKind) -> Result<()> {
-        let event = Event { id: 0, at: self.now.micros(), actor: self.actor.principal(), kind };
+        let project_id = self.project.map(ProjectId::get);
+        let event = Event { id: 0, at: self.now.micros(), actor: self.actor.principal(), project_id, kind };
         let body = serde_json::to_string(&event).map_err(|error| Error::Internal(error.to_string()))?;
         self.told = true;
         // As late as its number: whether a gap may still be filled is told by how long ago the number behind it was taken.
