@@ -104,9 +104,6 @@ pub enum EventKind {
     },
     /// A policy was made, changed or deleted.
     PolicyChanged {
-        /// The name of the project that it is of; none for one of the whole registry.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        project: Option<String>,
         /// What it is a policy of.
         policy: Policy,
         /// Its key.
@@ -297,7 +294,7 @@ mod tests {
             r#"{"at":1,"actor":"anonymous","project_id":3,"kind":"artifact_pulled","repository":"library/a","digest":"sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855","tag":"latest"}"#,
             r#"{"at":1,"actor":"admin:admin","project_id":3,"kind":"member_changed","project":"library","member":"grace","change":"updated"}"#,
             r#"{"at":1,"actor":"admin:admin","kind":"policy_changed","policy":"webhook","policy_id":7,"change":"created"}"#,
-            r#"{"at":1,"actor":"admin:admin","project_id":3,"kind":"policy_changed","project":"library","policy":"retention","policy_id":7,"change":"deleted"}"#,
+            r#"{"at":1,"actor":"admin:admin","project_id":3,"kind":"policy_changed","policy":"retention","policy_id":7,"change":"deleted"}"#,
             r#"{"at":1,"actor":"admin:admin","project_id":3,"kind":"quota_exceeded","project":"library","hard":10,"used":9,"added":5}"#,
             r#"{"at":1,"actor":"admin:admin","project_id":3,"kind":"quota_warning","project":"library","hard":10,"used":9}"#,
             r#"{"at":1,"actor":"system","project_id":3,"kind":"retention_finished","repository":"library/a","policy_id":7,"execution_id":9,"total":5,"retained":4,"dry_run":false}"#,

@@ -127,6 +127,7 @@ impl Builder {
                 workers: workers::Workers::new(sinks),
                 health: Default::default(),
                 pulls: Default::default(),
+                notices: Default::default(),
                 matching: Default::default(),
             }),
         })

@@ -14,6 +14,7 @@ mod jobs;
 mod labels;
 mod lists;
 mod matching;
+mod notices;
 mod outbox;
 mod page;
 mod projects;
@@ -79,6 +80,7 @@ struct Inner {
     workers: workers::Workers,
     health: health::Last,
     pulls: pulls::Pulls,
+    notices: notices::Notices,
     matching: Turns,
 }
 

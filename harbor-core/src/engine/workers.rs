@@ -19,6 +19,9 @@ const OUTBOX_INTERVAL: Duration = Duration::from_secs(5);
 /// How often pulls are written down.
 const PULLS_INTERVAL: Duration = Duration::from_secs(10);
 
+/// How often it is looked whether there is something to tell of quotas that nobody was woken for.
+const NOTICES_INTERVAL: Duration = Duration::from_secs(60 * 60);
+
 /// How often it is looked for manifests of which nobody knows what they are, while there are some.
 const DESCRIBE_INTERVAL: Duration = Duration::from_secs(60);
 
@@ -30,6 +33,7 @@ pub(super) struct Workers {
     /// One for each receiver of events.
     outbox: Vec<Arc<Notify>>,
     gc: Arc<Notify>,
+    notices: Arc<Notify>,
     /// Who runs jobs here, once they are started.
     node: OnceLock<Arc<Node>>,
 }
@@ -53,6 +57,10 @@ impl Workers {
     /// Who runs jobs here, if somebody does.
     pub(super) fn node(&self) -> Option<&Arc<Node>> {
         self.node.get()
+    }
+
+    pub(super) fn wake_notices(&self) {
+        self.notices.notify_one();
     }
 
     pub(super) fn wake_gc(&self) {
@@ -85,8 +93,12 @@ impl Harbor {
             interval,
             Kind::Gc,
         ));
-        for (kind, interval) in [(Kind::Pulls, PULLS_INTERVAL), (Kind::Describe, DESCRIBE_INTERVAL)] {
-            workers.tracker.spawn(run(Weak::clone(&weak), stop.clone(), Arc::default(), interval, kind));
+        for (kind, wake, interval) in [
+            (Kind::Pulls, Arc::default(), PULLS_INTERVAL),
+            (Kind::Describe, Arc::default(), DESCRIBE_INTERVAL),
+            (Kind::Notices, Arc::clone(&workers.notices), NOTICES_INTERVAL),
+        ] {
+            workers.tracker.spawn(run(Weak::clone(&weak), stop.clone(), wake, interval, kind));
         }
         for (number, wake) in workers.outbox.iter().enumerate() {
             let (weak, wake) = (Weak::clone(&weak), Arc::clone(wake));
@@ -131,6 +143,8 @@ enum Kind {
     Pulls,
     /// Finding out what manifests of earlier versions are.
     Describe,
+    /// Telling of quotas.
+    Notices,
     /// Delivery to the sink of that number.
     Outbox(usize),
 }
@@ -163,6 +177,7 @@ async fn work(harbor: &Harbor, kind: Kind, stop: &CancellationToken) -> bool {
                 _ => Delivered::More,
             }),
             Kind::Pulls => harbor.write_pulls().await.map(|()| Delivered::All),
+            Kind::Notices => harbor.write_notices().await.map(|()| Delivered::All),
             Kind::Describe => harbor.describe_batch().await.map(|more| match more {
                 true => Delivered::More,
                 false => Delivered::All,

@@ -32,8 +32,8 @@ pub trait EventRows {
 /// Changes the outbox.
 #[async_trait]
 pub trait EventRowsMut {
-    /// Writes an event.
-    async fn event_insert(&mut self, at: Timestamp, body: &str) -> RowResult<()>;
+    /// Writes events that happened in this order.
+    async fn events_insert(&mut self, at: Timestamp, bodies: &[String]) -> RowResult<()>;
 
     /// Records that a sink has everything up to `id`. A higher number that is recorded stays: of several nodes with the same
     /// sink one may be slower.

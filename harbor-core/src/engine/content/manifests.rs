@@ -131,9 +131,11 @@ impl Content<'_> {
         // Also where its repository is deleted.
         write.audit_along::<ArtifactDelete>(format!("{name}@{digest}")).await?;
         let gone = tags.iter().map(Tag::to_string).collect();
-        write
-            .event(EventKind::ArtifactDeleted { repository: name.to_string(), digest: *digest, tags: gone })
-            .await?;
+        write.event(EventKind::ArtifactDeleted { repository: name.to_string(), digest: *digest, tags: gone });
+        for tag in &tags {
+            let (repository, tag) = (name.to_string(), tag.to_string());
+            write.event(EventKind::TagDeleted { repository, tag, digest: *digest });
+        }
         write.changed_manifest(repository.id, digest);
         write.changed_catalog();
         // Their reviews are due again: who asks for one of them relies on the answer.
