@@ -174,6 +174,47 @@ pub enum Policy {
 }
 
 impl EventKind {
+    /// What the kinds are called.
+    pub const NAMES: [&str; 15] = [
+        "project_created",
+        "project_deleted",
+        "artifact_pushed",
+        "artifact_deleted",
+        "tag_deleted",
+        "project_updated",
+        "repository_created",
+        "repository_deleted",
+        "tag_created",
+        "artifact_pulled",
+        "member_changed",
+        "policy_changed",
+        "quota_exceeded",
+        "quota_warning",
+        "retention_finished",
+    ];
+
+    /// What it is called: the tag that it is stored with.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::ProjectCreated { .. } => "project_created",
+            Self::ProjectDeleted { .. } => "project_deleted",
+            Self::ArtifactPushed { .. } => "artifact_pushed",
+            Self::ArtifactDeleted { .. } => "artifact_deleted",
+            Self::TagDeleted { .. } => "tag_deleted",
+            Self::ProjectUpdated { .. } => "project_updated",
+            Self::RepositoryCreated { .. } => "repository_created",
+            Self::RepositoryDeleted { .. } => "repository_deleted",
+            Self::TagCreated { .. } => "tag_created",
+            Self::ArtifactPulled { .. } => "artifact_pulled",
+            Self::MemberChanged { .. } => "member_changed",
+            Self::PolicyChanged { .. } => "policy_changed",
+            Self::QuotaExceeded { .. } => "quota_exceeded",
+            Self::QuotaWarning { .. } => "quota_warning",
+            Self::RetentionFinished { .. } => "retention_finished",
+        }
+    }
+
     /// What one has to be allowed, where it happened, to hear of it.
     #[must_use]
     pub const fn permission(&self) -> Permission {
@@ -280,6 +321,7 @@ mod tests {
     /// Bodies that earlier versions wrote. A new form is added; none is ever removed.
     #[test]
     fn every_stored_form_still_loads() {
+        let mut left = std::collections::BTreeSet::from(EventKind::NAMES);
         for body in [
             r#"{"at":1,"actor":"admin:admin","kind":"project_created","project":"library"}"#,
             r#"{"at":1,"actor":"admin:admin","kind":"project_deleted","project":"library"}"#,
@@ -301,6 +343,9 @@ mod tests {
         ] {
             let event: Event = serde_json::from_str(body).unwrap();
             assert_eq!(serde_json::to_string(&event).unwrap(), body);
+            assert!(body.contains(&format!(r#""kind":"{}""#, event.kind.name())), "{body}");
+            left.remove(event.kind.name());
         }
+        assert!(left.is_empty(), "no form of {left:?}");
     }
 }

@@ -128,6 +128,7 @@ impl Builder {
                 health: Default::default(),
                 pulls: Default::default(),
                 notices: Default::default(),
+                tail: Default::default(),
                 matching: Default::default(),
             }),
         })

@@ -25,6 +25,7 @@ mod repositories;
 mod retention;
 mod search;
 mod settings;
+mod stream;
 mod workers;
 
 use std::fmt;
@@ -49,6 +50,7 @@ pub use retention::{
 };
 pub use search::{FoundAll, Statistics};
 pub use settings::Settings;
+pub use stream::{EventFilter, EventStream, Events, Streamed};
 
 use crate::access::{Authenticator, Authorizer, Turns};
 use crate::blob::BlobStore;
@@ -81,6 +83,7 @@ struct Inner {
     health: health::Last,
     pulls: pulls::Pulls,
     notices: notices::Notices,
+    tail: stream::Tail,
     matching: Turns,
 }
 

@@ -16,6 +16,9 @@ use crate::Result;
 /// How long the outbox sleeps when nothing is written: other nodes may have written.
 const OUTBOX_INTERVAL: Duration = Duration::from_secs(5);
 
+/// How often it is looked for what other nodes wrote, while somebody listens to the stream of events.
+const TAIL_INTERVAL: Duration = Duration::from_secs(1);
+
 /// How often pulls are written down.
 const PULLS_INTERVAL: Duration = Duration::from_secs(10);
 
@@ -34,6 +37,7 @@ pub(super) struct Workers {
     outbox: Vec<Arc<Notify>>,
     gc: Arc<Notify>,
     notices: Arc<Notify>,
+    tail: Arc<Notify>,
     /// Who runs jobs here, once they are started.
     node: OnceLock<Arc<Node>>,
 }
@@ -46,6 +50,7 @@ impl Workers {
 
     pub(super) fn wake_outbox(&self) {
         self.outbox.iter().for_each(|sink| sink.notify_one());
+        self.tail.notify_one();
     }
 
     pub(super) fn wake_jobs(&self) {
@@ -61,6 +66,11 @@ impl Workers {
 
     pub(super) fn wake_notices(&self) {
         self.notices.notify_one();
+    }
+
+    /// Cancelled when the workers stop; never when they were not started.
+    pub(super) fn stopping(&self) -> CancellationToken {
+        self.stop.lock().unwrap_or_else(PoisonError::into_inner).clone().unwrap_or_default()
     }
 
     pub(super) fn wake_gc(&self) {
@@ -97,6 +107,7 @@ impl Harbor {
             (Kind::Pulls, Arc::default(), PULLS_INTERVAL),
             (Kind::Describe, Arc::default(), DESCRIBE_INTERVAL),
             (Kind::Notices, Arc::clone(&workers.notices), NOTICES_INTERVAL),
+            (Kind::Tail, Arc::clone(&workers.tail), TAIL_INTERVAL),
         ] {
             workers.tracker.spawn(run(Weak::clone(&weak), stop.clone(), wake, interval, kind));
         }
@@ -145,6 +156,8 @@ enum Kind {
     Describe,
     /// Telling of quotas.
     Notices,
+    /// Handing events on to those who listen.
+    Tail,
     /// Delivery to the sink of that number.
     Outbox(usize),
 }
@@ -177,6 +190,7 @@ async fn work(harbor: &Harbor, kind: Kind, stop: &CancellationToken) -> bool {
                 _ => Delivered::More,
             }),
             Kind::Pulls => harbor.write_pulls().await.map(|()| Delivered::All),
+            Kind::Tail => harbor.tail_events().await,
             Kind::Notices => harbor.write_notices().await.map(|()| Delivered::All),
             Kind::Describe => harbor.describe_batch().await.map(|more| match more {
                 true => Delivered::More,

@@ -22,6 +22,9 @@ pub trait EventRows {
     /// Up to `limit` events with numbers above `after`, by number.
     async fn events(&mut self, after: i64, limit: u32) -> RowResult<Vec<EventRow>>;
 
+    /// The highest number of an event that there is.
+    async fn event_last(&mut self) -> RowResult<Option<i64>>;
+
     /// The number of the last event that was delivered to a sink.
     async fn event_cursor(&mut self, sink: &str) -> RowResult<Option<i64>>;
 

@@ -224,6 +224,7 @@ rows! {
     }
     EventRows {
         events(after: i64, limit: u32) -> Vec<EventRow>;
+        event_last() -> Option<i64>;
         event_cursor(sink: &str) -> Option<i64>;
         event_cursor_lowest() -> Option<i64>;
     }

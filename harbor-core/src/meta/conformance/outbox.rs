@@ -10,6 +10,7 @@ pub async fn events(fixture: &dyn MetadataFixture) {
     // So many at a time, in the order in which they are given.
     let sizes = [1, 2, 3, 4, 0, 7];
     let mut written = Vec::new();
+    assert_eq!(rows.event_last().await.unwrap(), None);
     for (time, size) in (0..).zip(sizes) {
         let bodies: Vec<String> = (0..size).map(|number| format!("event {time}.{number}")).collect();
         rows.events_insert(at(time), &bodies).await.unwrap();
@@ -22,6 +23,7 @@ pub async fn events(fixture: &dyn MetadataFixture) {
     assert_eq!(all.iter().map(|event| (event.at, event.body.clone())).collect::<Vec<_>>(), written);
     assert_eq!(rows.events(all[1].id, 2).await.unwrap(), all[2..4]);
     assert_eq!(rows.events(all[16].id, 2).await.unwrap(), []);
+    assert_eq!(rows.event_last().await.unwrap(), Some(all[16].id));
 }
 
 /// `event_cursor` and `event_cursor_put`, one for each sink, which only goes forward; and the lowest of them.

@@ -17,6 +17,11 @@ impl EventRows for Rows {
         self.session.fetch(list, values![after, limit]).await?.iter().map(event).collect()
     }
 
+    async fn event_last(&mut self) -> Result<Option<i64>, StoreError> {
+        let find = sql!("SELECT MAX(id) FROM events");
+        first(self.session.fetch(find, values![]).await?).map_or(Ok(None), |row| row.optional_int(0))
+    }
+
     async fn event_cursor(&mut self, sink: &str) -> Result<Option<i64>, StoreError> {
         let find = sql!("SELECT event_id FROM event_cursors WHERE sink = ?");
         first(self.session.fetch(find, values![sink]).await?).map(|row| row.int(0)).transpose()
