@@ -1,5 +1,6 @@
 //! The engine: a registry as a value.
 
+mod announce;
 mod artifacts;
 pub mod audit;
 mod builder;

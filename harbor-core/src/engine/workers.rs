@@ -8,10 +8,12 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::announce::Announcer;
 use super::jobs::Node;
 use super::outbox::Delivered;
 use super::{Harbor, Inner};
 use crate::Result;
+use crate::meta::{Sharing, Topic};
 
 /// How long the outbox sleeps when nothing is written: other nodes may have written.
 const OUTBOX_INTERVAL: Duration = Duration::from_secs(5);
@@ -38,6 +40,8 @@ pub(super) struct Workers {
     gc: Arc<Notify>,
     notices: Arc<Notify>,
     tail: Arc<Notify>,
+    /// Tells other nodes.
+    announcer: Arc<Announcer>,
     /// Who runs jobs here, once they are started.
     node: OnceLock<Arc<Node>>,
 }
@@ -48,14 +52,30 @@ impl Workers {
         Self { outbox: (0..sinks).map(|_| Arc::default()).collect(), ..Self::default() }
     }
 
+    /// There are events, for this node and for the others.
     pub(super) fn wake_outbox(&self) {
-        self.outbox.iter().for_each(|sink| sink.notify_one());
-        self.tail.notify_one();
+        self.heard(Topic::Events);
+        self.announcer.announce(Topic::Events);
     }
 
+    /// There are jobs to begin or to end, on this node or on another.
     pub(super) fn wake_jobs(&self) {
-        if let Some(node) = self.node.get() {
-            node.wake();
+        self.heard(Topic::Jobs);
+        self.announcer.announce(Topic::Jobs);
+    }
+
+    /// There is something for this node.
+    pub(super) fn heard(&self, topic: Topic) {
+        match topic {
+            Topic::Events => {
+                self.outbox.iter().for_each(|sink| sink.notify_one());
+                self.tail.notify_one();
+            }
+            Topic::Jobs => {
+                if let Some(node) = self.node.get() {
+                    node.wake();
+                }
+            }
         }
     }
 
@@ -114,6 +134,11 @@ impl Harbor {
         for (number, wake) in workers.outbox.iter().enumerate() {
             let (weak, wake) = (Weak::clone(&weak), Arc::clone(wake));
             workers.tracker.spawn(run(weak, stop.clone(), wake, OUTBOX_INTERVAL, Kind::Outbox(number)));
+        }
+        if self.inner.metadata.sharing() == Sharing::Shared {
+            let announcer = Arc::clone(&workers.announcer);
+            workers.tracker.spawn(Self::speak(Weak::clone(&weak), announcer, stop.clone()));
+            workers.tracker.spawn(Self::hear(Weak::clone(&weak), stop.clone()));
         }
         self.start_jobs(&weak, &stop).await
     }

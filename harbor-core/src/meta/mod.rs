@@ -4,6 +4,7 @@
 //! reading ones stand on a plain connection too.
 
 mod accessory;
+mod announcement;
 mod artifact;
 mod audit;
 mod blob;
@@ -37,6 +38,7 @@ mod user;
 mod worker_pool;
 
 pub use accessory::{Accessory, AccessoryKey, AccessoryKind, AccessoryKindError, AccessoryRows};
+pub use announcement::{Announcements, Topic};
 pub use artifact::{
     Artifact, ArtifactKey, ArtifactQuery, ArtifactReference, ArtifactRows, ArtifactRowsMut, ArtifactScope,
     ArtifactTag, Described, LISTED, Pulled, Says, TagKey, TagTest,

@@ -5,15 +5,15 @@ use std::fmt;
 use async_trait::async_trait;
 
 use super::{
-    AccessoryRows, ArtifactRows, ArtifactRowsMut, AuditRows, AuditRowsMut, BlobRows, BlobRowsMut, BlobState,
-    EventRows, EventRowsMut, ExecutionRows, ExecutionRowsMut, GroupRows, GroupRowsMut, ImmutableRows,
-    ImmutableRowsMut, LabelRows, LabelRowsMut, ManifestRows, ManifestRowsMut, MemberRows, MemberRowsMut,
-    PersonalTokenRows, PersonalTokenRowsMut, ProjectRows, ProjectRowsMut, Publish, Published, QuotaRows,
-    QuotaRowsMut, RepositoryRows, RepositoryRowsMut, RetentionRows, RetentionRowsMut, ReviewRows,
-    ReviewRowsMut, ReviewSubject, RevisionRows, RevisionRowsMut, RobotRows, RobotRowsMut, RoleRows,
-    RoleRowsMut, RowResult, ScheduleRows, ScheduleRowsMut, SessionRows, SessionRowsMut, SettingRows,
-    SettingRowsMut, TagRows, TagRowsMut, TaskRows, TaskRowsMut, UploadRows, UploadRowsMut, UserRows,
-    UserRowsMut, WorkerPoolRows, WorkerPoolRowsMut,
+    AccessoryRows, Announcements, ArtifactRows, ArtifactRowsMut, AuditRows, AuditRowsMut, BlobRows,
+    BlobRowsMut, BlobState, EventRows, EventRowsMut, ExecutionRows, ExecutionRowsMut, GroupRows,
+    GroupRowsMut, ImmutableRows, ImmutableRowsMut, LabelRows, LabelRowsMut, ManifestRows, ManifestRowsMut,
+    MemberRows, MemberRowsMut, PersonalTokenRows, PersonalTokenRowsMut, ProjectRows, ProjectRowsMut, Publish,
+    Published, QuotaRows, QuotaRowsMut, RepositoryRows, RepositoryRowsMut, RetentionRows, RetentionRowsMut,
+    ReviewRows, ReviewRowsMut, ReviewSubject, RevisionRows, RevisionRowsMut, RobotRows, RobotRowsMut,
+    RoleRows, RoleRowsMut, RowResult, ScheduleRows, ScheduleRowsMut, SessionRows, SessionRowsMut,
+    SettingRows, SettingRowsMut, TagRows, TagRowsMut, TaskRows, TaskRowsMut, Topic, UploadRows,
+    UploadRowsMut, UserRows, UserRowsMut, WorkerPoolRows, WorkerPoolRowsMut,
 };
 
 /// Why a pushed blob's link is reviewed.
@@ -210,6 +210,23 @@ pub trait MetadataStore: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// As [`MetadataStore::read`].
     async fn begin(&self) -> RowResult<Box<dyn Transaction>>;
+
+    /// Tells the other processes that share the store that there is something for them. What was committed before is visible to
+    /// who hears of it. It may get lost, so nobody relies on it alone; a driver that cannot does nothing.
+    ///
+    /// # Errors
+    /// As [`MetadataStore::read`].
+    async fn announce(&self, _topic: Topic) -> RowResult<()> {
+        Ok(())
+    }
+
+    /// Hears what other processes announce from now on; `None` for a driver that cannot.
+    ///
+    /// # Errors
+    /// As [`MetadataStore::read`].
+    async fn announcements(&self) -> RowResult<Option<Box<dyn Announcements>>> {
+        Ok(None)
+    }
 
     /// Whether the store can be reached, for health checks.
     ///

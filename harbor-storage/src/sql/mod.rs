@@ -3,6 +3,8 @@
 //! `rows/` has the statements, one noun a file, in the common subset of the three. `dialect.rs` renders a statement for a
 //! database; a `Session` runs it. Nothing else knows which database it is.
 
+#[cfg(feature = "postgres")]
+mod announcing;
 mod dialect;
 mod error;
 mod guarded;

@@ -7,6 +7,7 @@ use harbor_core::{StoreError, StoreErrorKind};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Postgres};
 
+use super::announcing::Announcing;
 use super::dialect::Dialect;
 use super::error::map;
 use super::server::{Door, FRESH, Limited, PROMPT, RELEASE, first_connection, pool_options, server_database};
@@ -17,7 +18,7 @@ server_database!(PgDatabase, PgSession, PgTransaction, Postgres, Dialect::Postgr
 
 impl PgDatabase {
     /// Connects, and migrates what is missing.
-    pub(super) async fn connect(url: &str, connections: u32) -> Result<Self, StoreError> {
+    pub(super) async fn connect(url: &str, connections: u32) -> Result<(Self, Announcing), StoreError> {
         // The parser's message may quote the address, which holds a password.
         let unread = |_| {
             StoreError::new(StoreErrorKind::Other, "the address of the PostgreSQL database does not read")
@@ -31,6 +32,7 @@ impl PgDatabase {
         // The migrator's own lock keeps other nodes off.
         super::migrate::run(Dialect::Postgres, &mut connection).await?;
         connection.close().await.map_err(|error| map("migrating the database", error))?;
+        let announcing = Announcing::new(options.clone());
         let options = options.options([
             // A push whose node died must not hold locks for ever.
             ("idle_in_transaction_session_timeout", "60s"),
@@ -39,6 +41,6 @@ impl PgDatabase {
             ("statement_timeout", "25s"),
         ]);
         let pool = pool_options!(PgPoolOptions, connections).connect_lazy_with(options);
-        Ok(Self::new(pool, connections))
+        Ok((Self::new(pool, connections), announcing))
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use harbor_core::meta::{MetadataStore, Reads, Sharing, Transaction};
+use harbor_core::meta::{Announcements, MetadataStore, Reads, Sharing, Topic, Transaction};
 use harbor_core::{StoreError, StoreErrorKind};
 
 use super::rows::Rows;
@@ -16,6 +16,8 @@ pub struct SqlMetadata {
     database: Database,
     /// `None` where one transaction at a time writes.
     stripes: Option<Arc<Stripes>>,
+    #[cfg(feature = "postgres")]
+    announcing: Option<super::announcing::Announcing>,
 }
 
 #[derive(Debug)]
@@ -52,14 +54,15 @@ impl SqlMetadata {
             "sqlite" => Self::sqlite(std::path::Path::new(rest.strip_prefix("//").unwrap_or(rest))).await,
             #[cfg(feature = "postgres")]
             "postgres" | "postgresql" => {
-                let database = super::postgres::PgDatabase::connect(url, CONNECTIONS).await?;
-                Ok(Self { database: Database::Postgres(database), stripes: Some(Stripes::new()) })
+                let (database, announcing) = super::postgres::PgDatabase::connect(url, CONNECTIONS).await?;
+                let shared = Self::over(Database::Postgres(database), Some(Stripes::new()));
+                Ok(Self { announcing: Some(announcing), ..shared })
             }
             #[cfg(feature = "mysql")]
             "mysql" | "mariadb" => {
                 let url = format!("mysql:{rest}");
                 let database = super::mysql::MySqlDatabase::connect(&url, CONNECTIONS).await?;
-                Ok(Self { database: Database::MySql(database), stripes: Some(Stripes::new()) })
+                Ok(Self::over(Database::MySql(database), Some(Stripes::new())))
             }
             _ => Err(StoreError::new(
                 StoreErrorKind::Other,
@@ -76,7 +79,7 @@ impl SqlMetadata {
     #[cfg(feature = "sqlite")]
     pub async fn sqlite(path: &std::path::Path) -> Result<Self, StoreError> {
         let database = super::sqlite::SqliteDatabase::open(path).await?;
-        Ok(Self { database: Database::Sqlite(database), stripes: None })
+        Ok(Self::over(Database::Sqlite(database), None))
     }
 
     /// A database in memory, for tests and registries that live for the life of a process.
@@ -86,7 +89,16 @@ impl SqlMetadata {
     #[cfg(feature = "sqlite")]
     pub async fn in_memory() -> Result<Self, StoreError> {
         let database = super::sqlite::SqliteDatabase::in_memory().await?;
-        Ok(Self { database: Database::Sqlite(database), stripes: None })
+        Ok(Self::over(Database::Sqlite(database), None))
+    }
+
+    const fn over(database: Database, stripes: Option<Arc<Stripes>>) -> Self {
+        Self {
+            database,
+            stripes,
+            #[cfg(feature = "postgres")]
+            announcing: None,
+        }
     }
 }
 
@@ -136,6 +148,24 @@ impl MetadataStore for SqlMetadata {
     async fn begin(&self) -> Result<Box<dyn Transaction>, StoreError> {
         let session: Box<dyn Session> = each!(self, begin)?;
         Ok(Box::new(Rows::new(session, self.stripes.clone())))
+    }
+
+    async fn announce(&self, topic: Topic) -> Result<(), StoreError> {
+        #[cfg(feature = "postgres")]
+        if let Some(announcing) = &self.announcing {
+            let mut session: Box<dyn Session> = each!(self, read)?;
+            return announcing.announce(&mut *session, topic).await;
+        }
+        let _ = topic;
+        Ok(())
+    }
+
+    async fn announcements(&self) -> Result<Option<Box<dyn Announcements>>, StoreError> {
+        #[cfg(feature = "postgres")]
+        if let Some(announcing) = &self.announcing {
+            return Ok(Some(Box::new(announcing.listen().await?)));
+        }
+        Ok(None)
     }
 
     async fn check(&self) -> Result<(), StoreError> {

@@ -50,6 +50,16 @@ impl MetadataStore for FaultyMetadata {
         self.inner.check().await
     }
 
+    async fn announce(&self, topic: Topic) -> RowResult<()> {
+        self.faults.before("announce")?;
+        self.inner.announce(topic).await
+    }
+
+    async fn announcements(&self) -> RowResult<Option<Box<dyn Announcements>>> {
+        self.faults.before("announcements")?;
+        self.inner.announcements().await
+    }
+
     async fn close(&self) {
         self.inner.close().await;
     }

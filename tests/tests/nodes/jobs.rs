@@ -154,3 +154,34 @@ fn each_job_ends_although_nodes_do() {
         node.kill();
     }
 }
+
+/// A node that has slept for a while, and would look by itself only in seconds, hears of a job that another node enqueues.
+#[test]
+#[ignore = "needs PostgreSQL"]
+fn a_node_hears_of_the_jobs_of_another() {
+    let database = Database::new();
+    let url = database.url().to_owned();
+    let (asks, works) = (Node::start(&url, 0), Node::start(&url, 1));
+    let pool = asks.runtime.block_on(PgPool::connect(&url)).unwrap();
+    // It looks when it starts and when it begins to hear, then after four seconds, and then after eight more.
+    std::thread::sleep(Duration::from_millis(5_000));
+    let over = asks.runtime.block_on(async {
+        sqlx::query("CREATE TABLE marks (number BIGINT PRIMARY KEY)").execute(&pool).await.unwrap();
+        start(&asks.harbor, 7).await;
+        let begun = std::time::Instant::now();
+        while begun.elapsed() < Duration::from_secs(2) {
+            let marks = sqlx::query("SELECT COUNT(*) FROM marks").fetch_one(&pool).await.unwrap();
+            if marks.get::<i64, _>(0) == 1 {
+                return true;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        false
+    });
+    assert!(over, "it was not heard of within two seconds");
+    asks.runtime.block_on(pool.close());
+    for node in [asks, works] {
+        node.runtime.block_on(node.harbor.shutdown());
+        node.kill();
+    }
+}

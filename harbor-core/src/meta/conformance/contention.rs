@@ -8,7 +8,7 @@ use super::kit::{
     AT_ONCE, Says, Store, WAITS, at, begin, blob, digest, linked, location, name, project, project_name, put,
     read, repository, set, setting, store_with, upload,
 };
-use crate::meta::{BlobId, BlobState, ReviewSubject, Sharing, Stored};
+use crate::meta::{BlobId, BlobState, ReviewSubject, Sharing, Stored, Topic};
 use crate::{StoreError, StoreErrorKind};
 
 /// *Isolated*: who wants a locked row waits, and then sees what the holder made of it. An exclusive store may let its
@@ -52,6 +52,23 @@ pub async fn locks_of_one_order(fixture: &dyn MetadataFixture) {
         writer.unwrap();
     }
     assert_eq!(setting(&store, "count").await.as_deref(), Some("20"));
+}
+
+/// `announce` is heard by the other processes that listen, and by nobody who announced it, where the store carries word.
+pub async fn announced(fixture: &dyn MetadataFixture) {
+    let (one, other) = (fixture.open().await, fixture.open().await);
+    one.announce(Topic::Jobs).await.unwrap();
+    let heard = (one.announcements().await.unwrap(), other.announcements().await.unwrap());
+    let (Some(mut own), Some(mut there)) = heard else {
+        other.announce(Topic::Events).await.unwrap();
+        return;
+    };
+    for topic in [Topic::Events, Topic::Jobs] {
+        one.announce(topic).await.unwrap();
+        assert_eq!(timeout(AT_ONCE, there.next()).await.unwrap().unwrap(), topic);
+    }
+    other.announce(Topic::Jobs).await.unwrap();
+    assert_eq!(timeout(AT_ONCE, own.next()).await.unwrap().unwrap(), Topic::Jobs, "its own are not heard");
 }
 
 /// *Isolated*: of two transactions that wait for each other one is told `Conflict`, and gets through when it tries again.

@@ -77,7 +77,7 @@ pub use blobs::{
 };
 pub use collecting::{blobs_bury, links_delete, links_review, links_review_locks};
 pub use contention::{
-    deadlock, ensure_at_once, lease_at_once, lock_waits, locks_of_one_order, manifest_at_once,
+    announced, deadlock, ensure_at_once, lease_at_once, lock_waits, locks_of_one_order, manifest_at_once,
     settings_at_once,
 };
 pub use hiding::{
@@ -153,7 +153,7 @@ macro_rules! metadata_store_conformance {
         $crate::metadata_store_conformance! { @all $fixture, [$($(#[$attribute])*)?],
             healthy committed dropped failed isolated read_in_a_transaction reads_do_not_wait failing_neighbour
             group_commit
-            lock_waits locks_of_one_order deadlock ensure_at_once manifest_at_once lease_at_once settings_at_once
+            announced lock_waits locks_of_one_order deadlock ensure_at_once manifest_at_once lease_at_once settings_at_once
             case_and_accents keys_are_never_used_again unicode
             project_ensure project_delete project_delete_with_repositories
             repository_ensure repository_ensure_without_project
