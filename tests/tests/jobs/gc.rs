@@ -15,6 +15,7 @@ on_every_store! {
     a_dry_run_tells_exactly_what_a_run_frees;
     history_and_log;
     stopped;
+    nothing_goes_while_the_registry_is_read_only;
     untagged_goes_with_what_belongs_to_it;
 }
 
@@ -139,4 +140,32 @@ async fn stopped(registry: &TestRegistry) {
     assert_eq!(registry.harbor.run_due_jobs().await.unwrap(), 0);
     admin.put(&path).await.expect_status(200);
     assert_eq!(admin.get(&path).await.expect_status(200).json()["job_status"], "Stopped");
+}
+
+async fn nothing_goes_while_the_registry_is_read_only(registry: &TestRegistry) {
+    registry.project("p", false).await;
+    let admin = registry.admin();
+    let stray = blob(5_000);
+    admin.push_blob("p/app", &stray).await;
+    let there = |status| {
+        let head = admin.head(&format!("/v2/p/app/blobs/{}", stray.digest));
+        async move { head.await.expect_status(status) }
+    };
+    let read_only = |flag: bool| admin.put("/api/v2.0/configurations").json(&json!({ "read_only": flag }));
+    let body = json!({ "schedule": { "type": "Manual" } });
+    let path = admin.post(SCHEDULE).json(&body).await.expect_status(201).need("Location").to_owned();
+    read_only(true).await.expect_status(200);
+    registry.clock.advance(Duration::from_secs(3 * 3600));
+    assert_eq!(registry.collect_garbage().await.reviewed, 0, "neither by itself");
+    registry.harbor.run_due_jobs().await.unwrap();
+    let status = async || admin.get(&path).await.expect_status(200).json()["job_status"].clone();
+    assert_eq!(status().await, "Error");
+    let log = admin.get(&format!("{path}/log")).await.expect_status(200);
+    assert!(String::from_utf8_lossy(&log.body).contains("read only"), "{log}");
+    read_only(false).await.expect_status(200);
+    there(200).await;
+    // Whoever asked for it relies on the answer for a while.
+    registry.clock.advance(Duration::from_secs(3 * 3600));
+    assert_eq!(freed(&run(registry, json!({})).await), (5_000, 1, 0));
+    there(404).await;
 }

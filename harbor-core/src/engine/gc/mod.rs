@@ -14,8 +14,8 @@ pub use run::{CollectGarbage, Freed};
 
 use futures_util::{StreamExt as _, stream};
 
-use super::Harbor;
 use super::gate::contended;
+use super::{ConfigKey, Harbor};
 use crate::access::Authorized;
 use crate::access::permission::GarbageCollectionCreate;
 use crate::blob::UploadId;
@@ -94,8 +94,12 @@ impl Harbor {
         }
     }
 
-    /// Looks at the next due entries, at so many batches at a time. One that reviewed nothing had nothing due.
+    /// Looks at the next due entries, at so many batches at a time. One that reviewed nothing had nothing due, or found that the
+    /// registry is read-only: whoever copies it then relies on everything staying as it is.
     pub(super) async fn gc_batch(&self, workers: u32) -> Result<GcReport> {
+        if self.configuration().await?.flag(ConfigKey::ReadOnly) {
+            return Ok(GcReport::default());
+        }
         let mut report = self.expire_uploads().await?;
         self.forget_events().await?;
         let due = self.read().await?.reviews_due(self.now(), BATCH).await?;

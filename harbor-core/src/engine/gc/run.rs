@@ -3,14 +3,14 @@
 use serde::{Deserialize, Serialize};
 
 use super::GcReport;
-use crate::Result;
 use crate::access::{Actor, ProjectFilter, RepositoryTarget};
-use crate::engine::Harbor;
 use crate::engine::gate::Write;
+use crate::engine::{ConfigKey, Harbor};
 use crate::job::{Done, Job, Rules, Running};
 use crate::meta::{ManifestId, Repository, RepositoryFilter, Untagged};
 use crate::oci::RepositoryName;
 use crate::policy::Step;
+use crate::{Error, Result};
 
 /// How many names are read at a time.
 const NAMES: u32 = 1000;
@@ -75,6 +75,9 @@ struct Manifests {
 impl CollectGarbage {
     pub(in crate::engine) async fn run(self, running: Running) -> Result<Done> {
         let harbor = running.harbor();
+        if !self.dry_run && harbor.configuration().await?.flag(ConfigKey::ReadOnly) {
+            return Err(Error::ReadOnly);
+        }
         running.log(format!(
             "garbage collection: delete_untagged={}, dry_run={}, workers={}, time window {} s",
             self.delete_untagged,
