@@ -17,9 +17,16 @@ from harborapi.models import (
     QuotaUpdateReq,
     Repository,
     ResourceList,
+    RetentionPolicy,
+    RetentionPolicyScope,
+    RetentionRule,
+    RetentionRuleTrigger,
+    RetentionSelector,
     RobotCreate,
     RobotCreateV1,
     RobotPermission,
+    Schedule,
+    ScheduleObj,
     Tag,
     UserCreationReq,
     UserGroup,
@@ -235,6 +242,96 @@ async def immutable():
     assert (await admin().get_project_immutable_tag_rules("api-project"))[0].disabled
     await admin().delete_project_immutable_tag_rule("api-project", kept.id)
     assert await admin().get_project_immutable_tag_rules("api-project") == []
+
+
+async def until(read, status="Success"):
+    """What `read` yields, as soon as it has that status."""
+    for _ in range(100):
+        found = await read()
+        now = getattr(found, "job_status", None) or getattr(found, "status", None)
+        if now == status:
+            return found
+        assert now in ("Pending", "Running"), found
+        await asyncio.sleep(0.1)
+    raise AssertionError(f"it did not become {status}: {found}")
+
+
+async def gc():
+    weekly = Schedule(schedule=ScheduleObj(type="Weekly", cron="0 0 0 * * 0"), parameters={"delete_untagged": True})
+    await admin().create_gc_schedule(weekly)
+    kept = await admin().get_gc_schedule()
+    assert kept.schedule.cron == "0 0 0 * * 0" and kept.schedule.next_scheduled_time, kept
+    await admin().update_gc_schedule(Schedule(schedule=ScheduleObj(type="None")))
+    manual = Schedule(schedule=ScheduleObj(type="Manual"), parameters={"dry_run": True, "workers": 2})
+    run = int((await admin().create_gc_schedule(manual)).rsplit("/", 1)[1])
+    done = await until(lambda: admin().get_gc_job(run))
+    assert done.job_name == "GARBAGE_COLLECTION" and "freed_space" in done.job_parameters, done
+    assert (await admin().get_gc_jobs())[0].id == run
+    log = await admin().get_gc_log(run)
+    assert any("would be freed" in line for line in log), log
+    await refused(NotFound, admin().get_gc_job(run + 1000))
+
+
+async def jobs():
+    # What the library has no methods for, it still asks for and reads.
+    pools = (await admin().get("/jobservice/pools"))
+    assert pools[0]["concurrency"] > 0, pools
+    assert isinstance(await admin().get(f"/jobservice/pools/{pools[0]['worker_pool_id']}/workers"), list)
+    queues = {queue["job_type"]: queue for queue in await admin().get("/jobservice/queues")}
+    assert not queues["GARBAGE_COLLECTION"]["paused"], queues
+    await admin().put("/jobservice/queues/GARBAGE_COLLECTION", json={"action": "pause"})
+    manual = Schedule(schedule=ScheduleObj(type="Manual"), parameters={"dry_run": True})
+    run = int((await admin().create_gc_schedule(manual)).rsplit("/", 1)[1])
+    queues = {queue["job_type"]: queue for queue in await admin().get("/jobservice/queues")}
+    assert queues["GARBAGE_COLLECTION"]["paused"] and queues["GARBAGE_COLLECTION"]["count"] == 1, queues
+    await admin().put("/jobservice/queues/GARBAGE_COLLECTION", json={"action": "resume"})
+    await until(lambda: admin().get_gc_job(run))
+    daily = Schedule(schedule=ScheduleObj(type="Daily", cron="0 0 0 * * *"))
+    await admin().create_gc_schedule(daily)
+    schedules = await admin().get("/schedules")
+    assert any(s["vendor_type"] == "GARBAGE_COLLECTION" and s["cron"] == "0 0 0 * * *" for s in schedules), schedules
+    assert await admin().get("/schedules/all/paused") == {"paused": False}
+    await admin().update_gc_schedule(Schedule(schedule=ScheduleObj(type="None")))
+
+
+async def retention():
+    project = await admin().get_project("api-project")
+    catalogue = await admin().get_retention_metadata()
+    assert {"latestPushedK", "nDaysSinceLastPull"} <= {t.rule_template for t in catalogue.templates}, catalogue
+    rule = RetentionRule(
+        action="retain",
+        template="latestPushedK",
+        params={"latestPushedK": 1},
+        tag_selectors=[RetentionSelector(kind="doublestar", decoration="matches", pattern="**")],
+        scope_selectors={"repository": [RetentionSelector(kind="doublestar", decoration="repoMatches", pattern="**")]},
+    )
+    policy = RetentionPolicy(
+        algorithm="or",
+        rules=[rule],
+        trigger=RetentionRuleTrigger(kind="Schedule", settings={"cron": ""}),
+        scope=RetentionPolicyScope(level="project", ref=project.project_id),
+    )
+    await admin().create_retention_policy(policy)
+    number = await admin().get_project_retention_id("api-project")
+    kept = await admin().get_retention_policy(number)
+    assert kept.rules[0].template == "latestPushedK" and kept.scope.ref == project.project_id, kept
+    kept.rules[0].params = {"latestPushedK": 5}
+    await admin().update_retention_policy(number, kept)
+    await admin().start_retention_execution(number, dry_run=True)
+    run = (await admin().get_retention_executions(number))[0]
+    assert run.dry_run and run.trigger == "MANUAL", run
+
+    async def latest():
+        return (await admin().get_retention_executions(number))[0]
+
+    await until(latest)
+    task = (await admin().get_retention_tasks(number, run.id))[0]
+    assert (task.repository, task.total, task.retained) == ("nested/app", 1, 1), task
+    log = await admin().get_retention_execution_task_log(number, run.id, task.id)
+    assert "RETAIN" in log, log
+    await admin().stop_retention_execution(number, run.id)
+    await admin().delete_retention_policy(number)
+    await refused(NotFound, admin().get_project_retention_id("api-project"))
 
 
 async def overview():
