@@ -22,8 +22,8 @@ pub use engine::{
     Configurations, EitherProof, Enqueue, EventFilter, EventStream, Events, Found, FoundAll, FoundTag, Freed,
     Gc, GcChange, GcReport, Harbor, Health, ImmutableRules, Jobs, Judged, LabelChange, Labels, MetadataKey,
     NewImmutableRule, NewLabel, NewProject, ProjectChange, Projects, Quotas, RETENTION_ID, Repositories,
-    Retain, Retained, RetentionList, RetentionRead, RetentionUpdate, Retentions, Rhythm, SCHEDULER, Settings,
-    Statistics, Streamed, TaskLog, With, Write, audit, content, fixed_configuration,
+    Restored, Retain, Retained, RetentionList, RetentionRead, RetentionUpdate, Retentions, Rhythm, SCHEDULER,
+    Settings, Statistics, Streamed, TaskLog, With, Write, audit, content, fixed_configuration,
 };
 pub use error::{Error, Result, StoreError, StoreErrorKind};
 pub use time::{Clock, Timestamp};

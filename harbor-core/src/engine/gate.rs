@@ -276,6 +276,11 @@ impl<'a> Write<'a> {
         &mut *self.rows
     }
 
+    /// Who changes something.
+    pub(super) const fn actor(&self) -> &Actor {
+        &self.actor
+    }
+
     /// The registry.
     pub(super) const fn harbor(&self) -> &'a Harbor {
         self.harbor

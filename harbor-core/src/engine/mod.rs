@@ -32,7 +32,7 @@ mod workers;
 use std::fmt;
 use std::sync::Arc;
 
-pub use artifacts::{Addition, AdditionKind, Artifacts, Found, FoundTag, With};
+pub use artifacts::{Addition, AdditionKind, Artifacts, Found, FoundTag, Restored, With};
 pub use audit::Audit;
 pub use builder::Builder;
 pub use configuration::{ConfigKey, Configuration, Configurations, fixed as fixed_configuration};

@@ -33,6 +33,7 @@ mod setting;
 mod store;
 mod tag;
 mod task;
+mod trash;
 mod upload;
 mod user;
 mod worker_pool;
@@ -81,6 +82,7 @@ pub use tag::{TagPut, TagRows, TagRowsMut};
 pub use task::{
     Held, NewTask, Priority, Queued, Task, TaskKey, TaskRows, TaskRowsMut, TaskScope, TaskStatus,
 };
+pub use trash::{TrashKey, TrashRows, TrashRowsMut, Trashed, TrashedManifest};
 pub use upload::{Upload, UploadRows, UploadRowsMut};
 pub use user::{User, UserKey, UserRows, UserRowsMut};
 pub use worker_pool::{WorkerPool, WorkerPoolRows, WorkerPoolRowsMut};

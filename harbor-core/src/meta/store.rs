@@ -12,8 +12,8 @@ use super::{
     Published, QuotaRows, QuotaRowsMut, RepositoryRows, RepositoryRowsMut, RetentionRows, RetentionRowsMut,
     ReviewRows, ReviewRowsMut, ReviewSubject, RevisionRows, RevisionRowsMut, RobotRows, RobotRowsMut,
     RoleRows, RoleRowsMut, RowResult, ScheduleRows, ScheduleRowsMut, SessionRows, SessionRowsMut,
-    SettingRows, SettingRowsMut, TagRows, TagRowsMut, TaskRows, TaskRowsMut, Topic, UploadRows,
-    UploadRowsMut, UserRows, UserRowsMut, WorkerPoolRows, WorkerPoolRowsMut,
+    SettingRows, SettingRowsMut, TagRows, TagRowsMut, TaskRows, TaskRowsMut, Topic, TrashRows, TrashRowsMut,
+    UploadRows, UploadRowsMut, UserRows, UserRowsMut, WorkerPoolRows, WorkerPoolRowsMut,
 };
 
 /// Why a pushed blob's link is reviewed.
@@ -43,6 +43,7 @@ pub trait Reads:
     + RetentionRows
     + TagRows
     + TaskRows
+    + TrashRows
     + UploadRows
     + ReviewRows
     + EventRows
@@ -76,6 +77,7 @@ impl<T> Reads for T where
         + RetentionRows
         + TagRows
         + TaskRows
+        + TrashRows
         + UploadRows
         + ReviewRows
         + EventRows
@@ -111,6 +113,7 @@ pub trait Transaction:
     + RetentionRowsMut
     + TagRowsMut
     + TaskRowsMut
+    + TrashRowsMut
     + UploadRowsMut
     + ReviewRowsMut
     + EventRowsMut

@@ -6,6 +6,7 @@ mod delete;
 mod describe;
 mod earlier;
 mod labels;
+mod restore;
 mod tags;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,6 +14,7 @@ use std::sync::Arc;
 
 pub use additions::{Addition, AdditionKind};
 pub(super) use describe::{attributes, describe, has_attributes};
+pub use restore::Restored;
 
 use super::Harbor;
 use super::content::Content;

@@ -45,6 +45,7 @@ pub struct ManifestPushed {
 const LARGEST_CONFIG: u64 = 1024 * 1024;
 
 /// A push that was read and verified.
+#[derive(Clone, Debug)]
 pub(in crate::engine) struct Verified {
     pub(in crate::engine) view: ManifestView,
     pub(in crate::engine) digest: Digest,

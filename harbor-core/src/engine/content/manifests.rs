@@ -118,8 +118,10 @@ impl Content<'_> {
         manifest: ManifestId,
         digest: &Digest,
     ) -> Result<()> {
-        let due = write.now().plus(self.harbor.settings().gc_grace);
+        let (now, by) = (write.now(), write.actor().principal());
+        let due = now.plus(self.harbor.settings().gc_grace);
         let rows = write.rows();
+        rows.trash_put(manifest, &by, now, due).await?;
         let (tags, mut links) = rows.manifest_delete(manifest).await?;
         refuse_immutable(rows, repository.project, &repository.name, &tags, Fate::Deleted).await?;
         // In the order of keys: two manifests may have layers in common.

@@ -102,6 +102,7 @@ impl Harbor {
         }
         let mut report = self.expire_uploads().await?;
         self.forget_events().await?;
+        self.forget_trash().await?;
         let due = self.read().await?.reviews_due(self.now(), BATCH).await?;
         let workers = workers.max(1) as usize;
         let each = due.len().div_ceil(workers).max(1);

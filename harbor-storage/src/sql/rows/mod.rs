@@ -32,6 +32,7 @@ mod setting;
 pub(super) mod stripes;
 mod tag;
 mod task;
+mod trash;
 mod upload;
 mod user;
 mod worker_pool;

@@ -291,6 +291,9 @@ impl RepositoryRowsMut for Rows {
     }
 
     async fn repository_delete(&mut self, id: RepositoryId) -> Result<bool, StoreError> {
+        // Nothing is put back into a repository that is gone.
+        let trash = sql!("DELETE FROM trash WHERE repository_id = ?");
+        self.session.defer(trash, values![id.get()]).await?;
         let delete = sql!("DELETE FROM repositories WHERE id = ?");
         let deleted = self.session.execute(delete, values![id.get()]).await? == 1;
         // Without manifests it has none to show; the number is made of parts all the same.
