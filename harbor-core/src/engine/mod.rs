@@ -24,6 +24,7 @@ mod repositories;
 mod retention;
 mod search;
 mod settings;
+mod webhooks;
 mod workers;
 
 use std::fmt;
@@ -48,6 +49,12 @@ pub use retention::{
 };
 pub use search::{FoundAll, Statistics};
 pub use settings::Settings;
+#[cfg(feature = "egress")]
+pub use webhooks::Tried;
+pub use webhooks::{
+    Delivery, HookJob, LastTrigger, NewWebhook, SlackJob, WebhookCreate, WebhookDelete, WebhookList,
+    WebhookRead, WebhookUpdate, Webhooks,
+};
 
 use crate::access::{Authenticator, Authorizer, Turns};
 use crate::blob::BlobStore;
@@ -80,6 +87,9 @@ struct Inner {
     health: health::Last,
     pulls: pulls::Pulls,
     matching: Turns,
+    hooks: webhooks::Seen,
+    #[cfg(feature = "egress")]
+    egress: crate::egress::Egress,
 }
 
 impl Harbor {
@@ -164,6 +174,12 @@ impl Harbor {
     #[must_use]
     pub const fn quotas(&self) -> Quotas<'_> {
         Quotas::new(self)
+    }
+
+    /// The use cases of webhooks.
+    #[must_use]
+    pub const fn webhooks(&self) -> Webhooks<'_> {
+        Webhooks::new(self)
     }
 
     /// The settings that it was built with.

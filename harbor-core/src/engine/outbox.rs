@@ -96,7 +96,7 @@ impl Harbor {
     }
 
     /// The events ahead of the first gap that may still be filled.
-    fn settled(&self, before: i64, batch: Vec<EventRow>) -> impl Iterator<Item = EventRow> {
+    pub(super) fn settled(&self, before: i64, batch: Vec<EventRow>) -> impl Iterator<Item = EventRow> {
         let now = self.now();
         let exclusive = self.inner.caches.is_exact();
         let mut last = before;

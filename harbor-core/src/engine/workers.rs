@@ -30,6 +30,7 @@ pub(super) struct Workers {
     /// One for each receiver of events.
     outbox: Vec<Arc<Notify>>,
     gc: Arc<Notify>,
+    hooks: Arc<Notify>,
     /// Who runs jobs here, once they are started.
     node: OnceLock<Arc<Node>>,
 }
@@ -42,6 +43,7 @@ impl Workers {
 
     pub(super) fn wake_outbox(&self) {
         self.outbox.iter().for_each(|sink| sink.notify_one());
+        self.hooks.notify_one();
     }
 
     pub(super) fn wake_jobs(&self) {
@@ -92,6 +94,10 @@ impl Harbor {
             let (weak, wake) = (Weak::clone(&weak), Arc::clone(wake));
             workers.tracker.spawn(run(weak, stop.clone(), wake, OUTBOX_INTERVAL, Kind::Outbox(number)));
         }
+        if cfg!(feature = "egress") {
+            let (weak, wake) = (Weak::clone(&weak), Arc::clone(&workers.hooks));
+            workers.tracker.spawn(run(weak, stop.clone(), wake, OUTBOX_INTERVAL, Kind::Webhooks));
+        }
         self.start_jobs(&weak, &stop).await
     }
 
@@ -133,6 +139,8 @@ enum Kind {
     Describe,
     /// Delivery to the sink of that number.
     Outbox(usize),
+    /// Enqueueing deliveries of webhooks.
+    Webhooks,
 }
 
 /// A worker that fails again and again waits up to so many times its interval.
@@ -168,6 +176,7 @@ async fn work(harbor: &Harbor, kind: Kind, stop: &CancellationToken) -> bool {
                 false => Delivered::All,
             }),
             Kind::Outbox(number) => harbor.deliver_events(number, stop).await,
+            Kind::Webhooks => harbor.fan_out().await,
         };
         match step {
             Ok(Delivered::More) => {}

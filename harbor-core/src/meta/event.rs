@@ -25,6 +25,9 @@ pub trait EventRows {
     /// The number of the last event that was delivered to a sink.
     async fn event_cursor(&mut self, sink: &str) -> RowResult<Option<i64>>;
 
+    /// The highest number of all events that are kept.
+    async fn event_last(&mut self) -> RowResult<Option<i64>>;
+
     /// The lowest number of all sinks, whichever nodes have them.
     async fn event_cursor_lowest(&mut self) -> RowResult<Option<i64>>;
 }
@@ -38,6 +41,9 @@ pub trait EventRowsMut {
     /// Records that a sink has everything up to `id`. A higher number that is recorded stays: of several nodes with the same
     /// sink one may be slower.
     async fn event_cursor_put(&mut self, sink: &str, id: i64) -> RowResult<()>;
+
+    /// The number of the last event that a sink has, which it *locks*; none where no number was ever recorded for it.
+    async fn event_cursor_lock(&mut self, sink: &str) -> RowResult<Option<i64>>;
 
     /// Deletes events with numbers up to `id`; yields how many.
     async fn events_delete(&mut self, id: i64) -> RowResult<u64>;

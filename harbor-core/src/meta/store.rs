@@ -13,7 +13,7 @@ use super::{
     ReviewRowsMut, ReviewSubject, RevisionRows, RevisionRowsMut, RobotRows, RobotRowsMut, RoleRows,
     RoleRowsMut, RowResult, ScheduleRows, ScheduleRowsMut, SessionRows, SessionRowsMut, SettingRows,
     SettingRowsMut, TagRows, TagRowsMut, TaskRows, TaskRowsMut, UploadRows, UploadRowsMut, UserRows,
-    UserRowsMut, WorkerPoolRows, WorkerPoolRowsMut,
+    UserRowsMut, WebhookRows, WebhookRowsMut, WorkerPoolRows, WorkerPoolRowsMut,
 };
 
 /// Why a pushed blob's link is reviewed.
@@ -58,6 +58,7 @@ pub trait Reads:
     + ScheduleRows
     + SessionRows
     + UserRows
+    + WebhookRows
     + WorkerPoolRows
     + Send
 {
@@ -91,6 +92,7 @@ impl<T> Reads for T where
         + ScheduleRows
         + SessionRows
         + UserRows
+        + WebhookRows
         + WorkerPoolRows
         + Send
 {
@@ -126,6 +128,7 @@ pub trait Transaction:
     + ScheduleRowsMut
     + SessionRowsMut
     + UserRowsMut
+    + WebhookRowsMut
     + WorkerPoolRowsMut
     + Send
 {

@@ -34,6 +34,7 @@ mod tag;
 mod task;
 mod upload;
 mod user;
+mod webhook;
 mod worker_pool;
 
 use std::collections::BTreeMap;
