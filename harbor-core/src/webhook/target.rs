@@ -203,7 +203,8 @@ impl Target {
         if self.secrets.len() > SECRETS {
             return wrong(format!("a target has at most {SECRETS} secrets: the old one and the new one"));
         }
-        if self.secrets.iter().any(|secret| !SECRET.contains(&secret.expose().len()) || !printable(secret)) {
+        let fits = |secret: &Secret| SECRET.contains(&secret.expose().len()) && printable(secret);
+        if self.secrets.iter().any(|secret| !is_mask(secret) && !fits(secret)) {
             return wrong(format!(
                 "a secret of a target is printable ASCII of {} to {} characters",
                 SECRET.start(),
