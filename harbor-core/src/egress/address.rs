@@ -106,9 +106,9 @@ fn special_v6(address: Ipv6Addr) -> Option<&'static str> {
         () if begins(0x2001_0db8, 32) || begins(0x3fff0, 20) => Some("an address for documentation"),
         // ISATAP (RFC 5214): the interface is an address of IPv4.
         () if [0, 0x0200].contains(&segments[4]) && segments[5] == 0x5efe => special_v4(v4(96)),
-        () if begins(0b1111_110, 7) => Some("a private address"),
-        () if begins(0b11_1111_1010, 10) => Some("a link-local address"),
-        () if begins(0b11_1111_1011, 10) => Some("a site-local address"),
+        () if begins(0b111_1110, 7) => Some("a private address"),
+        () if begins(0x3fa, 10) => Some("a link-local address"),
+        () if begins(0x3fb, 10) => Some("a site-local address"),
         () if begins(0xff, 8) => Some("a multicast address"),
         // 2000::/3 is all that was given out (RFC 4291, section 2.4).
         () if !begins(0b001, 3) => Some("a reserved address"),

@@ -282,6 +282,3 @@ fn causes(error: &dyn StdError) -> String {
     }
     last.to_string()
 }
-
-#[cfg(test)]
-mod tests;

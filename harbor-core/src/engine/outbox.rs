@@ -87,6 +87,7 @@ impl Harbor {
             let mut write = self.write_as_system().await?;
             let rows = write.rows();
             let slowest = slowest(rows, &self.inner.sinks).await?.unwrap_or(last);
+            let slowest = slowest.min(self.fanned_out(rows).await?.unwrap_or(last));
             rows.events_delete(slowest.min(last)).await?;
             write.commit().await?;
             if slowest < last || events.last().is_some_and(|event| event.id > last) {

@@ -13,7 +13,7 @@ use crate::engine::outbox::Delivered;
 use crate::engine::{ConfigKey, Harbor};
 use crate::event::{Event, EventKind};
 use crate::job::Job;
-use crate::meta::{EventRow, ExecutionId, ProjectId, Trigger, WebhookPolicy};
+use crate::meta::{EventRow, ExecutionId, ProjectId, Transaction, Trigger, WebhookPolicy};
 use crate::oci::RepositoryName;
 use crate::webhook::{Around, EventType, Notice, Target, TargetKind};
 
@@ -56,6 +56,15 @@ impl Harbor {
             seen.fetch_max(plan.last, Ordering::AcqRel);
         }
         Ok(Delivered::More)
+    }
+
+    /// Up to which event everybody is told who wants to be; nothing where there never was a policy, or nobody enqueues here.
+    pub(in crate::engine) async fn fanned_out(&self, rows: &mut dyn Transaction) -> Result<Option<i64>> {
+        if !cfg!(feature = "egress") {
+            return Ok(None);
+        }
+        let place = rows.event_cursor(SINK).await?;
+        Ok(place.map(|place| place.max(self.inner.hooks.number.load(Ordering::Acquire))))
     }
 
     /// Enqueues deliveries and moves the place. False when another node has moved it meanwhile.
