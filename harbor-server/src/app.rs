@@ -13,6 +13,7 @@ use harbor_core::access::{Actor, Attempt, Credentials};
 use harbor_core::{Harbor, Result};
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, Request, Response};
+use tokio_util::sync::CancellationToken;
 
 use crate::limits::{Counts, Limits};
 use crate::metrics::{Endpoint, Metrics};
@@ -63,6 +64,8 @@ pub struct App {
     pub(crate) options: AppOptions,
     pub(crate) metrics: Metrics,
     pub(crate) counts: Counts,
+    /// Cancelled when the server stops: answers that have no end of their own end then.
+    pub(crate) leaving: CancellationToken,
     /// Whether the log says that there seems to be a proxy.
     overlooked: AtomicBool,
     /// Request ids of this process: a random beginning and a count.
@@ -77,7 +80,8 @@ impl App {
         let process = uuid::Uuid::new_v4().as_u64_pair().0;
         let (metrics, counts) = (Metrics::new(), Counts::new(&options.limits));
         let (count, overlooked) = (AtomicU64::new(0), AtomicBool::new(false));
-        Arc::new(Self { harbor, options, metrics, counts, overlooked, process, count })
+        let leaving = CancellationToken::new();
+        Arc::new(Self { harbor, options, metrics, counts, leaving, overlooked, process, count })
     }
 
     /// Answers a request. Where it comes from is what its extension [`ConnectInfo`](axum::extract::ConnectInfo) says, and

@@ -219,6 +219,15 @@ impl Call {
         self.attempt().await.unwrap_or_else(|error| panic!("{what}: {error:?}"))
     }
 
+    /// The answer as it comes, for one that has no end; only its head was read.
+    ///
+    /// # Panics
+    /// Without an answer.
+    pub async fn open(self) -> reqwest::Response {
+        let what = self.what;
+        self.request.send().await.unwrap_or_else(|error| panic!("{what}: {error:?}"))
+    }
+
     /// The answer, unless there is none.
     ///
     /// # Errors

@@ -7,6 +7,7 @@ mod artifact;
 mod audit;
 mod configuration;
 mod error;
+mod event;
 mod group;
 mod immutable;
 mod job;
@@ -30,6 +31,7 @@ pub use artifact::{Accessory, AdditionLink, Artifact, NewTag, Platform, Referenc
 pub use audit::{AuditLog, AuditLogEventType, AuditLogExt};
 pub use configuration::{ConfigItem, Configurations, ConfigurationsResponse};
 pub use error::{ErrorBody, ErrorEntry};
+pub use event::Event;
 pub use group::{UserGroup, UserGroupSearchItem};
 pub use immutable::{ImmutableRule, ImmutableSelector};
 pub use job::{ActionRequest, Job, JobQueue, Worker, WorkerPool};

@@ -146,6 +146,8 @@ impl Builder {
                 workers: workers::Workers::new(sinks),
                 health: Default::default(),
                 pulls: Default::default(),
+                notices: Default::default(),
+                tail: Default::default(),
                 matching: Default::default(),
                 hooks: Default::default(),
                 #[cfg(feature = "egress")]

@@ -235,7 +235,7 @@ impl Harbor {
             project: on.project().map(|project| project.id),
             now: self.now(),
             changes: Vec::new(),
-            told: false,
+            events: Vec::new(),
             access: false,
             enqueued: false,
         })
@@ -265,7 +265,7 @@ pub struct Write<'a> {
     project: Option<ProjectId>,
     now: Timestamp,
     changes: Vec<Change>,
-    told: bool,
+    events: Vec<Event>,
     access: bool,
     enqueued: bool,
 }
@@ -321,17 +321,27 @@ impl<'a> Write<'a> {
         Ok(self.rows.audit_insert(&AuditLine { project: self.project, ..line }).await?)
     }
 
-    /// Writes an event to the outbox.
-    ///
-    /// # Errors
-    /// As the store fails.
-    pub async fn event(&mut self, kind: EventKind) -> Result<()> {
+    /// Writes an event to the outbox, when this is committed.
+    pub fn event(&mut self, kind: EventKind) {
         let project_id = self.project.map(ProjectId::get);
-        let event = Event { id: 0, at: self.now.micros(), actor: self.actor.principal(), project_id, kind };
-        let body = serde_json::to_string(&event).map_err(|error| Error::Internal(error.to_string()))?;
-        self.told = true;
-        // As late as its number: whether a gap may still be filled is told by how long ago the number behind it was taken.
-        Ok(self.rows.event_insert(self.harbor.now(), &body).await?)
+        let actor = self.actor.principal();
+        self.events.push(Event { id: 0, at: self.now.micros(), actor, project_id, kind });
+    }
+
+    /// Writes an event that somebody else caused, and at another time.
+    pub(super) fn event_of(&mut self, event: Event) {
+        self.events.push(event);
+    }
+
+    /// Writes all events at once.
+    async fn write_events(&mut self) -> Result<()> {
+        if self.events.is_empty() {
+            return Ok(());
+        }
+        let bodies = self.events.iter().map(serde_json::to_string).collect::<Result<Vec<_>, _>>();
+        let bodies = bodies.map_err(|error| Error::Internal(error.to_string()))?;
+        // As late as their numbers: whether a gap may still be filled is told by how long ago the number behind it was taken.
+        Ok(self.rows.events_insert(self.harbor.now(), &bodies).await?)
     }
 
     /// The lines of the audit log belong to this project: it was made here, or a worker changes something of it.
@@ -402,8 +412,9 @@ impl<'a> Write<'a> {
     ///
     /// # Errors
     /// [`Error::QuotaExceeded`] when it adds more to a project than that may hold. As the store fails; `Conflict` when a concurrent transaction won and all may be tried again.
-    pub async fn commit(self) -> Result<()> {
-        let Self { harbor, mut rows, changes, told, access, enqueued, .. } = self;
+    pub async fn commit(mut self) -> Result<()> {
+        self.write_events().await?;
+        let Self { harbor, mut rows, changes, events, access, enqueued, .. } = self;
         harbor.admit(&mut *rows).await?;
         // The caches forget whatever the outcome: after an error it is unknown whether the rows changed.
         let invalidate = Invalidate { harbor: harbor.clone(), changes, access };
@@ -411,7 +422,7 @@ impl<'a> Write<'a> {
         // end must not be kept.
         let committing = tokio::spawn(invalidate.after(rows.commit()));
         let committed = committing.await.map_err(|error| Error::Internal(error.to_string()))?;
-        if told {
+        if !events.is_empty() {
             harbor.inner.workers.wake_outbox();
         }
         if enqueued {

@@ -9,6 +9,7 @@ use crate::access::Authorized;
 use crate::access::permission::{
     ImmutableTagCreate, ImmutableTagDelete, ImmutableTagList, ImmutableTagUpdate,
 };
+use crate::event::{Change, EventKind, Policy};
 use crate::meta::{
     ImmutableRows, ImmutableRule, ImmutableRuleId, ImmutableRuleKey, ImmutableSelection, Listed, ProjectId,
     Repository,
@@ -125,6 +126,7 @@ impl<'a> ImmutableRules<'a> {
         check_length(&others, new)?;
         let id = rows.immutable_rule_insert(&new.row(project, ImmutableRuleId::new(0))).await?;
         write.audit(audited(project, id)).await?;
+        write.event(changed(id, Change::Created));
         write.commit().await?;
         Ok(id)
     }
@@ -161,6 +163,7 @@ impl<'a> ImmutableRules<'a> {
         check_beside(&others, change)?;
         check_length(&others, change)?;
         write.audit(audited(project, id)).await?;
+        write.event(changed(id, Change::Updated));
         write.commit().await
     }
 
@@ -191,6 +194,7 @@ impl<'a> ImmutableRules<'a> {
         let rule = rules.into_iter().find(|rule| rule.id == id).ok_or_else(not_found)?;
         rows.immutable_rule_save(&ImmutableRule { disabled, ..rule }).await?;
         write.audit(audited(project, id)).await?;
+        write.event(changed(id, Change::Updated));
         write.commit().await
     }
 
@@ -209,8 +213,14 @@ impl<'a> ImmutableRules<'a> {
             return Err(not_found());
         }
         write.audit(audited(project, id)).await?;
+        write.event(changed(id, Change::Deleted));
         write.commit().await
     }
+}
+
+/// What is told of a rule.
+const fn changed(id: ImmutableRuleId, change: Change) -> EventKind {
+    EventKind::PolicyChanged { policy: Policy::Immutable, policy_id: id.get(), change }
 }
 
 const fn not_found() -> Error {

@@ -14,6 +14,7 @@ mod jobs;
 mod labels;
 mod lists;
 mod matching;
+mod notices;
 mod outbox;
 mod page;
 mod projects;
@@ -24,6 +25,7 @@ mod repositories;
 mod retention;
 mod search;
 mod settings;
+mod stream;
 mod webhooks;
 mod workers;
 
@@ -49,6 +51,7 @@ pub use retention::{
 };
 pub use search::{FoundAll, Statistics};
 pub use settings::Settings;
+pub use stream::{EventFilter, EventStream, Events, Streamed};
 #[cfg(feature = "egress")]
 pub use webhooks::Tried;
 pub use webhooks::{
@@ -86,6 +89,8 @@ struct Inner {
     workers: workers::Workers,
     health: health::Last,
     pulls: pulls::Pulls,
+    notices: notices::Notices,
+    tail: stream::Tail,
     matching: Turns,
     hooks: webhooks::Seen,
     #[cfg(feature = "egress")]

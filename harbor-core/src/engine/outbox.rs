@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::Harbor;
 use crate::Result;
 use crate::event::{Event, EventSink};
-use crate::meta::{EventRow, Transaction};
+use crate::meta::{EventRow, Reads};
 
 /// How many events are read at a time.
 const BATCH: u32 = 100;
@@ -19,6 +19,15 @@ const GAP: Duration = Duration::from_secs(30);
 
 /// For how long events are kept that no sink of this registry waits for: a receiver that is added hears of the last days.
 const KEPT: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
+/// How many events are deleted in one transaction.
+const FORGOTTEN_AT_ONCE: u32 = 1000;
+
+/// For how long events are kept that every sink has: who listens to the stream of events may lose the connection.
+const RESUMED: Duration = Duration::from_secs(10 * 60);
+
+/// The setting that has the number of the last event that is kept no more.
+pub(super) const FORGOTTEN: &str = "events.forgotten";
 
 /// How long a sink may take over one event. After that it counts as not taken, and comes again.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -65,39 +74,48 @@ impl Harbor {
         Ok(outcome)
     }
 
-    /// Records how far a sink is, and deletes what every sink has, also those that only other nodes have.
+    /// Records how far a sink is.
     async fn advance(&self, sink: &str, cursor: i64) -> Result<()> {
         let mut write = self.write_as_system().await?;
-        let rows = write.rows();
-        rows.event_cursor_put(sink, cursor).await?;
-        let others = rows.event_cursor_lowest().await?.unwrap_or(0);
-        let slowest = slowest(rows, &self.inner.sinks).await?.unwrap_or(others);
-        rows.events_delete(slowest.min(others)).await?;
+        write.rows().event_cursor_put(sink, cursor).await?;
         write.commit().await
     }
 
-    /// Deletes a batch of old events that no sink of this registry waits for: a sink that was taken out of the configuration
-    /// leaves its cursor behind, and nobody can tell it from one that another node has.
+    /// Deletes what every sink has, whichever node it is of, unless it is so young that somebody who listens to the stream may come
+    /// back for it; and what is old and no sink of this registry waits for: one that was taken out of the configuration leaves its
+    /// cursor behind, and nobody can tell it from one that another node has.
     pub(super) async fn forget_events(&self) -> Result<()> {
-        let old = self.now().minus(KEPT);
         loop {
-            let events = self.read().await?.events(0, BATCH).await?;
-            let gone = events.iter().take_while(|event| event.at < old);
-            let Some(last) = gone.last().map(|event| event.id) else { return Ok(()) };
+            let mut rows = self.read().await?;
+            let events = rows.events(0, FORGOTTEN_AT_ONCE).await?;
+            let own = slowest(&mut *rows, &self.inner.sinks).await?.unwrap_or(i64::MAX);
+            let own = own.min(self.fanned_out(&mut *rows).await?.unwrap_or(i64::MAX));
+            let all = rows.event_cursor_lowest().await?.unwrap_or(0);
+            drop(rows);
+            let (young, old) = (self.now().minus(RESUMED), self.now().minus(KEPT));
+            let goes = |event: &&EventRow| {
+                event.id <= own && event.at < young && (event.id <= all || event.at < old)
+            };
+            let Some(last) = events.iter().take_while(goes).last().map(|event| event.id) else {
+                return Ok(());
+            };
             let mut write = self.write_as_system().await?;
-            let rows = write.rows();
-            let slowest = slowest(rows, &self.inner.sinks).await?.unwrap_or(last);
-            let slowest = slowest.min(self.fanned_out(rows).await?.unwrap_or(last));
-            rows.events_delete(slowest.min(last)).await?;
+            write.rows().events_delete(last).await?;
+            write.rows().setting_put(FORGOTTEN, &last.to_string()).await?;
             write.commit().await?;
-            if slowest < last || events.last().is_some_and(|event| event.id > last) {
+            if events.last().is_some_and(|event| event.id > last) || events.len() < FORGOTTEN_AT_ONCE as usize
+            {
                 return Ok(());
             }
         }
     }
 
     /// The events ahead of the first gap that may still be filled.
-    pub(super) fn settled(&self, before: i64, batch: Vec<EventRow>) -> impl Iterator<Item = EventRow> {
+    pub(super) fn settled(
+        &self,
+        before: i64,
+        batch: Vec<EventRow>,
+    ) -> impl Iterator<Item = EventRow> + use<> {
         let now = self.now();
         let exclusive = self.inner.caches.is_exact();
         let mut last = before;
@@ -110,7 +128,7 @@ impl Harbor {
 }
 
 /// How far the slowest of these sinks is, when there is any.
-async fn slowest(rows: &mut dyn Transaction, sinks: &[Arc<dyn EventSink>]) -> Result<Option<i64>> {
+async fn slowest(rows: &mut dyn Reads, sinks: &[Arc<dyn EventSink>]) -> Result<Option<i64>> {
     let mut slowest = None;
     for sink in sinks {
         let cursor = rows.event_cursor(sink.name()).await?.unwrap_or(0);

@@ -125,7 +125,11 @@ impl Harbor {
                 used.saturating_add(bytes) <= limit || rows.content_is_held(project, digest).await?
             }
         };
-        if fits { Ok(()) } else { Err(Error::QuotaExceeded { adding: bytes, used, hard: limit }) }
+        if fits {
+            return Ok(());
+        }
+        self.note_exceeded(project, hard, used, bytes);
+        Err(Error::QuotaExceeded { adding: bytes, used, hard: limit })
     }
 
     /// Lets a transaction commit what it adds, or refuses it. Nothing may come after it but the commit.
@@ -147,8 +151,11 @@ impl Harbor {
         let Usage { hard, used } = rows.usage_claim(growth.project, alone).await?;
         let Ok(limit) = u64::try_from(hard) else { return Ok(()) };
         if used > limit {
-            return Err(Error::QuotaExceeded { adding: own, used: used.saturating_sub(own), hard: limit });
+            let before = used.saturating_sub(own);
+            self.note_exceeded(growth.project, hard, before, own);
+            return Err(Error::QuotaExceeded { adding: own, used: before, hard: limit });
         }
+        self.note_usage(growth.project, hard, used);
         if shared && !alone && !may_be_beside(own, Usage { hard, used }) {
             // Others were quicker since it was asked. The next try sees them from the beginning.
             return Err(StoreError::new(StoreErrorKind::Conflict, "claiming room in a project").into());

@@ -8,6 +8,7 @@ use super::gate::contended;
 use crate::access::permission::{RepositoryDelete, RepositoryList, RepositoryRead, RepositoryUpdate};
 use crate::access::{Action, Actor, Authorized, RepositoryTarget};
 use crate::blob::UploadId;
+use crate::event::EventKind;
 use crate::meta::{BlobId, LinkId, Listed, Repository, RepositoryEntry, RepositoryKey, ReviewSubject};
 use crate::oci::Digest;
 use crate::policy::Step;
@@ -243,6 +244,7 @@ impl<'a> Repositories<'a> {
         // The row may have to wait for an upload; lists do not.
         write.rows().repository_unlist(repository.id).await?;
         write.audit(repository.name.as_str()).await?;
+        write.event(EventKind::RepositoryDeleted { repository: repository.name.to_string() });
         write.commit().await
     }
 

@@ -16,8 +16,14 @@ use crate::Result;
 /// How long the outbox sleeps when nothing is written: other nodes may have written.
 const OUTBOX_INTERVAL: Duration = Duration::from_secs(5);
 
+/// How often it is looked for what other nodes wrote, while somebody listens to the stream of events.
+const TAIL_INTERVAL: Duration = Duration::from_secs(1);
+
 /// How often pulls are written down.
 const PULLS_INTERVAL: Duration = Duration::from_secs(10);
+
+/// How often it is looked whether there is something to tell of quotas that nobody was woken for.
+const NOTICES_INTERVAL: Duration = Duration::from_secs(60 * 60);
 
 /// How often it is looked for manifests of which nobody knows what they are, while there are some.
 const DESCRIBE_INTERVAL: Duration = Duration::from_secs(60);
@@ -31,6 +37,8 @@ pub(super) struct Workers {
     outbox: Vec<Arc<Notify>>,
     gc: Arc<Notify>,
     hooks: Arc<Notify>,
+    notices: Arc<Notify>,
+    tail: Arc<Notify>,
     /// Who runs jobs here, once they are started.
     node: OnceLock<Arc<Node>>,
 }
@@ -44,6 +52,7 @@ impl Workers {
     pub(super) fn wake_outbox(&self) {
         self.outbox.iter().for_each(|sink| sink.notify_one());
         self.hooks.notify_one();
+        self.tail.notify_one();
     }
 
     pub(super) fn wake_jobs(&self) {
@@ -55,6 +64,15 @@ impl Workers {
     /// Who runs jobs here, if somebody does.
     pub(super) fn node(&self) -> Option<&Arc<Node>> {
         self.node.get()
+    }
+
+    pub(super) fn wake_notices(&self) {
+        self.notices.notify_one();
+    }
+
+    /// Cancelled when the workers stop; never when they were not started.
+    pub(super) fn stopping(&self) -> CancellationToken {
+        self.stop.lock().unwrap_or_else(PoisonError::into_inner).clone().unwrap_or_default()
     }
 
     pub(super) fn wake_gc(&self) {
@@ -87,8 +105,13 @@ impl Harbor {
             interval,
             Kind::Gc,
         ));
-        for (kind, interval) in [(Kind::Pulls, PULLS_INTERVAL), (Kind::Describe, DESCRIBE_INTERVAL)] {
-            workers.tracker.spawn(run(Weak::clone(&weak), stop.clone(), Arc::default(), interval, kind));
+        for (kind, wake, interval) in [
+            (Kind::Pulls, Arc::default(), PULLS_INTERVAL),
+            (Kind::Describe, Arc::default(), DESCRIBE_INTERVAL),
+            (Kind::Notices, Arc::clone(&workers.notices), NOTICES_INTERVAL),
+            (Kind::Tail, Arc::clone(&workers.tail), TAIL_INTERVAL),
+        ] {
+            workers.tracker.spawn(run(Weak::clone(&weak), stop.clone(), wake, interval, kind));
         }
         for (number, wake) in workers.outbox.iter().enumerate() {
             let (weak, wake) = (Weak::clone(&weak), Arc::clone(wake));
@@ -137,6 +160,10 @@ enum Kind {
     Pulls,
     /// Finding out what manifests of earlier versions are.
     Describe,
+    /// Telling of quotas.
+    Notices,
+    /// Handing events on to those who listen.
+    Tail,
     /// Delivery to the sink of that number.
     Outbox(usize),
     /// Enqueueing deliveries of webhooks.
@@ -171,6 +198,8 @@ async fn work(harbor: &Harbor, kind: Kind, stop: &CancellationToken) -> bool {
                 _ => Delivered::More,
             }),
             Kind::Pulls => harbor.write_pulls().await.map(|()| Delivered::All),
+            Kind::Tail => harbor.tail_events().await,
+            Kind::Notices => harbor.write_notices().await.map(|()| Delivered::All),
             Kind::Describe => harbor.describe_batch().await.map(|more| match more {
                 true => Delivered::More,
                 false => Delivered::All,

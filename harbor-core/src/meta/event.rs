@@ -22,11 +22,11 @@ pub trait EventRows {
     /// Up to `limit` events with numbers above `after`, by number.
     async fn events(&mut self, after: i64, limit: u32) -> RowResult<Vec<EventRow>>;
 
+    /// The highest number of an event that there is.
+    async fn event_last(&mut self) -> RowResult<Option<i64>>;
+
     /// The number of the last event that was delivered to a sink.
     async fn event_cursor(&mut self, sink: &str) -> RowResult<Option<i64>>;
-
-    /// The highest number of all events that are kept.
-    async fn event_last(&mut self) -> RowResult<Option<i64>>;
 
     /// The lowest number of all sinks, whichever nodes have them.
     async fn event_cursor_lowest(&mut self) -> RowResult<Option<i64>>;
@@ -35,8 +35,8 @@ pub trait EventRows {
 /// Changes the outbox.
 #[async_trait]
 pub trait EventRowsMut {
-    /// Writes an event.
-    async fn event_insert(&mut self, at: Timestamp, body: &str) -> RowResult<()>;
+    /// Writes events that happened in this order.
+    async fn events_insert(&mut self, at: Timestamp, bodies: &[String]) -> RowResult<()>;
 
     /// Records that a sink has everything up to `id`. A higher number that is recorded stays: of several nodes with the same
     /// sink one may be slower.

@@ -124,13 +124,24 @@ pub trait ManifestRows {
     async fn manifest_size(&mut self, id: ManifestId) -> RowResult<u64>;
 }
 
+/// What became of a manifest that was to be stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stored {
+    /// It was there before.
+    Before,
+    /// It is there now.
+    Now,
+    /// It is there now, and the repository is one to people since: nobody else's manifest was seen there, nor that there had been
+    /// one. Two that are stored at the same time may each be the first.
+    First,
+}
+
 /// Changes manifests.
 #[async_trait]
 pub trait ManifestRowsMut {
-    /// Stores a manifest with its references, or yields the one of that digest that is there, locked; the flag tells which
-    /// (true: stored). One that is there becomes an accessory when the new one is. `Conflict` when somebody else stores it at
+    /// Stores a manifest with its references, or yields the one of that digest that is there, locked, and tells which. One that is there becomes an accessory when the new one is. `Conflict` when somebody else stores it at
     /// the same time, or deletes what it lists.
-    async fn manifest_ensure(&mut self, manifest: &NewManifest<'_>) -> RowResult<(ManifestId, bool)>;
+    async fn manifest_ensure(&mut self, manifest: &NewManifest<'_>) -> RowResult<(ManifestId, Stored)>;
 
     /// The manifest of that digest, locked.
     async fn manifest_lock(

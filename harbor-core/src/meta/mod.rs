@@ -59,7 +59,7 @@ pub use id::{
 };
 pub use immutable::{ImmutableRows, ImmutableRowsMut, ImmutableRule, ImmutableRuleKey, ImmutableSelection};
 pub use label::{Label, LabelKey, LabelRows, LabelRowsMut};
-pub use manifest::{Manifest, ManifestRows, ManifestRowsMut, NewManifest, Referrer, Untagged};
+pub use manifest::{Manifest, ManifestRows, ManifestRowsMut, NewManifest, Referrer, Stored, Untagged};
 pub use member::{Member, MemberEntity, MemberKey, MemberRows, MemberRowsMut, Membership, NewMember};
 pub use personal_token::{PersonalToken, PersonalTokenRows, PersonalTokenRowsMut};
 pub use project::{Project, ProjectKey, ProjectRows, ProjectRowsMut};
@@ -77,7 +77,7 @@ pub use schedule::{Schedule, ScheduleKey, ScheduleRows, ScheduleRowsMut};
 pub use session::{Session, SessionRows, SessionRowsMut};
 pub use setting::{SettingRows, SettingRowsMut};
 pub use store::{MetadataStore, PUSHED, Reads, Sharing, Transaction};
-pub use tag::{TagRows, TagRowsMut};
+pub use tag::{TagPut, TagRows, TagRowsMut};
 pub use task::{
     Held, NewTask, Priority, Queued, Task, TaskKey, TaskRows, TaskRowsMut, TaskScope, TaskStatus,
 };

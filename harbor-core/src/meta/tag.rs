@@ -21,21 +21,29 @@ pub trait TagRows {
     ) -> RowResult<Vec<Tag>>;
 }
 
+/// What a tag was before it was put.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TagPut {
+    /// Whether it was there in a project that had rules of immutable tags in force: then the caller asks the rules.
+    pub ruled: bool,
+    /// Whether it was not there, or named another manifest.
+    pub moved: bool,
+}
+
 /// Changes tags.
 #[async_trait]
 pub trait TagRowsMut {
     /// Lets a tag name a manifest that the caller has locked, whatever it named before. `Conflict` when somebody else makes the
     /// tag at the same time.
     ///
-    /// Yields whether it was there before in a project that had rules of immutable tags in force, both at one moment: then the
-    /// caller asks the rules. Nobody else has made or deleted the tag since that moment.
+    /// Tells what it was before, all at one moment. Nobody else has made or deleted the tag since that moment.
     async fn tag_put(
         &mut self,
         repository: RepositoryId,
         tag: &Tag,
         manifest: ManifestId,
         now: Timestamp,
-    ) -> RowResult<bool>;
+    ) -> RowResult<TagPut>;
 
     /// Lets a tag that there is not name a manifest that the caller has locked. `Conflict` when there is one, or somebody else makes it.
     async fn tag_insert(

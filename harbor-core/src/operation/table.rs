@@ -253,7 +253,8 @@ operations! {
 
 operations! {
     /// Operations that this registry has and Harbor has not.
-    EXTENSIONS: 35 {
+    EXTENSIONS: 36 {
+    "streamEvents" "event" Get "/events/stream" => Login;
     "listJobs" "jobservice" Get "/jobservice/jobs" => JobserviceMonitorList;
     "retryJob" "jobservice" Post "/jobservice/jobs/{job_id}/retry" => JobserviceMonitorStop;
     "getDefaultRetention" "Retention" Get "/retentions/default" => SystemConfigurationRead;

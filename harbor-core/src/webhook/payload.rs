@@ -164,8 +164,7 @@ impl<'a> Notice<'a> {
     }
 
     fn data(&self) -> Data {
-        let mut data =
-            Data { custom_attributes: custom(&self.event.kind, self.event.project_id), ..Data::default() };
+        let mut data = Data { custom_attributes: custom(self.event, self.around), ..Data::default() };
         match &self.event.kind {
             EventKind::ArtifactPushed { repository, digest, tags, .. }
             | EventKind::ArtifactDeleted { repository, digest, tags } => {
@@ -239,22 +238,22 @@ fn halves(full: &str) -> (&str, &str) {
 }
 
 /// What Harbor has no place for.
-fn custom(kind: &EventKind, project_id: Option<i64>) -> BTreeMap<&'static str, String> {
+fn custom(event: &Event, around: &Around) -> BTreeMap<&'static str, String> {
     let mut custom = BTreeMap::new();
-    match kind {
+    match &event.kind {
         EventKind::ProjectCreated { project }
         | EventKind::ProjectUpdated { project }
         | EventKind::ProjectDeleted { project } => {
             custom.insert("project", project.clone());
-            custom.extend(project_id.map(|id| ("project_id", id.to_string())));
+            custom.extend(event.project_id.map(|id| ("project_id", id.to_string())));
         }
         EventKind::MemberChanged { project, member, change } => {
             custom.insert("project", project.clone());
             custom.insert("member", member.clone());
             custom.insert("change", word(*change).to_owned());
         }
-        EventKind::PolicyChanged { project, policy, policy_id, change } => {
-            custom.extend(project.clone().map(|project| ("project", project)));
+        EventKind::PolicyChanged { policy, policy_id, change } => {
+            custom.extend(around.project.clone().map(|(project, _)| ("project", project)));
             let policy = match policy {
                 Policy::Immutable => "immutable",
                 Policy::Retention => "retention",

@@ -67,7 +67,7 @@ async fn stop(proof: &Authorized<GarbageCollectionStop>, call: &Call<'_>) -> Res
 
 async fn log(proof: &Authorized<GarbageCollectionRead>, call: &Call<'_>) -> Result<Response<Body>> {
     let (id, follow) = (execution_id(call, "gc_id")?, call.flag("follow")?);
-    runs::log(call.harbor().gc().log(proof, id, follow).await?).await
+    runs::log(call, call.harbor().gc().log(proof, id, follow).await?).await
 }
 
 async fn schedule(proof: &Authorized<GarbageCollectionRead>, call: &Call<'_>) -> Result<Response<Body>> {

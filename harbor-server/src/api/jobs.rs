@@ -72,7 +72,7 @@ async fn retry(proof: &Authorized<JobserviceMonitorStop>, call: &Call<'_>) -> Re
 
 async fn log(proof: &Authorized<JobserviceMonitorRead>, call: &Call<'_>) -> Result<Response<Body>> {
     let follow = call.flag("follow")?;
-    runs::log(call.harbor().jobs().log(proof, call.path("job_id"), follow).await?).await
+    runs::log(call, call.harbor().jobs().log(proof, call.path("job_id"), follow).await?).await
 }
 
 async fn queues(proof: &Authorized<JobserviceMonitorList>, call: &Call<'_>) -> Result<Response<Body>> {

@@ -10,6 +10,7 @@ mod audit;
 mod call;
 mod configuration;
 mod error;
+mod events;
 mod gc;
 mod groups;
 mod immutable;
@@ -143,6 +144,7 @@ async fn dispatch(
         "token" => personal_tokens::answer(&mut call, operation.id).await?,
         "totp" => totp::answer(&mut call, operation.id).await?,
         "configure" => configuration::answer(&mut call, operation.id).await?,
+        "event" => events::answer(&call, operation.id).await?,
         "gc" => gc::answer(&mut call, operation.id).await?,
         "jobservice" | "schedule" => jobs::answer(&mut call, operation.id).await?,
         "Retention" => retention::answer(&mut call, operation.id).await?,

@@ -155,7 +155,7 @@ async fn log(call: &Call<'_>) -> Result<Response<Body>> {
     let proof = part(call).await?;
     let (id, run) = (policy_id(call)?, execution_id(call, "eid")?);
     let task = TaskId::new(call.id("tid", "task")?);
-    runs::log(call.harbor().retentions().log(&proof, id, run, task, call.flag("follow")?).await?).await
+    runs::log(call, call.harbor().retentions().log(&proof, id, run, task, call.flag("follow")?).await?).await
 }
 
 async fn preview(call: &mut Call<'_>) -> Result<Response<Body>> {

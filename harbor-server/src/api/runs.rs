@@ -2,6 +2,7 @@
 
 use axum::body::Body;
 use bytes::Bytes;
+use futures_util::StreamExt as _;
 use futures_util::stream::try_unfold;
 use harbor_core::api::{self, RunHistory, ScheduleObj};
 use harbor_core::meta::{Execution, ExecutionId, ExecutionStatus, Schedule, Trigger};
@@ -95,7 +96,7 @@ pub(super) fn obj(schedule: Schedule) -> ScheduleObj {
 }
 
 /// A log as text, piece by piece. `follow=true` in the query waits for more until the job is over.
-pub(super) async fn log(mut log: TaskLog) -> Result<Response<Body>> {
+pub(super) async fn log(call: &Call<'_>, mut log: TaskLog) -> Result<Response<Body>> {
     // Ahead of the answer: a store that cannot be read is told as such.
     let first = log.next().await?;
     let pieces = try_unfold((first, log), |(piece, mut log)| async move {
@@ -105,7 +106,9 @@ pub(super) async fn log(mut log: TaskLog) -> Result<Response<Body>> {
         };
         Ok::<_, Error>(piece.map(|piece| (Bytes::from(piece), (None, log))))
     });
-    let mut response = Response::new(Body::from_stream(pieces));
+    // The server does not wait for a job that somebody follows.
+    let leaving = call.app.leaving.clone().cancelled_owned();
+    let mut response = Response::new(Body::from_stream(pieces.take_until(Box::pin(leaving))));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));

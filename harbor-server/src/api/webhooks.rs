@@ -106,7 +106,7 @@ async fn log(call: &Call<'_>) -> Result<Response<Body>> {
     let (id, execution) = (policy_id(call)?, execution_id(call, "execution_id")?);
     let task = TaskId::new(call.id("task_id", "task")?);
     let follow = call.flag("follow")?;
-    runs::log(call.harbor().webhooks().log(&proof, id, execution, task, follow).await?).await
+    runs::log(call, call.harbor().webhooks().log(&proof, id, execution, task, follow).await?).await
 }
 
 /// The older list: deliveries of one policy, which the query names.

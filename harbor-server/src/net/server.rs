@@ -84,6 +84,7 @@ impl Server {
             connections.spawn(self.connection(stream, peer, turn, &stop));
         }
         drop(self.listener);
+        self.app.leaving.cancel();
         connections.close();
         if tokio::time::timeout(FAREWELL, connections.wait()).await.is_err() {
             tracing::warn!(left = connections.len(), "some requests did not finish in time");

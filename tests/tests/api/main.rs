@@ -7,6 +7,7 @@ mod artifacts;
 mod audit;
 mod copies;
 mod deletes;
+mod events;
 mod immutable;
 mod labels;
 mod lists;

@@ -32,7 +32,7 @@ const RETENTIONS: &str = "/api/v2.0/retentions";
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Makes a registry whose clock stands still, in which nothing happens by itself.
-fn by_hand(builder: RegistryBuilder) -> RegistryBuilder {
+pub(crate) fn by_hand(builder: RegistryBuilder) -> RegistryBuilder {
     builder.clock(Clock::manual()).settings(|settings| {
         settings.job_workers = 0;
         settings.gc_interval = Duration::from_secs(3600);
@@ -40,7 +40,7 @@ fn by_hand(builder: RegistryBuilder) -> RegistryBuilder {
 }
 
 /// A rule about tags of all repositories that match a pattern.
-fn rule(template: &str, number: u32, tags: &str) -> Value {
+pub(crate) fn rule(template: &str, number: u32, tags: &str) -> Value {
     json!({
         "id": 1,
         "priority": 1,
@@ -78,13 +78,13 @@ async fn make(client: &Client, body: &Value) -> String {
 }
 
 /// Makes a project with a policy; yields the address of that.
-async fn project_with(registry: &TestRegistry, name: &str, rules: Vec<Value>) -> String {
+pub(crate) async fn project_with(registry: &TestRegistry, name: &str, rules: Vec<Value>) -> String {
     registry.project(name, false).await;
     make(&registry.admin(), &policy(project_id(registry, name).await, rules)).await
 }
 
 /// Sets a policy going; yields the address of the run when it is over.
-async fn run(registry: &TestRegistry, policy: &str, dry_run: bool) -> String {
+pub(crate) async fn run(registry: &TestRegistry, policy: &str, dry_run: bool) -> String {
     let made = registry.admin().post(&format!("{policy}/executions")).json(&json!({ "dry_run": dry_run }));
     let path = made.await.expect_status(201).need("Location").to_owned();
     registry.harbor.run_due_jobs().await.unwrap();

@@ -143,7 +143,7 @@ rows! {
         manifest_size(id: ManifestId) -> u64;
     }
     ManifestRowsMut {
-        manifest_ensure(manifest: &NewManifest<'_>) -> (ManifestId, bool);
+        manifest_ensure(manifest: &NewManifest<'_>) -> (ManifestId, Stored);
         manifest_lock(repository: RepositoryId, digest: &Digest) -> Option<ManifestId>;
         manifest_delete(manifest: ManifestId) -> (Vec<Tag>, Vec<LinkId>);
     }
@@ -194,7 +194,7 @@ rows! {
         tags(repository: RepositoryId, after: Option<&str>, limit: u32) -> Vec<Tag>;
     }
     TagRowsMut {
-        tag_put(repository: RepositoryId, tag: &Tag, manifest: ManifestId, now: Timestamp) -> bool;
+        tag_put(repository: RepositoryId, tag: &Tag, manifest: ManifestId, now: Timestamp) -> TagPut;
         tag_insert(repository: RepositoryId, tag: &Tag, manifest: ManifestId, now: Timestamp) -> ();
         tag_delete(repository: RepositoryId, tag: &Tag) -> Option<Digest>;
     }
@@ -229,7 +229,7 @@ rows! {
         event_cursor_lowest() -> Option<i64>;
     }
     EventRowsMut {
-        event_insert(at: Timestamp, body: &str) -> ();
+        events_insert(at: Timestamp, bodies: &[String]) -> ();
         event_cursor_put(sink: &str, id: i64) -> ();
         event_cursor_lock(sink: &str) -> Option<i64>;
         events_delete(id: i64) -> u64;

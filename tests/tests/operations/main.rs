@@ -20,7 +20,9 @@ pub(crate) fn path(operation: &Operation, parameter: impl Fn(&str) -> String) ->
         Some(name) => parameter(name),
         None => segment.to_owned(),
     };
-    format!("{BASE}{}", operation.path.split('/').map(segment).collect::<Vec<_>>().join("/"))
+    // A stream that would go on ends at once.
+    let query = if operation.id == "streamEvents" { "?seconds=0" } else { "" };
+    format!("{BASE}{}{query}", operation.path.split('/').map(segment).collect::<Vec<_>>().join("/"))
 }
 
 fn something(name: &str) -> String {

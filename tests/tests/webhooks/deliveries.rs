@@ -22,6 +22,7 @@ harbor_tests::on_every_store! {
     what_is_older_than_a_policy;
     the_whole_registry;
     a_sample_is_sent;
+    pulls_are_told_where_somebody_wants_it;
 }
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -355,4 +356,39 @@ async fn a_sample_is_sent(registry: &TestRegistry) {
     assert!(bad.came()[0].header("x-harbor-signature-256").is_some());
     assert!(!answer.to_string().contains("canary") && !answer.to_string().contains("sha256="), "{answer}");
     assert_eq!(read(&admin, &format!("{path}/executions")).await, json!([]));
+}
+
+async fn pulls_are_told_where_somebody_wants_it(registry: &TestRegistry) {
+    let (admin, receiver) = (registry.admin(), Receiver::start(Answers::Status(200)).await);
+    registry.project("p", true).await;
+    registry.project("other", true).await;
+    let digest = push(&admin, "p/app", "v1").await;
+    push(&admin, "other/app", "v1").await;
+    let mut body = policy("one", &["PULL_ARTIFACT"], vec![http(&receiver.url())]);
+    assert!(!registry.harbor.wants_pulls("p"));
+    let path = make(&admin, &of("p"), &body).await;
+    assert!(registry.harbor.wants_pulls("p") && !registry.harbor.wants_pulls("other"));
+    for reference in ["v1", &digest] {
+        admin.head(&format!("/v2/p/app/manifests/{reference}")).await.expect_status(200);
+        admin.get(&format!("/v2/p/app/manifests/{reference}")).await.expect_status(200);
+    }
+    admin.get("/v2/other/app/manifests/v1").await.expect_status(200);
+    assert_eq!(read(&admin, &format!("{path}/executions")).await, json!([]), "a pull writes nothing");
+    registry.harbor.write_pulls().await.unwrap();
+    enqueued(registry, &path, 2).await;
+    registry.harbor.run_due_jobs().await.unwrap();
+    assert_eq!(receiver.tags(), ["v1".to_owned(), digest.clone()]);
+    let told = receiver.came().remove(0).json();
+    assert_eq!((&told["type"], &told["operator"]), (&json!("PULL_ARTIFACT"), &json!("admin")));
+    assert_eq!(told["event_data"]["resources"][0]["digest"], digest);
+    body["enabled"] = json!(false);
+    admin.put(&path).json(&body).await.expect_status(200);
+    assert!(!registry.harbor.wants_pulls("p"));
+    make(
+        &admin,
+        &format!("{API}/webhook/policies"),
+        &policy("all", &["PULL_ARTIFACT"], vec![http(&receiver.url())]),
+    )
+    .await;
+    assert!(registry.harbor.wants_pulls("other"));
 }

@@ -53,7 +53,9 @@ impl Artifacts<'_> {
             media_type: artifact.media_type.to_string(),
             tags: vec![tag.to_string()],
         };
-        write.event(pushed).await?;
+        write.event(pushed);
+        let (repository_name, tag_name, digest) = (name.to_string(), tag.to_string(), artifact.digest);
+        write.event(EventKind::TagCreated { repository: repository_name, tag: tag_name, digest });
         write.changed_tag(repository.id, tag);
         write.commit().await
     }
@@ -96,7 +98,7 @@ impl Artifacts<'_> {
         let name = &repository.name;
         write.audit(format!("{name}:{tag}")).await?;
         let (repository_name, tag_name) = (name.to_string(), tag.to_string());
-        write.event(EventKind::TagDeleted { repository: repository_name, tag: tag_name, digest }).await?;
+        write.event(EventKind::TagDeleted { repository: repository_name, tag: tag_name, digest });
         write.changed_tag(repository.id, tag);
         write.commit().await
     }

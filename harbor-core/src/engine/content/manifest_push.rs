@@ -12,7 +12,7 @@ use crate::engine::artifacts::{attributes, describe, has_attributes};
 use crate::engine::gate::{Write, contended};
 use crate::engine::immutable::{Fate, refuse_immutable};
 use crate::event::EventKind;
-use crate::meta::{AccessoryKind, Described, LinkId, ManifestId, NewManifest, RepositoryId};
+use crate::meta::{AccessoryKind, Described, LinkId, ManifestId, NewManifest, RepositoryId, Stored};
 use crate::oci::{Algorithm, Digest, MANIFEST_LIMIT, ManifestError, ManifestView, MediaType, Reference, Tag};
 use crate::policy::Step;
 use crate::{Error, Result};
@@ -153,18 +153,24 @@ impl Content<'_> {
             now,
         };
         let (id, stored) = write.rows().manifest_ensure(&manifest).await?;
-        if stored {
+        if stored != Stored::Before {
             write.changed_catalog();
         }
+        if stored == Stored::First {
+            write.event(EventKind::RepositoryCreated { repository: target.name.to_string() });
+        }
+        let mut moved = Vec::new();
         for tag in &push.tags {
+            let put = write.rows().tag_put(repository, tag, id, now).await?;
+            moved.extend(put.moved.then_some(tag));
             // As with Harbor, whatever digest it names, and shall name.
-            if write.rows().tag_put(repository, tag, id, now).await? {
+            if put.ruled {
                 let (project, name) = (target.project.id, &target.name);
                 refuse_immutable(write.rows(), project, name, slice::from_ref(tag), Fate::Moved).await?;
             }
             write.changed_tag(repository, tag);
         }
-        self.tell(write, target, push).await?;
+        self.tell(write, target, push, &moved).await?;
         Ok(id)
     }
 
@@ -252,7 +258,14 @@ impl Content<'_> {
         Ok(children)
     }
 
-    async fn tell(&self, write: &mut Write<'_>, target: &RepositoryTarget, push: &Verified) -> Result<()> {
+    /// Tells of a push, and of the tags that name another manifest since.
+    async fn tell(
+        &self,
+        write: &mut Write<'_>,
+        target: &RepositoryTarget,
+        push: &Verified,
+        moved: &[&Tag],
+    ) -> Result<()> {
         let name = &target.name;
         let digest = &push.digest;
         let resource = match push.tags.first() {
@@ -266,6 +279,11 @@ impl Content<'_> {
             media_type: push.view.media_type.to_string(),
             tags: push.tags.iter().map(Tag::to_string).collect(),
         };
-        write.event(event).await
+        write.event(event);
+        for tag in moved {
+            let (repository, tag) = (name.to_string(), tag.to_string());
+            write.event(EventKind::TagCreated { repository, tag, digest: push.digest });
+        }
+        Ok(())
     }
 }

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use super::Content;
-use crate::access::Authorized;
+use crate::access::{Actor, Authorized};
 use crate::access::permission::{ArtifactDelete, RepositoryPull};
 use crate::engine::cache::Entry;
 use crate::engine::gate::{Write, contended};
 use crate::engine::immutable::{Fate, refuse_immutable};
 use crate::event::EventKind;
 use crate::meta::{Manifest, ManifestId, Repository, ReviewSubject};
-use crate::oci::{Digest, Reference, Tag};
+use crate::oci::{Digest, Reference, RepositoryName, Tag};
 use crate::policy::Step;
 use crate::{Error, Result};
 
@@ -35,9 +35,17 @@ impl Content<'_> {
         Ok(manifest)
     }
 
-    /// Counts a pull of a manifest that was sent to a client who asked for `reference`. It is written down later.
-    pub fn count_pull(&self, manifest: &Manifest, reference: &Reference) {
+    /// Counts a pull of a manifest that was sent to a client who asked for `reference`, and notes it where somebody wants to be
+    /// told. Both are written down later.
+    pub fn count_pull(
+        &self,
+        actor: &Actor,
+        name: &RepositoryName,
+        manifest: &Manifest,
+        reference: &Reference,
+    ) {
         self.harbor.count_pull(manifest.id, reference);
+        self.harbor.note_pull(actor, name, &manifest.digest, reference);
     }
 
     /// On one node both lookups are exact caches. On many, the tag is looked up each time, and its manifest, which cannot
@@ -131,9 +139,11 @@ impl Content<'_> {
         // Also where its repository is deleted.
         write.audit_along::<ArtifactDelete>(format!("{name}@{digest}")).await?;
         let gone = tags.iter().map(Tag::to_string).collect();
-        write
-            .event(EventKind::ArtifactDeleted { repository: name.to_string(), digest: *digest, tags: gone })
-            .await?;
+        write.event(EventKind::ArtifactDeleted { repository: name.to_string(), digest: *digest, tags: gone });
+        for tag in &tags {
+            let (repository, tag) = (name.to_string(), tag.to_string());
+            write.event(EventKind::TagDeleted { repository, tag, digest: *digest });
+        }
         write.changed_manifest(repository.id, digest);
         write.changed_catalog();
         // Their reviews are due again: who asks for one of them relies on the answer.

@@ -84,7 +84,7 @@ impl Content<'_> {
         refuse_immutable(write.rows(), repository.project, name, slice::from_ref(tag), Fate::Deleted).await?;
         write.audit(format!("{name}:{tag}")).await?;
         let (repository_name, tag_name) = (name.to_string(), tag.to_string());
-        write.event(EventKind::TagDeleted { repository: repository_name, tag: tag_name, digest }).await?;
+        write.event(EventKind::TagDeleted { repository: repository_name, tag: tag_name, digest });
         write.changed_tag(repository.id, tag);
         write.commit().await
     }

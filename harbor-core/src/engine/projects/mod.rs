@@ -112,7 +112,7 @@ impl<'a> Projects<'a> {
         }
         write.within(project.id);
         write.audit(new.name.as_str()).await?;
-        write.event(EventKind::ProjectCreated { project: new.name.to_string() }).await?;
+        write.event(EventKind::ProjectCreated { project: new.name.to_string() });
         write.changed_project(&new.name);
         write.commit().await?;
         Ok(project)
@@ -169,6 +169,7 @@ impl<'a> Projects<'a> {
         project.updated_at = write.now();
         write.rows().project_save(&project).await?;
         write.audit(project.name.as_str()).await?;
+        write.event(EventKind::ProjectUpdated { project: project.name.to_string() });
         write.changed_project(&project.name);
         write.commit().await
     }
@@ -221,7 +222,7 @@ impl<'a> Projects<'a> {
             return Err(Error::NameUnknown);
         }
         write.audit(project.name.as_str()).await?;
-        write.event(EventKind::ProjectDeleted { project: project.name.to_string() }).await?;
+        write.event(EventKind::ProjectDeleted { project: project.name.to_string() });
         write.changed_project(&project.name);
         write.changed_access().await?;
         write.commit().await
@@ -279,9 +280,10 @@ impl<'a> Projects<'a> {
     async fn try_ensure_library(&self, name: &ProjectName) -> Result<()> {
         let mut write = self.harbor.write_as_system().await?;
         let now = write.now();
-        let (_, made) = write.rows().project_ensure(name, true, now).await?;
+        let (project, made) = write.rows().project_ensure(name, true, now).await?;
         if made {
-            write.event(EventKind::ProjectCreated { project: name.to_string() }).await?;
+            write.within(project.id);
+            write.event(EventKind::ProjectCreated { project: name.to_string() });
         }
         write.changed_project(name);
         write.commit().await

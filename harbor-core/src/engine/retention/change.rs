@@ -7,6 +7,7 @@ use crate::engine::Harbor;
 use crate::engine::gate::{Write, contended};
 use crate::engine::jobs::Rhythm;
 use crate::engine::proof::EitherProof;
+use crate::event::{Change, EventKind, Policy};
 use crate::job::Job as _;
 use crate::meta::{ExecutionScope, Project, ProjectId, RetentionId, RetentionPolicy};
 use crate::query::Query;
@@ -48,6 +49,7 @@ impl Retentions<'_> {
         write.rows().project_save(&project).await?;
         write.changed_project(&project.name);
         write.audit(audited(id)).await?;
+        write.event(changed(id, Change::Created));
         write.commit().await?;
         Ok(id)
     }
@@ -68,6 +70,7 @@ impl Retentions<'_> {
             let policy = policy_of(&mut write, proof, id).await?;
             save(&mut write, policy, retention).await?;
             write.audit(audited(id)).await?;
+            write.event(changed(id, Change::Updated));
             write.commit().await
         })
     }
@@ -95,6 +98,7 @@ impl Retentions<'_> {
             write.forget_retention(id).await?;
             write.rows().retention_delete(id).await?;
             write.audit(audited(id)).await?;
+            write.event(changed(id, Change::Deleted));
             write.commit().await
         })
     }
@@ -111,15 +115,16 @@ impl Retentions<'_> {
         retention.check()?;
         contended!(async {
             let mut write = self.harbor.write(proof).await?;
-            let id = match write.rows().retention_of(None).await? {
-                None => insert(&mut write, None, retention).await?,
+            let (id, change) = match write.rows().retention_of(None).await? {
+                None => (insert(&mut write, None, retention).await?, Change::Created),
                 Some(seen) => {
                     let policy = write.rows().retention_lock(seen.id).await?.ok_or(Error::Contended)?;
                     save(&mut write, policy, retention).await?;
-                    seen.id
+                    (seen.id, Change::Updated)
                 }
             };
             write.audit(audited(id)).await?;
+            write.event(changed(id, change));
             write.commit().await.map(|()| id)
         })
     }
@@ -137,6 +142,11 @@ impl Retentions<'_> {
 /// What the audit log has of a policy.
 fn audited(id: RetentionId) -> String {
     format!("retention policy {}", id.get())
+}
+
+/// What is told of a policy.
+const fn changed(id: RetentionId, change: Change) -> EventKind {
+    EventKind::PolicyChanged { policy: Policy::Retention, policy_id: id.get(), change }
 }
 
 /// The project as it is now, locked.

@@ -8,6 +8,7 @@ use crate::access::{ProjectFilter, RepositoryTarget};
 use crate::engine::gate::contended;
 use crate::engine::jobs::Enqueue;
 use crate::engine::{ConfigKey, Harbor};
+use crate::event::EventKind;
 use crate::job::{Done, Job, Rules, Running, read};
 use crate::meta::{
     Priority, Reads, Repository, RepositoryFilter, RetentionId, RetentionPolicy, TaskKey, TaskScope,
@@ -150,7 +151,29 @@ impl Retain {
         let sweep = Sweep { running, repository: &repository, target: &target, dry_run: self.dry_run };
         let retained = sweep.run(policy).await?;
         running.log(format!("{} of {} stay", retained.retained, retained.total));
+        contended!(self.tell(running, policy, &repository, retained))?;
         Done::with(&retained)
+    }
+
+    /// Tells everybody what was done to a repository.
+    async fn tell(
+        &self,
+        running: &Running,
+        policy: &RetentionPolicy,
+        repository: &Repository,
+        Retained { total, retained }: Retained,
+    ) -> Result<()> {
+        let mut write = running.harbor().write_as_system().await?;
+        write.within(repository.project);
+        write.event(EventKind::RetentionFinished {
+            repository: repository.name.to_string(),
+            policy_id: policy.id.get(),
+            execution_id: running.execution().get(),
+            total,
+            retained,
+            dry_run: self.dry_run,
+        });
+        write.commit().await
     }
 }
 

@@ -158,7 +158,7 @@ impl Sweep<'_> {
         write.audit_along::<TagDelete>(format!("{name}:{}", tag.name)).await?;
         let (repository, label) = (name.to_string(), tag.name.to_string());
         let digest = one.artifact.digest;
-        write.event(EventKind::TagDeleted { repository, tag: label, digest }).await?;
+        write.event(EventKind::TagDeleted { repository, tag: label, digest });
         write.changed_tag(self.repository.id, &tag.name);
         Ok(())
     }

@@ -97,7 +97,7 @@ impl Webhooks<'_> {
             updated_at: now,
         };
         let id = write.rows().webhook_insert(&policy).await?;
-        changed(write, proof, id, Change::Created).await?;
+        changed(write, id, Change::Created).await?;
         Ok(id)
     }
 
@@ -121,7 +121,7 @@ impl Webhooks<'_> {
         let updated_at = write.now();
         let policy = WebhookPolicy { name, description, enabled, webhook, updated_at, ..policy };
         write.rows().webhook_save(&policy).await?;
-        changed(write, proof, id, Change::Updated).await
+        changed(write, id, Change::Updated).await
     }
 
     /// Deletes a policy with its executions. What has not gone out does not.
@@ -136,7 +136,7 @@ impl Webhooks<'_> {
             locked(&mut write, &proof, id).await?;
             while forget_executions(&mut write, id).await? > 0 {}
             write.rows().webhook_delete(id).await?;
-            changed(write, &proof, id, Change::Deleted).await
+            changed(write, id, Change::Deleted).await
         })
     }
 }
@@ -181,25 +181,21 @@ fn creator(proof: &WebhookCreate) -> String {
 }
 
 /// Tells of a change, and commits it. What happened before it is nobody's to hear that did not want it then.
-async fn changed<S: Action<Scope = InSystem>, P: Action<Scope = InProject>>(
-    mut write: Write<'_>,
-    proof: &EitherProof<S, P>,
-    id: WebhookId,
-    change: Change,
-) -> Result<()> {
+async fn changed(mut write: Write<'_>, id: WebhookId, change: Change) -> Result<()> {
     let place = match write.rows().event_cursor(SINK).await? {
         Some(_) => write.harbor().inner.hooks.number.load(Ordering::Acquire),
         None => write.rows().event_last().await?.unwrap_or(0),
     };
     write.rows().event_cursor_put(SINK, place).await?;
     write.audit(format!("webhook policy {}", id.get())).await?;
-    let project = match proof {
-        EitherProof::System(_) => None,
-        EitherProof::Project(proof) => Some(proof.target().name.to_string()),
-    };
-    let policy = Policy::Webhook;
-    write.event(EventKind::PolicyChanged { project, policy, policy_id: id.get(), change }).await?;
-    write.commit().await
+    write.event(EventKind::PolicyChanged { policy: Policy::Webhook, policy_id: id.get(), change });
+    let harbor = write.harbor();
+    write.commit().await?;
+    if let Err(error) = harbor.look_who_wants_pulls().await {
+        // The change is made; who pulls now is told of to nobody new.
+        tracing::warn!(%error, "it was not found out who wants to be told of pulls");
+    }
+    Ok(())
 }
 
 /// Deletes some executions of a policy; yields how many.

@@ -13,7 +13,7 @@ use crate::engine::outbox::Delivered;
 use crate::engine::{ConfigKey, Harbor};
 use crate::event::{Event, EventKind};
 use crate::job::Job;
-use crate::meta::{EventRow, ExecutionId, ProjectId, Transaction, Trigger, WebhookPolicy};
+use crate::meta::{EventRow, ExecutionId, ProjectId, Reads, Trigger, WebhookPolicy};
 use crate::oci::RepositoryName;
 use crate::webhook::{Around, EventType, Notice, Target, TargetKind};
 
@@ -59,7 +59,7 @@ impl Harbor {
     }
 
     /// Up to which event everybody is told who wants to be; nothing where there never was a policy, or nobody enqueues here.
-    pub(in crate::engine) async fn fanned_out(&self, rows: &mut dyn Transaction) -> Result<Option<i64>> {
+    pub(in crate::engine) async fn fanned_out(&self, rows: &mut dyn Reads) -> Result<Option<i64>> {
         if !cfg!(feature = "egress") {
             return Ok(None);
         }

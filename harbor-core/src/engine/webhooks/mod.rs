@@ -10,6 +10,7 @@ mod deliver;
 mod fan_out;
 mod history;
 mod job;
+mod pulled;
 
 use std::sync::atomic::AtomicI64;
 
@@ -54,6 +55,7 @@ const SINK: &str = "webhooks";
 pub(super) struct Seen {
     /// Up to this number nobody wants an event that is behind the place that is stored.
     number: AtomicI64,
+    pulled: pulled::Pulled,
 }
 
 /// Use cases of webhooks: a cheap borrow. A proof for a project is for its policies, one for the registry for those that tell of

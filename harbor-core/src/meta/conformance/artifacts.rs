@@ -11,7 +11,7 @@ use super::kit::{
 use crate::StoreErrorKind;
 use crate::meta::{
     AccessoryKey, AccessoryKind, Artifact, ArtifactQuery, ArtifactScope, Described, ManifestId, Pulled,
-    Repository, RepositoryId, Says as SaysOf, TagKey,
+    Repository, RepositoryId, Says as SaysOf, Stored, TagKey,
 };
 use crate::oci::Digest;
 use crate::query::{Order, Query, Test};
@@ -452,5 +452,5 @@ pub async fn pulls_add(fixture: &dyn MetadataFixture) {
     add(&[]).await;
     let mut rows = begin(&store).await;
     let payload = Bytes::from_static(b"first");
-    assert_eq!(put(&mut *rows, one.id, &payload, &Says::default()).await.unwrap(), (first, false));
+    assert_eq!(put(&mut *rows, one.id, &payload, &Says::default()).await.unwrap(), (first, Stored::Before));
 }

@@ -91,7 +91,7 @@ pub async fn immutable_rules_listed(fixture: &dyn MetadataFixture) {
 /// Puts a tag in a transaction of its own; yields whether the rules must be asked.
 async fn put(store: &super::kit::Store, repository: RepositoryId, name: &str, id: ManifestId) -> bool {
     let mut rows = begin(store).await;
-    let asks = rows.tag_put(repository, &tag(name), id, at(0)).await.unwrap();
+    let asks = rows.tag_put(repository, &tag(name), id, at(0)).await.unwrap().ruled;
     rows.commit().await.unwrap();
     asks
 }
@@ -117,8 +117,8 @@ pub async fn tag_put_with_rules(fixture: &dyn MetadataFixture) {
     assert!(!put(&store, other.id, "v1", theirs).await && !put(&store, other.id, "v1", theirs).await);
     // Within one transaction too.
     let mut rows = begin(&store).await;
-    assert!(!rows.tag_put(one.id, &tag("v3"), own, at(0)).await.unwrap());
-    assert!(rows.tag_put(one.id, &tag("v3"), own, at(0)).await.unwrap());
+    assert!(!rows.tag_put(one.id, &tag("v3"), own, at(0)).await.unwrap().ruled);
+    assert!(rows.tag_put(one.id, &tag("v3"), own, at(0)).await.unwrap().ruled);
     rows.commit().await.unwrap();
 }
 
@@ -136,12 +136,12 @@ pub async fn tag_put_beside_others(fixture: &dyn MetadataFixture) {
         if deletes {
             first.tag_delete(repository.id, &tag(name)).await.unwrap();
         } else {
-            assert!(!first.tag_put(repository.id, &tag(name), id, at(0)).await.unwrap());
+            assert!(!first.tag_put(repository.id, &tag(name), id, at(0)).await.unwrap().ruled);
         }
         let store = super::kit::Store::clone(&other);
         let second = tokio::spawn(async move {
             let mut rows = begin(&store).await;
-            let asks = rows.tag_put(repository.id, &tag(name), id, at(0)).await?;
+            let asks = rows.tag_put(repository.id, &tag(name), id, at(0)).await?.ruled;
             rows.commit().await.map(|()| asks)
         });
         // Until it waits for the first.

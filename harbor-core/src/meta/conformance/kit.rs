@@ -10,7 +10,7 @@ use super::MetadataFixture;
 use crate::blob::{DriverState, Location, UploadId};
 use crate::meta::{
     Blob, Described, LinkId, ManifestId, MetadataStore, NewManifest, Project, Reads, Repository,
-    RepositoryId, Transaction, Upload,
+    RepositoryId, Stored, Transaction, Upload,
 };
 use crate::oci::{Algorithm, Digest, MediaType, ProjectName, RepositoryName, Tag};
 use crate::{StoreError, StoreErrorKind, Timestamp};
@@ -114,7 +114,7 @@ pub(super) async fn put(
     repository: RepositoryId,
     payload: &Bytes,
     says: &Says,
-) -> Result<(ManifestId, bool), StoreError> {
+) -> Result<(ManifestId, Stored), StoreError> {
     let media_type = media_type();
     let manifest = NewManifest {
         repository,

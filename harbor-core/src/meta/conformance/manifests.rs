@@ -10,7 +10,7 @@ use super::kit::{
     tag, tagged,
 };
 use crate::StoreErrorKind;
-use crate::meta::{LinkId, ManifestId, RepositoryId};
+use crate::meta::{LinkId, ManifestId, RepositoryId, Stored, TagPut};
 use crate::oci::Digest;
 
 /// `manifest_ensure` stores a manifest, byte for byte, and then yields the one that is there, with the references of both.
@@ -23,12 +23,22 @@ pub async fn manifest_ensure(fixture: &dyn MetadataFixture) {
     let says = Says { subject: Some(digest("a subject")), links: vec![first], ..Says::default() };
     let mut rows = begin(&store).await;
     let (id, stored) = put(&mut *rows, repository.id, &payload, &says).await.unwrap();
-    assert!(stored);
+    assert_eq!(stored, Stored::First);
     rows.commit().await.unwrap();
     let mut rows = begin(&store).await;
     let again = Says { links: vec![first, second], ..Says::default() };
-    assert_eq!(put(&mut *rows, repository.id, &payload, &again).await.unwrap(), (id, false));
+    assert_eq!(put(&mut *rows, repository.id, &payload, &again).await.unwrap(), (id, Stored::Before));
+    let (_, stored) = put(&mut *rows, repository.id, &"another".into(), &Says::default()).await.unwrap();
+    assert_eq!(stored, Stored::Now);
     rows.commit().await.unwrap();
+    let mut rows = begin(&store).await;
+    for payload in [digest(&payload), digest("another")] {
+        let id = rows.manifest_lock(repository.id, &payload).await.unwrap().unwrap();
+        rows.manifest_delete(id).await.unwrap();
+    }
+    let (_, stored) = put(&mut *rows, repository.id, &"after all".into(), &Says::default()).await.unwrap();
+    assert_eq!(stored, Stored::Now, "the repository was one to people all the time");
+    drop(rows);
     let mut rows = read(&store).await;
     let found = rows.manifest(repository.id, &digest(&payload)).await.unwrap().unwrap();
     assert_eq!((found.id, found.digest, found.media_type), (id, digest(&payload), media_type()));
@@ -182,8 +192,13 @@ pub async fn tag_put(fixture: &dyn MetadataFixture) {
     let (store, repository) = store_with(fixture, "one/two").await;
     let old = manifest(&store, repository.id, "old", &Says::default()).await;
     let new = manifest(&store, repository.id, "new", &Says::default()).await;
-    for (id, expected) in [(old, "old"), (new, "new"), (new, "new"), (old, "old")] {
-        tagged(&store, repository.id, id, &["latest"]).await;
+    for (id, expected, moved) in
+        [(old, "old", true), (new, "new", true), (new, "new", false), (old, "old", true)]
+    {
+        let mut rows = begin(&store).await;
+        let put = rows.tag_put(repository.id, &tag("latest"), id, at(0)).await.unwrap();
+        assert_eq!(put, TagPut { ruled: false, moved });
+        rows.commit().await.unwrap();
         let found = read(&store).await.tag(repository.id, &tag("latest")).await.unwrap();
         assert_eq!(found, Some(digest(expected)));
     }

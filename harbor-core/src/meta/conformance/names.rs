@@ -52,7 +52,7 @@ pub async fn unicode(fixture: &dyn MetadataFixture) {
     let mut rows = begin(&store).await;
     assert!(rows.upload_save(&session, at(1)).await.unwrap());
     rows.audit_insert(&line).await.unwrap();
-    rows.event_insert(at(0), text).await.unwrap();
+    rows.events_insert(at(0), &[text.to_owned()]).await.unwrap();
     rows.commit().await.unwrap();
     let mut rows = read(&store).await;
     assert_eq!(rows.upload(session.id).await.unwrap(), Some(session));
@@ -78,7 +78,7 @@ pub async fn keys_are_never_used_again(fixture: &dyn MetadataFixture) {
         rows.link_delete(link).await.unwrap();
         rows.blob_delete(layer.id).await.unwrap();
         rows.manifest_delete(manifest).await.unwrap();
-        rows.event_insert(at(0), "an event").await.unwrap();
+        rows.events_insert(at(0), &["an event".to_owned()]).await.unwrap();
         let event = rows.events(0, 1).await.unwrap()[0].id;
         assert!(seen.insert((9, event)), "event {event} came again");
         assert_eq!(rows.events_delete(event).await.unwrap(), 1);

@@ -3,21 +3,27 @@
 use super::MetadataFixture;
 use super::kit::{at, begin, read, set, setting};
 
-/// `event_insert` and `events`, by number, after a number.
+/// `events_insert` and `events`, by number, after a number.
 pub async fn events(fixture: &dyn MetadataFixture) {
     let store = fixture.open().await;
     let mut rows = begin(&store).await;
-    for number in 0..5 {
-        rows.event_insert(at(number), &format!("event {number}")).await.unwrap();
+    // So many at a time, in the order in which they are given.
+    let sizes = [1, 2, 3, 4, 0, 7];
+    let mut written = Vec::new();
+    assert_eq!(rows.event_last().await.unwrap(), None);
+    for (time, size) in (0..).zip(sizes) {
+        let bodies: Vec<String> = (0..size).map(|number| format!("event {time}.{number}")).collect();
+        rows.events_insert(at(time), &bodies).await.unwrap();
+        written.extend(bodies.into_iter().map(|body| (at(time), body)));
     }
     rows.commit().await.unwrap();
     let mut rows = read(&store).await;
-    let all = rows.events(0, 9).await.unwrap();
+    let all = rows.events(0, 99).await.unwrap();
     assert!(all.is_sorted_by(|a, b| a.id < b.id));
-    assert_eq!(all.iter().map(|event| event.at).collect::<Vec<_>>(), (0..5).map(at).collect::<Vec<_>>());
-    assert_eq!(all[3].body, "event 3");
+    assert_eq!(all.iter().map(|event| (event.at, event.body.clone())).collect::<Vec<_>>(), written);
     assert_eq!(rows.events(all[1].id, 2).await.unwrap(), all[2..4]);
-    assert_eq!(rows.events(all[4].id, 2).await.unwrap(), []);
+    assert_eq!(rows.events(all[16].id, 2).await.unwrap(), []);
+    assert_eq!(rows.event_last().await.unwrap(), Some(all[16].id));
 }
 
 /// `event_cursor` and `event_cursor_put`, one for each sink, which only goes forward; and the lowest of them.
@@ -44,7 +50,7 @@ pub async fn events_delete(fixture: &dyn MetadataFixture) {
     let store = fixture.open().await;
     let mut rows = begin(&store).await;
     for _ in 0..4 {
-        rows.event_insert(at(0), "event").await.unwrap();
+        rows.events_insert(at(0), &["event".to_owned()]).await.unwrap();
     }
     let all = rows.events(0, 9).await.unwrap();
     assert_eq!(rows.events_delete(all[1].id).await.unwrap(), 2);

@@ -100,18 +100,13 @@ pub async fn webhooks_listed(fixture: &dyn MetadataFixture) {
     assert_eq!(names(Some(one), like).await, of(&["a"], 1));
 }
 
-/// `event_cursor_lock` makes whoever else locks the place of a sink wait; `event_last` is the highest number.
+/// `event_cursor_lock` makes whoever else locks the place of a sink wait.
 pub async fn event_cursor_lock(fixture: &dyn MetadataFixture) {
     let store = fixture.open().await;
-    assert_eq!(read(&store).await.event_last().await.unwrap(), None);
     let mut rows = begin(&store).await;
     assert_eq!(rows.event_cursor_lock("hooks").await.unwrap(), None);
     rows.event_cursor_put("hooks", 3).await.unwrap();
-    rows.event_insert(at(1), "one").await.unwrap();
-    rows.event_insert(at(1), "two").await.unwrap();
     rows.commit().await.unwrap();
-    let all = read(&store).await.events(0, 9).await.unwrap();
-    assert_eq!(read(&store).await.event_last().await.unwrap(), Some(all[1].id));
     let mut rows = begin(&store).await;
     assert_eq!(rows.event_cursor_lock("hooks").await.unwrap(), Some(3));
     let beside = Arc::clone(&store);

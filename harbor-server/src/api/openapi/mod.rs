@@ -155,6 +155,8 @@ fn query_schema(name: &str) -> Value {
     match name {
         "page" => json!({ "type": "integer", "minimum": 1, "default": 1 }),
         "page_size" => json!({ "type": "integer", "minimum": 1, "maximum": 100, "default": 10 }),
+        "seconds" => json!({ "type": "integer", "minimum": 0, "maximum": 300, "default": 300 }),
+        "after" => json!({ "type": "integer", "format": "int64" }),
         "public" | "relative" => json!({ "type": "boolean" }),
         _ => json!({ "type": "string" }),
     }
@@ -178,6 +180,10 @@ fn responses(documented: &Documented) -> Value {
         Answer::Words => {
             let words = json!({ "type": "object", "additionalProperties": { "type": "string" } });
             (200, json!({ "description": "Values by name.", "content": content(&words) }))
+        }
+        Answer::Stream(shape) => {
+            let content = json!({ "text/event-stream": { "schema": { "type": "string" }, "x-data-schema": shape.reference() } });
+            (200, json!({ "description": "Events, until somebody has enough.", "content": content }))
         }
         Answer::Text => {
             let content = json!({ "text/plain": { "schema": { "type": "string" } } });

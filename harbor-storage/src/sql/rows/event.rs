@@ -4,7 +4,7 @@ use harbor_core::{StoreError, Timestamp};
 
 use super::{Rows, first};
 use crate::sql::session::Row;
-use crate::sql::statement::{sql, values};
+use crate::sql::statement::{Value, sql, values};
 
 fn event(row: &Row) -> Result<EventRow, StoreError> {
     Ok(EventRow { id: row.int(0)?, at: Timestamp::from_micros(row.int(1)?), body: row.text(2)? })
@@ -35,9 +35,18 @@ impl EventRows for Rows {
 
 #[async_trait]
 impl EventRowsMut for Rows {
-    async fn event_insert(&mut self, at: Timestamp, body: &str) -> Result<(), StoreError> {
-        let insert = sql!("INSERT INTO events (happened_at, body) VALUES (?, ?)");
-        self.session.defer(insert, values![at.micros(), body]).await
+    async fn events_insert(&mut self, at: Timestamp, bodies: &[String]) -> Result<(), StoreError> {
+        // Each statement has one text, so that the database knows it already; a push writes one event, two or three.
+        for some in bodies.chunks(3) {
+            let insert = match some.len() {
+                1 => sql!("INSERT INTO events (happened_at, body) VALUES (?, ?)"),
+                2 => sql!("INSERT INTO events (happened_at, body) VALUES (?, ?), (?, ?)"),
+                _ => sql!("INSERT INTO events (happened_at, body) VALUES (?, ?), (?, ?), (?, ?)"),
+            };
+            let rows = some.iter().flat_map(|body| [Value::from(at.micros()), Value::from(body.as_str())]);
+            self.session.defer(insert, rows.collect()).await?;
+        }
+        Ok(())
     }
 
     async fn event_cursor_put(&mut self, sink: &str, id: i64) -> Result<(), StoreError> {

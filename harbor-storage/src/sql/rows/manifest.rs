@@ -3,7 +3,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use async_trait::async_trait;
 use harbor_core::meta::{
     AccessoryKind, LinkId, Manifest, ManifestId, ManifestRows, ManifestRowsMut, NewManifest, Referrer,
-    RepositoryId, Untagged,
+    RepositoryId, Stored, Untagged,
 };
 use harbor_core::oci::{Digest, Tag};
 use harbor_core::{StoreError, StoreErrorKind, Timestamp};
@@ -170,14 +170,14 @@ pub(super) fn fitting(lengths: &[Row], limit: u32, bytes: u64) -> Result<Option<
 
 #[async_trait]
 impl ManifestRowsMut for Rows {
-    async fn manifest_ensure(&mut self, new: &NewManifest<'_>) -> Result<(ManifestId, bool), StoreError> {
+    async fn manifest_ensure(&mut self, new: &NewManifest<'_>) -> Result<(ManifestId, Stored), StoreError> {
         if let Some(id) = self.manifest_lock(new.repository, &new.digest).await? {
             // A sparse manifest that is pushed again refers to what came since.
             self.put_references(id, new).await?;
             if let Some(accessory) = &new.described.accessory {
                 self.put_accessory(new.repository.get(), id, accessory).await?;
             }
-            return Ok((id, false));
+            return Ok((id, Stored::Before));
         }
         // Without an upsert, of which MySQL does not tell whether it inserted. Somebody else's is a conflict, and is found
         // by the next try.
@@ -214,9 +214,9 @@ impl ManifestRowsMut for Rows {
             new.digest.to_string(),
         ];
         self.session.defer(insert, parameters).await?;
-        let id = self.count_manifest(new).await?;
+        let (id, stored) = self.count_manifest(new).await?;
         self.put_references(id, new).await?;
-        Ok((id, true))
+        Ok((id, stored))
     }
 
     async fn manifest_lock(
@@ -278,7 +278,7 @@ impl ManifestRowsMut for Rows {
 
 impl Rows {
     /// Counts a manifest that was just stored, and yields its key.
-    async fn count_manifest(&mut self, new: &NewManifest<'_>) -> Result<ManifestId, StoreError> {
+    async fn count_manifest(&mut self, new: &NewManifest<'_>) -> Result<(ManifestId, Stored), StoreError> {
         let (repository, digest) = (new.repository.get(), new.digest.to_string());
         let count = sql!(concat!(
             "INSERT INTO project_content (project_id, digest, size, holders) \
@@ -289,8 +289,10 @@ impl Rows {
         self.session.defer(count, values![repository, digest.as_str()]).await?;
         let find = sql!(
             "SELECT m.id, c.project_id, c.holders, q.hard, m.hidden, CAST(CASE WHEN EXISTS (SELECT 1 FROM manifest_children l \
-             WHERE l.repository_id = m.repository_id AND l.digest = m.digest) THEN 1 ELSE 0 END AS BIGINT) FROM manifests m \
-             JOIN repositories r ON r.id = m.repository_id \
+             WHERE l.repository_id = m.repository_id AND l.digest = m.digest) THEN 1 ELSE 0 END AS BIGINT), \
+             CAST(CASE WHEN EXISTS (SELECT 1 FROM artifact_counts n WHERE n.repository_id = m.repository_id) \
+             OR EXISTS (SELECT 1 FROM manifests o WHERE o.repository_id = m.repository_id AND o.id <> m.id) THEN 1 ELSE 0 END \
+             AS BIGINT) FROM manifests m JOIN repositories r ON r.id = m.repository_id \
              JOIN project_content c ON c.project_id = r.project_id AND c.digest = m.digest \
              LEFT JOIN quotas q ON q.project_id = r.project_id WHERE m.repository_id = ? AND m.digest = ?"
         );
@@ -303,7 +305,8 @@ impl Rows {
         if new.described.accessory.is_none() && hidden != row.int(5)? {
             self.show_or_hide(repository, &[id]).await?;
         }
-        Ok(ManifestId::new(id))
+        let stored = if row.int(6)? == 0 { Stored::First } else { Stored::Now };
+        Ok((ManifestId::new(id), stored))
     }
 
     async fn put_references(&mut self, id: ManifestId, new: &NewManifest<'_>) -> Result<(), StoreError> {

@@ -1,5 +1,5 @@
 use async_trait::async_trait;
-use harbor_core::meta::{ManifestId, RepositoryId, TagRows, TagRowsMut};
+use harbor_core::meta::{ManifestId, RepositoryId, TagPut, TagRows, TagRowsMut};
 use harbor_core::oci::{Digest, Tag};
 use harbor_core::{StoreError, StoreErrorKind, Timestamp};
 
@@ -39,7 +39,7 @@ impl TagRowsMut for Rows {
         tag: &Tag,
         manifest: ManifestId,
         now: Timestamp,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<TagPut, StoreError> {
         for _ in 0..LOOKS {
             let before = self.before(repository, tag, manifest).await?;
             // Not as one upsert: what was found of the tag before must be true of the one that is put.
@@ -49,7 +49,8 @@ impl TagRowsMut for Rows {
                 None => self.tag_make(repository, tag, manifest, now).await?,
             }
             self.show_or_hide(repository.get(), &before.listed).await?;
-            return Ok(before.tag.is_some_and(|named| named.ruled));
+            let moved = before.tag.as_ref().is_none_or(|named| named.manifest != manifest.get());
+            return Ok(TagPut { ruled: before.tag.is_some_and(|named| named.ruled), moved });
         }
         Err(StoreError::new(StoreErrorKind::Conflict, "moving a tag"))
     }

@@ -42,6 +42,8 @@ pub(super) enum Answer {
     Words,
     /// Text.
     Text,
+    /// Server-sent events, of which each has such data.
+    Stream(Shape),
 }
 
 impl Answer {
@@ -55,9 +57,11 @@ impl Documented {
     /// The shapes of what it takes and answers.
     pub(super) fn shapes(&self) -> impl Iterator<Item = &Shape> {
         let answer = match &self.answer {
-            Answer::Made(shape) | Answer::One(shape) | Answer::Many(shape) | Answer::Page(shape) => {
-                Some(shape)
-            }
+            Answer::Made(shape)
+            | Answer::One(shape)
+            | Answer::Many(shape)
+            | Answer::Page(shape)
+            | Answer::Stream(shape) => Some(shape),
             Answer::Nothing | Answer::Created | Answer::Words | Answer::Text => None,
         };
         self.body.iter().chain(answer)

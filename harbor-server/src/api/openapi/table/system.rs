@@ -43,6 +43,13 @@ pub(super) const TABLE: &[Documented] = &[
         Answer::Nothing,
     ),
     op("getVolumes", "Total/free bytes of storage", &[], None, Answer::One(of::<api::SystemInfo>())),
+    op(
+        "streamEvents",
+        "Events as they happen (server-sent events): of some kinds, of a project, after the one of a number, for so many seconds",
+        &["kind", "project_name", "after", "seconds"],
+        None,
+        Answer::Stream(of::<api::Event>()),
+    ),
     op("getCert", "Download CA root certificate file", &[], None, Answer::Text),
     op(
         "search",
