@@ -327,7 +327,8 @@ async fn the_whole_registry(registry: &TestRegistry) {
     let mut expected =
         ["CHANGE_POLICY", "CREATE_PROJECT", "PUSH_ARTIFACT", "CREATE_PROJECT", "DELETE_PROJECT"];
     let mut sorted = told.clone();
-    (sorted.sort(), expected.sort_unstable());
+    sorted.sort();
+    expected.sort_unstable();
     assert_eq!(sorted, expected);
     for _ in 0..5 {
         run_for(registry, Duration::from_secs(2)).await;

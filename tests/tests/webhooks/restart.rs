@@ -18,6 +18,7 @@ use super::{API, http, make, of, policy, push};
 
 /// A delivery is under way when the server is killed, and others wait.
 #[tokio::test]
+#[ignore = "needs the built harbor-server"]
 async fn killed_in_the_midst() {
     let receiver = Receiver::start(Answers::Hangs).await;
     let folder = tempfile::TempDir::with_prefix("harbor-test-").unwrap();

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::Content;
-use crate::access::{Actor, Authorized};
 use crate::access::permission::{ArtifactDelete, RepositoryPull};
+use crate::access::{Actor, Authorized};
 use crate::engine::cache::Entry;
 use crate::engine::gate::{Write, contended};
 use crate::engine::immutable::{Fate, refuse_immutable};
