@@ -3,11 +3,13 @@
 use std::io;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use harbor_core::egress::{Allowed, Egress, Resolver};
+use harbor_server::TlsFiles;
 use harbor_tests::{BackEnd, TestRegistry};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::receiver::{Answers, Receiver};
 use super::{by_hand, enqueued, http, make, of, policy, push, task};
@@ -45,8 +47,11 @@ async fn registry() -> (TestRegistry, Names) {
 
 /// Sends one delivery to an address; yields the status of its task, and its message.
 async fn told(registry: &TestRegistry, name: &str, address: &str) -> (String, String) {
+    told_to(registry, name, http(address)).await
+}
+
+async fn told_to(registry: &TestRegistry, name: &str, mut target: Value) -> (String, String) {
     let admin = registry.admin();
-    let mut target = http(address);
     target["auth_header"] = json!("Bearer something secret");
     target["secrets"] = json!(["0123456789abcdef"]);
     let path = make(&admin, &of("p"), &policy(name, &["PUSH_ARTIFACT"], vec![target])).await;
@@ -119,5 +124,25 @@ async fn redirects() {
     let (status, message) = told(&registry, "circle", &first.url()).await;
     assert!(status == "Pending" && message.contains("redirected more than 3 times"), "{message}");
     assert_eq!(first.came().len() - before, 4);
+    registry.close().await;
+}
+
+/// Of a receiver whose certificate nobody knows.
+#[tokio::test]
+async fn certificates_are_verified_unless_somebody_says_otherwise() {
+    let (registry, _) = registry().await;
+    let folder = tempfile::tempdir().unwrap();
+    let files = TlsFiles { certificate: folder.path().join("tls.crt"), key: folder.path().join("tls.key") };
+    let pair = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()]).unwrap();
+    std::fs::write(&files.certificate, pair.cert.pem()).unwrap();
+    std::fs::write(&files.key, pair.signing_key.serialize_pem()).unwrap();
+    let other = TestRegistry::builder(BackEnd::Memory).tls(files, Duration::from_secs(60)).start().await;
+    let mut target = http(&format!("https://{}/api/v2.0/ping", other.address()));
+    let (status, message) = told_to(&registry, "verified", target.clone()).await;
+    assert!(status == "Pending" && message.contains("no connection came about"), "{status} {message}");
+    target["skip_cert_verify"] = json!(true);
+    let (status, message) = told_to(&registry, "any", target).await;
+    assert!(status == "Pending" && message.contains("the target answered 405"), "{status} {message}");
+    other.close().await;
     registry.close().await;
 }

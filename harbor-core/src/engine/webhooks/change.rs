@@ -10,7 +10,7 @@ use crate::engine::gate::{Write, contended};
 use crate::engine::proof::EitherProof;
 use crate::event::{Change, EventKind, Policy};
 use crate::meta::{ProjectId, WebhookId, WebhookKey, WebhookPolicy};
-use crate::query::{LARGEST_PAGE, Query, Test, Value};
+use crate::query::{LARGEST_PAGE, Order, Query, Test, Value};
 use crate::webhook::Webhook;
 use crate::{Error, Result};
 
@@ -209,10 +209,10 @@ async fn forget_executions(write: &mut Write<'_>, id: WebhookId) -> Result<usize
 }
 
 impl Write<'_> {
-    /// Deletes what is left of the executions of the policies of a project that goes: nobody can make new ones, for those are made by
-    /// who has the policies before them.
+    /// Deletes what is left of the executions of the policies of a project that goes. They are locked, in the order of their keys as
+    /// whoever makes executions locks them: nobody makes new ones.
     pub(in crate::engine) async fn forget_webhooks_of(&mut self, project: ProjectId) -> Result<()> {
-        let query = Query::default().page(1, LARGEST_PAGE);
+        let query = Query::default().sort(WebhookKey::Id, Order::Ascending).page(1, LARGEST_PAGE);
         for policy in self.rows().webhooks(Some(project), &query).await?.entries {
             self.rows().webhook_lock(policy.id).await?;
             while forget_executions(self, policy.id).await? > 0 {}

@@ -1,5 +1,6 @@
 //! From events to deliveries.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
 
 use serde_json::{Map, Value};
@@ -70,13 +71,19 @@ impl Harbor {
     /// Enqueues deliveries and moves the place. False when another node has moved it meanwhile.
     async fn enqueue_deliveries(&self, place: i64, plan: &Plan<'_>) -> Result<bool> {
         let mut write = self.write_as_system().await?;
+        // Ahead of the place, as whoever changes a policy does. One that is gone by now must not get executions that nobody deletes.
+        let wanting = plan.wanted.iter().flat_map(|(_, policies)| policies).map(|policy| policy.id);
+        let mut there = BTreeSet::new();
+        for id in wanting.collect::<BTreeSet<_>>() {
+            there.extend(write.rows().webhook_lock(id).await?.map(|policy| policy.id));
+        }
         if write.rows().event_cursor_lock(SINK).await? != Some(place) {
             return Ok(false);
         }
         for (event, policies) in &plan.wanted {
             let around = around(&mut write, event).await?;
             let Some(notice) = Notice::new(event, &around) else { continue };
-            for policy in policies {
+            for policy in policies.iter().filter(|policy| there.contains(&policy.id)) {
                 for target in &policy.webhook.targets {
                     deliver(&mut write, policy, target, &notice).await?;
                 }
