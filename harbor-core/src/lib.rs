@@ -3,11 +3,13 @@
 pub mod access;
 pub mod api;
 pub mod blob;
+pub mod egress;
 mod engine;
 mod error;
 pub mod event;
 pub mod job;
 pub mod meta;
+mod network;
 pub mod oci;
 pub mod operation;
 pub mod pattern;
@@ -16,7 +18,10 @@ pub mod query;
 pub mod retention;
 pub mod selector;
 mod time;
+pub mod webhook;
 
+#[cfg(feature = "egress")]
+pub use engine::Tried;
 pub use engine::{
     Addition, AdditionKind, Artifacts, Audit, Builder, CollectGarbage, ConfigKey, Configuration,
     Configurations, EitherProof, Enqueue, EventFilter, EventStream, Events, Found, FoundAll, FoundTag, Freed,
@@ -25,5 +30,10 @@ pub use engine::{
     Restored, Retain, Retained, RetentionList, RetentionRead, RetentionUpdate, Retentions, Rhythm, SCHEDULER,
     Settings, Statistics, Streamed, TaskLog, With, Write, audit, content, fixed_configuration,
 };
+pub use engine::{
+    Delivery, HookJob, LastTrigger, NewWebhook, SlackJob, WebhookCreate, WebhookDelete, WebhookList,
+    WebhookRead, WebhookUpdate, Webhooks,
+};
 pub use error::{Error, Result, StoreError, StoreErrorKind};
+pub use network::{Network, NetworkError};
 pub use time::{Clock, Timestamp};

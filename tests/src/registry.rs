@@ -8,6 +8,7 @@ use harbor_auth::{AccountOptions, Accounts};
 use harbor_core::access::permission::{GarbageCollectionCreate, ProjectCreate};
 use harbor_core::access::{Actor, Role, Secret};
 use harbor_core::blob::BlobStore;
+use harbor_core::egress::Egress;
 use harbor_core::event::EventSink;
 use harbor_core::job::{Done, Job, Running};
 use harbor_core::meta::{MetadataStore, UserId};
@@ -76,6 +77,12 @@ impl RegistryBuilder {
     /// Adds a receiver of events.
     pub fn event_sink(mut self, sink: impl EventSink) -> Self {
         self.parts = self.parts.event_sink(sink);
+        self
+    }
+
+    /// Replaces the client of all outgoing HTTP.
+    pub fn egress(mut self, egress: Egress) -> Self {
+        self.parts = self.parts.egress(egress);
         self
     }
 

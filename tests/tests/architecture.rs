@@ -34,6 +34,15 @@ fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
     packages.iter().map(|package| (name(package), of(package))).collect()
 }
 
+/// Whether a member has a dependency that only a feature turns on.
+fn is_optional(member: &str, dependency: &str) -> bool {
+    let metadata = metadata();
+    let packages = metadata["packages"].as_array().expect("packages");
+    let package = packages.iter().find(|package| package["name"] == member).expect("a member");
+    let of = package["dependencies"].as_array().expect("dependencies");
+    of.iter().any(|found| found["name"] == dependency && found["optional"] == true && found["kind"].is_null())
+}
+
 #[test]
 fn members_depend_on_what_they_may() {
     let members =
@@ -57,8 +66,14 @@ fn members_depend_on_what_they_may() {
 #[test]
 fn the_engine_knows_no_driver() {
     let of = &dependencies()["harbor-core"];
-    for foreign in ["axum", "hyper", "reqwest", "sqlx", "object_store", "rustls"] {
+    for foreign in ["axum", "hyper", "sqlx", "object_store", "rustls"] {
         assert!(!of.contains(foreign), "harbor-core must not depend on {foreign}");
+    }
+    // Who embeds the engine without webhooks has no client of HTTP in it.
+    assert!(is_optional("harbor-core", "reqwest"), "harbor-core has its client of HTTP behind a feature");
+    for (path, text) in sources("harbor-core/src") {
+        let client = path.ends_with("egress/client.rs");
+        assert!(client || !text.contains("reqwest"), "{} must go through egress", path.display());
     }
     assert!(!dependencies()["harborctl"].contains("sqlx"), "harborctl is free of databases by default");
 }

@@ -226,6 +226,12 @@ permissions! {
     RoleCreate = "role" "create" in InSystem, NONE;
     RoleDelete = "role" "delete" in InSystem, NONE;
     RoleUpdate = "role" "update" in InSystem, NONE;
+    // Nor has it webhooks of the whole registry.
+    SystemNotificationPolicyCreate = "notification-policy" "create" in InSystem, NONE;
+    SystemNotificationPolicyDelete = "notification-policy" "delete" in InSystem, NONE;
+    SystemNotificationPolicyList = "notification-policy" "list" in InSystem, NONE;
+    SystemNotificationPolicyRead = "notification-policy" "read" in InSystem, NONE;
+    SystemNotificationPolicyUpdate = "notification-policy" "update" in InSystem, NONE;
     // Nor has it second factors.
     UserTotpDelete = "user-totp" "delete" in InSystem, NONE;
     AuditLogList = "audit-log" "list" in InSystem, S | R;

@@ -25,6 +25,7 @@ mod system;
 mod token;
 mod totp;
 mod user;
+mod webhook;
 
 pub use artifact::{Accessory, AdditionLink, Artifact, NewTag, Platform, Reference, Tag};
 pub use audit::{AuditLog, AuditLogEventType, AuditLogExt};
@@ -56,3 +57,7 @@ pub use system::{ComponentHealthStatus, GeneralInfo, OverallHealthStatus, Storag
 pub use token::{PersonalToken, PersonalTokenCreated, PersonalTokenReq};
 pub use totp::{TotpConfirmReq, TotpCreated, TotpDeleteReq, TotpRecoveryCodes, TotpReq, TotpState};
 pub use user::{PasswordReq, UserCreationReq, UserProfile, UserResp, UserSearchRespItem, UserSysAdminFlag};
+pub use webhook::{
+    Execution, ExecutionMetrics, PayloadFormat, SupportedWebhookEventTypes, Task, WebhookJob,
+    WebhookLastTrigger, WebhookPolicy, WebhookTargetObject, WebhookTest,
+};

@@ -25,6 +25,8 @@ pub struct Builder {
     kinds: Kinds,
     clock: Clock,
     settings: Settings,
+    #[cfg(feature = "egress")]
+    egress: Option<crate::egress::Egress>,
 }
 
 impl Builder {
@@ -92,6 +94,13 @@ impl Builder {
         self
     }
 
+    /// Replaces the client of all outgoing HTTP, which otherwise follows the setting `egress_allow`.
+    #[cfg(feature = "egress")]
+    pub fn egress(mut self, egress: crate::egress::Egress) -> Self {
+        self.egress = Some(egress);
+        self
+    }
+
     /// Replaces the default settings.
     pub fn settings(mut self, settings: Settings) -> Self {
         self.settings = settings;
@@ -109,6 +118,16 @@ impl Builder {
         let mut kinds = self.kinds;
         kinds.put(CollectGarbage::run);
         kinds.put(Retain::run);
+        #[cfg(feature = "egress")]
+        {
+            kinds.put(super::HookJob::run);
+            kinds.put(super::SlackJob::run);
+        }
+        #[cfg(feature = "egress")]
+        let egress = self.egress.unwrap_or_else(|| {
+            let allowed = crate::egress::Allowed::new(self.settings.egress_allow.clone());
+            crate::egress::Egress::new(allowed)
+        });
         let sinks = self.sinks.len();
         let caches = cache::Caches::new(metadata.sharing(), self.settings.cache_bytes);
         Ok(Harbor {
@@ -130,6 +149,9 @@ impl Builder {
                 notices: Default::default(),
                 tail: Default::default(),
                 matching: Default::default(),
+                hooks: Default::default(),
+                #[cfg(feature = "egress")]
+                egress,
             }),
         })
     }

@@ -63,6 +63,8 @@ pub enum ConfigKey {
     PullCountUpdateDisable,
     /// Whether pulls leave the times of the last pulls as they are.
     PullTimeUpdateDisable,
+    /// Whether anybody is told of events by webhooks.
+    NotificationEnable,
     /// What the audit log leaves out: types of events, with commas between them.
     DisabledAuditLogEventTypes,
 }
@@ -81,7 +83,7 @@ enum Initial {
 /// A year, in minutes.
 const YEAR: i64 = 365 * 24 * 60;
 
-const TABLE: [Row; 12] = [
+const TABLE: [Row; 13] = [
     (
         ConfigKey::ProjectCreationRestriction,
         "project_creation_restriction",
@@ -99,6 +101,7 @@ const TABLE: [Row; 12] = [
     (ConfigKey::BannerMessage, "banner_message", Kind::Text(4096), Initial::Text("")),
     (ConfigKey::PullCountUpdateDisable, "pull_count_update_disable", Kind::Bool, Initial::Bool(false)),
     (ConfigKey::PullTimeUpdateDisable, "pull_time_update_disable", Kind::Bool, Initial::Bool(false)),
+    (ConfigKey::NotificationEnable, "notification_enable", Kind::Bool, Initial::Bool(true)),
     (
         ConfigKey::DisabledAuditLogEventTypes,
         "disabled_audit_log_event_types",

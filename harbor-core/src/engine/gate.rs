@@ -333,6 +333,11 @@ impl<'a> Write<'a> {
         self.events.push(Event { id: 0, at: self.now.micros(), actor, project_id, kind });
     }
 
+    /// Writes an event that somebody else caused, and at another time.
+    pub(super) fn event_of(&mut self, event: Event) {
+        self.events.push(event);
+    }
+
     /// Writes all events at once.
     async fn write_events(&mut self) -> Result<()> {
         if self.events.is_empty() {

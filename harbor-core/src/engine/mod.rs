@@ -27,6 +27,7 @@ mod retention;
 mod search;
 mod settings;
 mod stream;
+mod webhooks;
 mod workers;
 
 use std::fmt;
@@ -52,6 +53,12 @@ pub use retention::{
 pub use search::{FoundAll, Statistics};
 pub use settings::Settings;
 pub use stream::{EventFilter, EventStream, Events, Streamed};
+#[cfg(feature = "egress")]
+pub use webhooks::Tried;
+pub use webhooks::{
+    Delivery, HookJob, LastTrigger, NewWebhook, SlackJob, WebhookCreate, WebhookDelete, WebhookList,
+    WebhookRead, WebhookUpdate, Webhooks,
+};
 
 use crate::access::{Authenticator, Authorizer, Turns};
 use crate::blob::BlobStore;
@@ -86,6 +93,9 @@ struct Inner {
     notices: notices::Notices,
     tail: stream::Tail,
     matching: Turns,
+    hooks: webhooks::Seen,
+    #[cfg(feature = "egress")]
+    egress: crate::egress::Egress,
 }
 
 impl Harbor {
@@ -170,6 +180,12 @@ impl Harbor {
     #[must_use]
     pub const fn quotas(&self) -> Quotas<'_> {
         Quotas::new(self)
+    }
+
+    /// The use cases of webhooks.
+    #[must_use]
+    pub const fn webhooks(&self) -> Webhooks<'_> {
+        Webhooks::new(self)
     }
 
     /// The settings that it was built with.

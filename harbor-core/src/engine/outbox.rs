@@ -89,6 +89,7 @@ impl Harbor {
             let mut rows = self.read().await?;
             let events = rows.events(0, FORGOTTEN_AT_ONCE).await?;
             let own = slowest(&mut *rows, &self.inner.sinks).await?.unwrap_or(i64::MAX);
+            let own = own.min(self.fanned_out(&mut *rows).await?.unwrap_or(i64::MAX));
             let all = rows.event_cursor_lowest().await?.unwrap_or(0);
             drop(rows);
             let (young, old) = (self.now().minus(RESUMED), self.now().minus(KEPT));

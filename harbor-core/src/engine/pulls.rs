@@ -105,7 +105,7 @@ impl Harbor {
                 return Err(error);
             }
         }
-        Ok(())
+        self.write_pulled().await
     }
 
     async fn try_write_pulls(&self, pulled: &[Pulled]) -> Result<()> {

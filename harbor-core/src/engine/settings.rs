@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::ConfigKey;
+use crate::Network;
 
 /// Settings of the engine. Every one has a default that suits a small registry and a large one.
 #[derive(Clone, Debug)]
@@ -28,6 +29,12 @@ pub struct Settings {
     pub upload_expiry: Duration,
     /// How long a node holds an upload without renewing its lease. Default: 30 seconds.
     pub upload_lease: Duration,
+    /// The address that clients reach the registry at, as `https://registry.example.org`, which events tell of. Default: none is told.
+    pub external_url: Option<String>,
+    /// Networks beside the internet that outgoing requests may go to, those of webhooks as well. Default: none.
+    pub egress_allow: Vec<Network>,
+    /// How long a receiver of webhooks may take over one delivery. Default: 10 seconds.
+    pub webhook_timeout: Duration,
     /// The largest blob taken, in bytes. Default: no limit.
     pub blob_limit: Option<u64>,
     /// Values of the configuration that are fixed, so that nobody can set them while the registry runs.
@@ -55,6 +62,9 @@ impl Default for Settings {
             time_zone: "UTC".to_owned(),
             upload_expiry: Duration::from_secs(24 * 60 * 60),
             upload_lease: Duration::from_secs(30),
+            external_url: None,
+            egress_allow: Vec::new(),
+            webhook_timeout: Duration::from_secs(10),
             blob_limit: None,
             configuration: BTreeMap::new(),
             sparse_manifests: false,

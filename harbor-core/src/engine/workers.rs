@@ -38,6 +38,7 @@ pub(super) struct Workers {
     /// One for each receiver of events.
     outbox: Vec<Arc<Notify>>,
     gc: Arc<Notify>,
+    hooks: Arc<Notify>,
     notices: Arc<Notify>,
     tail: Arc<Notify>,
     /// Tells other nodes.
@@ -69,6 +70,7 @@ impl Workers {
         match topic {
             Topic::Events => {
                 self.outbox.iter().for_each(|sink| sink.notify_one());
+                self.hooks.notify_one();
                 self.tail.notify_one();
             }
             Topic::Jobs => {
@@ -135,6 +137,10 @@ impl Harbor {
             let (weak, wake) = (Weak::clone(&weak), Arc::clone(wake));
             workers.tracker.spawn(run(weak, stop.clone(), wake, OUTBOX_INTERVAL, Kind::Outbox(number)));
         }
+        if cfg!(feature = "egress") {
+            let (weak, wake) = (Weak::clone(&weak), Arc::clone(&workers.hooks));
+            workers.tracker.spawn(run(weak, stop.clone(), wake, OUTBOX_INTERVAL, Kind::Webhooks));
+        }
         if self.inner.metadata.sharing() == Sharing::Shared {
             let announcer = Arc::clone(&workers.announcer);
             workers.tracker.spawn(Self::speak(Weak::clone(&weak), announcer, stop.clone()));
@@ -185,6 +191,8 @@ enum Kind {
     Tail,
     /// Delivery to the sink of that number.
     Outbox(usize),
+    /// Enqueueing deliveries of webhooks.
+    Webhooks,
 }
 
 /// A worker that fails again and again waits up to so many times its interval.
@@ -222,6 +230,7 @@ async fn work(harbor: &Harbor, kind: Kind, stop: &CancellationToken) -> bool {
                 false => Delivered::All,
             }),
             Kind::Outbox(number) => harbor.deliver_events(number, stop).await,
+            Kind::Webhooks => harbor.fan_out().await,
         };
         match step {
             Ok(Delivered::More) => {}

@@ -42,6 +42,9 @@ pub trait EventRowsMut {
     /// sink one may be slower.
     async fn event_cursor_put(&mut self, sink: &str, id: i64) -> RowResult<()>;
 
+    /// The number of the last event that a sink has, which it *locks*; none where no number was ever recorded for it.
+    async fn event_cursor_lock(&mut self, sink: &str) -> RowResult<Option<i64>>;
+
     /// Deletes events with numbers up to `id`; yields how many.
     async fn events_delete(&mut self, id: i64) -> RowResult<u64>;
 }

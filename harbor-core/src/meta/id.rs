@@ -63,4 +63,6 @@ ids! {
     TaskId;
     /// A schedule.
     ScheduleId;
+    /// A policy of webhooks.
+    WebhookId;
 }

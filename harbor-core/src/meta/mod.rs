@@ -36,6 +36,7 @@ mod task;
 mod trash;
 mod upload;
 mod user;
+mod webhook;
 mod worker_pool;
 
 pub use accessory::{Accessory, AccessoryKey, AccessoryKind, AccessoryKindError, AccessoryRows};
@@ -57,6 +58,7 @@ pub use group::{Group, GroupKey, GroupKind, GroupRows, GroupRowsMut};
 pub use id::{
     AuditId, BlobId, ExecutionId, GroupId, ImmutableRuleId, LabelId, LinkId, ManifestId, MemberId, ProjectId,
     QuotaId, RepositoryId, RetentionId, RobotId, RoleId, ScheduleId, TagId, TaskId, TokenId, UserId,
+    WebhookId,
 };
 pub use immutable::{ImmutableRows, ImmutableRowsMut, ImmutableRule, ImmutableRuleKey, ImmutableSelection};
 pub use label::{Label, LabelKey, LabelRows, LabelRowsMut};
@@ -85,6 +87,7 @@ pub use task::{
 pub use trash::{TrashKey, TrashRows, TrashRowsMut, Trashed, TrashedManifest};
 pub use upload::{Upload, UploadRows, UploadRowsMut};
 pub use user::{User, UserKey, UserRows, UserRowsMut};
+pub use webhook::{WebhookKey, WebhookPolicy, WebhookRows, WebhookRowsMut};
 pub use worker_pool::{WorkerPool, WorkerPoolRows, WorkerPoolRowsMut};
 
 /// The result of a row method.

@@ -13,7 +13,8 @@ use super::{
     ReviewRows, ReviewRowsMut, ReviewSubject, RevisionRows, RevisionRowsMut, RobotRows, RobotRowsMut,
     RoleRows, RoleRowsMut, RowResult, ScheduleRows, ScheduleRowsMut, SessionRows, SessionRowsMut,
     SettingRows, SettingRowsMut, TagRows, TagRowsMut, TaskRows, TaskRowsMut, Topic, TrashRows, TrashRowsMut,
-    UploadRows, UploadRowsMut, UserRows, UserRowsMut, WorkerPoolRows, WorkerPoolRowsMut,
+    UploadRows, UploadRowsMut, UserRows, UserRowsMut, WebhookRows, WebhookRowsMut, WorkerPoolRows,
+    WorkerPoolRowsMut,
 };
 
 /// Why a pushed blob's link is reviewed.
@@ -59,6 +60,7 @@ pub trait Reads:
     + ScheduleRows
     + SessionRows
     + UserRows
+    + WebhookRows
     + WorkerPoolRows
     + Send
 {
@@ -93,6 +95,7 @@ impl<T> Reads for T where
         + ScheduleRows
         + SessionRows
         + UserRows
+        + WebhookRows
         + WorkerPoolRows
         + Send
 {
@@ -129,6 +132,7 @@ pub trait Transaction:
     + ScheduleRowsMut
     + SessionRowsMut
     + UserRowsMut
+    + WebhookRowsMut
     + WorkerPoolRowsMut
     + Send
 {

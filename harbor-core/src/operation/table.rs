@@ -253,7 +253,7 @@ operations! {
 
 operations! {
     /// Operations that this registry has and Harbor has not.
-    EXTENSIONS: 25 {
+    EXTENSIONS: 36 {
     "streamEvents" "event" Get "/events/stream" => Login;
     "listJobs" "jobservice" Get "/jobservice/jobs" => JobserviceMonitorList;
     "retryJob" "jobservice" Post "/jobservice/jobs/{job_id}/retry" => JobserviceMonitorStop;
@@ -261,6 +261,17 @@ operations! {
     "updateDefaultRetention" "Retention" Put "/retentions/default" => SystemConfigurationUpdate;
     "deleteDefaultRetention" "Retention" Delete "/retentions/default" => SystemConfigurationUpdate;
     "previewRetention" "Retention" Post "/retentions/{id}/preview" => any SystemConfigurationRead TagRetentionRead;
+    "testWebhookPolicyOfProject" "webhook" Post "/projects/{project_name_or_id}/webhook/policies/{webhook_policy_id}/test" => NotificationPolicyUpdate;
+    "listWebhookPolicies" "webhook" Get "/webhook/policies" => SystemNotificationPolicyList;
+    "createWebhookPolicy" "webhook" Post "/webhook/policies" => SystemNotificationPolicyCreate;
+    "getWebhookPolicy" "webhook" Get "/webhook/policies/{webhook_policy_id}" => SystemNotificationPolicyRead;
+    "updateWebhookPolicy" "webhook" Put "/webhook/policies/{webhook_policy_id}" => SystemNotificationPolicyUpdate;
+    "deleteWebhookPolicy" "webhook" Delete "/webhook/policies/{webhook_policy_id}" => SystemNotificationPolicyDelete;
+    "testWebhookPolicy" "webhook" Post "/webhook/policies/{webhook_policy_id}/test" => SystemNotificationPolicyUpdate;
+    "listWebhookExecutions" "webhook" Get "/webhook/policies/{webhook_policy_id}/executions" => SystemNotificationPolicyRead;
+    "listWebhookTasks" "webhook" Get "/webhook/policies/{webhook_policy_id}/executions/{execution_id}/tasks" => SystemNotificationPolicyRead;
+    "getWebhookTaskLog" "webhook" Get "/webhook/policies/{webhook_policy_id}/executions/{execution_id}/tasks/{task_id}/log" => SystemNotificationPolicyRead;
+    "getWebhookEventTypes" "webhook" Get "/webhook/events" => SystemNotificationPolicyRead;
     "listRoles" "role" Get "/roles" => Login;
     "createRole" "role" Post "/roles" => RoleCreate;
     "getRole" "role" Get "/roles/{role_id}" => Login;

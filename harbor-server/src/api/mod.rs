@@ -33,6 +33,7 @@ mod search;
 mod system;
 mod totp;
 mod users;
+mod webhooks;
 
 use std::sync::Arc;
 
@@ -148,6 +149,7 @@ async fn dispatch(
         "jobservice" | "schedule" => jobs::answer(&mut call, operation.id).await?,
         "Retention" => retention::answer(&mut call, operation.id).await?,
         "quota" => quotas::answer(&mut call, operation.id).await?,
+        "webhook" | "webhookjob" => webhooks::answer(&mut call, operation.id).await?,
         "permissions" => permissions::answer(&call, operation.id).await?,
         "systeminfo" => system::answer(&call, operation.id).await?,
         _ => None,

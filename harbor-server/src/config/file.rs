@@ -53,6 +53,8 @@ pub(super) struct EngineSettings {
     job_workers: Option<u32>,
     job_lease: Option<u64>,
     time_zone: Option<String>,
+    pub(super) egress_allow: Option<Vec<String>>,
+    webhook_timeout: Option<u64>,
     upload_expiry: Option<u64>,
     upload_lease: Option<u64>,
     blob_limit: Option<u64>,
@@ -92,6 +94,8 @@ const KEYS: &[&str] = &[
     "settings.job_workers",
     "settings.job_lease",
     "settings.time_zone",
+    "settings.egress_allow",
+    "settings.webhook_timeout",
     "settings.upload_expiry",
     "settings.upload_lease",
     "settings.blob_limit",
@@ -155,6 +159,7 @@ impl EngineSettings {
         settings.job_workers = self.job_workers.unwrap_or(settings.job_workers);
         settings.job_lease = self.job_lease.map_or(settings.job_lease, seconds);
         settings.time_zone = self.time_zone.unwrap_or(settings.time_zone);
+        settings.webhook_timeout = self.webhook_timeout.map_or(settings.webhook_timeout, seconds);
         settings.upload_expiry = self.upload_expiry.map_or(settings.upload_expiry, seconds);
         settings.upload_lease = self.upload_lease.map_or(settings.upload_lease, seconds);
         settings.blob_limit = self.blob_limit.or(settings.blob_limit);
@@ -212,7 +217,7 @@ mod tests {
             pushes_per_principal = '1/second'\npushes_per_address = '1/second'\n\
             login_failures_of_name = 1\nlogin_failures_of_address = 2\nlogin_window = 3\nlogin_lock = 4\n\
             [settings]\n\
-            gc_grace = 1\ngc_interval = 2\nupload_expiry = 3\nupload_lease = 4\nblob_limit = 5\n\
+            gc_grace = 1\ngc_interval = 2\negress_allow = ['10.0.0.0/8']\nwebhook_timeout = 9\nupload_expiry = 3\nupload_lease = 4\nblob_limit = 5\n\
             sparse_manifests = true\nmanifest_entries = 8\ncache_bytes = 6\nredirect_for = 7\n";
         let file = File::parse("f", text).unwrap();
         assert_eq!(file.settings.over(Settings::default()).blob_limit, Some(5));

@@ -10,9 +10,9 @@ use std::time::Duration;
 
 use clap::Parser;
 use harbor_auth::LoginLimits;
-use harbor_core::Settings;
 use harbor_core::access::Secret;
 use harbor_core::job::Cron;
+use harbor_core::{Network, Settings};
 
 use crate::limits::Limits;
 use crate::net::{ProxyHeader, TlsFiles, TrustedProxies};
@@ -96,6 +96,9 @@ pub(crate) struct Flags {
     /// The header in which they say so: x-forwarded-for or forwarded [default: x-forwarded-for]
     #[arg(long, env = "HARBOR_PROXY_HEADER", value_name = "HEADER")]
     pub(crate) proxy_header: Option<String>,
+    /// Networks beside the internet that outgoing requests may go to, those of webhooks as well: 10.0.0.0/8,fd00::/8 [default: none]
+    #[arg(long, env = "HARBOR_EGRESS_ALLOW", value_name = "NETWORKS")]
+    pub(crate) egress_allow: Option<String>,
     #[command(flatten)]
     pub(crate) limits: limits::FlagLimits,
     /// The certificate for TLS, as PEM
@@ -175,6 +178,8 @@ impl Config {
         };
         let named = |list: String| list.split(',').map(|one| one.trim().to_owned()).collect();
         let networks = flags.trusted_proxies.filter(|list| !list.is_empty()).map(named);
+        let allowed = flags.egress_allow.filter(|list| !list.is_empty()).map(named);
+        let allowed = allowed.or(file.settings.egress_allow.clone()).unwrap_or_default();
         let trusted_proxies = trusted(
             &networks.or(file.server.trusted_proxies).unwrap_or_default(),
             flags.proxy_header.or(file.server.proxy_header).as_deref(),
@@ -182,6 +187,9 @@ impl Config {
         let (limits, login_limits) = limits::read(flags.limits, file.limits)?;
         let mut settings = file.settings.over(Settings::default());
         settings.node = rustix::system::uname().nodename().to_string_lossy().into_owned();
+        settings.egress_allow = self::networks("egress_allow", &allowed)?;
+        let external_url = flags.external_url.or(file.external_url);
+        settings.external_url.clone_from(&external_url);
         jobs(&settings, flags.role)?;
         let fixed = file.configuration.into_iter().chain(configuration(flags.configuration.as_deref())?);
         settings.configuration = harbor_core::fixed_configuration(fixed)
@@ -192,7 +200,7 @@ impl Config {
             blobs,
             log: flags.log.or(file.log).unwrap_or_else(|| "info".to_owned()),
             log_json,
-            external_url: flags.external_url.or(file.external_url),
+            external_url,
             trusted_proxies,
             limits,
             login_limits,
@@ -222,16 +230,21 @@ fn jobs(settings: &Settings, role: Option<Role>) -> Result<(), ConfigError> {
 
 /// The proxies that are trusted, and the header that they write.
 fn trusted(networks: &[String], header: Option<&str>) -> Result<TrustedProxies, ConfigError> {
-    let wrong = |network: &String| {
-        network.parse().map_err(|error| ConfigError::Invalid(format!("trusted_proxies: {error}")))
-    };
     let header = match header {
         None => ProxyHeader::default(),
         Some(name) => ProxyHeader::named(name).ok_or_else(|| {
             ConfigError::Invalid(format!("proxy_header is x-forwarded-for or forwarded, not {name:?}"))
         })?,
     };
-    Ok(TrustedProxies { networks: networks.iter().map(wrong).collect::<Result<_, _>>()?, header })
+    Ok(TrustedProxies { networks: self::networks("trusted_proxies", networks)?, header })
+}
+
+/// Ranges of addresses, of a setting.
+fn networks(setting: &str, networks: &[String]) -> Result<Vec<Network>, ConfigError> {
+    let read = |network: &String| {
+        network.parse().map_err(|error| ConfigError::Invalid(format!("{setting}: {error}")))
+    };
+    networks.iter().map(read).collect()
 }
 
 /// The values of the configuration that the environment fixes.

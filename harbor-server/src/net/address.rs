@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use axum::extract::ConnectInfo;
 use http::{HeaderMap, HeaderValue, Request};
 
-use super::network::Network;
+use harbor_core::Network;
 
 /// The address of a request's client, as far as it is known for sure: an extension of every request that is answered.
 ///

@@ -54,7 +54,7 @@ impl Call<'_> {
         headers.insert(CONTENT_LENGTH, manifest.payload.len().into());
         if self.parts.method != Method::HEAD {
             if self.header(&USER_AGENT) != Some(REPLICATION) {
-                self.content().count_pull(&manifest, reference);
+                self.content().count_pull(&self.actor, name, &manifest, reference);
             }
             *response.body_mut() = Body::from(manifest.payload.clone());
         }

@@ -18,6 +18,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (6, "audit", include_str!("migrations/0006_audit.sql")),
     (7, "jobs", include_str!("migrations/0007_jobs.sql")),
     (8, "retention", include_str!("migrations/0008_retention.sql")),
+    (9, "webhooks", include_str!("migrations/0009_webhooks.sql")),
     (11, "trash", include_str!("migrations/0011_trash.sql")),
 ];
 

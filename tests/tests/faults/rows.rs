@@ -234,13 +234,14 @@ rows! {
     }
     EventRows {
         events(after: i64, limit: u32) -> Vec<EventRow>;
-        event_last() -> Option<i64>;
         event_cursor(sink: &str) -> Option<i64>;
+        event_last() -> Option<i64>;
         event_cursor_lowest() -> Option<i64>;
     }
     EventRowsMut {
         events_insert(at: Timestamp, bodies: &[String]) -> ();
         event_cursor_put(sink: &str, id: i64) -> ();
+        event_cursor_lock(sink: &str) -> Option<i64>;
         events_delete(id: i64) -> u64;
     }
     ExecutionRows {
@@ -290,6 +291,17 @@ rows! {
         retention_lock(id: RetentionId) -> Option<RetentionPolicy>;
         retention_save(policy: &RetentionPolicy) -> bool;
         retention_delete(id: RetentionId) -> bool;
+    }
+    WebhookRows {
+        webhook(id: WebhookId) -> Option<WebhookPolicy>;
+        webhooks(project: Option<ProjectId>, query: &Query<WebhookKey>) -> Listed<WebhookPolicy>;
+        webhooks_enabled() -> Vec<WebhookPolicy>;
+    }
+    WebhookRowsMut {
+        webhook_insert(policy: &WebhookPolicy) -> WebhookId;
+        webhook_lock(id: WebhookId) -> Option<WebhookPolicy>;
+        webhook_save(policy: &WebhookPolicy) -> ();
+        webhook_delete(id: WebhookId) -> bool;
     }
     ScheduleRows {
         schedule(kind: &str, subject: i64) -> Option<Schedule>;

@@ -16,7 +16,17 @@ use super::{NOT_YET, path};
 const MATRIX: &str = include_str!("matrix.tsv");
 
 /// Rows of permissions that this registry has and Harbor has not.
-const BEYOND: [&str; 4] = ["role:create", "role:delete", "role:update", "user-totp:delete"];
+const BEYOND: [&str; 9] = [
+    "role:create",
+    "role:delete",
+    "role:update",
+    "user-totp:delete",
+    "notification-policy:create",
+    "notification-policy:delete",
+    "notification-policy:list",
+    "notification-policy:read",
+    "notification-policy:update",
+];
 
 /// A private project, and a public one. Members have the same roles in both; robots are of the first.
 const SECRET: &str = "secret";

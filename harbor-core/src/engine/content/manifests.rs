@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use super::Content;
-use crate::access::Authorized;
 use crate::access::permission::{ArtifactDelete, RepositoryPull};
+use crate::access::{Actor, Authorized};
 use crate::engine::cache::Entry;
 use crate::engine::gate::{Write, contended};
 use crate::engine::immutable::{Fate, refuse_immutable};
 use crate::event::EventKind;
 use crate::meta::{Manifest, ManifestId, Repository, ReviewSubject};
-use crate::oci::{Digest, Reference, Tag};
+use crate::oci::{Digest, Reference, RepositoryName, Tag};
 use crate::policy::Step;
 use crate::{Error, Result};
 
@@ -35,9 +35,17 @@ impl Content<'_> {
         Ok(manifest)
     }
 
-    /// Counts a pull of a manifest that was sent to a client who asked for `reference`. It is written down later.
-    pub fn count_pull(&self, manifest: &Manifest, reference: &Reference) {
+    /// Counts a pull of a manifest that was sent to a client who asked for `reference`, and notes it where somebody wants to be
+    /// told. Both are written down later.
+    pub fn count_pull(
+        &self,
+        actor: &Actor,
+        name: &RepositoryName,
+        manifest: &Manifest,
+        reference: &Reference,
+    ) {
         self.harbor.count_pull(manifest.id, reference);
+        self.harbor.note_pull(actor, name, &manifest.digest, reference);
     }
 
     /// On one node both lookups are exact caches. On many, the tag is looked up each time, and its manifest, which cannot

@@ -186,6 +186,7 @@ impl<'a> Projects<'a> {
         }
         self.clear(&proof).await?;
         self.harbor.clear_retention_of(project.id).await?;
+        self.harbor.clear_webhooks_of(project.id).await?;
         contended!(self.try_delete(&proof)).map_err(|error| match error {
             // A reference from a row that came meanwhile, or stayed, is that.
             Error::Contended => is_written_to(project),
@@ -216,6 +217,7 @@ impl<'a> Projects<'a> {
             write.rows().retention_lock(policy.id).await?;
             write.forget_retention(policy.id).await?;
         }
+        write.forget_webhooks_of(project.id).await?;
         if !write.rows().project_delete(project.id).await? {
             return Err(Error::NameUnknown);
         }

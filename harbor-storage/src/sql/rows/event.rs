@@ -17,14 +17,14 @@ impl EventRows for Rows {
         self.session.fetch(list, values![after, limit]).await?.iter().map(event).collect()
     }
 
-    async fn event_last(&mut self) -> Result<Option<i64>, StoreError> {
-        let find = sql!("SELECT MAX(id) FROM events");
-        first(self.session.fetch(find, values![]).await?).map_or(Ok(None), |row| row.optional_int(0))
-    }
-
     async fn event_cursor(&mut self, sink: &str) -> Result<Option<i64>, StoreError> {
         let find = sql!("SELECT event_id FROM event_cursors WHERE sink = ?");
         first(self.session.fetch(find, values![sink]).await?).map(|row| row.int(0)).transpose()
+    }
+
+    async fn event_last(&mut self) -> Result<Option<i64>, StoreError> {
+        let find = sql!("SELECT MAX(id) FROM events");
+        first(self.session.fetch(find, values![]).await?).map_or(Ok(None), |row| row.optional_int(0))
     }
 
     async fn event_cursor_lowest(&mut self) -> Result<Option<i64>, StoreError> {
@@ -57,6 +57,11 @@ impl EventRowsMut for Rows {
              ELSE event_cursors.event_id END"
         );
         self.session.defer(put, values![sink, id]).await
+    }
+
+    async fn event_cursor_lock(&mut self, sink: &str) -> Result<Option<i64>, StoreError> {
+        let find = sql!("SELECT event_id FROM event_cursors WHERE sink = ? FOR UPDATE");
+        first(self.session.fetch(find, values![sink]).await?).map(|row| row.int(0)).transpose()
     }
 
     async fn events_delete(&mut self, id: i64) -> Result<u64, StoreError> {

@@ -35,6 +35,7 @@ mod task;
 mod trash;
 mod upload;
 mod user;
+mod webhook;
 mod worker_pool;
 
 use std::collections::BTreeMap;

@@ -6,6 +6,7 @@ mod people;
 mod projects;
 mod retention;
 mod system;
+mod webhooks;
 
 use super::shape::Shape;
 
@@ -79,7 +80,15 @@ const fn op(
 
 /// The operations that are served.
 pub(super) fn documented() -> impl Iterator<Item = &'static Documented> {
-    [system::TABLE, projects::TABLE, people::TABLE, content::TABLE, jobs::TABLE, retention::TABLE]
-        .into_iter()
-        .flatten()
+    [
+        system::TABLE,
+        projects::TABLE,
+        people::TABLE,
+        content::TABLE,
+        jobs::TABLE,
+        retention::TABLE,
+        webhooks::TABLE,
+    ]
+    .into_iter()
+    .flatten()
 }

@@ -1,0 +1,122 @@
+//! Pulls that somebody wants to be told of: noted in memory, and written as events with the figures of pulls.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError, RwLock};
+
+use crate::Result;
+use crate::access::Actor;
+use crate::engine::Harbor;
+use crate::engine::gate::contended;
+use crate::event::{Event, EventKind};
+use crate::meta::{ProjectId, Sharing};
+use crate::oci::{Digest, Reference, RepositoryName};
+use crate::webhook::EventType;
+
+/// How many pulls are noted at most until they are written: what is beyond is told to nobody.
+const LARGEST: usize = 4096;
+
+/// How many are written in one transaction.
+const BATCH: usize = 128;
+
+/// Who wants to be told, and what there is to tell.
+#[derive(Debug, Default)]
+pub(super) struct Pulled {
+    /// Whether it was looked who wants to be told.
+    looked: AtomicBool,
+    wanted: RwLock<Wanted>,
+    waiting: Mutex<Vec<(RepositoryName, Event)>>,
+}
+
+/// In which projects pulls are told of.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Wanted {
+    everywhere: bool,
+    /// The names of single ones.
+    projects: BTreeSet<String>,
+}
+
+impl Harbor {
+    /// Whether somebody wants to be told of pulls from a project. It is answered from memory: on a shared store, what another node
+    /// changed counts within ten seconds.
+    #[must_use]
+    pub fn wants_pulls(&self, project: &str) -> bool {
+        let wanted = self.inner.hooks.pulled.wanted.read().unwrap_or_else(PoisonError::into_inner);
+        wanted.everywhere || wanted.projects.contains(project)
+    }
+
+    /// Notes a pull, if somebody wants to be told of it. It is told when pulls are written down.
+    pub(in crate::engine) fn note_pull(
+        &self,
+        actor: &Actor,
+        name: &RepositoryName,
+        digest: &Digest,
+        reference: &Reference,
+    ) {
+        if !name.project().is_ok_and(|project| self.wants_pulls(project)) {
+            return;
+        }
+        let tag = match reference {
+            Reference::Tag(tag) => Some(tag.to_string()),
+            Reference::Digest(_) => None,
+        };
+        let kind = EventKind::ArtifactPulled { repository: name.to_string(), digest: *digest, tag };
+        let at = self.now().micros();
+        let event = Event { id: 0, at, actor: actor.principal(), project_id: None, kind };
+        let mut waiting = self.inner.hooks.pulled.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        if waiting.len() < LARGEST {
+            waiting.push((name.clone(), event));
+        }
+    }
+
+    /// Finds out who wants to be told of pulls.
+    pub(super) async fn look_who_wants_pulls(&self) -> Result<()> {
+        let mut wanted = Wanted::default();
+        let mut rows = self.read().await?;
+        for policy in rows.webhooks_enabled().await? {
+            if !policy.webhook.wants(EventType::PullArtifact) {
+                continue;
+            }
+            match policy.project {
+                None => wanted.everywhere = true,
+                Some(project) => {
+                    let project = rows.project_of(project).await?;
+                    wanted.projects.extend(project.map(|project| project.name.to_string()));
+                }
+            }
+        }
+        let pulled = &self.inner.hooks.pulled;
+        *pulled.wanted.write().unwrap_or_else(PoisonError::into_inner) = wanted;
+        pulled.looked.store(true, Ordering::Release);
+        Ok(())
+    }
+
+    /// Writes the pulls that were noted as events, in the order in which they were.
+    pub(in crate::engine) async fn write_pulled(&self) -> Result<()> {
+        let pulled = &self.inner.hooks.pulled;
+        let shared = self.inner.metadata.sharing() == Sharing::Shared;
+        if shared || !pulled.looked.load(Ordering::Acquire) {
+            self.look_who_wants_pulls().await?;
+        }
+        let noted = std::mem::take(&mut *pulled.waiting.lock().unwrap_or_else(PoisonError::into_inner));
+        for (number, batch) in noted.chunks(BATCH).enumerate() {
+            if let Err(error) = contended!(self.try_write_pulled(batch)) {
+                let mut waiting = pulled.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+                let later = std::mem::take(&mut *waiting);
+                waiting.extend(noted[number * BATCH..].iter().cloned().chain(later).take(LARGEST));
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    async fn try_write_pulled(&self, noted: &[(RepositoryName, Event)]) -> Result<()> {
+        let mut write = self.write_as_system().await?;
+        for (name, event) in noted {
+            let project = write.rows().project(&name.project()?.parse()?).await?;
+            let project_id = project.map(|project| ProjectId::get(project.id));
+            write.event_of(Event { project_id, ..event.clone() });
+        }
+        write.commit().await
+    }
+}

@@ -1,0 +1,157 @@
+//! Webhooks.
+
+use harbor_core::api;
+
+use super::{Answer, Documented, op};
+use crate::api::openapi::shape::of;
+
+pub(super) const TABLE: &[Documented] = &[
+    op(
+        "ListWebhookPoliciesOfProject",
+        "Webhook policies of project",
+        &[],
+        None,
+        Answer::Page(of::<api::WebhookPolicy>()),
+    ),
+    op(
+        "CreateWebhookPolicyOfProject",
+        "Add webhook policy",
+        &[],
+        Some(of::<api::WebhookPolicy>()),
+        Answer::Created,
+    ),
+    op(
+        "GetWebhookPolicyOfProject",
+        "One webhook policy, without its secrets",
+        &[],
+        None,
+        Answer::One(of::<api::WebhookPolicy>()),
+    ),
+    op(
+        "UpdateWebhookPolicyOfProject",
+        "Change webhook policy; a secret that is ***** stays while the address stays",
+        &[],
+        Some(of::<api::WebhookPolicy>()),
+        Answer::Nothing,
+    ),
+    op("DeleteWebhookPolicyOfProject", "Drop webhook policy with its deliveries", &[], None, Answer::Nothing),
+    op(
+        "testWebhookPolicyOfProject",
+        "Send a sample to each target, and tell what they answer",
+        &[],
+        None,
+        Answer::Many(of::<api::WebhookTest>()),
+    ),
+    op(
+        "ListExecutionsOfWebhookPolicy",
+        "Deliveries (executions) of webhook policy",
+        &[],
+        None,
+        Answer::Page(of::<api::Execution>()),
+    ),
+    op(
+        "ListTasksOfWebhookExecution",
+        "Tasks in webhook execution",
+        &[],
+        None,
+        Answer::Page(of::<api::Task>()),
+    ),
+    op(
+        "GetLogsOfWebhookTask",
+        "Text log of webhook task; follow=true until it is over",
+        &["follow"],
+        None,
+        Answer::Text,
+    ),
+    op(
+        "LastTrigger",
+        "Last trigger time per event type and policy",
+        &[],
+        None,
+        Answer::Many(of::<api::WebhookLastTrigger>()),
+    ),
+    op(
+        "ListWebhookJobs",
+        "Old flat webhook job list of one policy",
+        &["policy_id", "status"],
+        None,
+        Answer::Page(of::<api::WebhookJob>()),
+    ),
+    op(
+        "GetSupportedEventTypes",
+        "Event types, notify types, and payload formats offered",
+        &[],
+        None,
+        Answer::One(of::<api::SupportedWebhookEventTypes>()),
+    ),
+    op(
+        "listWebhookPolicies",
+        "Webhook policies of the whole registry",
+        &[],
+        None,
+        Answer::Page(of::<api::WebhookPolicy>()),
+    ),
+    op(
+        "createWebhookPolicy",
+        "Add webhook policy of the whole registry",
+        &[],
+        Some(of::<api::WebhookPolicy>()),
+        Answer::Created,
+    ),
+    op(
+        "getWebhookPolicy",
+        "One webhook policy of the whole registry, without its secrets",
+        &[],
+        None,
+        Answer::One(of::<api::WebhookPolicy>()),
+    ),
+    op(
+        "updateWebhookPolicy",
+        "Change webhook policy of the whole registry",
+        &[],
+        Some(of::<api::WebhookPolicy>()),
+        Answer::Nothing,
+    ),
+    op(
+        "deleteWebhookPolicy",
+        "Drop webhook policy of the whole registry with its deliveries",
+        &[],
+        None,
+        Answer::Nothing,
+    ),
+    op(
+        "testWebhookPolicy",
+        "Send a sample to each target, and tell what they answer",
+        &[],
+        None,
+        Answer::Many(of::<api::WebhookTest>()),
+    ),
+    op(
+        "listWebhookExecutions",
+        "Deliveries (executions) of webhook policy of the whole registry",
+        &[],
+        None,
+        Answer::Page(of::<api::Execution>()),
+    ),
+    op(
+        "listWebhookTasks",
+        "Tasks in webhook execution of the whole registry",
+        &[],
+        None,
+        Answer::Page(of::<api::Task>()),
+    ),
+    op(
+        "getWebhookTaskLog",
+        "Text log of webhook task; follow=true until it is over",
+        &["follow"],
+        None,
+        Answer::Text,
+    ),
+    op(
+        "getWebhookEventTypes",
+        "Event types, notify types, and payload formats offered",
+        &[],
+        None,
+        Answer::One(of::<api::SupportedWebhookEventTypes>()),
+    ),
+];
