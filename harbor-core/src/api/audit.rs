@@ -36,11 +36,17 @@ pub struct AuditLogExt {
     pub operation: String,
     /// All of it in words.
     pub operation_description: String,
-    /// Whether it was done.
+    /// Whether it was allowed, and done.
     pub operation_result: bool,
     /// When.
     #[schema(value_type = String, format = DateTime)]
     pub op_time: Timestamp,
+    /// The address of the client; empty where that is not known.
+    pub client_address: String,
+    /// What was shown: `password`, `session`, `robot_secret`, `personal_access_token:` and its key, `token`; empty for nothing.
+    pub credential: String,
+    /// The id of the request.
+    pub request_id: String,
 }
 
 /// A type of events, as operation and kind of thing.

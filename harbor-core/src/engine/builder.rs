@@ -127,6 +127,7 @@ impl Builder {
                 workers: workers::Workers::new(sinks),
                 health: Default::default(),
                 pulls: Default::default(),
+                audit: Default::default(),
                 matching: Default::default(),
             }),
         })

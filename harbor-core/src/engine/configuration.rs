@@ -65,6 +65,8 @@ pub enum ConfigKey {
     PullTimeUpdateDisable,
     /// What the audit log leaves out: types of events, with commas between them.
     DisabledAuditLogEventTypes,
+    /// Whether the audit log leaves out pulls. A line for each of them is dear, so it does unless it is told otherwise.
+    PullAuditLogDisable,
 }
 
 /// A row of the table: the key, its name, what a value must be, and the default.
@@ -81,7 +83,7 @@ enum Initial {
 /// A year, in minutes.
 const YEAR: i64 = 365 * 24 * 60;
 
-const TABLE: [Row; 12] = [
+const TABLE: [Row; 13] = [
     (
         ConfigKey::ProjectCreationRestriction,
         "project_creation_restriction",
@@ -105,6 +107,7 @@ const TABLE: [Row; 12] = [
         Kind::AnyOf(&AUDIT_EVENT_TYPES),
         Initial::Text(""),
     ),
+    (ConfigKey::PullAuditLogDisable, "pull_audit_log_disable", Kind::Bool, Initial::Bool(true)),
 ];
 
 impl ConfigKey {
@@ -315,7 +318,10 @@ impl<'a> Configurations<'a> {
                 return Err(Error::Forbidden(format!("{name} is set by the server's file or environment")));
             }
         }
-        contended!(self.try_update(&proof, values))
+        contended!(self.try_update(&proof, values))?;
+        // What is remembered of it beside the cache follows at once, or with the next one who reads it.
+        let _ = self.harbor.configuration().await;
+        Ok(())
     }
 
     async fn try_update(
@@ -353,6 +359,7 @@ impl Harbor {
         let mut rows = self.read().await?;
         let read = Arc::new(Configuration::load(&mut *rows, &self.settings().configuration).await?);
         self.inner.caches.keep(before, Entry::Configuration(Arc::clone(&read), self.now()));
+        self.inner.audit.tells_pulls(!read.flag(ConfigKey::PullAuditLogDisable));
         Ok(read)
     }
 }

@@ -8,7 +8,9 @@ use super::audit;
 use super::cache::{Change, Entry};
 use super::configuration::{ConfigKey, Configuration};
 use crate::access::permission::{CatalogRead, ProjectRead, RepositoryPull, SystemConfigurationUpdate, WORK};
-use crate::access::{Action, Actor, Attempt, Authorized, Decision, Permission, ProjectFilter, Scope, Target};
+use crate::access::{
+    Action, Actor, Attempt, Authorized, Decision, Origin, Permission, ProjectFilter, Scope, Target,
+};
 use crate::event::{Event, EventKind};
 use crate::meta::revision::ACCESS;
 use crate::meta::{AuditLine, Project, ProjectId, Reads, RepositoryId, Transaction};
@@ -50,11 +52,36 @@ impl Harbor {
     pub async fn authenticate(&self, attempt: Option<Attempt<'_>>) -> Result<Actor> {
         let Some(attempt) = attempt else { return Ok(Actor::anonymous()) };
         for authenticator in &self.inner.authenticators {
-            if let Some(actor) = authenticator.authenticate(attempt).await? {
-                return Ok(actor);
+            match authenticator.authenticate(attempt).await.map_err(Error::from) {
+                Ok(Some(actor)) => {
+                    let origin = Arc::new(Origin::of(attempt, &actor));
+                    return Ok(actor.with_origin(origin));
+                }
+                Ok(None) => {}
+                Err(error @ Error::TooManyRequests { .. }) => return Err(self.failed(attempt, error)),
+                Err(error) => return Err(error),
             }
         }
-        Err(Error::Unauthenticated)
+        Err(self.failed(attempt, Error::Unauthenticated))
+    }
+
+    /// Tells of a login that failed.
+    fn failed(&self, attempt: Attempt<'_>, error: Error) -> Error {
+        let why = match error {
+            Error::TooManyRequests { .. } => "too many attempts",
+            _ => "wrong name or password",
+        };
+        if let Some(line) = audit::failed_login(attempt, why, self.now()) {
+            self.tell(line);
+        }
+        error
+    }
+
+    /// Tells of a refusal of somebody in particular.
+    fn refused(&self, actor: &Actor, permission: Permission, target: Target<'_>) {
+        if !actor.is_anonymous() {
+            self.tell(audit::refused(actor, permission, target, self.now()));
+        }
     }
 
     /// Asks for the permission `A`: the only way to a proof.
@@ -77,12 +104,14 @@ impl Harbor {
         };
         let target = A::Scope::target(&resolved);
         if !actor.has_room_for(A::PERMISSION, target) {
+            self.refused(actor, A::PERMISSION, target);
             // Whoever it is may have more elsewhere: a client with a token asks for another one.
             return Err(if actor.is_anonymous() { Error::Unauthenticated } else { Error::OutOfScope });
         }
         if self.allows(actor, A::PERMISSION, target).await? {
             return Ok(Authorized::mint(actor.clone(), resolved));
         }
+        self.refused(actor, A::PERMISSION, target);
         let visible = match target.project() {
             Some(project) => {
                 let knows = Target::Project(project);

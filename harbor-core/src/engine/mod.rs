@@ -79,6 +79,7 @@ struct Inner {
     workers: workers::Workers,
     health: health::Last,
     pulls: pulls::Pulls,
+    audit: audit::Buffer,
     matching: Turns,
 }
 

@@ -1,4 +1,4 @@
-//! The workers that run beside the requests: garbage collection, the outbox, the counting of pulls, and finding out what
+//! The workers that run beside the requests: garbage collection, the outbox, the counting of pulls, the audit log, and finding out what
 //! manifests of earlier versions are.
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
@@ -19,6 +19,12 @@ const OUTBOX_INTERVAL: Duration = Duration::from_secs(5);
 /// How often pulls are written down.
 const PULLS_INTERVAL: Duration = Duration::from_secs(10);
 
+/// How long lines of the audit log that wait are kept, so that many are written at once.
+const AUDIT_DELAY: Duration = Duration::from_secs(1);
+
+/// How often it is looked for such lines when nobody says that there are some.
+const AUDIT_INTERVAL: Duration = Duration::from_secs(60);
+
 /// How often it is looked for manifests of which nobody knows what they are, while there are some.
 const DESCRIBE_INTERVAL: Duration = Duration::from_secs(60);
 
@@ -30,6 +36,8 @@ pub(super) struct Workers {
     /// One for each receiver of events.
     outbox: Vec<Arc<Notify>>,
     gc: Arc<Notify>,
+    /// Lines of the audit log wait to be written down.
+    audit: Arc<Notify>,
     /// Who runs jobs here, once they are started.
     node: OnceLock<Arc<Node>>,
 }
@@ -53,6 +61,10 @@ impl Workers {
     /// Who runs jobs here, if somebody does.
     pub(super) fn node(&self) -> Option<&Arc<Node>> {
         self.node.get()
+    }
+
+    pub(super) fn wake_audit(&self) {
+        self.audit.notify_one();
     }
 
     pub(super) fn wake_gc(&self) {
@@ -88,6 +100,8 @@ impl Harbor {
         for (kind, interval) in [(Kind::Pulls, PULLS_INTERVAL), (Kind::Describe, DESCRIBE_INTERVAL)] {
             workers.tracker.spawn(run(Weak::clone(&weak), stop.clone(), Arc::default(), interval, kind));
         }
+        let (audit, wake) = (Weak::clone(&weak), Arc::clone(&workers.audit));
+        workers.tracker.spawn(run(audit, stop.clone(), wake, AUDIT_INTERVAL, Kind::Audit));
         for (number, wake) in workers.outbox.iter().enumerate() {
             let (weak, wake) = (Weak::clone(&weak), Arc::clone(wake));
             workers.tracker.spawn(run(weak, stop.clone(), wake, OUTBOX_INTERVAL, Kind::Outbox(number)));
@@ -120,6 +134,9 @@ impl Harbor {
         if let Err(error) = self.write_pulls().await {
             tracing::warn!(%error, "the last pulls were not counted");
         }
+        if let Err(error) = self.write_audit().await {
+            tracing::warn!(%error, "the last refusals were not written to the audit log");
+        }
         self.inner.metadata.close().await;
     }
 }
@@ -129,6 +146,8 @@ enum Kind {
     Gc,
     /// Writing down pulls.
     Pulls,
+    /// Writing down lines of the audit log that wait.
+    Audit,
     /// Finding out what manifests of earlier versions are.
     Describe,
     /// Delivery to the sink of that number.
@@ -148,8 +167,18 @@ async fn run(inner: Weak<Inner>, stop: CancellationToken, wake: Arc<Notify>, int
         wait = if worked { 1 } else { (wait * 2).min(LONGEST_WAIT) };
         tokio::select! {
             () = stop.cancelled() => return,
-            () = wake.notified(), if worked => {}
+            () = wake.notified(), if worked => linger(kind, &stop).await,
             () = tokio::time::sleep(interval * wait) => {}
+        }
+    }
+}
+
+/// Waits for more to do along with what is there, where that is worth it.
+async fn linger(kind: Kind, stop: &CancellationToken) {
+    if matches!(kind, Kind::Audit) {
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = tokio::time::sleep(AUDIT_DELAY) => {}
         }
     }
 }
@@ -163,6 +192,7 @@ async fn work(harbor: &Harbor, kind: Kind, stop: &CancellationToken) -> bool {
                 _ => Delivered::More,
             }),
             Kind::Pulls => harbor.write_pulls().await.map(|()| Delivered::All),
+            Kind::Audit => harbor.write_audit().await.map(|()| Delivered::All),
             Kind::Describe => harbor.describe_batch().await.map(|more| match more {
                 true => Delivered::More,
                 false => Delivered::All,

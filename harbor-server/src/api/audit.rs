@@ -60,9 +60,11 @@ fn wire(row: AuditRow) -> api::AuditLogExt {
         resource_type: line.resource_type,
         operation: line.operation,
         operation_description: line.description,
-        // What was not done is not written, so far.
-        operation_result: true,
+        operation_result: line.allowed,
         op_time: line.at,
+        client_address: line.address,
+        credential: line.credential,
+        request_id: line.request_id,
     }
 }
 

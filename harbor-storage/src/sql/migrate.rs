@@ -18,6 +18,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (6, "audit", include_str!("migrations/0006_audit.sql")),
     (7, "jobs", include_str!("migrations/0007_jobs.sql")),
     (8, "retention", include_str!("migrations/0008_retention.sql")),
+    (10, "tamper_evidence", include_str!("migrations/0010_tamper_evidence.sql")),
 ];
 
 fn migrator(dialect: Dialect, migrations: &[(i64, &'static str, &str)]) -> Migrator {

@@ -6,12 +6,15 @@ use serde_json::{Value, json};
 
 use super::{API, digest, listed, push_image, read};
 
+mod origins;
+
 harbor_tests::on_every_store! {
     what_was_done_is_told;
     each_sees_the_logs_of_their_projects;
     types_may_be_left_out;
     logins_are_told;
     secrets_are_not_told;
+    pulls_are_told_when_wanted;
 }
 
 /// What the lines of a log say was done, last first: `create artifact library/app:v1`.
@@ -127,4 +130,37 @@ async fn secrets_are_not_told(registry: &TestRegistry) {
     let log = read(&admin, format!("{API}/auditlog-exts?page_size=100")).await.to_string();
     assert!(log.contains("create robot: robot$ci") && log.contains("create user: ada"), "{log}");
     assert!(!log.contains(canary) && !log.contains(made["secret"].as_str().unwrap()));
+}
+
+async fn pulls_are_told_when_wanted(registry: &TestRegistry) {
+    let admin = registry.admin();
+    registry.project("open", true).await;
+    let image = push_image(&admin, "open/app", "v1").await;
+    let pulls = async || {
+        registry.harbor.write_audit().await.unwrap();
+        read(&admin, format!("{API}/projects/open/auditlog-exts?q=operation=pull")).await
+    };
+    let tag = "/v2/open/app/manifests/v1";
+    registry.anon().get(tag).await.expect_status(200);
+    assert_eq!(pulls().await, json!([]));
+    let body = json!({ "pull_audit_log_disable": false });
+    admin.put(&format!("{API}/configurations")).json(&body).await.expect_status(200);
+    registry.anon().get(tag).await.expect_status(200);
+    registry.anon().head(tag).await.expect_status(200);
+    let by_digest = format!("/v2/open/app/manifests/{}", digest(&image));
+    admin.get(&by_digest).header("User-Agent", "harbor-registry-client").await.expect_status(200);
+    let told = pulls().await;
+    let words =
+        |line: &Value| [&line["username"], &line["resource"]].map(|word| word.as_str().unwrap().to_owned());
+    let expected = [
+        ["admin".to_owned(), format!("open/app@{}", digest(&image))],
+        ["anonymous".to_owned(), "open/app:v1".to_owned()],
+    ];
+    assert_eq!(told.as_array().unwrap().iter().map(words).collect::<Vec<_>>(), expected);
+    assert_eq!(told[1]["operation_description"], format!("pull artifact: open/app@{}", digest(&image)));
+    assert_eq!(told[1]["client_address"], "127.0.0.1");
+    let body = json!({ "disabled_audit_log_event_types": "pull_artifact" });
+    admin.put(&format!("{API}/configurations")).json(&body).await.expect_status(200);
+    registry.anon().get(tag).await.expect_status(200);
+    assert_eq!(pulls().await.as_array().unwrap().len(), 2);
 }

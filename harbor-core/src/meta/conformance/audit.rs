@@ -16,6 +16,10 @@ fn line(number: i64, project: Option<ProjectId>, resource_type: &str) -> AuditLi
         project,
         resource: format!("one/two@{number}"),
         description: "many words ".repeat(100),
+        allowed: number != 2,
+        address: format!("192.0.2.{number}"),
+        credential: "password".to_owned(),
+        request_id: format!("request-{number}"),
     }
 }
 
@@ -54,6 +58,10 @@ pub async fn audit_log(fixture: &dyn MetadataFixture) {
         (AuditKey::Description, Test::Like("no such words".to_owned()), ""),
         (AuditKey::Operation, Test::Is(Value::Text("delete".to_owned())), "3 2 1"),
         (AuditKey::Project, Test::Is(Value::Int(5)), "2"),
+        (AuditKey::Allowed, Test::Is(Value::Bool(false)), "2"),
+        (AuditKey::Address, Test::Is(Value::Text("192.0.2.3".to_owned())), "3"),
+        (AuditKey::Credential, Test::Like("pass".to_owned()), "3 2 1"),
+        (AuditKey::Request, Test::Is(Value::Text("request-1".to_owned())), "1"),
         (AuditKey::Time, Test::Between(Some(Value::Time(at(2))), Some(Value::Time(at(3)))), "3 2"),
     ] {
         assert_eq!(log(&store, all, Query::default().filter(key, test)).await.0, found, "{key:?}");

@@ -13,7 +13,7 @@ use crate::sql::session::Row;
 use crate::sql::statement::{sql, values};
 
 const COLUMNS: &str = "a.id, a.happened_at, a.actor, a.username, a.operation, a.resource_type, a.project_id, a.resource, \
-                       a.description";
+                       a.description, a.allowed, a.client_address, a.credential, a.request_id";
 
 fn audited(row: &Row) -> Result<AuditRow, StoreError> {
     let line = AuditLine {
@@ -26,6 +26,10 @@ fn audited(row: &Row) -> Result<AuditRow, StoreError> {
         resource: row.text(7)?,
         // Of a node of an earlier version there is none.
         description: row.optional_text(8)?.unwrap_or_default(),
+        allowed: row.int(9)? != 0,
+        address: row.text(10)?,
+        credential: row.text(11)?,
+        request_id: row.text(12)?,
     };
     Ok(AuditRow { id: AuditId::new(row.int(0)?), line })
 }
@@ -40,6 +44,10 @@ fn column(key: AuditKey) -> &'static str {
         AuditKey::Resource => "a.resource",
         AuditKey::Description => "a.description",
         AuditKey::Time => "a.happened_at",
+        AuditKey::Allowed => "a.allowed",
+        AuditKey::Address => "a.client_address",
+        AuditKey::Credential => "a.credential",
+        AuditKey::Request => "a.request_id",
     }
 }
 
@@ -78,8 +86,9 @@ impl AuditRowsMut for Rows {
     async fn audit_insert(&mut self, line: &AuditLine) -> Result<(), StoreError> {
         let insert = sql!(
             "INSERT INTO audit_log \
-             (happened_at, actor, username, operation, resource_type, project_id, resource, description) \
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+             (happened_at, actor, username, operation, resource_type, project_id, resource, description, \
+             allowed, client_address, credential, request_id) \
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
         );
         // Keys begin at 1: 0 is no project.
         let project = line.project.map_or(0, ProjectId::get);
@@ -92,6 +101,10 @@ impl AuditRowsMut for Rows {
             project,
             line.resource.as_str(),
             line.description.as_str(),
+            i64::from(line.allowed),
+            line.address.as_str(),
+            line.credential.as_str(),
+            line.request_id.as_str(),
         ];
         self.session.defer(insert, parameters).await
     }
