@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{CollectGarbage, Harbor, Inner, Retain, Settings, cache, content, workers};
+use super::{CollectGarbage, Harbor, Inner, PurgeAudit, Retain, Settings, cache, content, workers};
 use crate::access::{Authenticator, Authorizer};
 use crate::blob::BlobStore;
 use crate::event::EventSink;
@@ -109,6 +109,7 @@ impl Builder {
         let mut kinds = self.kinds;
         kinds.put(CollectGarbage::run);
         kinds.put(Retain::run);
+        kinds.put(PurgeAudit::run);
         let sinks = self.sinks.len();
         let caches = cache::Caches::new(metadata.sharing(), self.settings.cache_bytes);
         Ok(Harbor {

@@ -22,6 +22,7 @@ mod pulls;
 mod quota;
 mod repositories;
 mod retention;
+mod runs;
 mod search;
 mod settings;
 mod workers;
@@ -30,11 +31,11 @@ use std::fmt;
 use std::sync::Arc;
 
 pub use artifacts::{Addition, AdditionKind, Artifacts, Found, FoundTag, With};
-pub use audit::Audit;
+pub use audit::{Audit, PurgeAudit, Purged};
 pub use builder::Builder;
 pub use configuration::{ConfigKey, Configuration, Configurations, fixed as fixed_configuration};
 pub use gate::Write;
-pub use gc::{CollectGarbage, Freed, Gc, GcChange, GcReport};
+pub use gc::{CollectGarbage, Freed, GcReport};
 pub use health::Health;
 pub use immutable::{ImmutableRules, NewImmutableRule};
 pub use jobs::{Enqueue, Jobs, Rhythm, SCHEDULER, TaskLog};
@@ -46,6 +47,7 @@ pub use repositories::Repositories;
 pub use retention::{
     Judged, RETENTION_ID, Retain, Retained, RetentionList, RetentionRead, RetentionUpdate, Retentions,
 };
+pub use runs::{RunChange, Runs, SystemJob};
 pub use search::{FoundAll, Statistics};
 pub use settings::Settings;
 
@@ -129,12 +131,6 @@ impl Harbor {
     #[must_use]
     pub const fn audit(&self) -> Audit<'_> {
         Audit::new(self)
-    }
-
-    /// The use cases of garbage collection.
-    #[must_use]
-    pub const fn gc(&self) -> Gc<'_> {
-        Gc::new(self)
     }
 
     /// The use cases of jobs, whatever their kind.

@@ -112,6 +112,9 @@ pub trait AuditRows {
     /// A page of the lines of a scope; those that were written last first, unless the query has another order.
     async fn audit_log(&mut self, scope: &AuditScope, query: &Query<AuditKey>)
     -> RowResult<Listed<AuditRow>>;
+
+    /// The lines behind that of a key, in the order of their keys, at most so many.
+    async fn audit_after(&mut self, after: AuditId, limit: u32) -> RowResult<Vec<AuditRow>>;
 }
 
 /// Writes the audit log.
@@ -119,4 +122,7 @@ pub trait AuditRows {
 pub trait AuditRowsMut {
     /// Writes a line.
     async fn audit_insert(&mut self, line: &AuditLine) -> RowResult<()>;
+
+    /// Deletes lines; those that are gone already are of no account.
+    async fn audit_delete(&mut self, lines: &[AuditId]) -> RowResult<()>;
 }

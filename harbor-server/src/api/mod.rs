@@ -21,6 +21,7 @@ mod openapi;
 mod permissions;
 mod personal_tokens;
 mod projects;
+mod purge;
 mod quotas;
 mod repositories;
 mod retention;
@@ -143,6 +144,7 @@ async fn dispatch(
         "totp" => totp::answer(&mut call, operation.id).await?,
         "configure" => configuration::answer(&mut call, operation.id).await?,
         "gc" => gc::answer(&mut call, operation.id).await?,
+        "purge" => purge::answer(&mut call, operation.id).await?,
         "jobservice" | "schedule" => jobs::answer(&mut call, operation.id).await?,
         "Retention" => retention::answer(&mut call, operation.id).await?,
         "quota" => quotas::answer(&mut call, operation.id).await?,

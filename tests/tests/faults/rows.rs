@@ -300,9 +300,11 @@ rows! {
     }
     AuditRows {
         audit_log(scope: &AuditScope, query: &Query<AuditKey>) -> Listed<AuditRow>;
+        audit_after(after: AuditId, limit: u32) -> Vec<AuditRow>;
     }
     AuditRowsMut {
         audit_insert(line: &AuditLine) -> ();
+        audit_delete(lines: &[AuditId]) -> ();
     }
     SettingRows {
         setting(key: &str) -> Option<String>;

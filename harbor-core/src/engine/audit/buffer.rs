@@ -71,8 +71,9 @@ impl Buffer {
     /// Keeps a line. Whether it is the first one since all were taken.
     fn add(&self, line: AuditLine) -> bool {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        let first = held.lines.is_empty();
         held.add(storable(line), 1);
-        held.lines.len() == 1
+        first
     }
 
     fn take(&self) -> Held {

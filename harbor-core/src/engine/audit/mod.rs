@@ -1,8 +1,10 @@
 //! The audit log: what its lines are called, and who may read which.
 
 mod buffer;
+mod purge;
 
 pub(super) use buffer::Buffer;
+pub use purge::{PurgeAudit, Purged};
 
 use super::Harbor;
 use super::configuration::{ConfigKey, Configuration};

@@ -3,7 +3,7 @@
 use super::MetadataFixture;
 use super::kit::{Store, at, begin, project, read};
 use crate::access::ProjectFilter;
-use crate::meta::{AuditKey, AuditLine, AuditScope, ProjectId};
+use crate::meta::{AuditId, AuditKey, AuditLine, AuditScope, ProjectId};
 use crate::query::{Order, Query, Test, Value};
 
 fn line(number: i64, project: Option<ProjectId>, resource_type: &str) -> AuditLine {
@@ -96,4 +96,30 @@ pub async fn audit_log_of_projects(fixture: &dyn MetadataFixture) {
     ] {
         assert_eq!(log(&store, &scope, Query::default()).await.0, found, "{scope:?}");
     }
+}
+
+/// `audit_after` and `audit_delete`: the lines in the order of their keys, piece by piece, without those that were deleted.
+pub async fn audit_after(fixture: &dyn MetadataFixture) {
+    let store = fixture.open().await;
+    let lines: Vec<AuditLine> = (1..=20).map(|number| line(number, None, "tag")).collect();
+    write(&store, &lines).await;
+    let first = read(&store).await.audit_after(AuditId::new(0), 15).await.unwrap();
+    assert_eq!(first.iter().map(|row| row.line.clone()).collect::<Vec<_>>(), lines[..15]);
+    let mut rows = begin(&store).await;
+    let gone: Vec<AuditId> = first[1..].iter().map(|row| row.id).collect();
+    rows.audit_delete(&gone).await.unwrap();
+    rows.audit_delete(&gone[..1]).await.unwrap();
+    rows.audit_delete(&[]).await.unwrap();
+    rows.commit().await.unwrap();
+    let left = read(&store).await.audit_after(AuditId::new(0), 100).await.unwrap();
+    assert_eq!(left[0], first[0]);
+    assert_eq!(left[1..].iter().map(|row| row.line.clone()).collect::<Vec<_>>(), lines[15..]);
+    let last = left.last().map(|row| row.id).unwrap();
+    assert_eq!(read(&store).await.audit_after(last, 100).await.unwrap(), []);
+    // A key is never used again.
+    let mut rows = begin(&store).await;
+    rows.audit_delete(&[last]).await.unwrap();
+    rows.commit().await.unwrap();
+    write(&store, &lines[..1]).await;
+    assert!(read(&store).await.audit_after(last, 1).await.unwrap()[0].id > last);
 }

@@ -6,14 +6,19 @@ use harbor_core::meta::{
 use harbor_core::query::Query;
 use harbor_core::{StoreError, Timestamp};
 
-use super::Rows;
 use super::filter::{any_of, within};
+use super::{Rows, piece, rows_of};
 use crate::sql::listing::Listing;
 use crate::sql::session::Row;
-use crate::sql::statement::{sql, values};
+use crate::sql::statement::{Value, sql, values};
 
-const COLUMNS: &str = "a.id, a.happened_at, a.actor, a.username, a.operation, a.resource_type, a.project_id, a.resource, \
-                       a.description, a.allowed, a.client_address, a.credential, a.request_id";
+/// The columns of a line, as [`audited`] reads them.
+macro_rules! columns {
+    () => {
+        "a.id, a.happened_at, a.actor, a.username, a.operation, a.resource_type, a.project_id, a.resource, a.description, \
+         a.allowed, a.client_address, a.credential, a.request_id"
+    };
+}
 
 fn audited(row: &Row) -> Result<AuditRow, StoreError> {
     let line = AuditLine {
@@ -73,11 +78,17 @@ impl AuditRows for Rows {
         scope: &AuditScope,
         query: &Query<AuditKey>,
     ) -> Result<Listed<AuditRow>, StoreError> {
-        let mut listing = Listing::new(COLUMNS, "audit_log a", "a.id").query(query, column, "a.id DESC");
+        let mut listing = Listing::new(columns!(), "audit_log a", "a.id").query(query, column, "a.id DESC");
         if let Some(condition) = of(scope) {
             listing = listing.only(&condition, Vec::new());
         }
         self.list(listing, audited).await
+    }
+
+    async fn audit_after(&mut self, after: AuditId, limit: u32) -> Result<Vec<AuditRow>, StoreError> {
+        let list =
+            sql!(concat!("SELECT ", columns!(), " FROM audit_log a WHERE a.id > ? ORDER BY a.id LIMIT ?"));
+        self.session.fetch(list, values![after.get(), limit]).await?.iter().map(audited).collect()
     }
 }
 
@@ -107,5 +118,13 @@ impl AuditRowsMut for Rows {
             line.request_id.as_str(),
         ];
         self.session.defer(insert, parameters).await
+    }
+
+    async fn audit_delete(&mut self, lines: &[AuditId]) -> Result<(), StoreError> {
+        let delete = sql!(concat!("DELETE FROM audit_log WHERE id IN (", piece!(), ")"));
+        for parameters in rows_of(lines, |line| [Value::Int(line.get())]) {
+            self.session.execute(delete, parameters).await?;
+        }
+        Ok(())
     }
 }
