@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Parser as _;
-use harbor_auth::{AccountOptions, Accounts};
+use harbor_auth::{AccountOptions, Accounts, AuditKeys};
 use harbor_core::access::Secret;
 use harbor_core::meta::MetadataStore;
 use harbor_core::{Clock, Harbor};
@@ -112,7 +112,8 @@ async fn open(config: &mut Config) -> Result<(Harbor, Accounts), RunError> {
     if let Some(password) = made {
         show(&password);
     }
-    let harbor = assemble(metadata, blobs, accounts.clone(), config.settings.clone())?;
+    let keys = AuditKeys::load(Arc::clone(&metadata), Clock::System.now()).await?;
+    let harbor = assemble(metadata, blobs, accounts.clone(), keys, config.settings.clone())?;
     harbor.start().await?;
     Ok((harbor, accounts))
 }
@@ -179,6 +180,7 @@ fn assemble(
     metadata: Arc<dyn MetadataStore>,
     blobs: Arc<dyn harbor_core::blob::BlobStore>,
     accounts: Accounts,
+    keys: AuditKeys,
     settings: harbor_core::Settings,
 ) -> harbor_core::Result<Harbor> {
     Harbor::builder()
@@ -186,6 +188,7 @@ fn assemble(
         .blobs_arc(blobs)
         .authenticator(accounts.clone())
         .authorizer(accounts)
+        .audit_signer(keys)
         .settings(settings)
         .build()
 }

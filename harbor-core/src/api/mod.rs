@@ -26,7 +26,7 @@ mod totp;
 mod user;
 
 pub use artifact::{Accessory, AdditionLink, Artifact, NewTag, Platform, Reference, Tag};
-pub use audit::{AuditLog, AuditLogEventType, AuditLogExt};
+pub use audit::{AuditFinding, AuditHead, AuditLog, AuditLogEventType, AuditLogExt, AuditVerification};
 pub use configuration::{ConfigItem, Configurations, ConfigurationsResponse};
 pub use error::{ErrorBody, ErrorEntry};
 pub use group::{UserGroup, UserGroupSearchItem};

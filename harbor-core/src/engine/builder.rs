@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::audit::AuditSigner;
 use super::{CollectGarbage, Harbor, Inner, PurgeAudit, Retain, Settings, cache, content, workers};
 use crate::access::{Authenticator, Authorizer};
 use crate::blob::BlobStore;
@@ -22,6 +23,7 @@ pub struct Builder {
     authorizer: Option<Arc<dyn Authorizer>>,
     policies: Vec<Arc<dyn Policy>>,
     sinks: Vec<Arc<dyn EventSink>>,
+    audit_signer: Option<Arc<dyn AuditSigner>>,
     kinds: Kinds,
     clock: Clock,
     settings: Settings,
@@ -73,6 +75,12 @@ impl Builder {
     /// Adds a receiver of events.
     pub fn event_sink(mut self, sink: impl EventSink) -> Self {
         self.sinks.push(Arc::new(sink));
+        self
+    }
+
+    /// Who signs heads of the audit log. Without one, changes of its lines are found, and not that its end was cut off.
+    pub fn audit_signer(mut self, signer: impl AuditSigner) -> Self {
+        self.audit_signer = Some(Arc::new(signer));
         self
     }
 
@@ -129,6 +137,8 @@ impl Builder {
                 health: Default::default(),
                 pulls: Default::default(),
                 audit: Default::default(),
+                audit_signer: self.audit_signer,
+                sealing: Default::default(),
                 matching: Default::default(),
             }),
         })

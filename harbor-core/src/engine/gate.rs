@@ -267,6 +267,7 @@ impl Harbor {
             told: false,
             access: false,
             enqueued: false,
+            audited: false,
         })
     }
 }
@@ -297,6 +298,7 @@ pub struct Write<'a> {
     told: bool,
     access: bool,
     enqueued: bool,
+    audited: bool,
 }
 
 impl<'a> Write<'a> {
@@ -347,6 +349,7 @@ impl<'a> Write<'a> {
         if !self.configuration.audits(&line) {
             return Ok(());
         }
+        self.audited = true;
         Ok(self.rows.audit_insert(&AuditLine { project: self.project, ..line }).await?)
     }
 
@@ -431,7 +434,7 @@ impl<'a> Write<'a> {
     /// # Errors
     /// [`Error::QuotaExceeded`] when it adds more to a project than that may hold. As the store fails; `Conflict` when a concurrent transaction won and all may be tried again.
     pub async fn commit(self) -> Result<()> {
-        let Self { harbor, mut rows, changes, told, access, enqueued, .. } = self;
+        let Self { harbor, mut rows, changes, told, access, enqueued, audited, .. } = self;
         harbor.admit(&mut *rows).await?;
         // The caches forget whatever the outcome: after an error it is unknown whether the rows changed.
         let invalidate = Invalidate { harbor: harbor.clone(), changes, access };
@@ -444,6 +447,9 @@ impl<'a> Write<'a> {
         }
         if enqueued {
             harbor.inner.workers.wake_jobs();
+        }
+        if audited {
+            harbor.inner.workers.wake_seal();
         }
         Ok(committed?)
     }

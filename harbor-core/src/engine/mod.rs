@@ -82,6 +82,8 @@ struct Inner {
     health: health::Last,
     pulls: pulls::Pulls,
     audit: audit::Buffer,
+    audit_signer: Option<Arc<dyn audit::AuditSigner>>,
+    sealing: audit::Sealing,
     matching: Turns,
 }
 

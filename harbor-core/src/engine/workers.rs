@@ -22,6 +22,9 @@ const PULLS_INTERVAL: Duration = Duration::from_secs(10);
 /// How long lines of the audit log that wait are kept, so that many are written at once.
 const AUDIT_DELAY: Duration = Duration::from_secs(1);
 
+/// How often it is looked for lines of the audit log that are not sealed: other nodes may have written.
+const SEAL_INTERVAL: Duration = Duration::from_secs(5);
+
 /// How often it is looked for such lines when nobody says that there are some.
 const AUDIT_INTERVAL: Duration = Duration::from_secs(60);
 
@@ -36,6 +39,8 @@ pub(super) struct Workers {
     /// One for each receiver of events.
     outbox: Vec<Arc<Notify>>,
     gc: Arc<Notify>,
+    /// Lines were written to the audit log.
+    seal: Arc<Notify>,
     /// Lines of the audit log wait to be written down.
     audit: Arc<Notify>,
     /// Who runs jobs here, once they are started.
@@ -65,6 +70,10 @@ impl Workers {
 
     pub(super) fn wake_audit(&self) {
         self.audit.notify_one();
+    }
+
+    pub(super) fn wake_seal(&self) {
+        self.seal.notify_one();
     }
 
     pub(super) fn wake_gc(&self) {
@@ -102,6 +111,8 @@ impl Harbor {
         }
         let (audit, wake) = (Weak::clone(&weak), Arc::clone(&workers.audit));
         workers.tracker.spawn(run(audit, stop.clone(), wake, AUDIT_INTERVAL, Kind::Audit));
+        let (seal, wake) = (Weak::clone(&weak), Arc::clone(&workers.seal));
+        workers.tracker.spawn(run(seal, stop.clone(), wake, SEAL_INTERVAL, Kind::Seal));
         for (number, wake) in workers.outbox.iter().enumerate() {
             let (weak, wake) = (Weak::clone(&weak), Arc::clone(wake));
             workers.tracker.spawn(run(weak, stop.clone(), wake, OUTBOX_INTERVAL, Kind::Outbox(number)));
@@ -137,6 +148,9 @@ impl Harbor {
         if let Err(error) = self.write_audit().await {
             tracing::warn!(%error, "the last refusals were not written to the audit log");
         }
+        if let Err(error) = self.seal_audit().await {
+            tracing::warn!(%error, "the last lines of the audit log were not sealed, and will be at the next start");
+        }
         self.inner.metadata.close().await;
     }
 }
@@ -148,6 +162,8 @@ enum Kind {
     Pulls,
     /// Writing down lines of the audit log that wait.
     Audit,
+    /// Sealing the audit log.
+    Seal,
     /// Finding out what manifests of earlier versions are.
     Describe,
     /// Delivery to the sink of that number.
@@ -175,7 +191,7 @@ async fn run(inner: Weak<Inner>, stop: CancellationToken, wake: Arc<Notify>, int
 
 /// Waits for more to do along with what is there, where that is worth it.
 async fn linger(kind: Kind, stop: &CancellationToken) {
-    if matches!(kind, Kind::Audit) {
+    if matches!(kind, Kind::Audit | Kind::Seal) {
         tokio::select! {
             () = stop.cancelled() => {}
             () = tokio::time::sleep(AUDIT_DELAY) => {}
@@ -193,6 +209,7 @@ async fn work(harbor: &Harbor, kind: Kind, stop: &CancellationToken) -> bool {
             }),
             Kind::Pulls => harbor.write_pulls().await.map(|()| Delivered::All),
             Kind::Audit => harbor.write_audit().await.map(|()| Delivered::All),
+            Kind::Seal => harbor.seal_batch().await,
             Kind::Describe => harbor.describe_batch().await.map(|more| match more {
                 true => Delivered::More,
                 false => Delivered::All,

@@ -5,15 +5,15 @@ use std::fmt;
 use async_trait::async_trait;
 
 use super::{
-    AccessoryRows, ArtifactRows, ArtifactRowsMut, AuditRows, AuditRowsMut, BlobRows, BlobRowsMut, BlobState,
-    EventRows, EventRowsMut, ExecutionRows, ExecutionRowsMut, GroupRows, GroupRowsMut, ImmutableRows,
-    ImmutableRowsMut, LabelRows, LabelRowsMut, ManifestRows, ManifestRowsMut, MemberRows, MemberRowsMut,
-    PersonalTokenRows, PersonalTokenRowsMut, ProjectRows, ProjectRowsMut, Publish, Published, QuotaRows,
-    QuotaRowsMut, RepositoryRows, RepositoryRowsMut, RetentionRows, RetentionRowsMut, ReviewRows,
-    ReviewRowsMut, ReviewSubject, RevisionRows, RevisionRowsMut, RobotRows, RobotRowsMut, RoleRows,
-    RoleRowsMut, RowResult, ScheduleRows, ScheduleRowsMut, SessionRows, SessionRowsMut, SettingRows,
-    SettingRowsMut, TagRows, TagRowsMut, TaskRows, TaskRowsMut, UploadRows, UploadRowsMut, UserRows,
-    UserRowsMut, WorkerPoolRows, WorkerPoolRowsMut,
+    AccessoryRows, ArtifactRows, ArtifactRowsMut, AuditChainRows, AuditChainRowsMut, AuditRows, AuditRowsMut,
+    BlobRows, BlobRowsMut, BlobState, EventRows, EventRowsMut, ExecutionRows, ExecutionRowsMut, GroupRows,
+    GroupRowsMut, ImmutableRows, ImmutableRowsMut, LabelRows, LabelRowsMut, ManifestRows, ManifestRowsMut,
+    MemberRows, MemberRowsMut, PersonalTokenRows, PersonalTokenRowsMut, ProjectRows, ProjectRowsMut, Publish,
+    Published, QuotaRows, QuotaRowsMut, RepositoryRows, RepositoryRowsMut, RetentionRows, RetentionRowsMut,
+    ReviewRows, ReviewRowsMut, ReviewSubject, RevisionRows, RevisionRowsMut, RobotRows, RobotRowsMut,
+    RoleRows, RoleRowsMut, RowResult, ScheduleRows, ScheduleRowsMut, SessionRows, SessionRowsMut,
+    SettingRows, SettingRowsMut, TagRows, TagRowsMut, TaskRows, TaskRowsMut, UploadRows, UploadRowsMut,
+    UserRows, UserRowsMut, WorkerPoolRows, WorkerPoolRowsMut,
 };
 
 /// Why a pushed blob's link is reviewed.
@@ -48,6 +48,7 @@ pub trait Reads:
     + EventRows
     + ExecutionRows
     + AuditRows
+    + AuditChainRows
     + SettingRows
     + GroupRows
     + MemberRows
@@ -81,6 +82,7 @@ impl<T> Reads for T where
         + EventRows
         + ExecutionRows
         + AuditRows
+        + AuditChainRows
         + SettingRows
         + GroupRows
         + MemberRows
@@ -116,6 +118,7 @@ pub trait Transaction:
     + EventRowsMut
     + ExecutionRowsMut
     + AuditRowsMut
+    + AuditChainRowsMut
     + SettingRowsMut
     + GroupRowsMut
     + MemberRowsMut

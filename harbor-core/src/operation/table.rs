@@ -253,9 +253,10 @@ operations! {
 
 operations! {
     /// Operations that this registry has and Harbor has not.
-    EXTENSIONS: 24 {
+    EXTENSIONS: 25 {
     "listJobs" "jobservice" Get "/jobservice/jobs" => JobserviceMonitorList;
     "retryJob" "jobservice" Post "/jobservice/jobs/{job_id}/retry" => JobserviceMonitorStop;
+    "verifyAuditLog" "auditlog" Get "/auditlog-exts/verify" => AuditLogList;
     "getDefaultRetention" "Retention" Get "/retentions/default" => SystemConfigurationRead;
     "updateDefaultRetention" "Retention" Put "/retentions/default" => SystemConfigurationUpdate;
     "deleteDefaultRetention" "Retention" Delete "/retentions/default" => SystemConfigurationUpdate;

@@ -8,12 +8,14 @@ use harbor_core::meta::{AUDIT_EVENT_TYPES, AuditRow};
 use http::Response;
 
 use super::answer::{Answered, ok, page};
+use super::audit_check;
 use super::call::Call;
 
 pub(super) async fn answer(call: &Call<'_>, id: &str) -> Answered {
     Ok(Some(match id {
         "listAuditLogs" => list_older(call).await?,
         "listAuditLogExts" => list(call).await?,
+        "verifyAuditLog" => audit_check::verify(call).await?,
         "listAuditLogEventTypes" => event_types(call)?,
         "getLogs" => list_older_of_project(call).await?,
         "getLogExts" => list_of_project(call).await?,

@@ -7,6 +7,7 @@ mod additions;
 mod answer;
 mod artifacts;
 mod audit;
+mod audit_check;
 mod call;
 mod configuration;
 mod error;

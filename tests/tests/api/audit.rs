@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::{API, digest, listed, push_image, read};
 
 mod origins;
+mod tampering;
 
 harbor_tests::on_every_store! {
     what_was_done_is_told;

@@ -302,6 +302,19 @@ rows! {
         audit_log(scope: &AuditScope, query: &Query<AuditKey>) -> Listed<AuditRow>;
         audit_after(after: AuditId, limit: u32) -> Vec<AuditRow>;
     }
+    AuditChainRows {
+        audit_last_link() -> Option<AuditLink>;
+        audit_links(after: i64, limit: u32) -> Vec<AuditLink>;
+        audit_links_of(lines: &[AuditId]) -> Vec<AuditLink>;
+        audit_between(after: AuditId, to: AuditId, limit: u32) -> Vec<AuditRow>;
+        audit_last_head() -> Option<AuditHead>;
+        audit_heads(after: i64, limit: u32) -> Vec<AuditHead>;
+    }
+    AuditChainRowsMut {
+        audit_link(links: &[AuditLink]) -> ();
+        audit_links_purge(links: &[i64], purged: &str) -> ();
+        audit_head(head: &AuditHead, forget: i64) -> ();
+    }
     AuditRowsMut {
         audit_insert(line: &AuditLine) -> ();
         audit_delete(lines: &[AuditId]) -> ();

@@ -1,9 +1,12 @@
 //! The audit log: what its lines are called, and who may read which.
 
 mod buffer;
+mod chain;
 mod purge;
 
 pub(super) use buffer::Buffer;
+pub(super) use chain::Sealing;
+pub use chain::{AuditFinding, AuditReport, AuditSignature, AuditSigner, SavedHead};
 pub use purge::{PurgeAudit, Purged};
 
 use super::Harbor;

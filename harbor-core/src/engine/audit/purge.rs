@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::chain::{Group, PURGED};
+use super::line_of;
+use crate::access::Actor;
 use crate::access::permission::{
     PurgeAuditCreate, PurgeAuditList, PurgeAuditRead, PurgeAuditStop, PurgeAuditUpdate,
 };
@@ -89,6 +92,10 @@ impl PurgeAudit {
 
     /// Whether lines of this kind go.
     fn includes(&self, line: &AuditLine) -> bool {
+        // What tells of a purge stays: without it, what that deleted would be missed.
+        if (line.operation.as_str(), line.resource_type.as_str()) == PURGED {
+            return false;
+        }
         let name = format!("{}_{}", line.operation, line.resource_type);
         let named = if AUDIT_EVENT_TYPES.contains(&name.as_str()) { name.as_str() } else { OTHER };
         self.types().any(|wanted| wanted == named)
@@ -111,6 +118,8 @@ impl PurgeAudit {
 
     async fn purge(&self, running: &Running) -> Result<Purged> {
         let harbor = running.harbor();
+        // What is not sealed yet would stay.
+        harbor.seal_audit().await?;
         let hours = Duration::from_secs(u64::from(self.audit_retention_hour) * 60 * 60);
         let before = harbor.now().minus(hours);
         let (mut purged, mut after) = (Purged::default(), AuditId::new(0));
@@ -121,10 +130,11 @@ impl PurgeAudit {
             purged.seen += lines.len() as u64;
             let goes = |row: &&AuditRow| row.line.at < before && self.includes(&row.line);
             let old: Vec<AuditId> = lines.iter().filter(goes).map(|row| row.id).collect();
-            if !self.dry_run && !old.is_empty() {
-                contended!(harbor.try_purge(&old))?;
-            }
-            purged.purged += old.len() as u64;
+            purged.purged += match old.len() {
+                0 => 0,
+                _ if !self.dry_run => contended!(harbor.try_purge(&old))?,
+                lines => lines as u64,
+            };
             running.progress(format!("{} of {} lines", purged.purged, purged.seen));
             // Lines stand about in the order of their times: behind so many young ones there is no old one.
             if young {
@@ -136,11 +146,29 @@ impl PurgeAudit {
 }
 
 impl Harbor {
-    /// Deletes lines of the audit log.
-    async fn try_purge(&self, lines: &[AuditId]) -> Result<()> {
+    /// Deletes lines of the audit log, as far as they are sealed; yields how many. Their links stay, and another line tells of the
+    /// purge: by that, it is told from a deletion by hand.
+    async fn try_purge(&self, lines: &[AuditId]) -> Result<u64> {
         let mut write = self.write_as_system().await?;
-        write.rows().audit_delete(lines).await?;
-        write.commit().await
+        let now = write.now();
+        let rows = write.rows();
+        let links = rows.audit_links_of(lines).await?;
+        let (Some(first), Some(last)) = (links.first(), links.last()) else { return Ok(0) };
+        let mut group = Group::default();
+        links.iter().for_each(|link| group.add(link));
+        let name = group.name();
+        let (operation, kind) = PURGED;
+        let line = line_of(&Actor::system(), operation, kind, name.clone(), now);
+        let (count, first, last) = (links.len(), first.seq, last.seq);
+        let description = format!("purged {count} lines, of the links {first} to {last}");
+        rows.audit_insert(&AuditLine { description, ..line }).await?;
+        let gone: Vec<AuditId> = links.iter().map(|link| link.line).collect();
+        let seqs: Vec<i64> = links.iter().map(|link| link.seq).collect();
+        rows.audit_links_purge(&seqs, &name).await?;
+        rows.audit_delete(&gone).await?;
+        write.commit().await?;
+        self.inner.workers.wake_seal();
+        Ok(count as u64)
     }
 }
 
@@ -148,8 +176,6 @@ impl Harbor {
 mod tests {
     use super::*;
     use crate::Timestamp;
-    use crate::access::Actor;
-    use crate::engine::audit::line_of;
 
     fn job(types: &str) -> PurgeAudit {
         PurgeAudit { audit_retention_hour: 1, include_event_types: types.to_owned(), dry_run: false }

@@ -3,7 +3,7 @@
 use super::MetadataFixture;
 use super::kit::{Store, at, begin, project, read};
 use crate::access::ProjectFilter;
-use crate::meta::{AuditId, AuditKey, AuditLine, AuditScope, ProjectId};
+use crate::meta::{AuditHead, AuditId, AuditKey, AuditLine, AuditLink, AuditScope, ProjectId};
 use crate::query::{Order, Query, Test, Value};
 
 fn line(number: i64, project: Option<ProjectId>, resource_type: &str) -> AuditLine {
@@ -122,4 +122,56 @@ pub async fn audit_after(fixture: &dyn MetadataFixture) {
     rows.commit().await.unwrap();
     write(&store, &lines[..1]).await;
     assert!(read(&store).await.audit_after(last, 1).await.unwrap()[0].id > last);
+}
+
+fn link(seq: i64) -> AuditLink {
+    let (content, hash) = (format!("content-{seq}"), format!("hash-{seq}"));
+    AuditLink { seq, line: AuditId::new(seq + 100), content, hash, purged: String::new() }
+}
+
+fn head(seq: i64, key: &str) -> AuditHead {
+    let (hash, signature) = (format!("hash-{seq}"), "signature".to_owned());
+    AuditHead { seq, hash, at: at(seq), key: key.to_owned(), signature }
+}
+
+/// Links of the chain are there in their order, also when their lines are purged; the last heads are kept.
+pub async fn audit_chain(fixture: &dyn MetadataFixture) {
+    let store = fixture.open().await;
+    let mut rows = begin(&store).await;
+    assert_eq!((rows.audit_last_link().await.unwrap(), rows.audit_last_head().await.unwrap()), (None, None));
+    let links: Vec<AuditLink> = (1..=20).map(link).collect();
+    rows.audit_link(&links).await.unwrap();
+    rows.audit_link(&[]).await.unwrap();
+    rows.audit_head(&head(3, "first"), 0).await.unwrap();
+    rows.audit_head(&head(9, "first"), 0).await.unwrap();
+    rows.audit_head(&head(9, "other"), 0).await.unwrap();
+    rows.commit().await.unwrap();
+    let mut rows = read(&store).await;
+    assert_eq!(rows.audit_last_link().await.unwrap(), Some(link(20)));
+    assert_eq!(rows.audit_links(0, 7).await.unwrap(), links[..7]);
+    assert_eq!(rows.audit_links(17, 7).await.unwrap(), links[17..]);
+    assert_eq!(rows.audit_heads(0, 9).await.unwrap(), [head(3, "first"), head(9, "other")]);
+    assert_eq!(rows.audit_last_head().await.unwrap(), Some(head(9, "other")));
+    drop(rows);
+    let mut rows = begin(&store).await;
+    let seqs: Vec<i64> = (2..=19).collect();
+    rows.audit_links_purge(&seqs, "purge").await.unwrap();
+    rows.audit_head(&head(20, "other"), 8).await.unwrap();
+    rows.commit().await.unwrap();
+    let mut rows = read(&store).await;
+    let lines: Vec<AuditId> = (90..=130).rev().map(AuditId::new).collect();
+    assert_eq!(rows.audit_links_of(&lines).await.unwrap(), [link(1), link(20)]);
+    assert_eq!(rows.audit_links(1, 1).await.unwrap(), [AuditLink { purged: "purge".to_owned(), ..link(2) }]);
+    assert_eq!(rows.audit_heads(0, 9).await.unwrap(), [head(9, "other"), head(20, "other")]);
+}
+
+/// `audit_between`: no line beyond either end.
+pub async fn audit_between(fixture: &dyn MetadataFixture) {
+    let store = fixture.open().await;
+    write(&store, &[line(1, None, "tag"), line(2, None, "tag"), line(3, None, "tag")]).await;
+    let all = read(&store).await.audit_after(AuditId::new(0), 9).await.unwrap();
+    let mut rows = read(&store).await;
+    assert_eq!(rows.audit_between(all[0].id, all[1].id, 9).await.unwrap(), all[1..2]);
+    assert_eq!(rows.audit_between(AuditId::new(i64::MIN), all[2].id, 2).await.unwrap(), all[..2]);
+    assert_eq!(rows.audit_between(all[2].id, all[2].id, 9).await.unwrap(), []);
 }

@@ -19,8 +19,9 @@ macro_rules! columns {
          a.allowed, a.client_address, a.credential, a.request_id"
     };
 }
+pub(super) use columns;
 
-fn audited(row: &Row) -> Result<AuditRow, StoreError> {
+pub(super) fn audited(row: &Row) -> Result<AuditRow, StoreError> {
     let line = AuditLine {
         at: Timestamp::from_micros(row.int(1)?),
         actor: row.text(2)?,

@@ -73,6 +73,14 @@ pub(super) const TABLE: &[Documented] = &[
         Answer::Page(of::<api::AuditLogExt>()),
     ),
     op(
+        "verifyAuditLog",
+        "Verify the audit log: whether a line was changed, deleted, put in or reordered since it was sealed; head=seq:hash for each \
+         head that was kept",
+        &["head"],
+        None,
+        Answer::One(of::<api::AuditVerification>()),
+    ),
+    op(
         "listAuditLogEventTypes",
         "Types of events that may be left out of the audit log",
         &[],
