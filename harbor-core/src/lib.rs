@@ -19,11 +19,11 @@ mod time;
 
 pub use engine::{
     Addition, AdditionKind, Artifacts, Audit, Builder, CollectGarbage, ConfigKey, Configuration,
-    Configurations, EitherProof, Enqueue, Found, FoundAll, FoundTag, Freed, GcReport, Harbor, Health,
-    ImmutableRules, Jobs, Judged, LabelChange, Labels, MetadataKey, NewImmutableRule, NewLabel, NewProject,
-    ProjectChange, Projects, PurgeAudit, Purged, Quotas, RETENTION_ID, Repositories, Retain, Retained,
-    RetentionList, RetentionRead, RetentionUpdate, Retentions, Rhythm, RunChange, Runs, SCHEDULER, Settings,
-    Statistics, SystemJob, TaskLog, With, Write, audit, content, fixed_configuration,
+    Configurations, EitherProof, Enqueue, ForwardTarget, Found, FoundAll, FoundTag, Freed, GcReport, Harbor,
+    Health, ImmutableRules, Jobs, Judged, LabelChange, Labels, MetadataKey, NewImmutableRule, NewLabel,
+    NewProject, ProjectChange, Projects, PurgeAudit, Purged, Quotas, RETENTION_ID, Repositories, Retain,
+    Retained, RetentionList, RetentionRead, RetentionUpdate, Retentions, Rhythm, RunChange, Runs, SCHEDULER,
+    Settings, Statistics, SystemJob, TaskLog, With, Write, audit, content, fixed_configuration,
 };
 pub use error::{Error, Result, StoreError, StoreErrorKind};
 pub use time::{Clock, Timestamp};

@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::app::{App, AppOptions};
 use crate::config::{Config, ConfigError, Flags, Role};
+use crate::forward::{ForwardOptions, forward_audit};
 use crate::net::Server;
 
 /// Why the server could not start.
@@ -130,9 +131,11 @@ fn told() -> Result<(CancellationToken, CancellationToken), RunError> {
 async fn work(mut config: Config) -> Result<Ended, RunError> {
     let (harbor, _) = open(&mut config).await?;
     let (stop, at_once) = told()?;
+    let forwarding = tokio::spawn(forward_audit(harbor.clone(), ForwardOptions::default(), stop.clone()));
     say(&format!("harbor-server is ready to run {} jobs at once", config.settings.job_workers));
     let orderly = async {
         stop.cancelled().await;
+        let _ = forwarding.await;
         harbor.shutdown().await;
     };
     Ok(until(orderly, at_once).await)
@@ -169,8 +172,10 @@ async fn serve(mut config: Config) -> Result<Ended, RunError> {
     // Whoever reads that it is ready may tell it to stop.
     let (stop, at_once) = told()?;
     say(&format!("harbor-server is ready at {scheme}://{address}"));
+    let forwarding = tokio::spawn(forward_audit(harbor.clone(), ForwardOptions::default(), stop.clone()));
     let orderly = async {
         server.serve(stop).await;
+        let _ = forwarding.await;
         harbor.shutdown().await;
     };
     Ok(until(orderly, at_once).await)

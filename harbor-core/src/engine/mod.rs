@@ -33,7 +33,9 @@ use std::sync::Arc;
 pub use artifacts::{Addition, AdditionKind, Artifacts, Found, FoundTag, With};
 pub use audit::{Audit, PurgeAudit, Purged};
 pub use builder::Builder;
-pub use configuration::{ConfigKey, Configuration, Configurations, fixed as fixed_configuration};
+pub use configuration::{
+    ConfigKey, Configuration, Configurations, ForwardTarget, fixed as fixed_configuration,
+};
 pub use gate::Write;
 pub use gc::{CollectGarbage, Freed, GcReport};
 pub use health::Health;

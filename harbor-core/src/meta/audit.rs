@@ -113,6 +113,9 @@ pub trait AuditRows {
     async fn audit_log(&mut self, scope: &AuditScope, query: &Query<AuditKey>)
     -> RowResult<Listed<AuditRow>>;
 
+    /// The same page, without how many lines there are.
+    async fn audit_lines(&mut self, scope: &AuditScope, query: &Query<AuditKey>) -> RowResult<Vec<AuditRow>>;
+
     /// The lines behind that of a key, in the order of their keys, at most so many.
     async fn audit_after(&mut self, after: AuditId, limit: u32) -> RowResult<Vec<AuditRow>>;
 }

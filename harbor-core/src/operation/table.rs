@@ -253,9 +253,10 @@ operations! {
 
 operations! {
     /// Operations that this registry has and Harbor has not.
-    EXTENSIONS: 25 {
+    EXTENSIONS: 26 {
     "listJobs" "jobservice" Get "/jobservice/jobs" => JobserviceMonitorList;
     "retryJob" "jobservice" Post "/jobservice/jobs/{job_id}/retry" => JobserviceMonitorStop;
+    "exportAuditLog" "auditlog" Get "/auditlog-exts/export" => Login;
     "verifyAuditLog" "auditlog" Get "/auditlog-exts/verify" => AuditLogList;
     "getDefaultRetention" "Retention" Get "/retentions/default" => SystemConfigurationRead;
     "updateDefaultRetention" "Retention" Put "/retentions/default" => SystemConfigurationUpdate;

@@ -8,13 +8,14 @@ use harbor_core::meta::{AUDIT_EVENT_TYPES, AuditRow};
 use http::Response;
 
 use super::answer::{Answered, ok, page};
-use super::audit_check;
 use super::call::Call;
+use super::{audit_check, audit_export};
 
 pub(super) async fn answer(call: &Call<'_>, id: &str) -> Answered {
     Ok(Some(match id {
         "listAuditLogs" => list_older(call).await?,
         "listAuditLogExts" => list(call).await?,
+        "exportAuditLog" => audit_export::export(call).await?,
         "verifyAuditLog" => audit_check::verify(call).await?,
         "listAuditLogEventTypes" => event_types(call)?,
         "getLogs" => list_older_of_project(call).await?,
@@ -53,7 +54,7 @@ fn event_types(call: &Call<'_>) -> Result<Response<Body>> {
     ok(&AUDIT_EVENT_TYPES.iter().map(wire).collect::<Vec<_>>())
 }
 
-fn wire(row: AuditRow) -> api::AuditLogExt {
+pub(super) fn wire(row: AuditRow) -> api::AuditLogExt {
     let line = row.line;
     api::AuditLogExt {
         id: row.id.get(),

@@ -8,6 +8,7 @@ mod answer;
 mod artifacts;
 mod audit;
 mod audit_check;
+mod audit_export;
 mod call;
 mod configuration;
 mod error;

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::{API, digest, listed, push_image, read};
 
+mod forwarding;
 mod origins;
 mod tampering;
 
@@ -16,6 +17,7 @@ harbor_tests::on_every_store! {
     logins_are_told;
     secrets_are_not_told;
     pulls_are_told_when_wanted;
+    all_of_it_is_exported;
 }
 
 /// What the lines of a log say was done, last first: `create artifact library/app:v1`.
@@ -164,4 +166,45 @@ async fn pulls_are_told_when_wanted(registry: &TestRegistry) {
     admin.put(&format!("{API}/configurations")).json(&body).await.expect_status(200);
     registry.anon().get(tag).await.expect_status(200);
     assert_eq!(pulls().await.as_array().unwrap().len(), 2);
+}
+
+async fn all_of_it_is_exported(registry: &TestRegistry) {
+    let admin = registry.admin();
+    registry.project("mine", false).await;
+    for number in 0..120 {
+        let body = json!({ "name": format!("label-{number}"), "scope": "g", "description": "x" });
+        let call = admin.post(&format!("{API}/labels")).json(&body).header("X-Request-Id", "-1");
+        call.await.expect_status(201);
+    }
+    let export = async |client: &Client, query: &str| {
+        let answer = client.get(&format!("{API}/auditlog-exts/export{query}")).await.expect_status(200);
+        (answer.need("Content-Type").to_owned(), String::from_utf8(answer.body.to_vec()).unwrap())
+    };
+    let (kind, text) = export(&admin, "").await;
+    assert_eq!(kind, "application/x-ndjson");
+    let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let ids: Vec<i64> = lines.iter().map(|line| line["id"].as_i64().unwrap()).collect();
+    let total =
+        admin.get(&format!("{API}/auditlog-exts")).await.need("X-Total-Count").parse::<usize>().unwrap();
+    assert!(ids.len() == total && total > 120 && ids.is_sorted_by(|one, next| one < next), "{total}");
+    let first = read(&admin, format!("{API}/auditlog-exts?sort=id&page_size=1")).await;
+    assert_eq!(lines[0], first[0]);
+    let (kind, csv) = export(&admin, "?format=csv&q=resource_type=label").await;
+    assert!(kind.starts_with("text/csv"));
+    let records: Vec<&str> = csv.split("\r\n").collect();
+    assert_eq!(records.len(), 122, "a header, a record each, and nothing after the last line's end");
+    assert!(
+        records[0].starts_with("id,op_time,username,") && records[1].ends_with(",\"'-1\""),
+        "{}",
+        records[1]
+    );
+    // Others have what they may see, and nobody has nothing.
+    let id = registry.add_user("grace").await;
+    registry.add_member("mine", id, Role::ProjectAdmin).await;
+    let (_, own) = export(&registry.user("grace"), "").await;
+    assert!(own.lines().count() == 2 && !own.contains("label"), "{own}");
+    let (_, none) = export(&registry.user("grace"), "?format=csv&q=resource_type=label").await;
+    assert_eq!(none.matches("\r\n").count(), 1);
+    registry.anon().get(&format!("{API}/auditlog-exts/export")).await.expect_status(401);
+    admin.get(&format!("{API}/auditlog-exts/export?format=xml")).await.expect_status(422);
 }

@@ -300,6 +300,7 @@ rows! {
     }
     AuditRows {
         audit_log(scope: &AuditScope, query: &Query<AuditKey>) -> Listed<AuditRow>;
+        audit_lines(scope: &AuditScope, query: &Query<AuditKey>) -> Vec<AuditRow>;
         audit_after(after: AuditId, limit: u32) -> Vec<AuditRow>;
     }
     AuditChainRows {

@@ -2,11 +2,14 @@
 
 mod buffer;
 mod chain;
+mod export;
+mod forward;
 mod purge;
 
 pub(super) use buffer::Buffer;
 pub(super) use chain::Sealing;
 pub use chain::{AuditFinding, AuditReport, AuditSignature, AuditSigner, SavedHead};
+pub use export::AuditExport;
 pub use purge::{PurgeAudit, Purged};
 
 use super::Harbor;
@@ -130,6 +133,11 @@ pub(super) fn failed_login(attempt: Attempt<'_>, why: &str, at: Timestamp) -> Op
     })
 }
 
+/// Whether a line tells of a purge of the log.
+fn is_purge(row: &AuditRow) -> bool {
+    (row.line.operation.as_str(), row.line.resource_type.as_str()) == chain::PURGED
+}
+
 /// What says that there were more lines than could be kept.
 fn left_out(lines: u64, at: Timestamp) -> AuditLine {
     let line = line_of(&Actor::system(), "leave_out", "audit_log", String::new(), at);
@@ -171,11 +179,16 @@ impl<'a> Audit<'a> {
         if actor.is_anonymous() {
             return Err(Error::Unauthenticated);
         }
-        let scope = match self.harbor.may(actor, AuditLogList::PERMISSION, Target::System).await? {
+        let scope = self.scope_of(actor).await?;
+        Ok(self.harbor.read().await?.audit_log(&scope, query).await?)
+    }
+
+    /// Which lines somebody may see.
+    async fn scope_of(&self, actor: &Actor) -> Result<AuditScope> {
+        Ok(match self.harbor.may(actor, AuditLogList::PERMISSION, Target::System).await? {
             true => AuditScope::Registry,
             false => AuditScope::Projects(self.harbor.visible::<LogList>(actor).await?),
-        };
-        Ok(self.harbor.read().await?.audit_log(&scope, query).await?)
+        })
     }
 
     /// A page of the lines of a project.

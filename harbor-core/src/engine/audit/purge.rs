@@ -148,7 +148,7 @@ impl PurgeAudit {
 impl Harbor {
     /// Deletes lines of the audit log, as far as they are sealed; yields how many. Their links stay, and another line tells of the
     /// purge: by that, it is told from a deletion by hand.
-    async fn try_purge(&self, lines: &[AuditId]) -> Result<u64> {
+    pub(super) async fn try_purge(&self, lines: &[AuditId]) -> Result<u64> {
         let mut write = self.write_as_system().await?;
         let now = write.now();
         let rows = write.rows();

@@ -49,6 +49,8 @@ pub async fn audit_log(fixture: &dyn MetadataFixture) {
     let all = &AuditScope::Registry;
     assert_eq!(log(&store, all, Query::default().page(1, 2)).await, ("3 2".to_owned(), 3));
     assert_eq!(log(&store, all, Query::default().page(2, 2)).await, ("1".to_owned(), 3));
+    let uncounted = read(&store).await.audit_lines(all, &Query::default().page(2, 2)).await.unwrap();
+    assert_eq!(uncounted, page.entries[2..]);
     let early = Query::default().sort(AuditKey::Time, Order::Ascending);
     assert_eq!(log(&store, all, early).await, ("1 2 3".to_owned(), 3));
     for (key, test, found) in [

@@ -179,6 +179,11 @@ fn responses(documented: &Documented) -> Value {
             let words = json!({ "type": "object", "additionalProperties": { "type": "string" } });
             (200, json!({ "description": "Values by name.", "content": content(&words) }))
         }
+        Answer::Records => {
+            let text = json!({ "schema": { "type": "string" } });
+            let content = json!({ "application/x-ndjson": text, "text/csv": text });
+            (200, json!({ "description": "Records.", "content": content }))
+        }
         Answer::Text => {
             let content = json!({ "text/plain": { "schema": { "type": "string" } } });
             (200, json!({ "description": "Text.", "content": content }))

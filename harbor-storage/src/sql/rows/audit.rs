@@ -72,6 +72,14 @@ fn of(scope: &AuditScope) -> Option<String> {
     })
 }
 
+fn listing(scope: &AuditScope, query: &Query<AuditKey>) -> Listing {
+    let listing = Listing::new(columns!(), "audit_log a", "a.id").query(query, column, "a.id DESC");
+    match of(scope) {
+        Some(condition) => listing.only(&condition, Vec::new()),
+        None => listing,
+    }
+}
+
 #[async_trait]
 impl AuditRows for Rows {
     async fn audit_log(
@@ -79,11 +87,16 @@ impl AuditRows for Rows {
         scope: &AuditScope,
         query: &Query<AuditKey>,
     ) -> Result<Listed<AuditRow>, StoreError> {
-        let mut listing = Listing::new(columns!(), "audit_log a", "a.id").query(query, column, "a.id DESC");
-        if let Some(condition) = of(scope) {
-            listing = listing.only(&condition, Vec::new());
-        }
-        self.list(listing, audited).await
+        self.list(listing(scope, query), audited).await
+    }
+
+    async fn audit_lines(
+        &mut self,
+        scope: &AuditScope,
+        query: &Query<AuditKey>,
+    ) -> Result<Vec<AuditRow>, StoreError> {
+        let uncounted = listing(scope, query).counted("SELECT CAST(0 AS BIGINT)", Vec::new());
+        Ok(self.list(uncounted, audited).await?.entries)
     }
 
     async fn audit_after(&mut self, after: AuditId, limit: u32) -> Result<Vec<AuditRow>, StoreError> {

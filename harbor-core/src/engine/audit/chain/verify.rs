@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 
-use super::{AuditSignature, Group, NOTHING, PURGED, content, head, hex, linked, unhex};
+use super::{AuditSignature, Group, NOTHING, content, head, hex, linked, unhex};
 use crate::Result;
 use crate::access::Authorized;
 use crate::access::permission::AuditLogList;
 use crate::engine::Harbor;
-use crate::engine::audit::Audit;
+use crate::engine::audit::{Audit, is_purge};
 use crate::meta::{AuditHead, AuditId, AuditLink, AuditRow};
 
 /// How many links and lines are read at a time.
@@ -354,9 +354,4 @@ impl<'a> Walk<'a> {
             self.find(AuditFinding::Unpurged(last));
         }
     }
-}
-
-/// Whether a line tells of a purge of the log.
-fn is_purge(row: &AuditRow) -> bool {
-    (row.line.operation.as_str(), row.line.resource_type.as_str()) == PURGED
 }

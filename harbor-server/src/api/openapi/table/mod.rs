@@ -41,6 +41,8 @@ pub(super) enum Answer {
     Words,
     /// Text.
     Text,
+    /// Records, as JSON Lines or CSV.
+    Records,
 }
 
 impl Answer {
@@ -57,7 +59,7 @@ impl Documented {
             Answer::Made(shape) | Answer::One(shape) | Answer::Many(shape) | Answer::Page(shape) => {
                 Some(shape)
             }
-            Answer::Nothing | Answer::Created | Answer::Words | Answer::Text => None,
+            Answer::Nothing | Answer::Created | Answer::Words | Answer::Text | Answer::Records => None,
         };
         self.body.iter().chain(answer)
     }
