@@ -1,6 +1,7 @@
 //! The program: from settings to a server that runs until it is told to stop.
 
 use std::io::Write as _;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -131,7 +132,11 @@ fn told() -> Result<(CancellationToken, CancellationToken), RunError> {
 async fn work(mut config: Config) -> Result<Ended, RunError> {
     let (harbor, _) = open(&mut config).await?;
     let (stop, at_once) = told()?;
-    let forwarding = tokio::spawn(forward_audit(harbor.clone(), ForwardOptions::default(), stop.clone()));
+    let forwarding = tokio::spawn(forward_audit(
+        harbor.clone(),
+        forwarding_to(config.audit_forward_authorities),
+        stop.clone(),
+    ));
     say(&format!("harbor-server is ready to run {} jobs at once", config.settings.job_workers));
     let orderly = async {
         stop.cancelled().await;
@@ -172,13 +177,23 @@ async fn serve(mut config: Config) -> Result<Ended, RunError> {
     // Whoever reads that it is ready may tell it to stop.
     let (stop, at_once) = told()?;
     say(&format!("harbor-server is ready at {scheme}://{address}"));
-    let forwarding = tokio::spawn(forward_audit(harbor.clone(), ForwardOptions::default(), stop.clone()));
+    let forwarding = tokio::spawn(forward_audit(
+        harbor.clone(),
+        forwarding_to(config.audit_forward_authorities),
+        stop.clone(),
+    ));
     let orderly = async {
         server.serve(stop).await;
         let _ = forwarding.await;
         harbor.shutdown().await;
     };
     Ok(until(orderly, at_once).await)
+}
+
+/// How the audit log is forwarded.
+fn forwarding_to(authorities: Option<PathBuf>) -> ForwardOptions {
+    let default = ForwardOptions::default();
+    ForwardOptions { authorities: authorities.unwrap_or(default.authorities), ..default }
 }
 
 fn assemble(

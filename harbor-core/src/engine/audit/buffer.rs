@@ -174,7 +174,9 @@ impl Harbor {
         for line in lines {
             write.rows().audit_insert(line).await?;
         }
-        write.commit().await
+        write.commit().await?;
+        self.inner.workers.wake_seal();
+        Ok(())
     }
 }
 

@@ -14,6 +14,27 @@ harbor_tests::on_every_store! {
     challenges_are_not_told;
 }
 
+/// Nobody asks for it: about a second later, what waited is written, and all of it is sealed.
+#[tokio::test]
+async fn workers_write_down_and_seal() {
+    let registry = TestRegistry::in_memory().await;
+    registry.anon().basic("grace", "wrong").get("/v2/").await.expect_status(401);
+    let done = async {
+        loop {
+            let report = read(&registry.admin(), format!("{API}/auditlog-exts/verify")).await;
+            if report["lines"] == 1 {
+                return report;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+    };
+    let report = tokio::time::timeout(std::time::Duration::from_secs(20), done).await.unwrap();
+    assert_eq!(report["intact"], true, "{report}");
+    let told = read(&registry.admin(), format!("{API}/auditlog-exts?q=operation_result=false")).await;
+    assert_eq!(told[0]["username"], "grace");
+    registry.close().await;
+}
+
 /// The lines that a query finds, last first.
 async fn lines(registry: &TestRegistry, q: &str) -> Vec<Value> {
     registry.harbor.write_audit().await.unwrap();
