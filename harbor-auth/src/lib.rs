@@ -6,6 +6,7 @@
 //! [`SecondFactors`].
 
 mod accounts;
+mod audit_keys;
 mod claims;
 mod crowd;
 mod custom_roles;
@@ -40,6 +41,7 @@ mod verified;
 mod verify;
 
 pub use accounts::{AccountOptions, Accounts};
+pub use audit_keys::AuditKeys;
 pub use custom_roles::{NewRole, Roles};
 pub use grants::{Given, GivenOn, Grants};
 pub use groups::Groups;

@@ -1,8 +1,9 @@
 //! Sessions: what a browser's cookie stands for, kept here and not in the cookie.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use harbor_core::access::{Actor, Identity, Secret};
+use harbor_core::access::{Actor, Credential, Identity, Origin, Secret};
 use harbor_core::meta::{Session, Transaction, User};
 use harbor_core::{ConfigKey, Error, Result, StoreError, audit};
 
@@ -62,13 +63,15 @@ impl Accounts {
         Ok(secret)
     }
 
-    /// Ends a session, if it is one.
+    /// Ends a session, if it is one, for a request that comes from `origin`.
     ///
     /// # Errors
     /// As the store fails.
-    pub async fn session_end(&self, secret: &Secret) -> Result<()> {
+    pub async fn session_end(&self, secret: &Secret, origin: Arc<Origin>) -> Result<()> {
         // What has ended already is tidied with others: nothing is written for whoever makes secrets up.
         let Some(actor) = self.by_session(secret.expose(), false).await? else { return Ok(()) };
+        let shown = Origin { credential: Credential::Session, ..Origin::clone(&origin) };
+        let actor = actor.with_origin(Arc::new(shown));
         let mut rows = self.metadata().begin().await?;
         rows.session_delete(&hex(&opaque::digest(secret.expose()))).await?;
         self.audit_login(&mut *rows, "logout", &actor).await?;

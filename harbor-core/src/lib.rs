@@ -24,11 +24,12 @@ pub mod webhook;
 pub use engine::Tried;
 pub use engine::{
     Addition, AdditionKind, Artifacts, Audit, Builder, CollectGarbage, ConfigKey, Configuration,
-    Configurations, EitherProof, Enqueue, EventFilter, EventStream, Events, Found, FoundAll, FoundTag, Freed,
-    Gc, GcChange, GcReport, Harbor, Health, ImmutableRules, Jobs, Judged, LabelChange, Labels, MetadataKey,
-    NewImmutableRule, NewLabel, NewProject, ProjectChange, Projects, Quotas, RETENTION_ID, Repositories,
-    Restored, Retain, Retained, RetentionList, RetentionRead, RetentionUpdate, Retentions, Rhythm, SCHEDULER,
-    Settings, Statistics, Streamed, TaskLog, With, Write, audit, content, fixed_configuration,
+    Configurations, EitherProof, Enqueue, EventFilter, EventStream, Events, ForwardTarget, Found, FoundAll,
+    FoundTag, Freed, GcReport, Harbor, Health, ImmutableRules, Jobs, Judged, LabelChange, Labels,
+    MetadataKey, NewImmutableRule, NewLabel, NewProject, ProjectChange, Projects, PurgeAudit, Purged, Quotas,
+    RETENTION_ID, Repositories, Restored, Retain, Retained, RetentionList, RetentionRead, RetentionUpdate,
+    Retentions, Rhythm, RunChange, Runs, SCHEDULER, Settings, Statistics, Streamed, SystemJob, TaskLog, With,
+    Write, audit, content, fixed_configuration,
 };
 pub use engine::{
     Delivery, HookJob, LastTrigger, NewWebhook, SlackJob, WebhookCreate, WebhookDelete, WebhookList,

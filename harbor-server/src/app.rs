@@ -9,7 +9,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::routing::any;
 use harbor_auth::Accounts;
-use harbor_core::access::{Actor, Attempt, Credentials};
+use harbor_core::access::{Actor, Attempt, Credentials, Origin};
 use harbor_core::{Harbor, Result};
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, Request, Response};
@@ -93,6 +93,7 @@ impl App {
         let _running = self.metrics.running();
         let client = self.client(&request);
         request.extensions_mut().insert(client);
+        request.extensions_mut().insert(RequestId(id.clone()));
         let entry = log::Entry::new(&request, client, &id);
         let mut response = self.dispatch(request, endpoint, &id).await;
         let took = began.elapsed();
@@ -144,8 +145,9 @@ impl App {
         parts: &Parts,
         credentials: Option<&Credentials>,
     ) -> Result<Actor> {
-        let address = address(parts);
-        self.harbor.authenticate(credentials.map(|shown| Attempt::new(shown).from_address(address))).await
+        let Some(shown) = credentials else { return Ok(Actor::anonymous().with_origin(origin(parts))) };
+        let attempt = Attempt::new(shown).from_address(address(parts)).in_request(request_id(parts));
+        self.harbor.authenticate(Some(attempt)).await
     }
 
     /// The client's id of the request when it is harmless, or a new one.
@@ -163,6 +165,21 @@ impl App {
         let text = format!("{:016x}-{count:x}", self.process);
         HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static("-"))
     }
+}
+
+/// The id of a request, as [`App::handle`] found or made it: an extension of the request.
+#[derive(Clone, Debug)]
+struct RequestId(HeaderValue);
+
+/// The id of a request.
+fn request_id(parts: &Parts) -> &str {
+    parts.extensions.get::<RequestId>().and_then(|RequestId(id)| id.to_str().ok()).unwrap_or_default()
+}
+
+/// Where a request comes from that shows nothing, or nothing yet.
+pub(crate) fn origin(parts: &Parts) -> Arc<Origin> {
+    let request_id = request_id(parts).to_owned();
+    Arc::new(Origin { address: address(parts), request_id, ..Origin::default() })
 }
 
 /// Where a request comes from, as [`App::handle`] found.

@@ -7,6 +7,7 @@ mod api;
 mod app;
 mod body;
 mod config;
+mod forward;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
 mod limits;
@@ -20,6 +21,7 @@ mod v2;
 
 pub use app::{App, AppOptions, router};
 pub use config::{Config, ConfigError};
+pub use forward::{ForwardOptions, forward_audit};
 pub use limits::{Limit, LimitError, Limits};
 pub use net::{ClientAddress, Network, NetworkError, ProxyHeader, Server, TlsFiles, TrustedProxies};
 pub use run::{RunError, run};

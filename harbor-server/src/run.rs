@@ -1,11 +1,12 @@
 //! The program: from settings to a server that runs until it is told to stop.
 
 use std::io::Write as _;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Parser as _;
-use harbor_auth::{AccountOptions, Accounts};
+use harbor_auth::{AccountOptions, Accounts, AuditKeys};
 use harbor_core::access::Secret;
 use harbor_core::meta::MetadataStore;
 use harbor_core::{Clock, Harbor};
@@ -15,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::app::{App, AppOptions};
 use crate::config::{Config, ConfigError, Flags, Role};
+use crate::forward::{ForwardOptions, forward_audit};
 use crate::net::Server;
 
 /// Why the server could not start.
@@ -112,7 +114,8 @@ async fn open(config: &mut Config) -> Result<(Harbor, Accounts), RunError> {
     if let Some(password) = made {
         show(&password);
     }
-    let harbor = assemble(metadata, blobs, accounts.clone(), config.settings.clone())?;
+    let keys = AuditKeys::load(Arc::clone(&metadata), Clock::System.now()).await?;
+    let harbor = assemble(metadata, blobs, accounts.clone(), keys, config.settings.clone())?;
     harbor.start().await?;
     Ok((harbor, accounts))
 }
@@ -129,9 +132,15 @@ fn told() -> Result<(CancellationToken, CancellationToken), RunError> {
 async fn work(mut config: Config) -> Result<Ended, RunError> {
     let (harbor, _) = open(&mut config).await?;
     let (stop, at_once) = told()?;
+    let forwarding = tokio::spawn(forward_audit(
+        harbor.clone(),
+        forwarding_to(config.audit_forward_authorities),
+        stop.clone(),
+    ));
     say(&format!("harbor-server is ready to run {} jobs at once", config.settings.job_workers));
     let orderly = async {
         stop.cancelled().await;
+        let _ = forwarding.await;
         harbor.shutdown().await;
     };
     Ok(until(orderly, at_once).await)
@@ -168,17 +177,30 @@ async fn serve(mut config: Config) -> Result<Ended, RunError> {
     // Whoever reads that it is ready may tell it to stop.
     let (stop, at_once) = told()?;
     say(&format!("harbor-server is ready at {scheme}://{address}"));
+    let forwarding = tokio::spawn(forward_audit(
+        harbor.clone(),
+        forwarding_to(config.audit_forward_authorities),
+        stop.clone(),
+    ));
     let orderly = async {
         server.serve(stop).await;
+        let _ = forwarding.await;
         harbor.shutdown().await;
     };
     Ok(until(orderly, at_once).await)
+}
+
+/// How the audit log is forwarded.
+fn forwarding_to(authorities: Option<PathBuf>) -> ForwardOptions {
+    let default = ForwardOptions::default();
+    ForwardOptions { authorities: authorities.unwrap_or(default.authorities), ..default }
 }
 
 fn assemble(
     metadata: Arc<dyn MetadataStore>,
     blobs: Arc<dyn harbor_core::blob::BlobStore>,
     accounts: Accounts,
+    keys: AuditKeys,
     settings: harbor_core::Settings,
 ) -> harbor_core::Result<Harbor> {
     Harbor::builder()
@@ -186,6 +208,7 @@ fn assemble(
         .blobs_arc(blobs)
         .authenticator(accounts.clone())
         .authorizer(accounts)
+        .audit_signer(keys)
         .settings(settings)
         .build()
 }

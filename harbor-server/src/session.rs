@@ -12,7 +12,7 @@ use http::{HeaderName, HeaderValue, Method, Response};
 use url::form_urlencoded;
 
 use crate::api;
-use crate::app::App;
+use crate::app::{App, origin};
 use crate::body::Unread;
 use crate::v2::address;
 
@@ -168,7 +168,7 @@ async fn log_in(app: &App, parts: &Parts, body: &mut Unread) -> Result<Response<
     let actor = app.authenticate(parts, Some(&credentials)).await?;
     let secret = accounts.session_begin(&actor).await?;
     for earlier in cookies(parts) {
-        accounts.session_end(&earlier).await?;
+        accounts.session_end(&earlier, origin(parts)).await?;
     }
     let mut response = Response::new(Body::empty());
     set_cookie(app, parts, &mut response, secret.expose(), "");
@@ -182,7 +182,7 @@ async fn log_out(app: &App, parts: &Parts) -> Result<Response<Body>> {
     let secrets = cookies(parts);
     if let (Some(accounts), false, true) = (&app.options.accounts, secrets.is_empty(), is_own(parts)) {
         for secret in secrets {
-            accounts.session_end(&secret).await?;
+            accounts.session_end(&secret, origin(parts)).await?;
         }
         set_cookie(app, parts, &mut response, "", "; Max-Age=0");
     }

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use harbor_auth::{AccountOptions, Accounts};
+use harbor_auth::{AccountOptions, Accounts, AuditKeys};
 use harbor_core::access::permission::{GarbageCollectionCreate, ProjectCreate};
 use harbor_core::access::{Actor, Role, Secret};
 use harbor_core::blob::BlobStore;
@@ -159,8 +159,10 @@ impl RegistryBuilder {
         let (accounts, _) = Accounts::bootstrap(Arc::clone(&metadata), options, self.clock.clone())
             .await
             .expect("the accounts");
+        let keys = AuditKeys::load(Arc::clone(&metadata), self.clock.now()).await.expect("the keys");
         let harbor = self
             .parts
+            .audit_signer(keys)
             .metadata_arc((self.wrap_metadata)(metadata))
             .blobs_arc((self.wrap_blobs)(stores.blobs))
             .authenticator(accounts.clone())
@@ -305,6 +307,11 @@ impl TestRegistry {
         let admin = Actor::administrator("admin");
         let proof = self.harbor.authorize::<GarbageCollectionCreate>(&admin, ()).await.expect("a proof");
         self.harbor.collect_garbage(proof).await.expect("a report")
+    }
+
+    /// Runs a statement behind the engine's back. Not over SQLite in memory, which nobody else can reach.
+    pub async fn sql(&self, statement: &str) {
+        self.rest.sql(statement).await;
     }
 
     /// Stops serving, closes the stores and removes them.

@@ -46,6 +46,8 @@ impl Stores {
 pub(crate) struct Rest {
     folder: Option<TempDir>,
     database: Option<(Server, Url, String)>,
+    /// Where the database is; empty where only the process that opened it can reach it.
+    url: String,
 }
 
 #[derive(Clone, Copy)]
@@ -91,6 +93,7 @@ impl BackEnd {
     async fn assemble(database: &str, blobs: &str, rest: Rest) -> Stores {
         let metadata = SqlMetadata::connect(database).await.expect("the database");
         let blobs = blobs::open(blobs).await.expect("the blob store");
+        let rest = Rest { url: database.to_owned(), ..rest };
         Stores { metadata: Arc::new(metadata), blobs, rest }
     }
 }
@@ -111,7 +114,7 @@ async fn database_of_its_own(server: Server, variable: &str) -> (String, Rest) {
     run(server, &admin, format!("CREATE DATABASE {name}")).await;
     let mut url = admin.clone();
     url.set_path(&name);
-    (url.into(), Rest { database: Some((server, admin, name)), folder: None })
+    (url.into(), Rest { database: Some((server, admin, name)), ..Rest::default() })
 }
 
 async fn run(server: Server, url: &Url, statement: String) {
@@ -130,6 +133,24 @@ async fn run(server: Server, url: &Url, statement: String) {
 }
 
 impl Rest {
+    /// Runs a statement behind the engine's back.
+    pub(crate) async fn sql(&self, statement: &str) {
+        let statement = AssertSqlSafe(statement.to_owned());
+        match &self.database {
+            Some((server, admin, name)) => {
+                let mut url = admin.clone();
+                url.set_path(name);
+                run(*server, &url, statement.0).await;
+            }
+            None => {
+                let mut connection =
+                    sqlx::SqliteConnection::connect(&self.url).await.expect("SQLite in a file");
+                connection.execute(statement).await.expect("an answer of SQLite");
+                connection.close().await.expect("a farewell");
+            }
+        }
+    }
+
     /// Removes what is left. After a test that failed nobody calls this, and the database can be looked at.
     pub(crate) async fn remove(self) {
         match self.database {

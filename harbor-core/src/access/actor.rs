@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::origin::{Beside, Origin};
 use super::{Permission, Restriction, Target};
 use crate::meta::{RobotId, TokenId, UserId};
 
@@ -45,6 +46,7 @@ pub struct Actor {
     identity: Identity,
     restriction: Option<Arc<Restriction>>,
     token: Option<TokenId>,
+    origin: Beside,
 }
 
 impl Actor {
@@ -57,7 +59,7 @@ impl Actor {
     /// Somebody.
     #[must_use]
     pub const fn new(identity: Identity) -> Self {
-        Self { identity, restriction: None, token: None }
+        Self { identity, restriction: None, token: None, origin: Beside(None) }
     }
 
     /// An administrator, who may do everything.
@@ -86,6 +88,18 @@ impl Actor {
     #[must_use]
     pub fn with_token(self, token: TokenId) -> Self {
         Self { token: Some(token), ..self }
+    }
+
+    /// The same, from somewhere: for the audit log. Who it is and what it may do does not depend on it.
+    #[must_use]
+    pub fn with_origin(self, origin: Arc<Origin>) -> Self {
+        Self { origin: Beside(Some(origin)), ..self }
+    }
+
+    /// Where its request comes from, and with what; `None` where that is not known, and for workers of the engine.
+    #[must_use]
+    pub fn origin(&self) -> Option<&Origin> {
+        self.origin.0.as_deref()
     }
 
     /// The personal access token that it showed, or showed to get what it shows now.

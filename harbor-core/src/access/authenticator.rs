@@ -85,19 +85,27 @@ pub struct Attempt<'a> {
     pub credentials: &'a Credentials,
     /// Where it comes from, as far as that is known for sure: for limits, and never to decide who somebody is.
     pub address: Option<IpAddr>,
+    /// The id of the request that it comes with: for the audit log.
+    pub request_id: Option<&'a str>,
 }
 
 impl<'a> Attempt<'a> {
     /// From nobody knows where.
     #[must_use]
     pub const fn new(credentials: &'a Credentials) -> Self {
-        Self { credentials, address: None }
+        Self { credentials, address: None, request_id: None }
     }
 
     /// The same, from `address`.
     #[must_use]
     pub const fn from_address(self, address: Option<IpAddr>) -> Self {
         Self { address, ..self }
+    }
+
+    /// The same, in the request of that id.
+    #[must_use]
+    pub const fn in_request(self, id: &'a str) -> Self {
+        Self { request_id: Some(id), ..self }
     }
 }
 

@@ -9,6 +9,7 @@ mod authorized;
 mod authorizer;
 mod filter;
 mod matcher;
+mod origin;
 pub mod permission;
 mod restriction;
 mod role;
@@ -21,6 +22,7 @@ pub use authorized::{
 pub use authorizer::{AllowAll, Authorizer, Decision, Target};
 pub use filter::ProjectFilter;
 pub(crate) use matcher::{Matcher, Turn, Turns};
+pub use origin::{Credential, Origin};
 pub use permission::{Action, Level, Permission};
 pub use restriction::{Grant, Place, Restriction, within};
 pub use role::Role;

@@ -28,7 +28,7 @@ mod user;
 mod webhook;
 
 pub use artifact::{Accessory, AdditionLink, Artifact, NewTag, Platform, Reference, Tag};
-pub use audit::{AuditLog, AuditLogEventType, AuditLogExt};
+pub use audit::{AuditFinding, AuditHead, AuditLog, AuditLogEventType, AuditLogExt, AuditVerification};
 pub use configuration::{ConfigItem, Configurations, ConfigurationsResponse};
 pub use error::{ErrorBody, ErrorEntry};
 pub use event::Event;

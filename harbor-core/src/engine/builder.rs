@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::{CollectGarbage, Harbor, Inner, Retain, Settings, cache, content, workers};
+use super::audit::AuditSigner;
+use super::{CollectGarbage, Harbor, Inner, PurgeAudit, Retain, Settings, cache, content, workers};
 use crate::access::{Authenticator, Authorizer};
 use crate::blob::BlobStore;
 use crate::event::EventSink;
@@ -22,6 +23,7 @@ pub struct Builder {
     authorizer: Option<Arc<dyn Authorizer>>,
     policies: Vec<Arc<dyn Policy>>,
     sinks: Vec<Arc<dyn EventSink>>,
+    audit_signer: Option<Arc<dyn AuditSigner>>,
     kinds: Kinds,
     clock: Clock,
     settings: Settings,
@@ -78,6 +80,12 @@ impl Builder {
         self
     }
 
+    /// Who signs heads of the audit log. Without one, changes of its lines are found, and not that its end was cut off.
+    pub fn audit_signer(mut self, signer: impl AuditSigner) -> Self {
+        self.audit_signer = Some(Arc::new(signer));
+        self
+    }
+
     /// Makes a function run the jobs of a kind. It may run a job again that ran before.
     pub fn job<J, F>(mut self, run: impl Fn(J, Running) -> F + Send + Sync + 'static) -> Self
     where
@@ -128,6 +136,7 @@ impl Builder {
             let allowed = crate::egress::Allowed::new(self.settings.egress_allow.clone());
             crate::egress::Egress::new(allowed)
         });
+        kinds.put(PurgeAudit::run);
         let sinks = self.sinks.len();
         let caches = cache::Caches::new(metadata.sharing(), self.settings.cache_bytes);
         Ok(Harbor {
@@ -148,6 +157,9 @@ impl Builder {
                 pulls: Default::default(),
                 notices: Default::default(),
                 tail: Default::default(),
+                audit: Default::default(),
+                audit_signer: self.audit_signer,
+                sealing: Default::default(),
                 matching: Default::default(),
                 hooks: Default::default(),
                 #[cfg(feature = "egress")]

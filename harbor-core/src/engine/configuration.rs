@@ -67,6 +67,48 @@ pub enum ConfigKey {
     NotificationEnable,
     /// What the audit log leaves out: types of events, with commas between them.
     DisabledAuditLogEventTypes,
+    /// Whether the audit log leaves out pulls. A line for each of them is dear, so it does unless it is told otherwise.
+    PullAuditLogDisable,
+    /// Where the audit log is forwarded to by syslog; empty for nowhere. See [`ForwardTarget`].
+    AuditLogForwardEndpoint,
+    /// Whether lines of the audit log go from here once they were forwarded.
+    SkipAuditLogDatabase,
+}
+
+/// A receiver of the audit log: `host:port` or `tcp://host:port` for TCP, `tls://host:port` for TLS. An address of IPv6 stands in
+/// brackets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ForwardTarget {
+    /// Whether it speaks TLS.
+    pub tls: bool,
+    /// A name or an address, without brackets.
+    pub host: String,
+    /// The port.
+    pub port: u16,
+}
+
+impl ForwardTarget {
+    /// Reads one; `None` for a text that is none.
+    #[must_use]
+    pub fn read(text: &str) -> Option<Self> {
+        let (tls, rest) = match text.split_once("://") {
+            None => (false, text),
+            Some(("tcp", rest)) => (false, rest),
+            Some(("tls", rest)) => (true, rest),
+            Some(_) => return None,
+        };
+        let (host, port) = rest.rsplit_once(':')?;
+        let inner = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+        let right = match inner {
+            Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
+            None => {
+                let known = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
+                !host.is_empty() && host.len() <= 253 && host.bytes().all(known)
+            }
+        };
+        let port = port.parse().ok().filter(|port| *port != 0)?;
+        right.then(|| Self { tls, host: inner.unwrap_or(host).to_owned(), port })
+    }
 }
 
 /// A row of the table: the key, its name, what a value must be, and the default.
@@ -83,7 +125,7 @@ enum Initial {
 /// A year, in minutes.
 const YEAR: i64 = 365 * 24 * 60;
 
-const TABLE: [Row; 13] = [
+const TABLE: [Row; 16] = [
     (
         ConfigKey::ProjectCreationRestriction,
         "project_creation_restriction",
@@ -108,6 +150,9 @@ const TABLE: [Row; 13] = [
         Kind::AnyOf(&AUDIT_EVENT_TYPES),
         Initial::Text(""),
     ),
+    (ConfigKey::PullAuditLogDisable, "pull_audit_log_disable", Kind::Bool, Initial::Bool(true)),
+    (ConfigKey::AuditLogForwardEndpoint, "audit_log_forward_endpoint", Kind::Text(512), Initial::Text("")),
+    (ConfigKey::SkipAuditLogDatabase, "skip_audit_log_database", Kind::Bool, Initial::Bool(false)),
 ];
 
 impl ConfigKey {
@@ -171,6 +216,13 @@ impl ConfigKey {
             let rule =
                 "must end with a character that no user's name has: , ~ # % or $, and have no blank or colon";
             return Err(Error::BadRequest(format!("{name} {rule}")));
+        }
+        let endpoint =
+            value.as_str().filter(|text| self == Self::AuditLogForwardEndpoint && !text.is_empty());
+        if endpoint.is_some_and(|text| ForwardTarget::read(text).is_none()) {
+            return Err(Error::BadRequest(format!(
+                "{name} must be host:port or tcp://host:port for TCP, tls://host:port for TLS, or empty"
+            )));
         }
         if self == Self::StoragePerProject && *value == 0 {
             return Err(Error::BadRequest(format!(
@@ -318,7 +370,10 @@ impl<'a> Configurations<'a> {
                 return Err(Error::Forbidden(format!("{name} is set by the server's file or environment")));
             }
         }
-        contended!(self.try_update(&proof, values))
+        contended!(self.try_update(&proof, values))?;
+        // What is remembered of it beside the cache follows at once, or with the next one who reads it.
+        let _ = self.harbor.configuration().await;
+        Ok(())
     }
 
     async fn try_update(
@@ -333,6 +388,11 @@ impl<'a> Configurations<'a> {
         let mut set = stored.as_deref().map(parse).transpose()?.unwrap_or_default();
         let known = values.iter().filter(|(name, _)| ConfigKey::named(name).is_some());
         set.extend(known.map(|(name, value)| (name.clone(), value.clone())));
+        let value = |key: ConfigKey| set.get(key.name()).cloned().unwrap_or_else(|| key.default());
+        if value(ConfigKey::SkipAuditLogDatabase) == true && value(ConfigKey::AuditLogForwardEndpoint) == "" {
+            let what = "skip_audit_log_database needs an audit_log_forward_endpoint: lines would be nowhere";
+            return Err(Error::BadRequest(what.to_owned()));
+        }
         let text = serde_json::to_string(&Stored { v: VERSION, values: set })
             .map_err(|error| Error::Internal(error.to_string()))?;
         write.rows().setting_put(SETTING, &text).await?;
@@ -356,6 +416,7 @@ impl Harbor {
         let mut rows = self.read().await?;
         let read = Arc::new(Configuration::load(&mut *rows, &self.settings().configuration).await?);
         self.inner.caches.keep(before, Entry::Configuration(Arc::clone(&read), self.now()));
+        self.inner.audit.tells_pulls(!read.flag(ConfigKey::PullAuditLogDisable));
         Ok(read)
     }
 }
@@ -389,6 +450,26 @@ mod tests {
             fixed([(name.to_owned(), wrong)]).unwrap_err();
         }
         assert_eq!(fixed([("session_timeout".to_owned(), Value::from(5))]).unwrap().len(), 1);
+    }
+
+    #[test]
+    fn receivers_are_read() {
+        let target = |tls, host: &str, port| Some(ForwardTarget { tls, host: host.to_owned(), port });
+        for (text, read) in [
+            ("logs.example.com:514", target(false, "logs.example.com", 514)),
+            ("tcp://192.0.2.1:601", target(false, "192.0.2.1", 601)),
+            ("tls://[2001:db8::1]:6514", target(true, "2001:db8::1", 6514)),
+            ("udp://x:1", None),
+            ("x", None),
+            ("x:0", None),
+            ("x:70000", None),
+            (":1", None),
+            ("2001:db8::1:5", None),
+            ("tls://a/b:1", None),
+            ("", None),
+        ] {
+            assert_eq!(ForwardTarget::read(text), read, "{text}");
+        }
     }
 
     /// A text that an earlier version wrote. A new form is added; none is ever removed.

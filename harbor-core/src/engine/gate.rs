@@ -8,7 +8,9 @@ use super::audit;
 use super::cache::{Change, Entry};
 use super::configuration::{ConfigKey, Configuration};
 use crate::access::permission::{CatalogRead, ProjectRead, RepositoryPull, SystemConfigurationUpdate, WORK};
-use crate::access::{Action, Actor, Attempt, Authorized, Decision, Permission, ProjectFilter, Scope, Target};
+use crate::access::{
+    Action, Actor, Attempt, Authorized, Decision, Origin, Permission, ProjectFilter, Scope, Target,
+};
 use crate::event::{Event, EventKind};
 use crate::meta::revision::ACCESS;
 use crate::meta::{AuditLine, Project, ProjectId, Reads, RepositoryId, Transaction};
@@ -50,11 +52,36 @@ impl Harbor {
     pub async fn authenticate(&self, attempt: Option<Attempt<'_>>) -> Result<Actor> {
         let Some(attempt) = attempt else { return Ok(Actor::anonymous()) };
         for authenticator in &self.inner.authenticators {
-            if let Some(actor) = authenticator.authenticate(attempt).await? {
-                return Ok(actor);
+            match authenticator.authenticate(attempt).await.map_err(Error::from) {
+                Ok(Some(actor)) => {
+                    let origin = Arc::new(Origin::of(attempt, &actor));
+                    return Ok(actor.with_origin(origin));
+                }
+                Ok(None) => {}
+                Err(error @ Error::TooManyRequests { .. }) => return Err(self.failed(attempt, error)),
+                Err(error) => return Err(error),
             }
         }
-        Err(Error::Unauthenticated)
+        Err(self.failed(attempt, Error::Unauthenticated))
+    }
+
+    /// Tells of a login that failed.
+    fn failed(&self, attempt: Attempt<'_>, error: Error) -> Error {
+        let why = match error {
+            Error::TooManyRequests { .. } => "too many attempts",
+            _ => "wrong name or password",
+        };
+        if let Some(line) = audit::failed_login(attempt, why, self.now()) {
+            self.tell(line);
+        }
+        error
+    }
+
+    /// Tells of a refusal of somebody in particular.
+    fn refused(&self, actor: &Actor, permission: Permission, target: Target<'_>) {
+        if !actor.is_anonymous() {
+            self.tell(audit::refused(actor, permission, target, self.now()));
+        }
     }
 
     /// Asks for the permission `A`: the only way to a proof.
@@ -77,12 +104,14 @@ impl Harbor {
         };
         let target = A::Scope::target(&resolved);
         if !actor.has_room_for(A::PERMISSION, target) {
+            self.refused(actor, A::PERMISSION, target);
             // Whoever it is may have more elsewhere: a client with a token asks for another one.
             return Err(if actor.is_anonymous() { Error::Unauthenticated } else { Error::OutOfScope });
         }
         if self.allows(actor, A::PERMISSION, target).await? {
             return Ok(Authorized::mint(actor.clone(), resolved));
         }
+        self.refused(actor, A::PERMISSION, target);
         let visible = match target.project() {
             Some(project) => {
                 let knows = Target::Project(project);
@@ -238,6 +267,7 @@ impl Harbor {
             events: Vec::new(),
             access: false,
             enqueued: false,
+            audited: false,
         })
     }
 }
@@ -268,6 +298,7 @@ pub struct Write<'a> {
     events: Vec<Event>,
     access: bool,
     enqueued: bool,
+    audited: bool,
 }
 
 impl<'a> Write<'a> {
@@ -323,6 +354,7 @@ impl<'a> Write<'a> {
         if !self.configuration.audits(&line) {
             return Ok(());
         }
+        self.audited = true;
         Ok(self.rows.audit_insert(&AuditLine { project: self.project, ..line }).await?)
     }
 
@@ -419,7 +451,7 @@ impl<'a> Write<'a> {
     /// [`Error::QuotaExceeded`] when it adds more to a project than that may hold. As the store fails; `Conflict` when a concurrent transaction won and all may be tried again.
     pub async fn commit(mut self) -> Result<()> {
         self.write_events().await?;
-        let Self { harbor, mut rows, changes, events, access, enqueued, .. } = self;
+        let Self { harbor, mut rows, changes, events, access, enqueued, audited, .. } = self;
         harbor.admit(&mut *rows).await?;
         // The caches forget whatever the outcome: after an error it is unknown whether the rows changed.
         let invalidate = Invalidate { harbor: harbor.clone(), changes, access };
@@ -432,6 +464,9 @@ impl<'a> Write<'a> {
         }
         if enqueued {
             harbor.inner.workers.wake_jobs();
+        }
+        if audited {
+            harbor.inner.workers.wake_seal();
         }
         Ok(committed?)
     }

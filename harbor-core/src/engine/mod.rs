@@ -24,6 +24,7 @@ mod pulls;
 mod quota;
 mod repositories;
 mod retention;
+mod runs;
 mod search;
 mod settings;
 mod stream;
@@ -34,11 +35,13 @@ use std::fmt;
 use std::sync::Arc;
 
 pub use artifacts::{Addition, AdditionKind, Artifacts, Found, FoundTag, Restored, With};
-pub use audit::Audit;
+pub use audit::{Audit, PurgeAudit, Purged};
 pub use builder::Builder;
-pub use configuration::{ConfigKey, Configuration, Configurations, fixed as fixed_configuration};
+pub use configuration::{
+    ConfigKey, Configuration, Configurations, ForwardTarget, fixed as fixed_configuration,
+};
 pub use gate::Write;
-pub use gc::{CollectGarbage, Freed, Gc, GcChange, GcReport};
+pub use gc::{CollectGarbage, Freed, GcReport};
 pub use health::Health;
 pub use immutable::{ImmutableRules, NewImmutableRule};
 pub use jobs::{Enqueue, Jobs, Rhythm, SCHEDULER, TaskLog};
@@ -50,6 +53,7 @@ pub use repositories::Repositories;
 pub use retention::{
     Judged, RETENTION_ID, Retain, Retained, RetentionList, RetentionRead, RetentionUpdate, Retentions,
 };
+pub use runs::{RunChange, Runs, SystemJob};
 pub use search::{FoundAll, Statistics};
 pub use settings::Settings;
 pub use stream::{EventFilter, EventStream, Events, Streamed};
@@ -92,6 +96,9 @@ struct Inner {
     pulls: pulls::Pulls,
     notices: notices::Notices,
     tail: stream::Tail,
+    audit: audit::Buffer,
+    audit_signer: Option<Arc<dyn audit::AuditSigner>>,
+    sealing: audit::Sealing,
     matching: Turns,
     hooks: webhooks::Seen,
     #[cfg(feature = "egress")]
@@ -144,12 +151,6 @@ impl Harbor {
     #[must_use]
     pub const fn audit(&self) -> Audit<'_> {
         Audit::new(self)
-    }
-
-    /// The use cases of garbage collection.
-    #[must_use]
-    pub const fn gc(&self) -> Gc<'_> {
-        Gc::new(self)
     }
 
     /// The use cases of jobs, whatever their kind.

@@ -1,4 +1,4 @@
-//! The workers that run beside the requests: garbage collection, the outbox, the counting of pulls, and finding out what
+//! The workers that run beside the requests: garbage collection, the outbox, the counting of pulls, the audit log, and finding out what
 //! manifests of earlier versions are.
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
@@ -26,6 +26,14 @@ const PULLS_INTERVAL: Duration = Duration::from_secs(10);
 
 /// How often it is looked whether there is something to tell of quotas that nobody was woken for.
 const NOTICES_INTERVAL: Duration = Duration::from_secs(60 * 60);
+/// How long lines of the audit log that wait are kept, so that many are written at once.
+const AUDIT_DELAY: Duration = Duration::from_secs(1);
+
+/// How often it is looked for lines of the audit log that are not sealed: other nodes may have written.
+const SEAL_INTERVAL: Duration = Duration::from_secs(5);
+
+/// How often it is looked for such lines when nobody says that there are some.
+const AUDIT_INTERVAL: Duration = Duration::from_secs(60);
 
 /// How often it is looked for manifests of which nobody knows what they are, while there are some.
 const DESCRIBE_INTERVAL: Duration = Duration::from_secs(60);
@@ -43,6 +51,10 @@ pub(super) struct Workers {
     tail: Arc<Notify>,
     /// Tells other nodes.
     announcer: Arc<Announcer>,
+    /// Lines were written to the audit log.
+    seal: Arc<Notify>,
+    /// Lines of the audit log wait to be written down.
+    audit: Arc<Notify>,
     /// Who runs jobs here, once they are started.
     node: OnceLock<Arc<Node>>,
 }
@@ -95,6 +107,14 @@ impl Workers {
         self.stop.lock().unwrap_or_else(PoisonError::into_inner).clone().unwrap_or_default()
     }
 
+    pub(super) fn wake_audit(&self) {
+        self.audit.notify_one();
+    }
+
+    pub(super) fn wake_seal(&self) {
+        self.seal.notify_one();
+    }
+
     pub(super) fn wake_gc(&self) {
         self.gc.notify_one();
     }
@@ -133,6 +153,10 @@ impl Harbor {
         ] {
             workers.tracker.spawn(run(Weak::clone(&weak), stop.clone(), wake, interval, kind));
         }
+        let (audit, wake) = (Weak::clone(&weak), Arc::clone(&workers.audit));
+        workers.tracker.spawn(run(audit, stop.clone(), wake, AUDIT_INTERVAL, Kind::Audit));
+        let (seal, wake) = (Weak::clone(&weak), Arc::clone(&workers.seal));
+        workers.tracker.spawn(run(seal, stop.clone(), wake, SEAL_INTERVAL, Kind::Seal));
         for (number, wake) in workers.outbox.iter().enumerate() {
             let (weak, wake) = (Weak::clone(&weak), Arc::clone(wake));
             workers.tracker.spawn(run(weak, stop.clone(), wake, OUTBOX_INTERVAL, Kind::Outbox(number)));
@@ -174,6 +198,12 @@ impl Harbor {
         if let Err(error) = self.write_pulls().await {
             tracing::warn!(%error, "the last pulls were not counted");
         }
+        if let Err(error) = self.write_audit().await {
+            tracing::warn!(%error, "the last refusals were not written to the audit log");
+        }
+        if let Err(error) = self.seal_audit().await {
+            tracing::warn!(%error, "the last lines of the audit log were not sealed, and will be at the next start");
+        }
         self.inner.metadata.close().await;
     }
 }
@@ -183,6 +213,10 @@ enum Kind {
     Gc,
     /// Writing down pulls.
     Pulls,
+    /// Writing down lines of the audit log that wait.
+    Audit,
+    /// Sealing the audit log.
+    Seal,
     /// Finding out what manifests of earlier versions are.
     Describe,
     /// Telling of quotas.
@@ -208,8 +242,18 @@ async fn run(inner: Weak<Inner>, stop: CancellationToken, wake: Arc<Notify>, int
         wait = if worked { 1 } else { (wait * 2).min(LONGEST_WAIT) };
         tokio::select! {
             () = stop.cancelled() => return,
-            () = wake.notified(), if worked => {}
+            () = wake.notified(), if worked => linger(kind, &stop).await,
             () = tokio::time::sleep(interval * wait) => {}
+        }
+    }
+}
+
+/// Waits for more to do along with what is there, where that is worth it.
+async fn linger(kind: Kind, stop: &CancellationToken) {
+    if matches!(kind, Kind::Audit | Kind::Seal) {
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = tokio::time::sleep(AUDIT_DELAY) => {}
         }
     }
 }
@@ -225,6 +269,8 @@ async fn work(harbor: &Harbor, kind: Kind, stop: &CancellationToken) -> bool {
             Kind::Pulls => harbor.write_pulls().await.map(|()| Delivered::All),
             Kind::Tail => harbor.tail_events().await,
             Kind::Notices => harbor.write_notices().await.map(|()| Delivered::All),
+            Kind::Audit => harbor.write_audit().await.map(|()| Delivered::All),
+            Kind::Seal => harbor.seal_batch().await,
             Kind::Describe => harbor.describe_batch().await.map(|more| match more {
                 true => Delivered::More,
                 false => Delivered::All,

@@ -8,7 +8,7 @@ use crate::access::ProjectFilter;
 use crate::query::{Query, keys};
 
 /// A line of the audit log.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct AuditLine {
     /// When.
     pub at: Timestamp,
@@ -26,6 +26,14 @@ pub struct AuditLine {
     pub resource: String,
     /// All of it in words.
     pub description: String,
+    /// Whether it was allowed, and done.
+    pub allowed: bool,
+    /// The address that it came from; empty where that is not known, and for what workers do.
+    pub address: String,
+    /// What was shown: [`Credential`](crate::access::Credential) as a word.
+    pub credential: String,
+    /// The id of the request that it came with; empty for none.
+    pub request_id: String,
 }
 
 /// A line of the audit log, as it is stored.
@@ -87,6 +95,14 @@ keys! {
         Description: Text, "op_desc", "OperationDescription", filter;
         /// `op_time`.
         Time: Time, "op_time", "OpTime", filter, sort;
+        /// `operation_result`.
+        Allowed: Bool, "operation_result", "OperationResult", filter;
+        /// `client_address`.
+        Address: Text, "client_address", "ClientAddress", filter;
+        /// `credential`.
+        Credential: Text, "credential", "Credential", filter;
+        /// `request_id`.
+        Request: Text, "request_id", "RequestID", filter;
     }
 }
 
@@ -96,6 +112,12 @@ pub trait AuditRows {
     /// A page of the lines of a scope; those that were written last first, unless the query has another order.
     async fn audit_log(&mut self, scope: &AuditScope, query: &Query<AuditKey>)
     -> RowResult<Listed<AuditRow>>;
+
+    /// The same page, without how many lines there are.
+    async fn audit_lines(&mut self, scope: &AuditScope, query: &Query<AuditKey>) -> RowResult<Vec<AuditRow>>;
+
+    /// The lines behind that of a key, in the order of their keys, at most so many.
+    async fn audit_after(&mut self, after: AuditId, limit: u32) -> RowResult<Vec<AuditRow>>;
 }
 
 /// Writes the audit log.
@@ -103,4 +125,7 @@ pub trait AuditRows {
 pub trait AuditRowsMut {
     /// Writes a line.
     async fn audit_insert(&mut self, line: &AuditLine) -> RowResult<()>;
+
+    /// Deletes lines; those that are gone already are of no account.
+    async fn audit_delete(&mut self, lines: &[AuditId]) -> RowResult<()>;
 }

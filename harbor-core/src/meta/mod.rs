@@ -7,6 +7,7 @@ mod accessory;
 mod announcement;
 mod artifact;
 mod audit;
+mod audit_chain;
 mod blob;
 #[cfg(feature = "conformance")]
 pub mod conformance;
@@ -46,6 +47,7 @@ pub use artifact::{
     ArtifactTag, Described, LISTED, Pulled, Says, TagKey, TagTest,
 };
 pub use audit::{AUDIT_EVENT_TYPES, AuditKey, AuditLine, AuditRow, AuditRows, AuditRowsMut, AuditScope};
+pub use audit_chain::{AuditChainRows, AuditChainRowsMut, AuditHead, AuditLink};
 pub use blob::{
     Blob, BlobReview, BlobRows, BlobRowsMut, BlobState, LinkReview, LinkedBlob, Publish, Published,
 };

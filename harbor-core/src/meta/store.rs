@@ -5,16 +5,16 @@ use std::fmt;
 use async_trait::async_trait;
 
 use super::{
-    AccessoryRows, Announcements, ArtifactRows, ArtifactRowsMut, AuditRows, AuditRowsMut, BlobRows,
-    BlobRowsMut, BlobState, EventRows, EventRowsMut, ExecutionRows, ExecutionRowsMut, GroupRows,
-    GroupRowsMut, ImmutableRows, ImmutableRowsMut, LabelRows, LabelRowsMut, ManifestRows, ManifestRowsMut,
-    MemberRows, MemberRowsMut, PersonalTokenRows, PersonalTokenRowsMut, ProjectRows, ProjectRowsMut, Publish,
-    Published, QuotaRows, QuotaRowsMut, RepositoryRows, RepositoryRowsMut, RetentionRows, RetentionRowsMut,
-    ReviewRows, ReviewRowsMut, ReviewSubject, RevisionRows, RevisionRowsMut, RobotRows, RobotRowsMut,
-    RoleRows, RoleRowsMut, RowResult, ScheduleRows, ScheduleRowsMut, SessionRows, SessionRowsMut,
-    SettingRows, SettingRowsMut, TagRows, TagRowsMut, TaskRows, TaskRowsMut, Topic, TrashRows, TrashRowsMut,
-    UploadRows, UploadRowsMut, UserRows, UserRowsMut, WebhookRows, WebhookRowsMut, WorkerPoolRows,
-    WorkerPoolRowsMut,
+    AccessoryRows, Announcements, ArtifactRows, ArtifactRowsMut, AuditChainRows, AuditChainRowsMut,
+    AuditRows, AuditRowsMut, BlobRows, BlobRowsMut, BlobState, EventRows, EventRowsMut, ExecutionRows,
+    ExecutionRowsMut, GroupRows, GroupRowsMut, ImmutableRows, ImmutableRowsMut, LabelRows, LabelRowsMut,
+    ManifestRows, ManifestRowsMut, MemberRows, MemberRowsMut, PersonalTokenRows, PersonalTokenRowsMut,
+    ProjectRows, ProjectRowsMut, Publish, Published, QuotaRows, QuotaRowsMut, RepositoryRows,
+    RepositoryRowsMut, RetentionRows, RetentionRowsMut, ReviewRows, ReviewRowsMut, ReviewSubject,
+    RevisionRows, RevisionRowsMut, RobotRows, RobotRowsMut, RoleRows, RoleRowsMut, RowResult, ScheduleRows,
+    ScheduleRowsMut, SessionRows, SessionRowsMut, SettingRows, SettingRowsMut, TagRows, TagRowsMut, TaskRows,
+    TaskRowsMut, Topic, TrashRows, TrashRowsMut, UploadRows, UploadRowsMut, UserRows, UserRowsMut,
+    WebhookRows, WebhookRowsMut, WorkerPoolRows, WorkerPoolRowsMut,
 };
 
 /// Why a pushed blob's link is reviewed.
@@ -50,6 +50,7 @@ pub trait Reads:
     + EventRows
     + ExecutionRows
     + AuditRows
+    + AuditChainRows
     + SettingRows
     + GroupRows
     + MemberRows
@@ -85,6 +86,7 @@ impl<T> Reads for T where
         + EventRows
         + ExecutionRows
         + AuditRows
+        + AuditChainRows
         + SettingRows
         + GroupRows
         + MemberRows
@@ -122,6 +124,7 @@ pub trait Transaction:
     + EventRowsMut
     + ExecutionRowsMut
     + AuditRowsMut
+    + AuditChainRowsMut
     + SettingRowsMut
     + GroupRowsMut
     + MemberRowsMut

@@ -253,10 +253,12 @@ operations! {
 
 operations! {
     /// Operations that this registry has and Harbor has not.
-    EXTENSIONS: 36 {
+    EXTENSIONS: 38 {
     "streamEvents" "event" Get "/events/stream" => Login;
     "listJobs" "jobservice" Get "/jobservice/jobs" => JobserviceMonitorList;
     "retryJob" "jobservice" Post "/jobservice/jobs/{job_id}/retry" => JobserviceMonitorStop;
+    "exportAuditLog" "auditlog" Get "/auditlog-exts/export" => Login;
+    "verifyAuditLog" "auditlog" Get "/auditlog-exts/verify" => AuditLogList;
     "getDefaultRetention" "Retention" Get "/retentions/default" => SystemConfigurationRead;
     "updateDefaultRetention" "Retention" Put "/retentions/default" => SystemConfigurationUpdate;
     "deleteDefaultRetention" "Retention" Delete "/retentions/default" => SystemConfigurationUpdate;

@@ -9,11 +9,14 @@ use http::Response;
 
 use super::answer::{Answered, ok, page};
 use super::call::Call;
+use super::{audit_check, audit_export};
 
 pub(super) async fn answer(call: &Call<'_>, id: &str) -> Answered {
     Ok(Some(match id {
         "listAuditLogs" => list_older(call).await?,
         "listAuditLogExts" => list(call).await?,
+        "exportAuditLog" => audit_export::export(call).await?,
+        "verifyAuditLog" => audit_check::verify(call).await?,
         "listAuditLogEventTypes" => event_types(call)?,
         "getLogs" => list_older_of_project(call).await?,
         "getLogExts" => list_of_project(call).await?,
@@ -51,7 +54,7 @@ fn event_types(call: &Call<'_>) -> Result<Response<Body>> {
     ok(&AUDIT_EVENT_TYPES.iter().map(wire).collect::<Vec<_>>())
 }
 
-fn wire(row: AuditRow) -> api::AuditLogExt {
+pub(super) fn wire(row: AuditRow) -> api::AuditLogExt {
     let line = row.line;
     api::AuditLogExt {
         id: row.id.get(),
@@ -60,9 +63,11 @@ fn wire(row: AuditRow) -> api::AuditLogExt {
         resource_type: line.resource_type,
         operation: line.operation,
         operation_description: line.description,
-        // What was not done is not written, so far.
-        operation_result: true,
+        operation_result: line.allowed,
         op_time: line.at,
+        client_address: line.address,
+        credential: line.credential,
+        request_id: line.request_id,
     }
 }
 

@@ -7,6 +7,8 @@ mod additions;
 mod answer;
 mod artifacts;
 mod audit;
+mod audit_check;
+mod audit_export;
 mod call;
 mod configuration;
 mod error;
@@ -22,6 +24,7 @@ mod openapi;
 mod permissions;
 mod personal_tokens;
 mod projects;
+mod purge;
 mod quotas;
 mod repositories;
 mod retention;
@@ -146,6 +149,7 @@ async fn dispatch(
         "configure" => configuration::answer(&mut call, operation.id).await?,
         "event" => events::answer(&call, operation.id).await?,
         "gc" => gc::answer(&mut call, operation.id).await?,
+        "purge" => purge::answer(&mut call, operation.id).await?,
         "jobservice" | "schedule" => jobs::answer(&mut call, operation.id).await?,
         "Retention" => retention::answer(&mut call, operation.id).await?,
         "quota" => quotas::answer(&mut call, operation.id).await?,

@@ -42,6 +42,7 @@ pub(super) struct Tls {
 pub(super) struct Server {
     pub(super) trusted_proxies: Option<Vec<String>>,
     pub(super) proxy_header: Option<String>,
+    pub(super) audit_forward_authorities: Option<PathBuf>,
 }
 
 /// `[settings]`: times in seconds, sizes in bytes.
@@ -79,6 +80,7 @@ const KEYS: &[&str] = &[
     "server",
     "server.trusted_proxies",
     "server.proxy_header",
+    "server.audit_forward_authorities",
     "limits",
     "limits.pulls_per_principal",
     "limits.pulls_per_address",
@@ -212,7 +214,7 @@ mod tests {
     fn every_key_reads() {
         let text = "listen = '[::1]:80'\ndata = 'd'\ndatabase = 'sqlite:x'\nblobs = 'memory:'\nlog = 'debug'\n\
             log_format = 'json'\nexternal_url = 'https://r'\n[tls]\ncertificate = 'c'\nkey = 'k'\n[server]\n\
-            trusted_proxies = ['10.0.0.0/8']\nproxy_header = 'forwarded'\n[limits]\n\
+            trusted_proxies = ['10.0.0.0/8']\nproxy_header = 'forwarded'\naudit_forward_authorities = 'a'\n[limits]\n\
             pulls_per_principal = '1/second'\npulls_per_address = '1/second'\n\
             pushes_per_principal = '1/second'\npushes_per_address = '1/second'\n\
             login_failures_of_name = 1\nlogin_failures_of_address = 2\nlogin_window = 3\nlogin_lock = 4\n\

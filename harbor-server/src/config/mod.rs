@@ -136,6 +136,9 @@ pub struct Config {
     pub external_url: Option<String>,
     /// The proxies whose word is taken for where a request comes from.
     pub trusted_proxies: TrustedProxies,
+    /// A PEM file of the certificates that a receiver of the audit log must show one of, or one that comes from them, over TLS.
+    /// Those of the system, without.
+    pub audit_forward_authorities: Option<PathBuf>,
     /// How often content may be pulled and pushed.
     pub limits: Limits,
     /// When logins are refused.
@@ -202,6 +205,7 @@ impl Config {
             log_json,
             external_url,
             trusted_proxies,
+            audit_forward_authorities: file.server.audit_forward_authorities,
             limits,
             login_limits,
             tls,

@@ -39,6 +39,7 @@ impl Call<'_> {
             Method::HEAD => self.app.counts.pulls.look(&self.actor, from, now),
             _ => self.app.counts.pulls.take(&self.actor, from, now)?,
         };
+        let project = proof.target().project.id;
         let manifest = self.content().manifest(proof, reference).await?;
         if respond::client_has(&self.parts.headers, &manifest.digest) {
             let mut response = respond::empty(StatusCode::NOT_MODIFIED);
@@ -53,6 +54,8 @@ impl Call<'_> {
         headers.insert(CONTENT_TYPE, respond::value(manifest.media_type.as_str()));
         headers.insert(CONTENT_LENGTH, manifest.payload.len().into());
         if self.parts.method != Method::HEAD {
+            // Whatever the client calls itself.
+            self.content().tell_pull(&self.actor, (project, name), &manifest, reference);
             if self.header(&USER_AGENT) != Some(REPLICATION) {
                 self.content().count_pull(&self.actor, name, &manifest, reference);
             }

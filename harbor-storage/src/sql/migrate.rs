@@ -19,6 +19,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (7, "jobs", include_str!("migrations/0007_jobs.sql")),
     (8, "retention", include_str!("migrations/0008_retention.sql")),
     (9, "webhooks", include_str!("migrations/0009_webhooks.sql")),
+    (10, "tamper_evidence", include_str!("migrations/0010_tamper_evidence.sql")),
     (11, "trash", include_str!("migrations/0011_trash.sql")),
 ];
 

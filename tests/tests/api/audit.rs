@@ -6,12 +6,18 @@ use serde_json::{Value, json};
 
 use super::{API, digest, listed, push_image, read};
 
+mod forwarding;
+mod origins;
+mod tampering;
+
 harbor_tests::on_every_store! {
     what_was_done_is_told;
     each_sees_the_logs_of_their_projects;
     types_may_be_left_out;
     logins_are_told;
     secrets_are_not_told;
+    pulls_are_told_when_wanted;
+    all_of_it_is_exported;
 }
 
 /// What the lines of a log say was done, last first: `create artifact library/app:v1`.
@@ -127,4 +133,78 @@ async fn secrets_are_not_told(registry: &TestRegistry) {
     let log = read(&admin, format!("{API}/auditlog-exts?page_size=100")).await.to_string();
     assert!(log.contains("create robot: robot$ci") && log.contains("create user: ada"), "{log}");
     assert!(!log.contains(canary) && !log.contains(made["secret"].as_str().unwrap()));
+}
+
+async fn pulls_are_told_when_wanted(registry: &TestRegistry) {
+    let admin = registry.admin();
+    registry.project("open", true).await;
+    let image = push_image(&admin, "open/app", "v1").await;
+    let pulls = async || {
+        registry.harbor.write_audit().await.unwrap();
+        read(&admin, format!("{API}/projects/open/auditlog-exts?q=operation=pull")).await
+    };
+    let tag = "/v2/open/app/manifests/v1";
+    registry.anon().get(tag).await.expect_status(200);
+    assert_eq!(pulls().await, json!([]));
+    let body = json!({ "pull_audit_log_disable": false });
+    admin.put(&format!("{API}/configurations")).json(&body).await.expect_status(200);
+    registry.anon().get(tag).await.expect_status(200);
+    registry.anon().head(tag).await.expect_status(200);
+    let by_digest = format!("/v2/open/app/manifests/{}", digest(&image));
+    admin.get(&by_digest).header("User-Agent", "harbor-registry-client").await.expect_status(200);
+    let told = pulls().await;
+    let words =
+        |line: &Value| [&line["username"], &line["resource"]].map(|word| word.as_str().unwrap().to_owned());
+    let expected = [
+        ["admin".to_owned(), format!("open/app@{}", digest(&image))],
+        ["anonymous".to_owned(), "open/app:v1".to_owned()],
+    ];
+    assert_eq!(told.as_array().unwrap().iter().map(words).collect::<Vec<_>>(), expected);
+    assert_eq!(told[1]["operation_description"], format!("pull artifact: open/app@{}", digest(&image)));
+    assert_eq!(told[1]["client_address"], "127.0.0.1");
+    let body = json!({ "disabled_audit_log_event_types": "pull_artifact" });
+    admin.put(&format!("{API}/configurations")).json(&body).await.expect_status(200);
+    registry.anon().get(tag).await.expect_status(200);
+    assert_eq!(pulls().await.as_array().unwrap().len(), 2);
+}
+
+async fn all_of_it_is_exported(registry: &TestRegistry) {
+    let admin = registry.admin();
+    registry.project("mine", false).await;
+    for number in 0..120 {
+        let body = json!({ "name": format!("label-{number}"), "scope": "g", "description": "x" });
+        let call = admin.post(&format!("{API}/labels")).json(&body).header("X-Request-Id", "-1");
+        call.await.expect_status(201);
+    }
+    let export = async |client: &Client, query: &str| {
+        let answer = client.get(&format!("{API}/auditlog-exts/export{query}")).await.expect_status(200);
+        (answer.need("Content-Type").to_owned(), String::from_utf8(answer.body.to_vec()).unwrap())
+    };
+    let (kind, text) = export(&admin, "").await;
+    assert_eq!(kind, "application/x-ndjson");
+    let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let ids: Vec<i64> = lines.iter().map(|line| line["id"].as_i64().unwrap()).collect();
+    let total =
+        admin.get(&format!("{API}/auditlog-exts")).await.need("X-Total-Count").parse::<usize>().unwrap();
+    assert!(ids.len() == total && total > 120 && ids.is_sorted_by(|one, next| one < next), "{total}");
+    let first = read(&admin, format!("{API}/auditlog-exts?sort=id&page_size=1")).await;
+    assert_eq!(lines[0], first[0]);
+    let (kind, csv) = export(&admin, "?format=csv&q=resource_type=label").await;
+    assert!(kind.starts_with("text/csv"));
+    let records: Vec<&str> = csv.split("\r\n").collect();
+    assert_eq!(records.len(), 122, "a header, a record each, and nothing after the last line's end");
+    assert!(
+        records[0].starts_with("id,op_time,username,") && records[1].ends_with(",\"'-1\""),
+        "{}",
+        records[1]
+    );
+    // Others have what they may see, and nobody has nothing.
+    let id = registry.add_user("grace").await;
+    registry.add_member("mine", id, Role::ProjectAdmin).await;
+    let (_, own) = export(&registry.user("grace"), "").await;
+    assert!(own.lines().count() == 2 && !own.contains("label"), "{own}");
+    let (_, none) = export(&registry.user("grace"), "?format=csv&q=resource_type=label").await;
+    assert_eq!(none.matches("\r\n").count(), 1);
+    registry.anon().get(&format!("{API}/auditlog-exts/export")).await.expect_status(401);
+    admin.get(&format!("{API}/auditlog-exts/export?format=xml")).await.expect_status(422);
 }

@@ -208,6 +208,16 @@ rows! {
         tag_insert(repository: RepositoryId, tag: &Tag, manifest: ManifestId, now: Timestamp) -> ();
         tag_delete(repository: RepositoryId, tag: &Tag) -> Option<Digest>;
     }
+    TrashRows {
+        trash(repository: RepositoryId, query: &Query<TrashKey>) -> Listed<Trashed>;
+        trashed(repository: RepositoryId, digest: &Digest) -> Option<TrashedManifest>;
+        trashed_of(repository: RepositoryId, subject: &Digest, deleted_at: Timestamp, limit: u32) -> Vec<Digest>;
+    }
+    TrashRowsMut {
+        trash_put(manifest: ManifestId, deleted_by: &str, now: Timestamp, until: Timestamp) -> ();
+        trash_delete(repository: RepositoryId, digest: &Digest) -> ();
+        trash_expire(now: Timestamp, limit: u32) -> u64;
+    }
     UploadRows {
         upload(id: UploadId) -> Option<Upload>;
         uploads_idle(before: Timestamp, now: Timestamp, limit: u32) -> Vec<Upload>;
@@ -323,9 +333,25 @@ rows! {
     }
     AuditRows {
         audit_log(scope: &AuditScope, query: &Query<AuditKey>) -> Listed<AuditRow>;
+        audit_lines(scope: &AuditScope, query: &Query<AuditKey>) -> Vec<AuditRow>;
+        audit_after(after: AuditId, limit: u32) -> Vec<AuditRow>;
+    }
+    AuditChainRows {
+        audit_last_link() -> Option<AuditLink>;
+        audit_links(after: i64, limit: u32) -> Vec<AuditLink>;
+        audit_links_of(lines: &[AuditId]) -> Vec<AuditLink>;
+        audit_between(after: AuditId, to: AuditId, limit: u32) -> Vec<AuditRow>;
+        audit_last_head() -> Option<AuditHead>;
+        audit_heads(after: i64, limit: u32) -> Vec<AuditHead>;
+    }
+    AuditChainRowsMut {
+        audit_link(links: &[AuditLink]) -> ();
+        audit_links_purge(links: &[i64], purged: &str) -> ();
+        audit_head(head: &AuditHead, forget: i64) -> ();
     }
     AuditRowsMut {
         audit_insert(line: &AuditLine) -> ();
+        audit_delete(lines: &[AuditId]) -> ();
     }
     SettingRows {
         setting(key: &str) -> Option<String>;

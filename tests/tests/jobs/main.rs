@@ -3,5 +3,6 @@
 
 mod gc;
 mod kinds;
+mod purge;
 mod queue;
 mod schedules;

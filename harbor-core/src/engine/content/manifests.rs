@@ -5,11 +5,12 @@ use std::sync::Arc;
 use super::Content;
 use crate::access::permission::{ArtifactDelete, RepositoryPull};
 use crate::access::{Actor, Authorized};
+use crate::engine::audit;
 use crate::engine::cache::Entry;
 use crate::engine::gate::{Write, contended};
 use crate::engine::immutable::{Fate, refuse_immutable};
 use crate::event::EventKind;
-use crate::meta::{Manifest, ManifestId, Repository, ReviewSubject};
+use crate::meta::{Manifest, ManifestId, ProjectId, Repository, ReviewSubject};
 use crate::oci::{Digest, Reference, RepositoryName, Tag};
 use crate::policy::Step;
 use crate::{Error, Result};
@@ -46,6 +47,19 @@ impl Content<'_> {
     ) {
         self.harbor.count_pull(manifest.id, reference);
         self.harbor.note_pull(actor, name, &manifest.digest, reference);
+    }
+
+    /// Tells the audit log of a pull of a manifest that is sent to a client who asked for `reference`, where pulls are told. It
+    /// is written down later.
+    pub fn tell_pull(
+        &self,
+        actor: &Actor,
+        repository: (ProjectId, &RepositoryName),
+        manifest: &Manifest,
+        reference: &Reference,
+    ) {
+        let now = || self.harbor.now();
+        self.harbor.tell_pull(|| audit::pull(actor, repository, &manifest.digest, reference, now()));
     }
 
     /// On one node both lookups are exact caches. On many, the tag is looked up each time, and its manifest, which cannot

@@ -4,12 +4,10 @@
 //! check again, and only then delete: bytes first, then rows. The cost follows what changed, not what exists.
 
 mod batch;
-mod history;
 mod run;
 
 use std::time::Duration;
 
-pub use history::{Gc, GcChange};
 pub use run::{CollectGarbage, Freed};
 
 use futures_util::{StreamExt as _, stream};

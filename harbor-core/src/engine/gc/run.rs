@@ -3,8 +3,13 @@
 use serde::{Deserialize, Serialize};
 
 use super::GcReport;
+use crate::access::permission::{
+    GarbageCollectionCreate, GarbageCollectionList, GarbageCollectionRead, GarbageCollectionStop,
+    GarbageCollectionUpdate,
+};
 use crate::access::{Actor, ProjectFilter, RepositoryTarget};
 use crate::engine::gate::Write;
+use crate::engine::runs::{RunChange, SystemJob};
 use crate::engine::{ConfigKey, Harbor};
 use crate::job::{Done, Job, Rules, Running};
 use crate::meta::{ManifestId, Repository, RepositoryFilter, Untagged};
@@ -14,6 +19,9 @@ use crate::{Error, Result};
 
 /// How many names are read at a time.
 const NAMES: u32 = 1000;
+
+/// How many blobs a run may delete at a time.
+const WORKERS: std::ops::RangeInclusive<u32> = 1..=10;
 
 /// How many untagged artifacts are deleted in one transaction.
 const BATCH: u32 = 100;
@@ -50,6 +58,26 @@ impl Job for CollectGarbage {
 
     fn rules() -> Rules {
         Rules::default().attempts(1).at_once(1)
+    }
+}
+
+impl RunChange<CollectGarbage> for GarbageCollectionCreate {}
+impl RunChange<CollectGarbage> for GarbageCollectionUpdate {}
+
+impl SystemJob for CollectGarbage {
+    type Create = GarbageCollectionCreate;
+    type Update = GarbageCollectionUpdate;
+    type List = GarbageCollectionList;
+    type Read = GarbageCollectionRead;
+    type Stop = GarbageCollectionStop;
+
+    const CALLED: &'static str = "garbage collection";
+
+    fn check(&self) -> Result<()> {
+        if WORKERS.contains(&self.workers) {
+            return Ok(());
+        }
+        Err(Error::BadRequest(format!("workers must be 1 to 10, and not {}", self.workers)))
     }
 }
 

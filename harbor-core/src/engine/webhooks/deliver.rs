@@ -62,7 +62,7 @@ impl Delivery {
         };
         running.log(format!("{} to {}, delivery {}", self.event_type, target.origin(), self.delivery));
         let began = Instant::now();
-        let sent = harbor.tell(target, &self.delivery, self.body).await;
+        let sent = harbor.hand_over(target, &self.delivery, self.body).await;
         let took = began.elapsed().as_millis();
         match sent {
             Ok(Reply { status, .. }) if (200..300).contains(&status) => {
@@ -96,7 +96,7 @@ fn why(status: u16) -> String {
 
 impl Harbor {
     /// Sends a body to a target, signed.
-    async fn tell(
+    async fn hand_over(
         &self,
         target: &Target,
         delivery: &str,
@@ -161,7 +161,7 @@ impl Webhooks<'_> {
             let project = policy.project.map(ProjectId::get);
             let body = notice.body(&target, policy.id.get(), project, &delivery)?;
             let began = Instant::now();
-            let sent = self.harbor.tell(&target, &delivery, body).await;
+            let sent = self.harbor.hand_over(&target, &delivery, body).await;
             let (status, error) = match sent {
                 Ok(reply) => (Some(reply.status), None),
                 Err(error) => (None, Some(error.to_string())),

@@ -71,7 +71,7 @@ pub use atomicity::{
     committed, dropped, failed, failing_neighbour, group_commit, healthy, isolated, read_in_a_transaction,
     reads_do_not_wait,
 };
-pub use audit::{audit_log, audit_log_of_projects};
+pub use audit::{audit_after, audit_between, audit_chain, audit_log, audit_log_of_projects};
 pub use blobs::{
     blob_condemn_and_revive, blob_delete, blob_delete_of_linked, blob_ensure, blob_is_linked, blob_lock,
     blob_locks_wait, blob_repositories,
@@ -182,7 +182,7 @@ macro_rules! metadata_store_conformance {
             additions_do_not_wait claims_alone quota_set quotas_listed quota_goes_with_project
             upload_insert upload_save upload_lease upload_release upload_delete uploads_idle
             reviews_due review_put review_extend review_postpone review_lock review_delete
-            events event_cursor events_delete audit_log audit_log_of_projects setting_put setting_claim
+            events event_cursor events_delete audit_log audit_log_of_projects audit_after audit_chain audit_between setting_put setting_claim
             links_review links_delete blobs_bury links_review_locks
             execution_insert executions_listed task_insert tasks_listed tasks_due tasks_due_at_once task_save_alone
             task_head tasks_beat task_log schedules worker_pools

@@ -48,6 +48,10 @@ pub async fn unicode(fixture: &dyn MetadataFixture) {
         project: None,
         resource: text.to_owned(),
         description: text.to_owned(),
+        allowed: true,
+        address: "192.0.2.1".to_owned(),
+        credential: "password".to_owned(),
+        request_id: "1".to_owned(),
     };
     let mut rows = begin(&store).await;
     assert!(rows.upload_save(&session, at(1)).await.unwrap());

@@ -185,6 +185,11 @@ fn responses(documented: &Documented) -> Value {
             let content = json!({ "text/event-stream": { "schema": { "type": "string" }, "x-data-schema": shape.reference() } });
             (200, json!({ "description": "Events, until somebody has enough.", "content": content }))
         }
+        Answer::Records => {
+            let text = json!({ "schema": { "type": "string" } });
+            let content = json!({ "application/x-ndjson": text, "text/csv": text });
+            (200, json!({ "description": "Records.", "content": content }))
+        }
         Answer::Text => {
             let content = json!({ "text/plain": { "schema": { "type": "string" } } });
             (200, json!({ "description": "Text.", "content": content }))

@@ -6,16 +6,22 @@ use harbor_core::meta::{
 use harbor_core::query::Query;
 use harbor_core::{StoreError, Timestamp};
 
-use super::Rows;
 use super::filter::{any_of, within};
+use super::{Rows, piece, rows_of};
 use crate::sql::listing::Listing;
 use crate::sql::session::Row;
-use crate::sql::statement::{sql, values};
+use crate::sql::statement::{Value, sql, values};
 
-const COLUMNS: &str = "a.id, a.happened_at, a.actor, a.username, a.operation, a.resource_type, a.project_id, a.resource, \
-                       a.description";
+/// The columns of a line, as [`audited`] reads them.
+macro_rules! columns {
+    () => {
+        "a.id, a.happened_at, a.actor, a.username, a.operation, a.resource_type, a.project_id, a.resource, a.description, \
+         a.allowed, a.client_address, a.credential, a.request_id"
+    };
+}
+pub(super) use columns;
 
-fn audited(row: &Row) -> Result<AuditRow, StoreError> {
+pub(super) fn audited(row: &Row) -> Result<AuditRow, StoreError> {
     let line = AuditLine {
         at: Timestamp::from_micros(row.int(1)?),
         actor: row.text(2)?,
@@ -26,6 +32,10 @@ fn audited(row: &Row) -> Result<AuditRow, StoreError> {
         resource: row.text(7)?,
         // Of a node of an earlier version there is none.
         description: row.optional_text(8)?.unwrap_or_default(),
+        allowed: row.int(9)? != 0,
+        address: row.text(10)?,
+        credential: row.text(11)?,
+        request_id: row.text(12)?,
     };
     Ok(AuditRow { id: AuditId::new(row.int(0)?), line })
 }
@@ -40,6 +50,10 @@ fn column(key: AuditKey) -> &'static str {
         AuditKey::Resource => "a.resource",
         AuditKey::Description => "a.description",
         AuditKey::Time => "a.happened_at",
+        AuditKey::Allowed => "a.allowed",
+        AuditKey::Address => "a.client_address",
+        AuditKey::Credential => "a.credential",
+        AuditKey::Request => "a.request_id",
     }
 }
 
@@ -58,6 +72,14 @@ fn of(scope: &AuditScope) -> Option<String> {
     })
 }
 
+fn listing(scope: &AuditScope, query: &Query<AuditKey>) -> Listing {
+    let listing = Listing::new(columns!(), "audit_log a", "a.id").query(query, column, "a.id DESC");
+    match of(scope) {
+        Some(condition) => listing.only(&condition, Vec::new()),
+        None => listing,
+    }
+}
+
 #[async_trait]
 impl AuditRows for Rows {
     async fn audit_log(
@@ -65,11 +87,22 @@ impl AuditRows for Rows {
         scope: &AuditScope,
         query: &Query<AuditKey>,
     ) -> Result<Listed<AuditRow>, StoreError> {
-        let mut listing = Listing::new(COLUMNS, "audit_log a", "a.id").query(query, column, "a.id DESC");
-        if let Some(condition) = of(scope) {
-            listing = listing.only(&condition, Vec::new());
-        }
-        self.list(listing, audited).await
+        self.list(listing(scope, query), audited).await
+    }
+
+    async fn audit_lines(
+        &mut self,
+        scope: &AuditScope,
+        query: &Query<AuditKey>,
+    ) -> Result<Vec<AuditRow>, StoreError> {
+        let uncounted = listing(scope, query).counted("SELECT CAST(0 AS BIGINT)", Vec::new());
+        Ok(self.list(uncounted, audited).await?.entries)
+    }
+
+    async fn audit_after(&mut self, after: AuditId, limit: u32) -> Result<Vec<AuditRow>, StoreError> {
+        let list =
+            sql!(concat!("SELECT ", columns!(), " FROM audit_log a WHERE a.id > ? ORDER BY a.id LIMIT ?"));
+        self.session.fetch(list, values![after.get(), limit]).await?.iter().map(audited).collect()
     }
 }
 
@@ -78,8 +111,9 @@ impl AuditRowsMut for Rows {
     async fn audit_insert(&mut self, line: &AuditLine) -> Result<(), StoreError> {
         let insert = sql!(
             "INSERT INTO audit_log \
-             (happened_at, actor, username, operation, resource_type, project_id, resource, description) \
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+             (happened_at, actor, username, operation, resource_type, project_id, resource, description, \
+             allowed, client_address, credential, request_id) \
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
         );
         // Keys begin at 1: 0 is no project.
         let project = line.project.map_or(0, ProjectId::get);
@@ -92,7 +126,19 @@ impl AuditRowsMut for Rows {
             project,
             line.resource.as_str(),
             line.description.as_str(),
+            i64::from(line.allowed),
+            line.address.as_str(),
+            line.credential.as_str(),
+            line.request_id.as_str(),
         ];
         self.session.defer(insert, parameters).await
+    }
+
+    async fn audit_delete(&mut self, lines: &[AuditId]) -> Result<(), StoreError> {
+        let delete = sql!(concat!("DELETE FROM audit_log WHERE id IN (", piece!(), ")"));
+        for parameters in rows_of(lines, |line| [Value::Int(line.get())]) {
+            self.session.execute(delete, parameters).await?;
+        }
+        Ok(())
     }
 }

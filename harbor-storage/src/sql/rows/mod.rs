@@ -3,6 +3,7 @@
 mod accessory;
 mod artifact;
 mod audit;
+mod audit_chain;
 mod blob;
 mod candidates;
 mod collect;

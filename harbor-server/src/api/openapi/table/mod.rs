@@ -44,6 +44,8 @@ pub(super) enum Answer {
     Text,
     /// Server-sent events, of which each has such data.
     Stream(Shape),
+    /// Records, as JSON Lines or CSV.
+    Records,
 }
 
 impl Answer {
@@ -62,7 +64,7 @@ impl Documented {
             | Answer::Many(shape)
             | Answer::Page(shape)
             | Answer::Stream(shape) => Some(shape),
-            Answer::Nothing | Answer::Created | Answer::Words | Answer::Text => None,
+            Answer::Nothing | Answer::Created | Answer::Words | Answer::Text | Answer::Records => None,
         };
         self.body.iter().chain(answer)
     }

@@ -80,6 +80,21 @@ pub(super) const TABLE: &[Documented] = &[
         Answer::Page(of::<api::AuditLogExt>()),
     ),
     op(
+        "exportAuditLog",
+        "All lines of the audit log that the caller may see, the oldest first; format is jsonl or csv",
+        &["q", "format"],
+        None,
+        Answer::Records,
+    ),
+    op(
+        "verifyAuditLog",
+        "Verify the audit log: whether a line was changed, deleted, put in or reordered since it was sealed; head=seq:hash for each \
+         head that was kept",
+        &["head"],
+        None,
+        Answer::One(of::<api::AuditVerification>()),
+    ),
+    op(
         "listAuditLogEventTypes",
         "Types of events that may be left out of the audit log",
         &[],

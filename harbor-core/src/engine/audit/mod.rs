@@ -1,10 +1,26 @@
 //! The audit log: what its lines are called, and who may read which.
 
+mod buffer;
+mod chain;
+mod export;
+mod forward;
+mod purge;
+
+pub(super) use buffer::Buffer;
+pub(super) use chain::Sealing;
+pub use chain::{AuditFinding, AuditReport, AuditSignature, AuditSigner, SavedHead};
+pub use export::AuditExport;
+pub use purge::{PurgeAudit, Purged};
+
 use super::Harbor;
 use super::configuration::{ConfigKey, Configuration};
-use crate::access::permission::{AuditLogList, LogList};
-use crate::access::{Action as _, Actor, Authorized, Permission, ProjectFilter, Target};
-use crate::meta::{AuditKey, AuditLine, AuditRow, AuditScope, Listed};
+use crate::access::permission::{AuditLogList, LogList, RepositoryPull};
+use crate::access::{
+    Action as _, Actor, Attempt, Authorized, Credential, Credentials, Origin, Permission, ProjectFilter,
+    Target,
+};
+use crate::meta::{AuditKey, AuditLine, AuditRow, AuditScope, Listed, ProjectId};
+use crate::oci::{Digest, Reference, RepositoryName};
 use crate::query::{Query, Test, Value};
 use crate::{Error, Result, Timestamp};
 
@@ -39,6 +55,8 @@ pub fn line_of(
     resource: String,
     at: Timestamp,
 ) -> AuditLine {
+    let none = Origin::default();
+    let origin = actor.origin().unwrap_or(&none);
     AuditLine {
         at,
         actor: actor.principal(),
@@ -48,6 +66,86 @@ pub fn line_of(
         project: None,
         description: format!("{operation} {resource_type}: {resource}"),
         resource,
+        allowed: true,
+        address: origin.address.map(|address| address.to_string()).unwrap_or_default(),
+        credential: origin.credential.to_string(),
+        request_id: origin.request_id.clone(),
+    }
+}
+
+/// What somebody was refused, as a line of the log.
+pub(super) fn refused(actor: &Actor, permission: Permission, target: Target<'_>, at: Timestamp) -> AuditLine {
+    let resource = match target {
+        Target::System => String::new(),
+        Target::User(id) => id.get().to_string(),
+        Target::Project(project) => project.name.to_string(),
+        Target::Repository(_, name) => name.to_string(),
+    };
+    let line = line(actor, permission, resource, at);
+    AuditLine {
+        project: target.project().map(|project| project.id),
+        allowed: false,
+        description: format!("refused: {}", line.description),
+        ..line
+    }
+}
+
+/// A pull of a manifest, as a line of the log.
+pub(super) fn pull(
+    actor: &Actor,
+    (project, name): (ProjectId, &RepositoryName),
+    digest: &Digest,
+    reference: &Reference,
+    at: Timestamp,
+) -> AuditLine {
+    let resource = match reference {
+        Reference::Tag(tag) => format!("{name}:{tag}"),
+        Reference::Digest(digest) => format!("{name}@{digest}"),
+    };
+    let line = line(actor, RepositoryPull::PERMISSION, resource, at);
+    let username = if actor.is_anonymous() { actor.principal() } else { line.username };
+    AuditLine {
+        project: Some(project),
+        username,
+        description: format!("pull artifact: {name}@{digest}"),
+        ..line
+    }
+}
+
+/// A login that failed, as a line of the log; `None` for what is no login: tokens and sessions that have ended come again and
+/// again, and nobody typed them.
+pub(super) fn failed_login(attempt: Attempt<'_>, why: &str, at: Timestamp) -> Option<AuditLine> {
+    let username = match attempt.credentials {
+        Credentials::Basic { username, .. } | Credentials::Form { username, .. } => username.clone(),
+        Credentials::Bearer(_) | Credentials::Session { .. } => return None,
+    };
+    let nobody = Actor::anonymous();
+    let line = line_of(&nobody, "login", "user", username.clone(), at);
+    let Origin { address, request_id, .. } = Origin::of(attempt, &nobody);
+    Some(AuditLine {
+        username,
+        allowed: false,
+        description: format!("refused: {} ({why})", line.description),
+        address: address.map(|address| address.to_string()).unwrap_or_default(),
+        credential: Credential::Password.to_string(),
+        request_id,
+        ..line
+    })
+}
+
+/// Whether a line tells of a purge of the log.
+fn is_purge(row: &AuditRow) -> bool {
+    (row.line.operation.as_str(), row.line.resource_type.as_str()) == chain::PURGED
+}
+
+/// What says that there were more lines than could be kept.
+fn left_out(lines: u64, at: Timestamp) -> AuditLine {
+    let line = line_of(&Actor::system(), "leave_out", "audit_log", String::new(), at);
+    AuditLine {
+        description: format!(
+            "{lines} refusals, failed logins and pulls were left out: too many came at once"
+        ),
+        ..line
     }
 }
 
@@ -81,11 +179,16 @@ impl<'a> Audit<'a> {
         if actor.is_anonymous() {
             return Err(Error::Unauthenticated);
         }
-        let scope = match self.harbor.may(actor, AuditLogList::PERMISSION, Target::System).await? {
+        let scope = self.scope_of(actor).await?;
+        Ok(self.harbor.read().await?.audit_log(&scope, query).await?)
+    }
+
+    /// Which lines somebody may see.
+    async fn scope_of(&self, actor: &Actor) -> Result<AuditScope> {
+        Ok(match self.harbor.may(actor, AuditLogList::PERMISSION, Target::System).await? {
             true => AuditScope::Registry,
             false => AuditScope::Projects(self.harbor.visible::<LogList>(actor).await?),
-        };
-        Ok(self.harbor.read().await?.audit_log(&scope, query).await?)
+        })
     }
 
     /// A page of the lines of a project.
@@ -106,7 +209,9 @@ impl<'a> Audit<'a> {
 #[must_use]
 pub fn older(query: Query<AuditKey>) -> Query<AuditKey> {
     let types = OLDER.map(|name| Value::Text(name.to_owned())).to_vec();
-    query.filter(AuditKey::ResourceType, Test::AnyOf(types))
+    let query = query.filter(AuditKey::ResourceType, Test::AnyOf(types));
+    // It cannot say that something was not done.
+    query.filter(AuditKey::Allowed, Test::Is(Value::Bool(true)))
 }
 
 #[cfg(test)]

@@ -1,0 +1,154 @@
+//! The sealer: gives lines their place in the chain.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use super::{NOTHING, content, head, hex, linked, unhex};
+use crate::engine::Harbor;
+use crate::engine::gate::contended;
+use crate::engine::outbox::Delivered;
+use crate::meta::{AuditHead, AuditId, AuditLink, AuditRow};
+use crate::{Error, Result, StoreError, StoreErrorKind, Timestamp};
+
+/// How many lines are sealed in one transaction.
+const BATCH: u32 = 256;
+
+/// For how long a gap in the keys of lines may still be filled, from when it was seen: transactions take keys before they commit,
+/// and none is open for longer.
+const GAP: Duration = Duration::from_secs(30);
+
+/// The setting that whoever seals writes first, and has locked then.
+const SEALING: &str = "audit.sealing";
+
+/// The heads of so many of the last lines are kept.
+const HEADS: i64 = 100_000;
+
+/// What the sealer of this node knows: the lines that stand behind gaps, and since when it sees those.
+#[derive(Debug, Default)]
+pub(in crate::engine) struct Sealing {
+    gaps: Mutex<BTreeMap<AuditId, Timestamp>>,
+}
+
+impl Sealing {
+    /// How many of these lines, which follow on that of the key `last`, stand ahead of the first gap that may still be filled.
+    fn settled(&self, last: AuditId, next: &[AuditRow], now: Timestamp) -> usize {
+        let mut gaps = self.gaps.lock().unwrap_or_else(PoisonError::into_inner);
+        gaps.retain(|line, _| *line > last);
+        let (mut before, mut settled) = (last.get(), None);
+        for (place, row) in next.iter().enumerate() {
+            if row.id.get() > before.saturating_add(1) {
+                let seen = *gaps.entry(row.id).or_insert(now);
+                if now.since(seen) <= GAP {
+                    settled.get_or_insert(place);
+                }
+            }
+            before = row.id.get();
+        }
+        settled.unwrap_or(next.len())
+    }
+}
+
+impl Harbor {
+    /// Gives the lines of the audit log that are settled their places in its chain. A worker does it within about a second.
+    ///
+    /// # Errors
+    /// As the stores fail.
+    pub async fn seal_audit(&self) -> Result<()> {
+        while self.seal_batch().await? == Delivered::More {}
+        Ok(())
+    }
+
+    /// Seals the next lines.
+    pub(in crate::engine) async fn seal_batch(&self) -> Result<Delivered> {
+        // Without a transaction: most of the time there is nothing to seal.
+        let mut rows = self.read().await?;
+        let last = rows.audit_last_link().await?.map_or(AuditId::new(0), |link| link.line);
+        let next = rows.audit_after(last, BATCH).await?;
+        drop(rows);
+        if self.sealable(last, next).is_empty() {
+            return Ok(Delivered::All);
+        }
+        contended!(self.try_seal())
+    }
+
+    async fn try_seal(&self) -> Result<Delivered> {
+        let mut write = self.write_as_system().await?;
+        let now = write.now();
+        let rows = write.rows();
+        rows.setting_put(SEALING, &now.to_string()).await?;
+        let last = rows.audit_last_link().await?;
+        let (mut seq, line) = last.as_ref().map_or((0, AuditId::new(0)), |link| (link.seq, link.line));
+        let mut before = match &last {
+            Some(link) => unhex(&link.hash).ok_or_else(unreadable)?,
+            None => NOTHING,
+        };
+        let next = rows.audit_after(line, BATCH).await?;
+        let full = next.len() == BATCH as usize;
+        let settled = self.sealable(line, next);
+        let mut links = Vec::with_capacity(settled.len());
+        for row in &settled {
+            let content = content(row);
+            before = linked(&before, &content);
+            seq += 1;
+            links.push(AuditLink {
+                seq,
+                line: row.id,
+                content: hex(&content),
+                hash: hex(&before),
+                purged: String::new(),
+            });
+        }
+        if links.is_empty() {
+            return Ok(Delivered::All);
+        }
+        rows.audit_link(&links).await?;
+        if let Some(signer) = &self.inner.audit_signer {
+            let signed = signer.sign(&head(seq, &before, now)).await?;
+            let head =
+                AuditHead { seq, hash: hex(&before), at: now, key: signed.key, signature: signed.signature };
+            rows.audit_head(&head, seq - HEADS).await?;
+        }
+        write.commit().await?;
+        Ok(if full && links.len() == BATCH as usize { Delivered::More } else { Delivered::All })
+    }
+
+    /// The lines ahead of the first gap that may still be filled. Where one transaction at a time writes, no gap is.
+    fn sealable(&self, last: AuditId, mut next: Vec<AuditRow>) -> Vec<AuditRow> {
+        if !self.inner.caches.is_exact() {
+            next.truncate(self.inner.sealing.settled(last, &next, self.now()));
+        }
+        next
+    }
+}
+
+fn unreadable() -> Error {
+    StoreError::new(StoreErrorKind::Corrupt, "the chain of the audit log does not read: verify it").into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::access::Actor;
+    use crate::engine::audit::line_of;
+
+    #[test]
+    fn gaps_are_waited_for() {
+        let sealing = Sealing::default();
+        let at = |seconds: i64| Timestamp::from_micros(seconds * 1_000_000);
+        let row = |id: i64| AuditRow {
+            id: AuditId::new(id),
+            line: line_of(&Actor::system(), "x", "y", String::new(), at(0)),
+        };
+        let settled = |last: i64, ids: &[i64], now: i64| {
+            let rows: Vec<AuditRow> = ids.iter().map(|id| row(*id)).collect();
+            sealing.settled(AuditId::new(last), &rows, at(now))
+        };
+        assert_eq!(settled(0, &[1, 2, 3], 0), 3);
+        assert_eq!(settled(3, &[5, 6, 9], 0), 0);
+        assert_eq!(settled(3, &[4, 5, 6, 9], 10), 3, "the gap was filled");
+        assert_eq!(settled(6, &[9, 10, 12], 29), 0);
+        assert_eq!(settled(6, &[9, 10, 12], 31), 2, "nobody fills it any more");
+        assert_eq!(settled(10, &[12], 60), 1);
+    }
+}

@@ -1,0 +1,212 @@
+//! Purges of the audit log: lines that are old enough go.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::chain::{Group, PURGED};
+use super::line_of;
+use crate::access::Actor;
+use crate::access::permission::{
+    PurgeAuditCreate, PurgeAuditList, PurgeAuditRead, PurgeAuditStop, PurgeAuditUpdate,
+};
+use crate::engine::Harbor;
+use crate::engine::gate::contended;
+use crate::engine::runs::{RunChange, SystemJob};
+use crate::job::{Done, Job, Rules, Running};
+use crate::meta::{AUDIT_EVENT_TYPES, AuditId, AuditLine, AuditRow};
+use crate::{Error, Result};
+
+/// How many lines are read, and at most deleted, in one transaction.
+const BATCH: u32 = 500;
+
+/// The longest that lines are kept by this, in hours, as Harbor has it: some 27 years.
+const LONGEST: u32 = 240_000;
+
+/// What stands for every type of events that has no name of its own.
+const OTHER: &str = "other";
+
+/// A purge of the audit log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PurgeAudit {
+    /// For how many hours lines are kept.
+    pub audit_retention_hour: u32,
+    /// The types of events whose lines go, with commas between them: those of [`AUDIT_EVENT_TYPES`], and `other` for all
+    /// others. None: nothing goes.
+    #[serde(default)]
+    pub include_event_types: String,
+    /// Whether nothing is deleted, and only told what would be.
+    #[serde(default)]
+    pub dry_run: bool,
+}
+
+/// What came out of a purge.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Purged {
+    /// How many lines went, or would have gone.
+    pub purged: u64,
+    /// How many lines were looked at.
+    pub seen: u64,
+}
+
+impl Job for PurgeAudit {
+    const KIND: &'static str = "PURGE_AUDIT_LOG";
+
+    fn rules() -> Rules {
+        Rules::default().attempts(1).at_once(1).kept(10)
+    }
+}
+
+impl RunChange<PurgeAudit> for PurgeAuditCreate {}
+impl RunChange<PurgeAudit> for PurgeAuditUpdate {}
+
+impl SystemJob for PurgeAudit {
+    type Create = PurgeAuditCreate;
+    type Update = PurgeAuditUpdate;
+    type List = PurgeAuditList;
+    type Read = PurgeAuditRead;
+    type Stop = PurgeAuditStop;
+
+    const CALLED: &'static str = "purge of the audit log";
+
+    fn check(&self) -> Result<()> {
+        if self.audit_retention_hour > LONGEST {
+            let what = format!("audit_retention_hour must be 0 to {LONGEST}");
+            return Err(Error::BadRequest(what));
+        }
+        match self.types().find(|name| *name != OTHER && !AUDIT_EVENT_TYPES.contains(name)) {
+            None => Ok(()),
+            Some(unknown) => Err(Error::BadRequest(format!(
+                "include_event_types has {unknown:?}, and may have {}, {OTHER}",
+                AUDIT_EVENT_TYPES.join(", ")
+            ))),
+        }
+    }
+}
+
+impl PurgeAudit {
+    fn types(&self) -> impl Iterator<Item = &str> {
+        self.include_event_types.split(',').map(str::trim).filter(|name| !name.is_empty())
+    }
+
+    /// Whether lines of this kind go.
+    fn includes(&self, line: &AuditLine) -> bool {
+        // What tells of a purge stays: without it, what that deleted would be missed.
+        if (line.operation.as_str(), line.resource_type.as_str()) == PURGED {
+            return false;
+        }
+        let name = format!("{}_{}", line.operation, line.resource_type);
+        let named = if AUDIT_EVENT_TYPES.contains(&name.as_str()) { name.as_str() } else { OTHER };
+        self.types().any(|wanted| wanted == named)
+    }
+
+    pub(in crate::engine) async fn run(self, running: Running) -> Result<Done> {
+        running.log(format!(
+            "purge of the audit log: audit_retention_hour={}, include_event_types={}, dry_run={}",
+            self.audit_retention_hour, self.include_event_types, self.dry_run
+        ));
+        if self.types().next().is_none() {
+            running.log("no types of events are named, so nothing goes");
+            return Done::with(&Purged::default());
+        }
+        let purged = self.purge(&running).await?;
+        let went = if self.dry_run { "would be deleted" } else { "deleted" };
+        running.log(format!("{went}: {} of {} lines", purged.purged, purged.seen));
+        Done::with(&purged)
+    }
+
+    async fn purge(&self, running: &Running) -> Result<Purged> {
+        let harbor = running.harbor();
+        // What is not sealed yet would stay.
+        harbor.seal_audit().await?;
+        let hours = Duration::from_secs(u64::from(self.audit_retention_hour) * 60 * 60);
+        let before = harbor.now().minus(hours);
+        let (mut purged, mut after) = (Purged::default(), AuditId::new(0));
+        loop {
+            let lines = harbor.read().await?.audit_after(after, BATCH).await?;
+            let Some(last) = lines.last().map(|row| row.id) else { return Ok(purged) };
+            let young = lines.iter().all(|row| row.line.at >= before);
+            purged.seen += lines.len() as u64;
+            let goes = |row: &&AuditRow| row.line.at < before && self.includes(&row.line);
+            let old: Vec<AuditId> = lines.iter().filter(goes).map(|row| row.id).collect();
+            purged.purged += match old.len() {
+                0 => 0,
+                _ if !self.dry_run => contended!(harbor.try_purge(&old))?,
+                lines => lines as u64,
+            };
+            running.progress(format!("{} of {} lines", purged.purged, purged.seen));
+            // Lines stand about in the order of their times: behind so many young ones there is no old one.
+            if young {
+                return Ok(purged);
+            }
+            after = last;
+        }
+    }
+}
+
+impl Harbor {
+    /// Deletes lines of the audit log, as far as they are sealed; yields how many. Their links stay, and another line tells of the
+    /// purge: by that, it is told from a deletion by hand.
+    pub(super) async fn try_purge(&self, lines: &[AuditId]) -> Result<u64> {
+        let mut write = self.write_as_system().await?;
+        let now = write.now();
+        let rows = write.rows();
+        let links = rows.audit_links_of(lines).await?;
+        let (Some(first), Some(last)) = (links.first(), links.last()) else { return Ok(0) };
+        let mut group = Group::default();
+        links.iter().for_each(|link| group.add(link));
+        let name = group.name();
+        let (operation, kind) = PURGED;
+        let line = line_of(&Actor::system(), operation, kind, name.clone(), now);
+        let (count, first, last) = (links.len(), first.seq, last.seq);
+        let description = format!("purged {count} lines, of the links {first} to {last}");
+        rows.audit_insert(&AuditLine { description, ..line }).await?;
+        let gone: Vec<AuditId> = links.iter().map(|link| link.line).collect();
+        let seqs: Vec<i64> = links.iter().map(|link| link.seq).collect();
+        rows.audit_links_purge(&seqs, &name).await?;
+        rows.audit_delete(&gone).await?;
+        write.commit().await?;
+        self.inner.workers.wake_seal();
+        Ok(count as u64)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Timestamp;
+
+    fn job(types: &str) -> PurgeAudit {
+        PurgeAudit { audit_retention_hour: 1, include_event_types: types.to_owned(), dry_run: false }
+    }
+
+    #[test]
+    fn types_are_chosen_by_name() {
+        let is = |types: &str, operation: &str, kind: &str| {
+            let at = Timestamp::from_micros(0);
+            job(types).includes(&line_of(&Actor::user("grace"), operation, kind, String::new(), at))
+        };
+        assert!(is("create_artifact, delete_artifact", "delete", "artifact"));
+        assert!(!is("create_artifact", "delete", "artifact") && !is("", "delete", "artifact"));
+        assert!(is("other", "create", "label") && !is("other", "create", "artifact"));
+    }
+
+    #[test]
+    fn what_cannot_be_purged_is_refused() {
+        job("create_artifact,other").check().unwrap();
+        job("create_artefact").check().unwrap_err();
+        PurgeAudit { audit_retention_hour: LONGEST + 1, ..job("") }.check().unwrap_err();
+    }
+
+    /// A text that an earlier version wrote. A new form is added; none is ever removed.
+    #[test]
+    fn every_stored_form_still_loads() {
+        let read = |text: &str| serde_json::from_str::<PurgeAudit>(text).unwrap();
+        assert_eq!(read(r#"{"audit_retention_hour":1}"#), job(""));
+        assert_eq!(
+            read(r#"{"audit_retention_hour":1,"include_event_types":"other","dry_run":true}"#),
+            PurgeAudit { dry_run: true, ..job("other") }
+        );
+    }
+}

@@ -1,0 +1,169 @@
+//! Where what the audit log tells came from, with what, and what was refused.
+
+use harbor_core::access::Role;
+use harbor_tests::{Client, TestRegistry};
+use serde_json::{Value, json};
+
+use crate::{API, push_image, read};
+
+harbor_tests::on_every_store! {
+    with harbor_tests::RegistryBuilder::behind_a_proxy;
+    lines_say_from_where_and_with_what;
+    refusals_are_told_once;
+    failed_logins_are_told;
+    challenges_are_not_told;
+}
+
+/// Nobody asks for it: about a second later, what waited is written, and all of it is sealed.
+#[tokio::test]
+async fn workers_write_down_and_seal() {
+    let registry = TestRegistry::in_memory().await;
+    registry.anon().basic("grace", "wrong").get("/v2/").await.expect_status(401);
+    let done = async {
+        loop {
+            let report = read(&registry.admin(), format!("{API}/auditlog-exts/verify")).await;
+            if report["lines"] == 1 {
+                return report;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+    };
+    let report = tokio::time::timeout(std::time::Duration::from_secs(20), done).await.unwrap();
+    assert_eq!(report["intact"], true, "{report}");
+    let told = read(&registry.admin(), format!("{API}/auditlog-exts?q=operation_result=false")).await;
+    assert_eq!(told[0]["username"], "grace");
+    registry.close().await;
+}
+
+/// The lines that a query finds, last first.
+async fn lines(registry: &TestRegistry, q: &str) -> Vec<Value> {
+    registry.harbor.write_audit().await.unwrap();
+    let found = read(&registry.admin(), format!("{API}/auditlog-exts?q={q}&page_size=100")).await;
+    found.as_array().unwrap().clone()
+}
+
+fn origin(line: &Value) -> [&str; 3] {
+    ["client_address", "credential", "request_id"].map(|name| line[name].as_str().unwrap())
+}
+
+/// Makes a label, from an address and in a request.
+async fn label(client: &Client, name: &str, from: &str) {
+    let body = json!({ "name": name, "scope": "g" });
+    let call = client.post(&format!("{API}/labels")).json(&body);
+    let call = call.header("X-Forwarded-For", from).header("X-Request-Id", format!("request-{name}"));
+    call.await.expect_status(201);
+}
+
+async fn lines_say_from_where_and_with_what(registry: &TestRegistry) {
+    let admin = registry.admin();
+    label(&admin, "one", "192.0.2.1").await;
+    let robot = json!({ "name": "ci", "level": "system", "duration": -1, "permissions": [{ "kind": "system",
+        "namespace": "/", "access": [{ "resource": "label", "action": "create" }] }] });
+    let made = admin.post(&format!("{API}/robots")).json(&robot).await.expect_status(201).json();
+    let secret = made["secret"].as_str().unwrap();
+    label(&registry.anon().basic("robot$ci", secret), "two", "2001:db8::2").await;
+    let token = json!({ "name": "mine", "duration": -1 });
+    let token =
+        admin.post(&format!("{API}/users/current/tokens")).json(&token).await.expect_status(201).json();
+    let (id, token) = (&token["id"], token["token"].as_str().unwrap_or_else(|| panic!("{token}")));
+    label(&registry.anon().basic("admin", token), "three", "192.0.2.3").await;
+    let found = lines(registry, "resource_type=label").await;
+    let personal = format!("personal_access_token:{id}");
+    assert_eq!(
+        found.iter().map(origin).collect::<Vec<_>>(),
+        [
+            ["192.0.2.3", &personal, "request-three"],
+            ["2001:db8::2", "robot_secret", "request-two"],
+            ["192.0.2.1", "password", "request-one"],
+        ]
+    );
+    assert!(found.iter().all(|line| line["operation_result"] == true));
+    registry.add_user("grace").await;
+    let cookie = registry.log_in("grace").await;
+    registry.anon().get("/c/log_out").header("Cookie", &cookie).await.expect_status(200);
+    let found = lines(registry, "username=grace").await;
+    let credentials: Vec<_> = found.iter().map(|line| origin(line)[1]).collect();
+    assert_eq!(credentials, ["session", "password"]);
+    assert_eq!(origin(&found[0])[0], "127.0.0.1");
+    for (q, count) in
+        [("client_address=192.0.2.3", 1), ("request_id=request-two", 1), ("credential=~robot_", 1)]
+    {
+        assert_eq!(lines(registry, q).await.len(), count, "{q}");
+    }
+}
+
+async fn refusals_are_told_once(registry: &TestRegistry) {
+    registry.project("one", false).await;
+    registry.project("two", false).await;
+    let id = registry.add_user("grace").await;
+    registry.add_member("one", id, Role::Guest).await;
+    let admin_id = registry.add_user("ada").await;
+    registry.add_member("one", admin_id, Role::ProjectAdmin).await;
+    push_image(&registry.admin(), "one/app", "v1").await;
+    let grace = registry.user("grace");
+    for _ in 0..5 {
+        grace.delete(&format!("{API}/projects/one/repositories/app")).await.expect_status(403);
+    }
+    grace.get(&format!("{API}/projects/two/members")).await.expect_status(403);
+    grace.get(&format!("{API}/users")).await.expect_status(403);
+    // What there is not is no refusal.
+    grace.get(&format!("{API}/projects/none/members")).await.expect_status(403);
+    let told: Vec<String> = lines(registry, "username=grace,operation_result=false")
+        .await
+        .iter()
+        .map(|line| line["operation_description"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(
+        told,
+        [
+            "refused: list user: ",
+            "refused: list member: two",
+            "refused: delete repository: one/app (5 times)",
+        ]
+    );
+    // Who may read the log of a project is told of what was refused in it, and the older form, which cannot say so, leaves it out.
+    let of_one =
+        read(&registry.user("ada"), format!("{API}/projects/one/auditlog-exts?q=operation_result=false"))
+            .await;
+    assert_eq!(of_one.as_array().unwrap().len(), 1);
+    let older = read(&registry.admin(), format!("{API}/projects/one/logs?q=operation=delete")).await;
+    assert_eq!(older, json!([]));
+}
+
+async fn failed_logins_are_told(registry: &TestRegistry) {
+    registry.add_user("grace").await;
+    let canary = "Canary9Canary9Canary";
+    let wrong = registry.anon().basic("grace", canary);
+    for _ in 0..3 {
+        wrong
+            .get("/service/token?service=harbor-registry")
+            .header("X-Forwarded-For", "192.0.2.9")
+            .await
+            .expect_status(401);
+    }
+    let form = format!("principal=nobody%00here&password={canary}");
+    registry.anon().post("/c/login").body(form).await.expect_status(401);
+    let found = lines(registry, "operation=login,operation_result=false").await;
+    let told = found
+        .iter()
+        .map(|line| (line["username"].as_str().unwrap(), line["operation_description"].as_str().unwrap()));
+    assert_eq!(
+        told.collect::<Vec<_>>(),
+        [
+            ("nobody\u{fffd}here", "refused: login user: nobody\u{fffd}here (wrong name or password)"),
+            ("grace", "refused: login user: grace (wrong name or password) (3 times)"),
+        ]
+    );
+    assert_eq!(origin(&found[1])[..2], ["192.0.2.9", "password"]);
+    assert!(!found.iter().any(|line| line.to_string().contains(canary)));
+}
+
+async fn challenges_are_not_told(registry: &TestRegistry) {
+    registry.project("secret", false).await;
+    registry.anon().get("/v2/").await.expect_status(401);
+    registry.anon().get("/v2/secret/app/manifests/v1").await.expect_status(401);
+    registry.anon().get("/v2/").header("Authorization", "Bearer stale").await.expect_status(401);
+    let stale = registry.anon().get(&format!("{API}/users/current")).header("Cookie", "sid=hs_stale");
+    stale.await.expect_status(401);
+    assert_eq!(lines(registry, "operation_result=false").await, [Value::Null; 0]);
+}
