@@ -6,6 +6,7 @@
 mod artifact;
 mod audit;
 mod configuration;
+mod deleted_artifact;
 mod error;
 mod event;
 mod group;
@@ -30,6 +31,7 @@ mod webhook;
 pub use artifact::{Accessory, AdditionLink, Artifact, NewTag, Platform, Reference, Tag};
 pub use audit::{AuditFinding, AuditHead, AuditLog, AuditLogEventType, AuditLogExt, AuditVerification};
 pub use configuration::{ConfigItem, Configurations, ConfigurationsResponse};
+pub use deleted_artifact::{DeletedArtifact, RestoredArtifact};
 pub use error::{ErrorBody, ErrorEntry};
 pub use event::Event;
 pub use group::{UserGroup, UserGroupSearchItem};

@@ -253,7 +253,9 @@ operations! {
 
 operations! {
     /// Operations that this registry has and Harbor has not.
-    EXTENSIONS: 38 {
+    EXTENSIONS: 40 {
+    "listDeletedArtifacts" "artifact" Get "/projects/{project_name}/repositories/{repository_name}/deleted-artifacts" => ArtifactList;
+    "restoreArtifact" "artifact" Post "/projects/{project_name}/repositories/{repository_name}/deleted-artifacts/{digest}/restore" => ArtifactCreate;
     "streamEvents" "event" Get "/events/stream" => Login;
     "listJobs" "jobservice" Get "/jobservice/jobs" => JobserviceMonitorList;
     "retryJob" "jobservice" Post "/jobservice/jobs/{job_id}/retry" => JobserviceMonitorStop;

@@ -9,8 +9,10 @@ use harbor_core::access::permission::{
     ArtifactRead, ProjectArtifactList, RepositoryPull, TagCreate, TagDelete, TagList,
 };
 use harbor_core::api::{self, NewTag};
-use harbor_core::meta::{Accessory, AccessoryKey, ArtifactQuery, ArtifactReference, LabelId, TagKey};
-use harbor_core::oci::{Reference, RepositoryName, Tag};
+use harbor_core::meta::{
+    Accessory, AccessoryKey, ArtifactQuery, ArtifactReference, LabelId, TagKey, TrashKey, Trashed,
+};
+use harbor_core::oci::{Digest, Reference, RepositoryName, Tag};
 use harbor_core::query::Query;
 use harbor_core::{Error, Found, FoundTag, Result, Timestamp, With};
 use http::{Response, StatusCode};
@@ -29,6 +31,8 @@ pub(super) async fn answer(call: &mut Call<'_>, id: &str) -> Answered {
         "getArtifact" => get(&call.repository().await?, call).await?,
         "deleteArtifact" => delete(call.repository().await?, call).await?,
         "CopyArtifact" => copy(call.repository().await?, call).await?,
+        "listDeletedArtifacts" => list_deleted(&call.repository().await?, call).await?,
+        "restoreArtifact" => restore(call.repository().await?, call).await?,
         "createTag" => create_tag(call.repository().await?, call).await?,
         "listTags" => list_tags(&call.repository().await?, call).await?,
         "deleteTag" => delete_tag(call.repository().await?, call).await?,
@@ -93,6 +97,37 @@ async fn copy(proof: Authorized<ArtifactCreate>, call: &Call<'_>) -> Result<Resp
     let pulls = call.seen(call.harbor().authorize::<RepositoryPull>(&call.actor, &source).await)?;
     call.harbor().artifacts().copy(proof, read, pulls, &reference).await?;
     Ok(created(call, &reference.to_string()))
+}
+
+async fn list_deleted(proof: &Authorized<ArtifactList>, call: &Call<'_>) -> Result<Response<Body>> {
+    let query: Query<TrashKey> = call.list()?;
+    page(call, &query, call.harbor().artifacts().trash(proof, &query).await?, wire_deleted)
+}
+
+fn wire_deleted(deleted: Trashed) -> api::DeletedArtifact {
+    api::DeletedArtifact {
+        digest: deleted.digest.to_string(),
+        manifest_media_type: deleted.media_type.to_string(),
+        artifact_type: deleted.artifact_type,
+        subject: deleted.subject.map(|subject| subject.to_string()),
+        tags: deleted.tags.iter().map(Tag::to_string).collect(),
+        push_time: deleted.pushed_at,
+        deletion_time: deleted.deleted_at,
+        deleted_by: deleted.deleted_by,
+        restorable_until: deleted.until,
+    }
+}
+
+async fn restore(proof: Authorized<ArtifactCreate>, call: &Call<'_>) -> Result<Response<Body>> {
+    let digest: Digest = call.path("digest").parse().map_err(|_| Error::NotFound("deleted artifact"))?;
+    let restored = call.harbor().artifacts().restore(proof, &digest).await?;
+    let names = |tags: &[Tag]| tags.iter().map(Tag::to_string).collect();
+    ok(&api::RestoredArtifact {
+        digest: digest.to_string(),
+        tags: names(&restored.tags),
+        tags_taken: names(&restored.taken),
+        manifests: restored.manifests,
+    })
 }
 
 /// `project/repository:tag` or `project/repository@digest`.

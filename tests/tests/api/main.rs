@@ -13,6 +13,8 @@ mod labels;
 mod lists;
 mod pulls;
 mod repositories;
+
+mod restore;
 mod retention;
 mod search;
 mod tags;

@@ -83,6 +83,20 @@ pub(super) const TABLE: &[Documented] = &[
         None,
         Answer::One(of::<api::Artifact>()),
     ),
+    op(
+        "listDeletedArtifacts",
+        "Artifacts that were deleted and can be put back",
+        &[],
+        None,
+        Answer::Page(of::<api::DeletedArtifact>()),
+    ),
+    op(
+        "restoreArtifact",
+        "Put back a deleted artifact, with what was deleted along and the tags that are free",
+        &[],
+        None,
+        Answer::One(of::<api::RestoredArtifact>()),
+    ),
     op("deleteArtifact", "Delete artifact and all its tags", &[], None, Answer::Nothing),
     op("createTag", "Attach extra tag to artifact", &[], Some(of::<api::NewTag>()), Answer::Created),
     op(
