@@ -31,6 +31,8 @@ from harborapi.models import (
     UserCreationReq,
     UserGroup,
     UserProfile,
+    WebhookPolicy,
+    WebhookTargetObject,
 )
 
 ADDRESS = os.environ["HARBOR_ADDR"]
@@ -332,6 +334,47 @@ async def retention():
     await admin().stop_retention_execution(number, run.id)
     await admin().delete_retention_policy(number)
     await refused(NotFound, admin().get_project_retention_id("api-project"))
+
+
+async def webhooks():
+    offered = await admin().get_webhook_supported_events("api-project")
+    assert "PUSH_ARTIFACT" in [e.root for e in offered.event_type], offered
+    assert {"http", "slack"} == {t.root for t in offered.notify_type}, offered
+    target = WebhookTargetObject(
+        type="http", address="https://hooks.example.org/harbor", auth_header="Bearer hidden", payload_format="CloudEvents"
+    )
+    policy = WebhookPolicy(name="hook", targets=[target], event_types=["DELETE_ARTIFACT"], enabled=True)
+    await admin().create_webhook_policy("api-project", policy)
+    await refused(Conflict, admin().create_webhook_policy("api-project", policy))
+    kept = (await admin().get_webhook_policies("api-project"))[0]
+    assert (kept.name, kept.enabled, kept.targets[0].address) == ("hook", True, target.address), kept
+    assert "hidden" not in str(kept), kept
+    kept.event_types = ["DELETE_ARTIFACT", "TAG_RETENTION"]
+    await admin().update_webhook_policy("api-project", kept.id, kept)
+    kept = await admin().get_webhook_policy("api-project", kept.id)
+    assert sorted(kept.event_types) == ["DELETE_ARTIFACT", "TAG_RETENTION"], kept
+    assert await admin().get_webhook_jobs("api-project", kept.id) == []
+    triggers = await admin().get_webhook_policy_last_trigger("api-project")
+    assert {t.policy_name for t in triggers} == {"hook"}, triggers
+    await admin().delete_webhook_policy("api-project", kept.id)
+    await refused(NotFound, admin().get_webhook_policy("api-project", kept.id))
+
+
+async def purge():
+    yearly = Schedule(
+        schedule=ScheduleObj(type="Custom", cron="0 0 0 1 1 *"),
+        parameters={"audit_retention_hour": 8760, "include_event_types": "create_artifact,delete_artifact", "dry_run": False},
+    )
+    await admin().create_purge_job_schedule(yearly)
+    kept = await admin().get_purge_job_schedule()
+    assert kept.schedule.cron == "0 0 0 1 1 *" and "8760" in kept.job_parameters, kept
+    await admin().update_purge_job_schedule(Schedule(schedule=ScheduleObj(type="None")))
+    manual = Schedule(schedule=ScheduleObj(type="Manual"), parameters={**yearly.parameters, "dry_run": True})
+    run = int((await admin().create_purge_job_schedule(manual)).rsplit("/", 1)[1])
+    done = await until(lambda: admin().get_purge_job(run))
+    assert done.job_name == "PURGE_AUDIT_LOG", done
+    assert (await admin().get_purge_job_history())[0].id == run
+    assert await admin().get_purge_job_log(run)
 
 
 async def overview():
