@@ -98,10 +98,12 @@ impl Harbor {
         if self.configuration().await?.flag(ConfigKey::ReadOnly) {
             return Ok(GcReport::default());
         }
+        // Nothing that is due later than that it was seen not to be read-only.
+        let now = self.now();
         let mut report = self.expire_uploads().await?;
         self.forget_events().await?;
         self.forget_trash().await?;
-        let due = self.read().await?.reviews_due(self.now(), BATCH).await?;
+        let due = self.read().await?.reviews_due(now, BATCH).await?;
         let workers = workers.max(1) as usize;
         let each = due.len().div_ceil(workers).max(1);
         let parts: Vec<Vec<Review>> = due.chunks(each).map(<[Review]>::to_vec).collect();
