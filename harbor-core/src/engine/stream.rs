@@ -13,11 +13,11 @@ use tokio::sync::broadcast::{self, Receiver, Sender};
 use tokio_util::sync::CancellationToken;
 
 use super::Harbor;
-use super::outbox::{Delivered, FORGOTTEN};
+use super::outbox::{Delivered, forgotten};
 use crate::access::permission::AuditLogList;
 use crate::access::{Action as _, Actor, Target};
 use crate::event::{Event, EventKind};
-use crate::meta::{EventRow, ProjectId, Reads};
+use crate::meta::{EventRow, ProjectId};
 use crate::oci::RepositoryName;
 use crate::{Error, Result};
 
@@ -172,12 +172,6 @@ impl Events<'_> {
             stop: self.harbor.inner.workers.stopping(),
         })
     }
-}
-
-/// The number of the last event that is kept no more.
-async fn forgotten(rows: &mut dyn Reads) -> Result<i64> {
-    let stored = rows.setting(FORGOTTEN).await?;
-    Ok(stored.and_then(|number| number.parse().ok()).unwrap_or_default())
 }
 
 /// What comes out of a stream.

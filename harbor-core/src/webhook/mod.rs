@@ -88,7 +88,8 @@ impl Webhook {
         let mut next = before.targets.iter().map(|target| target.id).max().unwrap_or(0);
         for target in &mut self.targets {
             let same = left.iter().position(|old| old.kind == target.kind && old.address == target.address);
-            match same.map(|place| left.swap_remove(place)) {
+            // In their order: of two that have an address in common, each keeps its own.
+            match same.map(|place| left.remove(place)) {
                 Some(old) => target.keep_secrets_of(old),
                 None => {
                     next += 1;
@@ -185,6 +186,22 @@ mod tests {
         }
         let slack = changed("https://a/x", &|shown| shown.kind = TargetKind::Slack);
         assert_eq!((slack.id, slack.auth_header), (8, None));
+    }
+
+    /// One address in two forms, signed with a secret each.
+    #[test]
+    fn targets_of_one_address_keep_their_own() {
+        let mut targets = vec![target("https://first"), target("https://a"), target("https://a")];
+        for (number, target) in (1..).zip(&mut targets) {
+            (target.id, target.secrets) = (number, vec![Secret::new(format!("secret number {number}"))]);
+        }
+        let before = Webhook::new(vec![EventType::PushArtifact], targets);
+        let mut after = before.clone();
+        for target in &mut after.targets {
+            (target.id, target.secrets) = (0, vec![Secret::new(MASK)]);
+        }
+        after.keep_secrets_of(&before);
+        assert_eq!(after, before);
     }
 
     #[test]
