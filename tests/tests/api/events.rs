@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use harbor_core::access::Role;
+use harbor_core::access::{Actor, Role};
+use harbor_core::{Error, EventFilter};
 use harbor_tests::content::{self, Piece};
 use harbor_tests::{Client, TestRegistry};
 use serde_json::{Value, json};
@@ -18,6 +19,7 @@ harbor_tests::on_every_store! {
     who_comes_back_misses_nothing;
     what_is_asked_for_is_checked;
     what_is_refused_holds_up_nobody;
+    nobody_takes_all_places;
     a_stream_holds_up_nobody;
 }
 
@@ -328,6 +330,19 @@ async fn what_is_refused_holds_up_nobody(registry: &TestRegistry) {
     admin.push_manifest("p/app", manifest.digest, manifest).await.expect_error(403, "DENIED");
     registry.project("q", false).await;
     assert_eq!(listener.until("project_created").await[0]["project"], "q");
+}
+
+async fn nobody_takes_all_places(registry: &TestRegistry) {
+    let listen =
+        async |name| registry.harbor.events().stream(&Actor::user(name), EventFilter::default(), None).await;
+    let mut streams = Vec::new();
+    for _ in 0..32 {
+        streams.push(listen("greedy").await.unwrap());
+    }
+    assert!(matches!(listen("greedy").await, Err(Error::TooManyRequests { .. })));
+    listen("grace").await.unwrap();
+    streams.pop();
+    listen("greedy").await.unwrap();
 }
 
 /// The registry is closed while somebody listens: were that waited for, the test would wait for a minute.

@@ -172,8 +172,7 @@ impl TaskRows for Rows {
             let waiting = sql!(
                 "SELECT id, status, due_at FROM tasks WHERE serial_key = ? AND status = ? ORDER BY id LIMIT 1"
             );
-            found =
-                first(self.session.fetch(waiting, values![key, TaskStatus::Waiting.as_str()]).await?);
+            found = first(self.session.fetch(waiting, values![key, TaskStatus::Waiting.as_str()]).await?);
         }
         let Some(row) = found else { return Ok(None) };
         let status = TaskStatus::named(&row.text(1)?).ok_or_else(|| corrupt("no known status"))?;
