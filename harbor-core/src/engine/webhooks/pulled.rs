@@ -79,8 +79,8 @@ impl Harbor {
     pub(super) async fn look_who_wants_pulls(&self) -> Result<()> {
         let pulled = &self.inner.hooks.pulled;
         // Ahead of everything that may fail: then it is looked again when pulls are written.
-        pulled.looked.store(false, Ordering::Release);
         let _looking = pulled.looking.lock().await;
+        pulled.looked.store(false, Ordering::Release);
         let mut wanted = Wanted::default();
         let mut rows = self.read().await?;
         for policy in rows.webhooks_enabled().await? {
