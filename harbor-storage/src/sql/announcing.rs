@@ -7,9 +7,10 @@ use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
 use uuid::Uuid;
 
 use super::error::map;
+use super::rows::NOTIFY;
 use super::server::PROMPT;
 use super::session::Session;
-use super::statement::{sql, values};
+use super::statement::values;
 
 /// The channel. Each database has its own.
 const CHANNEL: &str = "harbor";
@@ -29,10 +30,8 @@ impl Announcing {
     }
 
     pub(super) async fn announce(&self, session: &mut dyn Session, topic: Topic) -> Result<(), StoreError> {
-        // Its answer is of a type that no row has here, so it is counted.
-        let notify = sql!("SELECT COUNT(pg_notify(?, ?))");
         let payload = format!("{} {}", topic.name(), self.sender);
-        session.fetch(notify, values![CHANNEL, payload]).await.map(|_| ())
+        session.fetch(&NOTIFY, values![CHANNEL, payload]).await.map(|_| ())
     }
 
     pub(super) async fn listen(&self) -> Result<Listening, StoreError> {

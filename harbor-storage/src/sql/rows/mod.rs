@@ -60,6 +60,10 @@ use super::statement::Value;
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 pub(super) static LOOK: Statement = Statement::new("SELECT id FROM projects LIMIT 1");
 
+/// Tells whoever listens on a channel of PostgreSQL's. Its answer is of a type that no row has here, so it is counted.
+#[cfg(feature = "postgres")]
+pub(super) static NOTIFY: Statement = Statement::new("SELECT COUNT(pg_notify(?, ?))");
+
 /// The rows, on one session.
 #[derive(Debug)]
 pub(super) struct Rows {
