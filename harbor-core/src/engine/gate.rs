@@ -370,7 +370,8 @@ impl<'a> Write<'a> {
         self.events.push(event);
     }
 
-    /// Writes all events at once.
+    /// Writes all events at once. Behind it nothing refuses any more: a number that is taken and not used holds up, on a store with
+    /// concurrent writers, all who wait for what is behind it.
     async fn write_events(&mut self) -> Result<()> {
         if self.events.is_empty() {
             return Ok(());
@@ -450,9 +451,9 @@ impl<'a> Write<'a> {
     /// # Errors
     /// [`Error::QuotaExceeded`] when it adds more to a project than that may hold. As the store fails; `Conflict` when a concurrent transaction won and all may be tried again.
     pub async fn commit(mut self) -> Result<()> {
+        self.harbor.admit(&mut *self.rows).await?;
         self.write_events().await?;
-        let Self { harbor, mut rows, changes, events, access, enqueued, audited, .. } = self;
-        harbor.admit(&mut *rows).await?;
+        let Self { harbor, rows, changes, events, access, enqueued, audited, .. } = self;
         // The caches forget whatever the outcome: after an error it is unknown whether the rows changed.
         let invalidate = Invalidate { harbor: harbor.clone(), changes, access };
         // A task of its own: a commit goes on when its caller does not wait for it any more, and what was read before its

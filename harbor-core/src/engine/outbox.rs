@@ -6,9 +6,10 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::Harbor;
+use super::gate::contended;
 use crate::Result;
 use crate::event::{Event, EventSink};
-use crate::meta::{EventRow, Reads};
+use crate::meta::{EventRow, Reads, SettingRows};
 
 /// How many events are read at a time.
 const BATCH: u32 = 100;
@@ -27,7 +28,7 @@ const FORGOTTEN_AT_ONCE: u32 = 1000;
 const RESUMED: Duration = Duration::from_secs(10 * 60);
 
 /// The setting that has the number of the last event that is kept no more.
-pub(super) const FORGOTTEN: &str = "events.forgotten";
+const FORGOTTEN: &str = "events.forgotten";
 
 /// How long a sink may take over one event. After that it counts as not taken, and comes again.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -99,15 +100,25 @@ impl Harbor {
             let Some(last) = events.iter().take_while(goes).last().map(|event| event.id) else {
                 return Ok(());
             };
-            let mut write = self.write_as_system().await?;
-            write.rows().events_delete(last).await?;
-            write.rows().setting_put(FORGOTTEN, &last.to_string()).await?;
-            write.commit().await?;
+            contended!(self.try_forget_events(last))?;
             if events.last().is_some_and(|event| event.id > last) || events.len() < FORGOTTEN_AT_ONCE as usize
             {
                 return Ok(());
             }
         }
+    }
+
+    async fn try_forget_events(&self, last: i64) -> Result<()> {
+        let mut write = self.write_as_system().await?;
+        if write.rows().events_delete(last).await? == 0 {
+            // Another node was quicker, and has written how far it came.
+            return Ok(());
+        }
+        // Behind the deletion, which waits for others that delete the same: one may be further.
+        if forgotten(&mut *write.rows()).await? < last {
+            write.rows().setting_put(FORGOTTEN, &last.to_string()).await?;
+        }
+        write.commit().await
     }
 
     /// The events ahead of the first gap that may still be filled.
@@ -125,6 +136,12 @@ impl Harbor {
             exclusive || !gap || now.since(row.at) > GAP
         })
     }
+}
+
+/// The number of the last event that is kept no more.
+pub(super) async fn forgotten(rows: &mut (impl SettingRows + Send + ?Sized)) -> Result<i64> {
+    let stored = rows.setting(FORGOTTEN).await?;
+    Ok(stored.and_then(|number| number.parse().ok()).unwrap_or_default())
 }
 
 /// How far the slowest of these sinks is, when there is any.

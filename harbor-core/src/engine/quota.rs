@@ -132,7 +132,7 @@ impl Harbor {
         Err(Error::QuotaExceeded { adding: bytes, used, hard: limit })
     }
 
-    /// Lets a transaction commit what it adds, or refuses it. Nothing may come after it but the commit.
+    /// Lets a transaction commit what it adds, or refuses it. Nothing may come after it but its events and the commit.
     pub(super) async fn admit(&self, rows: &mut dyn Transaction) -> Result<()> {
         for growth in rows.growth().await? {
             if let (Ok(own), Ok(_)) = (u64::try_from(growth.bytes), u64::try_from(growth.hard))

@@ -3,7 +3,7 @@
 //! One worker of each node reads what was written, while somebody listens, and hands it to all who do; who was away, or does not
 //! keep up, reads what it missed by itself.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -13,11 +13,11 @@ use tokio::sync::broadcast::{self, Receiver, Sender};
 use tokio_util::sync::CancellationToken;
 
 use super::Harbor;
-use super::outbox::{Delivered, FORGOTTEN};
+use super::outbox::{Delivered, forgotten};
 use crate::access::permission::AuditLogList;
 use crate::access::{Action as _, Actor, Target};
 use crate::event::{Event, EventKind};
-use crate::meta::{EventRow, ProjectId, Reads};
+use crate::meta::{EventRow, ProjectId};
 use crate::oci::RepositoryName;
 use crate::{Error, Result};
 
@@ -29,6 +29,9 @@ const BEHIND: usize = 1024;
 
 /// How many listen to a node at most: each keeps a connection.
 const LISTENERS: usize = 1000;
+
+/// As how many somebody may listen to a node: nobody takes the places of all others.
+const OF_ONE: usize = 32;
 
 /// After how long it may be tried again when so many listen already.
 const FULL: Duration = Duration::from_secs(30);
@@ -42,11 +45,13 @@ pub(super) struct Tail {
     live: Sender<Arc<Event>>,
     /// The number of the last event that was handed on; none while nobody listens.
     position: Mutex<Option<i64>>,
+    /// Who listens, and as how many.
+    seats: Mutex<BTreeMap<String, usize>>,
 }
 
 impl Default for Tail {
     fn default() -> Self {
-        Self { live: broadcast::channel(BEHIND).0, position: Mutex::default() }
+        Self { live: broadcast::channel(BEHIND).0, position: Mutex::default(), seats: Mutex::default() }
     }
 }
 
@@ -59,6 +64,27 @@ impl Tail {
         }
         position.get_or_insert(last);
         Ok(self.live.subscribe())
+    }
+
+    /// Counts somebody who listens.
+    fn sit(&self, principal: &str) -> Result<()> {
+        let mut seats = self.seats.lock().unwrap_or_else(PoisonError::into_inner);
+        let taken = seats.get(principal).copied().unwrap_or_default();
+        if taken >= OF_ONE {
+            return Err(Error::TooManyRequests { retry_after: FULL });
+        }
+        seats.insert(principal.to_owned(), taken + 1);
+        Ok(())
+    }
+
+    fn rise(&self, principal: &str) {
+        let mut seats = self.seats.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(taken) = seats.get_mut(principal) {
+            *taken -= 1;
+            if *taken == 0 {
+                seats.remove(principal);
+            }
+        }
     }
 
     /// Where it is; nowhere when nobody listens.
@@ -101,6 +127,26 @@ impl Harbor {
     }
 }
 
+/// That somebody listens, for as long as this lives.
+struct Seat {
+    harbor: Harbor,
+    principal: String,
+}
+
+impl Seat {
+    fn take(harbor: &Harbor, actor: &Actor) -> Result<Self> {
+        let principal = actor.principal();
+        harbor.inner.tail.sit(&principal)?;
+        Ok(Self { harbor: harbor.clone(), principal })
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.harbor.inner.tail.rise(&self.principal);
+    }
+}
+
 fn read(row: &EventRow) -> Option<Event> {
     let event = serde_json::from_str::<Event>(&row.body);
     let event = event.inspect_err(|error| tracing::error!(event = row.id, %error, "an event does not read"));
@@ -138,7 +184,7 @@ impl Events<'_> {
     ///
     /// # Errors
     /// [`Error::Unauthenticated`] for nobody in particular; [`Error::BadRequest`] for a kind that there is not; [`Error::TooManyRequests`] when a
-    /// thousand listen already; as the metadata store fails.
+    /// thousand listen already, or `actor` does 32 times; as the metadata store fails.
     pub async fn stream(
         &self,
         actor: &Actor,
@@ -154,6 +200,7 @@ impl Events<'_> {
                 "there are no events of the kind {kind:?}; there are {known}"
             )));
         }
+        let seat = Seat::take(self.harbor, actor)?;
         let mut rows = self.harbor.read().await?;
         let forgotten = forgotten(&mut *rows).await?;
         let last = rows.event_last().await?.unwrap_or_default().max(forgotten);
@@ -162,7 +209,7 @@ impl Events<'_> {
         let from = after.filter(|after| *after <= last);
         Ok(EventStream {
             live: self.harbor.inner.tail.listen(last)?,
-            harbor: self.harbor.clone(),
+            seat,
             actor: actor.clone(),
             filter,
             last: from.unwrap_or(last),
@@ -172,12 +219,6 @@ impl Events<'_> {
             stop: self.harbor.inner.workers.stopping(),
         })
     }
-}
-
-/// The number of the last event that is kept no more.
-async fn forgotten(rows: &mut dyn Reads) -> Result<i64> {
-    let stored = rows.setting(FORGOTTEN).await?;
-    Ok(stored.and_then(|number| number.parse().ok()).unwrap_or_default())
 }
 
 /// What comes out of a stream.
@@ -191,7 +232,7 @@ pub enum Streamed {
 
 /// Events as they happen: [`Events::stream`].
 pub struct EventStream {
-    harbor: Harbor,
+    seat: Seat,
     actor: Actor,
     filter: EventFilter,
     live: Receiver<Arc<Event>>,
@@ -245,9 +286,9 @@ impl EventStream {
             }
             return Ok(());
         }
-        let batch = self.harbor.read().await?.events(self.last, BATCH).await?;
+        let batch = self.seat.harbor.read().await?.events(self.last, BATCH).await?;
         self.behind = !batch.is_empty();
-        let settled: Vec<EventRow> = self.harbor.settled(self.last, batch).collect();
+        let settled: Vec<EventRow> = self.seat.harbor.settled(self.last, batch).collect();
         if self.behind && settled.is_empty() {
             tokio::time::sleep(UNSETTLED).await;
         }
@@ -262,18 +303,18 @@ impl EventStream {
 
     /// Whether the actor may know of the event. Who may read the log of the registry may know of all.
     async fn sees(&self, event: &Event) -> Result<bool> {
-        if self.harbor.may(&self.actor, AuditLogList::PERMISSION, Target::System).await? {
+        if self.seat.harbor.may(&self.actor, AuditLogList::PERMISSION, Target::System).await? {
             return Ok(true);
         }
         let Some(id) = event.project_id else { return Ok(false) };
-        let Some(project) = self.harbor.project_of(ProjectId::new(id)).await? else { return Ok(false) };
+        let Some(project) = self.seat.harbor.project_of(ProjectId::new(id)).await? else { return Ok(false) };
         let permission = event.kind.permission();
         let repository = event.kind.repository().map(str::parse::<RepositoryName>).transpose()?;
         let target = match &repository {
             Some(repository) => Target::Repository(&project, repository),
             None => Target::Project(&project),
         };
-        self.harbor.may(&self.actor, permission, target).await
+        self.seat.harbor.may(&self.actor, permission, target).await
     }
 }
 

@@ -213,7 +213,7 @@ pub trait TaskRows {
     /// The places that running tasks of a kind have, in order.
     async fn task_slots(&mut self, kind: &str) -> RowResult<Vec<u32>>;
 
-    /// Of the tasks of a key that are not over, the one that was enqueued first.
+    /// Of the tasks of a key that are not over, the one that runs; where none does, the one that was enqueued first.
     async fn task_head(&mut self, key: &str) -> RowResult<Option<(TaskId, TaskStatus, Timestamp)>>;
 
     /// What waits, by kind.
@@ -259,7 +259,8 @@ pub trait TaskRowsMut {
     /// Puts off the end of all leases of a node.
     async fn tasks_beat(&mut self, owner: &str, until: Timestamp) -> RowResult<()>;
 
-    /// Makes the next waiting task of a key due at `now`, if it is due later.
+    /// Makes the next waiting task of a key due at `now`, if it is due later and has not failed; where somebody is about to put it off,
+    /// when they have.
     async fn task_wake(&mut self, key: &str, now: Timestamp) -> RowResult<()>;
 
     /// Puts a piece at the end of a task's log.

@@ -62,6 +62,9 @@ pub trait WebhookRows {
 
     /// Every policy that is in force, whatever it is of, by key.
     async fn webhooks_enabled(&mut self) -> RowResult<Vec<WebhookPolicy>>;
+
+    /// Every policy that is in force and tells of events of one of these projects: theirs, and those of the whole registry; by key.
+    async fn webhooks_telling(&mut self, projects: &[ProjectId]) -> RowResult<Vec<WebhookPolicy>>;
 }
 
 /// Changes policies of webhooks.

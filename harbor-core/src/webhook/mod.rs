@@ -34,6 +34,8 @@ pub struct Webhook {
     pub event_types: Vec<EventType>,
     /// Whom.
     pub targets: Vec<Target>,
+    /// The highest key that a target ever had: none is given again, for deliveries to one that is gone may wait.
+    last: u32,
 }
 
 /// The same as it is stored.
@@ -42,13 +44,20 @@ struct Versioned {
     v: u8,
     event_types: Vec<EventType>,
     targets: Vec<Stored>,
+    #[serde(default, skip_serializing_if = "is_none_yet")]
+    last: u32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes it so")]
+const fn is_none_yet(last: &u32) -> bool {
+    *last == 0
 }
 
 impl Webhook {
     /// Tells these targets of these events.
     #[must_use]
     pub const fn new(event_types: Vec<EventType>, targets: Vec<Target>) -> Self {
-        Self { event_types, targets }
+        Self { event_types, targets, last: 0 }
     }
 
     /// Whether events of a type are told of.
@@ -85,10 +94,11 @@ impl Webhook {
     /// and for no other. A secret must not go to somewhere else because somebody changed an address.
     pub fn keep_secrets_of(&mut self, before: &Self) {
         let mut left: Vec<&Target> = before.targets.iter().collect();
-        let mut next = before.targets.iter().map(|target| target.id).max().unwrap_or(0);
+        let mut next = before.targets.iter().map(|target| target.id).fold(before.last, u32::max);
         for target in &mut self.targets {
             let same = left.iter().position(|old| old.kind == target.kind && old.address == target.address);
-            match same.map(|place| left.swap_remove(place)) {
+            // In their order: of two that have an address in common, each keeps its own.
+            match same.map(|place| left.remove(place)) {
                 Some(old) => target.keep_secrets_of(old),
                 None => {
                     next += 1;
@@ -96,6 +106,7 @@ impl Webhook {
                 }
             }
         }
+        self.last = next;
     }
 
     /// The text to store.
@@ -107,6 +118,7 @@ impl Webhook {
             v: VERSION,
             event_types: self.event_types.clone(),
             targets: self.targets.iter().map(Stored::from).collect(),
+            last: self.last,
         };
         serde_json::to_string(&stored)
             .map_err(|error| StoreError::new(StoreErrorKind::Other, "storing a webhook").with_source(error))
@@ -128,8 +140,8 @@ impl Webhook {
             let what = format!("a webhook was stored in version {v} by a newer program");
             return Err(StoreError::new(StoreErrorKind::TooNew, what));
         }
-        let Versioned { event_types, targets, .. } = serde_json::from_str(stored).map_err(unread)?;
-        Ok(Self { event_types, targets: targets.into_iter().map(Target::from).collect() })
+        let Versioned { event_types, targets, last, .. } = serde_json::from_str(stored).map_err(unread)?;
+        Ok(Self { event_types, targets: targets.into_iter().map(Target::from).collect(), last })
     }
 }
 
@@ -148,6 +160,8 @@ mod tests {
         let stored = r#"{"v":1,"event_types":["PUSH_ARTIFACT"],"targets":[{"id":3,"type":"http","address":"https://a","auth_header":"Bearer x","skip_cert_verify":true,"payload_format":"CloudEvents","secrets":["0123456789abcdef"]},{"id":4,"type":"slack","address":"https://b","skip_cert_verify":false,"payload_format":"Default"}]}"#;
         let webhook = Webhook::read(stored).unwrap();
         assert_eq!(webhook.write().unwrap(), stored);
+        let later = stored.replace("}]}", r#"}],"last":7}"#);
+        assert_eq!(Webhook::read(&later).unwrap().write().unwrap(), later);
         assert_eq!(webhook.target(4).unwrap().kind, TargetKind::Slack);
         assert!(!format!("{webhook:?}").contains("0123456789abcdef"));
         for (wrong, kind) in
@@ -185,6 +199,37 @@ mod tests {
         }
         let slack = changed("https://a/x", &|shown| shown.kind = TargetKind::Slack);
         assert_eq!((slack.id, slack.auth_header), (8, None));
+    }
+
+    /// One address in two forms, signed with a secret each.
+    #[test]
+    fn targets_of_one_address_keep_their_own() {
+        let mut targets = vec![target("https://first"), target("https://a"), target("https://a")];
+        for (number, target) in (1..).zip(&mut targets) {
+            (target.id, target.secrets) = (number, vec![Secret::new(format!("secret number {number}"))]);
+        }
+        let before = Webhook::new(vec![EventType::PushArtifact], targets);
+        let mut after = before.clone();
+        for target in &mut after.targets {
+            (target.id, target.secrets) = (0, vec![Secret::new(MASK)]);
+        }
+        after.keep_secrets_of(&before);
+        assert_eq!(after.targets, before.targets);
+    }
+
+    /// What waits for one that is gone must not go to one that came later.
+    #[test]
+    fn no_key_is_given_again() {
+        let with = |addresses: &[&str], before: &Webhook| {
+            let targets = addresses.iter().map(|address| target(address)).collect();
+            let mut after = Webhook::new(vec![EventType::PushArtifact], targets);
+            after.keep_secrets_of(before);
+            Webhook::read(&after.write().unwrap()).unwrap()
+        };
+        let both = with(&["https://a", "https://b"], &Webhook::default());
+        let one = with(&["https://a"], &both);
+        let later = with(&["https://a", "https://c"], &one);
+        assert_eq!(later.targets.iter().map(|target| target.id).collect::<Vec<_>>(), [1, 3]);
     }
 
     #[test]

@@ -1,14 +1,16 @@
 //! The stream of events: server-sent events, as the HTML standard has them (section 9.2).
 
+use std::pin::pin;
 use std::time::Duration;
 
 use axum::body::Body;
 use bytes::Bytes;
-use futures_util::stream::unfold;
+use futures_util::stream::{Stream, StreamExt as _, poll_fn, unfold};
 use harbor_core::access::permission::ProjectRead;
 use harbor_core::{Error, EventFilter, EventStream, Result, Streamed, Timestamp, api};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderValue, Response};
+use tokio::sync::mpsc::channel;
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
@@ -43,7 +45,7 @@ async fn stream(call: &Call<'_>) -> Result<Response<Body>> {
     let events = call.harbor().events().stream(actor, filter, after(call)?).await?;
     let ends = Instant::now() + longest(call)?;
     let pieces = Pieces { events, ends, leaving: call.app.leaving.clone(), begun: false };
-    let mut response = Response::new(Body::from_stream(unfold(pieces, Pieces::next)));
+    let mut response = Response::new(Body::from_stream(driven(unfold(pieces, Pieces::next), ends)));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
@@ -68,6 +70,29 @@ fn longest(call: &Call<'_>) -> Result<Duration> {
     let Some(text) = call.parameter("seconds") else { return Ok(LONGEST) };
     let seconds = text.parse().map_err(|_| Error::BadRequest("seconds is a number of seconds".to_owned()))?;
     Ok(Duration::from_secs(seconds).min(LONGEST))
+}
+
+/// The same pieces. Who does not read them keeps their source no longer than until `ends`: of those who listen there are only so many.
+fn driven<T: Send + 'static>(
+    pieces: impl Stream<Item = T> + Send + 'static,
+    ends: Instant,
+) -> impl Stream<Item = T> {
+    let (said, mut heard) = channel(1);
+    tokio::spawn(async move {
+        let mut pieces = pin!(pieces);
+        let read = async {
+            while let Some(piece) = pieces.next().await {
+                if timeout_at(ends, said.send(piece)).await.is_err() {
+                    return;
+                }
+            }
+        };
+        tokio::select! {
+            () = read => {}
+            () = said.closed() => {}
+        }
+    });
+    poll_fn(move |context| heard.poll_recv(context))
 }
 
 /// An answer, piece by piece.
@@ -112,4 +137,40 @@ fn written(streamed: Streamed) -> Result<Bytes> {
     // JSON without a line break, as it is written here, is one line of data.
     let data = serde_json::to_string(&wire).map_err(|error| Error::Internal(error.to_string()))?;
     Ok(Bytes::from(format!("id: {}\nevent: {}\ndata: {data}\n\n", event.id, event.kind.name())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Says something again and again, until it is dropped.
+    fn endless() -> (impl Stream<Item = u64> + Send, CancellationToken) {
+        let dropped = CancellationToken::new();
+        let guard = dropped.clone().drop_guard();
+        let pieces = unfold((0, guard), |(number, guard)| async move { Some((number, (number + 1, guard))) });
+        (pieces, dropped)
+    }
+
+    #[tokio::test]
+    async fn who_does_not_read_keeps_nothing() {
+        let (pieces, dropped) = endless();
+        let mut heard = pin!(driven(pieces, Instant::now() + Duration::from_millis(50)));
+        assert_eq!(heard.next().await, Some(0));
+        timeout(Duration::from_secs(10), dropped.cancelled()).await.unwrap();
+        let rest: Vec<u64> = heard.collect().await;
+        assert!(!rest.is_empty() && rest.len() < 4, "what was said already, and the end: {rest:?}");
+    }
+
+    #[tokio::test]
+    async fn who_leaves_keeps_nothing() {
+        let waits = std::future::pending::<()>();
+        let dropped = CancellationToken::new();
+        let guard = dropped.clone().drop_guard();
+        let pieces = futures_util::stream::once(async move {
+            waits.await;
+            drop(guard);
+        });
+        drop(driven(pieces, Instant::now() + Duration::from_secs(3600)));
+        timeout(Duration::from_secs(10), dropped.cancelled()).await.unwrap();
+    }
 }

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use harbor_core::access::Role;
+use harbor_core::access::{Actor, Role};
+use harbor_core::{Error, EventFilter};
 use harbor_tests::content::{self, Piece};
 use harbor_tests::{Client, TestRegistry};
 use serde_json::{Value, json};
@@ -17,6 +18,8 @@ harbor_tests::on_every_store! {
     each_hears_what_they_may_know;
     who_comes_back_misses_nothing;
     what_is_asked_for_is_checked;
+    what_is_refused_holds_up_nobody;
+    nobody_takes_all_places;
     a_stream_holds_up_nobody;
 }
 
@@ -307,6 +310,39 @@ async fn what_is_asked_for_is_checked(registry: &TestRegistry) {
     admin.get(&format!("{API}/events/stream?project_name=none")).await.expect_status(404);
     let ended = admin.get(&format!("{API}/events/stream?seconds=0")).await.expect_status(200);
     assert!(ended.body.starts_with(b"retry: "));
+}
+
+/// A change that is refused at its very end leaves no gap behind in what is told, where others would wait for it to be filled: the
+/// clock stands still here.
+async fn what_is_refused_holds_up_nobody(registry: &TestRegistry) {
+    let admin = registry.admin();
+    registry.project("p", false).await;
+    let set = content::image(SHA);
+    for blob in &set.blobs {
+        admin.push_blob("p/app", blob).await;
+    }
+    let quota = read(&admin, format!("{API}/quotas?reference=project&sort=-id&page_size=1")).await[0].clone();
+    let used = quota["used"]["storage"].as_i64().unwrap();
+    let hard = json!({ "hard": { "storage": used + 1 } });
+    admin.put(&format!("{API}/quotas/{}", quota["id"])).json(&hard).await.expect_status(200);
+    let mut listener = Listener::open(&admin, "?kind=project_created", None).await;
+    let manifest = &set.manifests[0];
+    admin.push_manifest("p/app", manifest.digest, manifest).await.expect_error(403, "DENIED");
+    registry.project("q", false).await;
+    assert_eq!(listener.until("project_created").await[0]["project"], "q");
+}
+
+async fn nobody_takes_all_places(registry: &TestRegistry) {
+    let listen =
+        async |name| registry.harbor.events().stream(&Actor::user(name), EventFilter::default(), None).await;
+    let mut streams = Vec::new();
+    for _ in 0..32 {
+        streams.push(listen("greedy").await.unwrap());
+    }
+    assert!(matches!(listen("greedy").await, Err(Error::TooManyRequests { .. })));
+    listen("grace").await.unwrap();
+    streams.pop();
+    listen("greedy").await.unwrap();
 }
 
 /// The registry is closed while somebody listens: were that waited for, the test would wait for a minute.

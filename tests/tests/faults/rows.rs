@@ -306,6 +306,7 @@ rows! {
         webhook(id: WebhookId) -> Option<WebhookPolicy>;
         webhooks(project: Option<ProjectId>, query: &Query<WebhookKey>) -> Listed<WebhookPolicy>;
         webhooks_enabled() -> Vec<WebhookPolicy>;
+        webhooks_telling(projects: &[ProjectId]) -> Vec<WebhookPolicy>;
     }
     WebhookRowsMut {
         webhook_insert(policy: &WebhookPolicy) -> WebhookId;

@@ -19,6 +19,7 @@ on_every_store! {
     stopped_wherever_it_stands;
     retried;
     one_at_a_time_of_a_key_and_in_order;
+    retried_while_another_of_its_key_runs;
     no_more_at_once_than_the_kind_may;
     precedence;
     queues_pause_and_stop;
@@ -129,6 +130,23 @@ async fn one_at_a_time_of_a_key_and_in_order(registry: &TestRegistry) {
     assert_eq!(seen(&keyed).at_once, 1);
     // The second is the one that fails, and the others wait for it.
     assert_eq!(order(&keyed), "0111234");
+}
+
+/// It waits, and whatever else is due does not.
+async fn retried_while_another_of_its_key_runs(registry: &TestRegistry) {
+    let (dead, hangs, other) = (name("dead"), name("hangs"), name("other"));
+    let keyed = async |told| start_with(&registry.harbor, &told, 0, |enqueue| enqueue.key(&dead)).await;
+    let first = keyed(job(&dead, Does::GivesUp)).await;
+    let path = format!("{JOBS}/{}", task_once(registry, first, "Error").await["job_id"].as_str().unwrap());
+    let second = task_once(registry, keyed(job(&hangs, Does::Hangs)).await, "Running").await;
+    registry.admin().post(&format!("{path}/retry")).await.expect_status(200);
+    let other = start(&registry.harbor, &job(&other, Does::Succeeds), 1).await;
+    task_once(registry, other, "Success").await;
+    assert_eq!(seen(&dead).begun, 1);
+    let second = format!("{JOBS}/{}", second["job_id"].as_str().unwrap());
+    registry.admin().put(&second).await.expect_status(200);
+    task_once(registry, first, "Error").await;
+    assert_eq!((seen(&dead).begun, seen(&hangs).ended), (2, 0));
 }
 
 async fn no_more_at_once_than_the_kind_may(registry: &TestRegistry) {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use harbor_core::access::permission::{ProjectCreate, SystemNotificationPolicyCreate};
 use harbor_core::access::{Actor, Authorizer, Decision, Permission, ProjectFilter, Target as On};
-use harbor_core::meta::{ExecutionKey, ExecutionScope};
+use harbor_core::meta::{ExecutionKey, ExecutionScope, Priority, TaskStatus};
 use harbor_core::query::{Order, Query};
 use harbor_core::webhook::{EventType, Target, TargetKind, Webhook};
 use harbor_core::{Clock, EitherProof, Harbor, NewProject, NewWebhook, Result};
@@ -151,6 +151,44 @@ async fn two_nodes(stores: BackEnd) {
     stores.close().await;
 }
 
+/// What waits behind a delivery that fails does not come up with each of its attempts: a long queue would be ahead of everybody
+/// else's.
+async fn a_queue_behind_one_that_fails(stores: BackEnd) {
+    let (stores, receiver) = (stores.open().await, Receiver::start(Answers::Status(503)).await);
+    let clock = Clock::manual();
+    let node = node(&clock, &stores);
+    make_policy(&node, &receiver).await.unwrap();
+    // It makes a project, and tells of it.
+    node.start().await.unwrap();
+    for name in ["one", "two"] {
+        let proof = node.authorize::<ProjectCreate>(&Actor::administrator("admin"), ()).await.unwrap();
+        node.projects().create(proof, NewProject::new(name.parse().unwrap())).await.unwrap();
+    }
+    let due = async || {
+        let (mut rows, kinds) = (stores.metadata.begin().await.unwrap(), ["WEBHOOK", "SLACK"]);
+        let due = rows.tasks_due(TaskStatus::Waiting, Priority::Normal, &kinds, clock.now(), 100).await;
+        due.unwrap().into_iter().map(|task| task.key.unwrap()).collect::<Vec<_>>()
+    };
+    let waited = tokio::time::timeout(Duration::from_secs(20), async {
+        while due().await.len() < 6 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    });
+    waited.await.unwrap();
+    node.run_due_jobs().await.unwrap();
+    assert_eq!(receiver.came().len(), 2);
+    clock.advance(Duration::from_secs(60));
+    let due = due().await;
+    assert!(due.len() == 2 && due[0] != due[1], "{due:?}");
+    // And is told in its turn.
+    receiver.answer(Answers::Status(200));
+    node.run_due_jobs().await.unwrap();
+    assert_eq!(receiver.came().len(), 8);
+    node.shutdown().await;
+    stores.close().await;
+}
+
 harbor_tests::on_every_store! {
     two_nodes(stores);
+    a_queue_behind_one_that_fails(stores);
 }

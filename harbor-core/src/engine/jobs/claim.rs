@@ -1,5 +1,7 @@
 //! Claiming: how a node gets tasks that are its own for as long as it renews their lease.
 
+use std::time::Duration;
+
 use super::node::Node;
 use super::paused;
 use super::queue::moved;
@@ -14,6 +16,9 @@ const DEATHS: u32 = 5;
 
 /// How many tasks that must wait for others are looked at in one transaction.
 const LOOKED_AT: u32 = 64;
+
+/// For how long a task is put off that waits for another one, should it not be woken.
+const BEHIND: Duration = Duration::from_secs(60 * 60);
 
 /// A claim: one transaction that takes what is due.
 struct Claim<'a> {
@@ -131,11 +136,12 @@ impl Claim<'_> {
     /// Begins a task, unless another one of its key is ahead of it or its kind has no place any more.
     async fn consider(&mut self, mut task: Task) -> Result<()> {
         if let Some(key) = &task.key
-            && let Some((head, _, due)) = self.rows.task_head(key).await?
+            && let Some((head, ..)) = self.rows.task_head(key).await?
             && head != task.id
         {
-            // Until the other one may be over. When it is, this one is woken.
-            task.due = due.max(self.now.plus(std::time::Duration::from_secs(1)));
+            // Whoever ends the other one wakes the next. All that wait behind one that fails must not come up again with each of its
+            // attempts, ahead of what others wait for.
+            task.due = task.due.max(self.now.plus(BEHIND));
             self.changed = true;
             return Ok(self.rows.task_save(&task).await?);
         }

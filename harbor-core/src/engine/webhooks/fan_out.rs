@@ -43,14 +43,17 @@ impl Harbor {
         if events.is_empty() {
             return Ok(Delivered::All);
         }
+        let events: Vec<_> = events.iter().map(|row| (row.id, read(row))).collect();
+        let happened = events.iter().filter_map(|(_, event)| event.as_ref()?.project_id).map(ProjectId::new);
+        let projects: BTreeSet<ProjectId> = happened.collect();
         // Behind the events: a policy that was there before one of them is among these.
-        let mut policies = rows.webhooks_enabled().await?;
+        let mut policies = rows.webhooks_telling(&projects.into_iter().collect::<Vec<_>>()).await?;
         drop(rows);
         let on = self.configuration().await?.flag(ConfigKey::NotificationEnable);
         if !on {
             policies.clear();
         }
-        let plan = planned(&events, &policies, before);
+        let plan = planned(events, &policies, before);
         // What nobody wants costs no transaction, unless it must be remembered that nobody was told of it.
         let near = plan.last.saturating_sub(place) < i64::from(BATCH);
         if (plan.wanted.is_empty() && on && near) || contended!(self.enqueue_deliveries(place, &plan))? {
@@ -94,18 +97,19 @@ impl Harbor {
     }
 }
 
-fn planned<'a>(events: &[EventRow], policies: &'a [WebhookPolicy], before: i64) -> Plan<'a> {
+fn read(row: &EventRow) -> Option<Event> {
+    let event = serde_json::from_str::<Event>(&row.body).inspect_err(
+        |error| tracing::error!(event = row.id, %error, "an event does not read and nobody was told of it"),
+    );
+    event.ok().map(|event| Event { id: row.id, ..event })
+}
+
+fn planned(events: Vec<(i64, Option<Event>)>, policies: &[WebhookPolicy], before: i64) -> Plan<'_> {
     let mut plan = Plan { wanted: Vec::new(), last: before };
     let mut deliveries = 0;
-    for row in events {
-        plan.last = row.id;
-        let event = match serde_json::from_str::<Event>(&row.body) {
-            Ok(event) => Event { id: row.id, ..event },
-            Err(error) => {
-                tracing::error!(event = row.id, %error, "an event does not read and nobody was told of it");
-                continue;
-            }
-        };
+    for (id, event) in events {
+        plan.last = id;
+        let Some(event) = event else { continue };
         let wants: Vec<_> = policies.iter().filter(|policy| wants(policy, &event)).collect();
         deliveries += wants.iter().map(|policy| policy.webhook.targets.len()).sum::<usize>();
         if !wants.is_empty() {

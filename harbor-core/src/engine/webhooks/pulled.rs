@@ -1,7 +1,7 @@
 //! Pulls that somebody wants to be told of: noted in memory, and written as events with the figures of pulls.
 
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError, RwLock};
 
 use crate::Result;
@@ -26,6 +26,10 @@ pub(super) struct Pulled {
     looked: AtomicBool,
     wanted: RwLock<Wanted>,
     waiting: Mutex<Vec<(RepositoryName, Event)>>,
+    /// Held while it is looked: what was read first must not come to count last.
+    looking: tokio::sync::Mutex<()>,
+    /// How many pulls nobody will be told of, for too many were noted.
+    beyond: AtomicU64,
 }
 
 /// In which projects pulls are told of.
@@ -66,11 +70,17 @@ impl Harbor {
         let mut waiting = self.inner.hooks.pulled.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         if waiting.len() < LARGEST {
             waiting.push((name.clone(), event));
+        } else {
+            self.inner.hooks.pulled.beyond.fetch_add(1, Ordering::Relaxed);
         }
     }
 
     /// Finds out who wants to be told of pulls.
     pub(super) async fn look_who_wants_pulls(&self) -> Result<()> {
+        let pulled = &self.inner.hooks.pulled;
+        // Ahead of everything that may fail: then it is looked again when pulls are written.
+        let _looking = pulled.looking.lock().await;
+        pulled.looked.store(false, Ordering::Release);
         let mut wanted = Wanted::default();
         let mut rows = self.read().await?;
         for policy in rows.webhooks_enabled().await? {
@@ -85,7 +95,6 @@ impl Harbor {
                 }
             }
         }
-        let pulled = &self.inner.hooks.pulled;
         *pulled.wanted.write().unwrap_or_else(PoisonError::into_inner) = wanted;
         pulled.looked.store(true, Ordering::Release);
         Ok(())
@@ -97,6 +106,13 @@ impl Harbor {
         let shared = self.inner.metadata.sharing() == Sharing::Shared;
         if shared || !pulled.looked.load(Ordering::Acquire) {
             self.look_who_wants_pulls().await?;
+        }
+        let beyond = pulled.beyond.swap(0, Ordering::Relaxed);
+        if beyond > 0 {
+            tracing::warn!(
+                pulls = beyond,
+                "more pulls came than are noted at once; webhooks tell nobody of these"
+            );
         }
         let noted = std::mem::take(&mut *pulled.waiting.lock().unwrap_or_else(PoisonError::into_inner));
         for (number, batch) in noted.chunks(BATCH).enumerate() {

@@ -1,7 +1,7 @@
 //! The row methods of executions, tasks, schedules and worker pools.
 
 use super::MetadataFixture;
-use super::kit::{AT_ONCE, Store, at, begin, read};
+use super::kit::{AT_ONCE, Store, WAITS, at, begin, read};
 use crate::StoreErrorKind;
 use crate::meta::{
     Execution, ExecutionId, ExecutionKey, ExecutionScope, ExecutionStatus, NewExecution, NewTask, Priority,
@@ -336,6 +336,21 @@ pub async fn task_head(fixture: &dyn MetadataFixture) {
     wake("none", at(20)).await;
     wake("k", at(20)).await;
     assert_eq!(head("k").await, Some((ids[1], TaskStatus::Waiting, at(20))));
+    // Whoever puts it off meanwhile does not win.
+    let mut holder = begin(&store).await;
+    let mut held = holder.task_lock(ids[1]).await.unwrap().unwrap();
+    let (other, woken) = (Store::clone(&store), ids[1]);
+    let waking = tokio::spawn(async move {
+        let mut rows = begin(&other).await;
+        rows.task_wake("k", at(30)).await.unwrap();
+        rows.commit().await.unwrap();
+    });
+    tokio::time::sleep(WAITS).await;
+    held.due = at(5_000);
+    holder.task_save(&held).await.unwrap();
+    holder.commit().await.unwrap();
+    waking.await.unwrap();
+    assert_eq!(head("k").await, Some((woken, TaskStatus::Waiting, at(30))));
     // One that is due is due.
     wake("K", at(20)).await;
     assert_eq!(head("K").await, Some((ids[2], TaskStatus::Waiting, at(10))));
@@ -343,6 +358,11 @@ pub async fn task_head(fixture: &dyn MetadataFixture) {
     save(&store, &Task { failures: 1, due: at(1_000), ..later }).await.unwrap();
     wake("k", at(20)).await;
     assert_eq!(head("k").await, Some((ids[1], TaskStatus::Waiting, at(1_000))));
+    // One that is tried again waits for whichever runs.
+    save(&store, &begun(task(&store, ids[1]).await, "x", None)).await.unwrap();
+    let again = Task { status: TaskStatus::Waiting, ..task(&store, ids[0]).await };
+    save(&store, &again).await.unwrap();
+    assert_eq!(head("k").await.map(|(id, status, _)| (id, status)), Some((ids[1], TaskStatus::Running)));
 }
 
 /// `tasks_beat` and `tasks_release`: the leases of a node, and all.

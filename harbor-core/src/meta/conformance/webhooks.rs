@@ -61,6 +61,15 @@ pub async fn webhook_insert(fixture: &dyn MetadataFixture) {
     rows.commit().await.unwrap();
     assert_eq!(read(&store).await.webhook(changed.id).await.unwrap().as_ref(), Some(&changed));
     assert_eq!(read(&store).await.webhooks_enabled().await.unwrap(), kept[1..]);
+    let telling = async |projects: &[ProjectId]| {
+        let policies = read(&store).await.webhooks_telling(projects).await.unwrap();
+        policies.into_iter().map(|policy| policy.id).collect::<Vec<_>>()
+    };
+    let ids = |places: &[usize]| places.iter().map(|place| kept[*place].id).collect::<Vec<_>>();
+    assert_eq!(telling(&[]).await, ids(&[1, 4]));
+    assert_eq!(telling(&[one]).await, ids(&[1, 3, 4]));
+    let many: Vec<_> = (1..40).map(|number| ProjectId::new(1_000_000 + number)).chain([other, one]).collect();
+    assert_eq!(telling(&many).await, ids(&[1, 2, 3, 4]));
     let mut rows = begin(&store).await;
     let taken = rows.webhook_save(&WebhookPolicy { name: "A".to_owned(), ..changed.clone() }).await;
     assert_refused(rows, taken, StoreErrorKind::Conflict).await;

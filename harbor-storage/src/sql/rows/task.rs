@@ -165,11 +165,16 @@ impl TaskRows for Rows {
     }
 
     async fn task_head(&mut self, key: &str) -> Result<Option<(TaskId, TaskStatus, Timestamp)>, StoreError> {
-        let find = sql!(
-            "SELECT id, status, due_at FROM tasks WHERE serial_key = ? AND status IN (?, ?) ORDER BY id LIMIT 1"
-        );
-        let values = values![key, TaskStatus::Waiting.as_str(), TaskStatus::Running.as_str()];
-        let Some(row) = first(self.session.fetch(find, values).await?) else { return Ok(None) };
+        // Each by an index, however many wait.
+        let running = sql!("SELECT id, status, due_at FROM tasks WHERE running_key = ?");
+        let mut found = first(self.session.fetch(running, values![key]).await?);
+        if found.is_none() {
+            let waiting = sql!(
+                "SELECT id, status, due_at FROM tasks WHERE serial_key = ? AND status = ? ORDER BY id LIMIT 1"
+            );
+            found = first(self.session.fetch(waiting, values![key, TaskStatus::Waiting.as_str()]).await?);
+        }
+        let Some(row) = found else { return Ok(None) };
         let status = TaskStatus::named(&row.text(1)?).ok_or_else(|| corrupt("no known status"))?;
         Ok(Some((TaskId::new(row.int(0)?), status, Timestamp::from_micros(row.int(2)?))))
     }
@@ -318,16 +323,18 @@ impl TaskRowsMut for Rows {
     }
 
     async fn task_wake(&mut self, key: &str, now: Timestamp) -> Result<(), StoreError> {
-        let find = sql!(
-            "SELECT id, status, due_at FROM tasks WHERE serial_key = ? AND status IN (?, ?) ORDER BY id LIMIT 1"
-        );
-        let (waiting, running) = (TaskStatus::Waiting.as_str(), TaskStatus::Running.as_str());
-        let Some(row) = first(self.session.fetch(find, values![key, waiting, running]).await?) else {
+        let find = sql!("SELECT id FROM tasks WHERE serial_key = ? AND status = ? ORDER BY id LIMIT 1");
+        let waiting = TaskStatus::Waiting.as_str();
+        let Some(row) = first(self.session.fetch(find, values![key, waiting]).await?) else {
             return Ok(());
         };
-        let update =
-            sql!("UPDATE tasks SET due_at = ? WHERE id = ? AND status = ? AND due_at > ? AND failures = 0");
-        self.session.defer(update, values![now.micros(), row.int(0)?, waiting, now.micros()]).await
+        // Whatever it is due at: somebody may put it off just now, which is waited for then.
+        let update = sql!(
+            "UPDATE tasks SET due_at = CASE WHEN due_at > ? THEN ? ELSE due_at END \
+             WHERE id = ? AND status = ? AND failures = 0"
+        );
+        let now = now.micros();
+        self.session.defer(update, values![now, now, row.int(0)?, waiting]).await
     }
 
     async fn task_log_put(&mut self, id: TaskId, number: u32, text: &str) -> Result<(), StoreError> {

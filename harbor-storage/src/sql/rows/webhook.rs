@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 use harbor_core::meta::{
     Listed, ProjectId, WebhookId, WebhookKey, WebhookPolicy, WebhookRows, WebhookRowsMut,
@@ -6,10 +8,10 @@ use harbor_core::query::Query;
 use harbor_core::webhook::Webhook;
 use harbor_core::{StoreError, StoreErrorKind, Timestamp};
 
-use super::{Rows, first};
+use super::{Rows, first, piece, rows_of};
 use crate::sql::listing::Listing;
 use crate::sql::session::Row;
-use crate::sql::statement::{sql, values};
+use crate::sql::statement::{Value, sql, values};
 
 macro_rules! columns {
     () => {
@@ -68,6 +70,26 @@ impl WebhookRows for Rows {
         let list =
             sql!(concat!("SELECT ", columns!(), " FROM webhook_policies WHERE is_enabled = 1 ORDER BY id"));
         self.session.fetch(list, values![]).await?.iter().map(policy).collect()
+    }
+
+    async fn webhooks_telling(&mut self, projects: &[ProjectId]) -> Result<Vec<WebhookPolicy>, StoreError> {
+        let list = sql!(concat!(
+            "SELECT ",
+            columns!(),
+            " FROM webhook_policies WHERE is_enabled = 1 AND project_id IN (",
+            piece!(),
+            ")"
+        ));
+        let of: BTreeSet<i64> = projects.iter().copied().map(Some).chain([None]).map(of).collect();
+        let of: Vec<i64> = of.into_iter().collect();
+        let mut policies = Vec::new();
+        for parameters in rows_of(&of, |id| [Value::from(*id)]) {
+            for row in self.session.fetch(list, parameters).await? {
+                policies.push(policy(&row)?);
+            }
+        }
+        policies.sort_by_key(|policy| policy.id);
+        Ok(policies)
     }
 }
 

@@ -45,7 +45,7 @@ pub(super) const TABLE: &[Documented] = &[
     op("getVolumes", "Total/free bytes of storage", &[], None, Answer::One(of::<api::SystemInfo>())),
     op(
         "streamEvents",
-        "Events as they happen (server-sent events): of some kinds, of a project, after the one of a number, for so many seconds",
+        "Events as they happen (server-sent events): of some kinds, of a project, after the one of a number, for so many seconds. Of pulls only where a webhook policy wants them",
         &["kind", "project_name", "after", "seconds"],
         None,
         Answer::Stream(of::<api::Event>()),
