@@ -115,8 +115,10 @@ pub(super) fn pull(
 /// A login that failed, as a line of the log; `None` for what is no login: tokens and sessions that have ended come again and
 /// again, and nobody typed them.
 pub(super) fn failed_login(attempt: Attempt<'_>, why: &str, at: Timestamp) -> Option<AuditLine> {
-    let username = match attempt.credentials {
-        Credentials::Basic { username, .. } | Credentials::Form { username, .. } => username.clone(),
+    let username: String = match attempt.credentials {
+        Credentials::Basic { username, .. } | Credentials::Form { username, .. } => {
+            username.chars().take(buffer::LONGEST).collect()
+        }
         Credentials::Bearer(_) | Credentials::Session { .. } => return None,
     };
     let nobody = Actor::anonymous();
