@@ -279,7 +279,7 @@ impl<'a> Walk<'a> {
     async fn walk(mut self) -> Result<AuditReport> {
         while self.seq < self.to {
             let links = self.harbor.read().await?.audit_links(self.seq, BATCH).await?;
-            if links.is_empty() {
+            if links.first().is_none_or(|link| link.seq > self.to) {
                 if self.follow().await? {
                     continue;
                 }
