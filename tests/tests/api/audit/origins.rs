@@ -249,9 +249,11 @@ async fn what_no_permission_decides_is_told(registry: &TestRegistry) {
             ("grace", "127.0.0.1", "session", "create label /labels".to_owned()),
         ]
     );
-    let words = found.iter().map(|line| line["operation_description"].as_str().unwrap());
-    assert!(words.clone().next().unwrap().ends_with("(the old password is not right)"), "{found:?}");
-    assert!(words.last().unwrap().contains("CSRF token invalid") && !format!("{found:?}").contains("Canary"));
+    let mut words = found.iter().map(|line| line["operation_description"].as_str().unwrap());
+    assert!(words.next().unwrap().ends_with("(the old password is not right)"), "{found:?}");
+    assert!(
+        words.next_back().unwrap().contains("CSRF token invalid") && !format!("{found:?}").contains("Canary")
+    );
 }
 
 async fn what_nobody_asked_for_is_no_refusal(registry: &TestRegistry) {

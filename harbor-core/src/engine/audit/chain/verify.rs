@@ -316,7 +316,14 @@ impl<'a> Walk<'a> {
     }
 
     async fn link(&mut self, link: AuditLink) -> Result<()> {
-        if link.seq != self.seq + 1 && (!self.follow().await? || link.seq != self.seq + 1) {
+        if link.seq != self.seq + 1 {
+            self.follow().await?;
+        }
+        if link.seq <= self.base.seq {
+            // Cut off since it was read.
+            return Ok(());
+        }
+        if link.seq != self.seq + 1 {
             self.find(AuditFinding::Missing(self.seq + 1));
         }
         self.seq = link.seq;
