@@ -65,27 +65,6 @@ impl Harbor {
         Err(self.failed(attempt, Error::Unauthenticated))
     }
 
-    /// Tells of a login that failed.
-    fn failed(&self, attempt: Attempt<'_>, error: Error) -> Error {
-        let why = match error {
-            Error::TooManyRequests { .. } => "too many attempts",
-            _ => "wrong name or password",
-        };
-        let mut kinds =
-            self.inner.authenticators.iter().filter_map(|known| known.kind_of(attempt.credentials));
-        if let Some(line) = audit::failed_login(attempt, kinds.next(), why, self.now()) {
-            self.tell(line);
-        }
-        error
-    }
-
-    /// Tells of a refusal of somebody in particular.
-    fn refused(&self, actor: &Actor, permission: Permission, target: Target<'_>) {
-        if !actor.is_anonymous() {
-            self.tell(audit::refused(actor, permission, target, self.now()));
-        }
-    }
-
     /// Asks for the permission `A`: the only way to a proof.
     ///
     /// # Errors

@@ -75,7 +75,7 @@ pub fn line_of(
 }
 
 /// What somebody was refused, as a line of the log.
-pub(super) fn refused(actor: &Actor, permission: Permission, target: Target<'_>, at: Timestamp) -> AuditLine {
+fn refused(actor: &Actor, permission: Permission, target: Target<'_>, at: Timestamp) -> AuditLine {
     let resource = match target {
         Target::System => String::new(),
         Target::User(id) => id.get().to_string(),
@@ -115,7 +115,7 @@ pub(super) fn pull(
 
 /// A login that failed, as a line of the log; `None` for what is no login: tokens and sessions that have ended come again and
 /// again, and nobody typed them. `kind`: what was shown, where somebody knows more of it.
-pub(super) fn failed_login(
+fn failed_login(
     attempt: Attempt<'_>,
     kind: Option<Credential>,
     why: &str,
@@ -157,6 +157,27 @@ fn forbidden(
 }
 
 impl Harbor {
+    /// Tells of a login that failed.
+    pub(super) fn failed(&self, attempt: Attempt<'_>, error: Error) -> Error {
+        let why = match error {
+            Error::TooManyRequests { .. } => "too many attempts",
+            _ => "wrong name or password",
+        };
+        let mut kinds =
+            self.inner.authenticators.iter().filter_map(|known| known.kind_of(attempt.credentials));
+        if let Some(line) = failed_login(attempt, kinds.next(), why, self.now()) {
+            self.tell(line);
+        }
+        error
+    }
+
+    /// Tells of a refusal of somebody in particular.
+    pub(super) fn refused(&self, actor: &Actor, permission: Permission, target: Target<'_>) {
+        if !actor.is_anonymous() {
+            self.tell(refused(actor, permission, target, self.now()));
+        }
+    }
+
     /// Tells of something that was refused for another reason than a permission: the gate tells of those. `what`: the operation and
     /// the kind of thing, as lines have them.
     pub fn tell_refusal(&self, actor: &Actor, what: (&str, &str), resource: &str, why: &str) {
