@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use harbor_core::StoreError;
-use harbor_core::access::{Actor, Attempt, AuthError, Authenticator, Credentials, Identity, Person, Secret};
+use harbor_core::access::{
+    Actor, Attempt, AuthError, Authenticator, Credential, Credentials, Identity, Person, Secret,
+};
 use harbor_core::meta::revision::ACCESS;
 use harbor_core::meta::{PersonalToken, Robot, User};
 
@@ -210,5 +212,14 @@ impl Authenticator for Accounts {
             Credentials::Session { secret, renew } => Ok(self.by_session(secret.expose(), *renew).await?),
             _ => Ok(None),
         }
+    }
+
+    fn kind_of(&self, credentials: &Credentials) -> Option<Credential> {
+        let shown = match credentials {
+            Credentials::Basic { password, .. } | Credentials::Form { password, .. } => password,
+            Credentials::Bearer(token) => token,
+            _ => return None,
+        };
+        shown.expose().starts_with(opaque::PERSONAL).then_some(Credential::UnknownPersonalToken)
     }
 }

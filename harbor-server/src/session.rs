@@ -67,15 +67,22 @@ pub(crate) fn cookie(parts: &Parts) -> Result<Option<Secret>> {
 /// Whose session a cookie stands for; nobody's, when it has ended.
 ///
 /// # Errors
-/// [`Error::Forbidden`] for a request that would change something and does not prove that the page of this server sends it.
+/// As [`App::authenticate`].
 pub(crate) async fn actor(app: &App, parts: &Parts, secret: &Secret) -> Result<Actor> {
     let renew = !parts.headers.contains_key(NO_RENEWAL);
     let credentials = Credentials::Session { secret: secret.clone(), renew };
-    let actor = match app.authenticate(parts, Some(&credentials)).await {
-        Err(Error::Unauthenticated) => return Ok(Actor::anonymous()),
-        actor => actor?,
-    };
-    if !is_safe(&parts.method) {
+    match app.authenticate(parts, Some(&credentials)).await {
+        Err(Error::Unauthenticated) => Ok(Actor::anonymous()),
+        actor => actor,
+    }
+}
+
+/// Whether a request of a session may change something.
+///
+/// # Errors
+/// [`Error::Forbidden`] for a request that would change something and does not prove that the page of this server sends it.
+pub(crate) fn check_token(app: &App, parts: &Parts, secret: &Secret, actor: &Actor) -> Result<()> {
+    if !actor.is_anonymous() && !is_safe(&parts.method) {
         let token = parts.headers.get(&CSRF).and_then(|token| token.to_str().ok()).unwrap_or_default();
         let known = app.options.accounts.as_ref().is_some_and(|accounts| accounts.csrf_verify(secret, token));
         if !known {
@@ -84,7 +91,7 @@ pub(crate) async fn actor(app: &App, parts: &Parts, secret: &Secret) -> Result<A
             )));
         }
     }
-    Ok(actor)
+    Ok(())
 }
 
 /// Whether a method changes nothing (RFC 9110, section 9.2.1).
@@ -143,6 +150,10 @@ pub(crate) async fn answer(app: &Arc<App>, parts: &Parts, body: Body, id: &Heade
     match answered {
         Ok(response) => response,
         Err(error) => {
+            if let Error::Forbidden(why) = &error {
+                let nobody = Actor::anonymous().with_origin(origin(parts));
+                app.harbor.tell_refusal(&nobody, ("login", "user"), "", why);
+            }
             body.drain(&parts.headers).await;
             api::refuse(parts, &error, id)
         }

@@ -314,6 +314,11 @@ impl TestRegistry {
         self.rest.sql(statement).await;
     }
 
+    /// The number that a statement yields, behind the engine's back. Over SQLite in a file alone.
+    pub async fn number(&self, statement: &str) -> i64 {
+        self.rest.number(statement).await
+    }
+
     /// Stops serving, closes the stores and removes them.
     pub async fn close(self) {
         drop((self.stop, self.client));

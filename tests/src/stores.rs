@@ -151,6 +151,15 @@ impl Rest {
         }
     }
 
+    /// The number that a statement yields. Over SQLite in a file alone.
+    pub(crate) async fn number(&self, statement: &str) -> i64 {
+        let mut connection = sqlx::SqliteConnection::connect(&self.url).await.expect("SQLite in a file");
+        let statement = AssertSqlSafe(statement.to_owned());
+        let number = sqlx::query_scalar(statement).fetch_one(&mut connection).await;
+        connection.close().await.expect("a farewell");
+        number.expect("an answer of SQLite")
+    }
+
     /// Removes what is left. After a test that failed nobody calls this, and the database can be looked at.
     pub(crate) async fn remove(self) {
         match self.database {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::Actor;
+use super::{Actor, Credential};
 use crate::{StoreError, StoreErrorKind};
 
 /// A text that is never printed: passwords and tokens.
@@ -172,6 +172,13 @@ impl From<StoreError> for AuthError {
 pub trait Authenticator: fmt::Debug + Send + Sync + 'static {
     /// Whose credentials these are.
     async fn authenticate(&self, attempt: Attempt<'_>) -> Result<Option<Actor>, AuthError>;
+
+    /// What these credentials are, where how they are shown does not tell: some that last until somebody takes them away. When nobody
+    /// knows them, the audit log says so, as of a wrong password. Tokens that end by themselves are shown again and again, and are
+    /// none of these.
+    fn kind_of(&self, _credentials: &Credentials) -> Option<Credential> {
+        None
+    }
 
     /// Called between the commit and the answer to a change of who may do what: what was remembered is old. On other nodes,
     /// the revision [`ACCESS`](crate::meta::revision::ACCESS) tells.

@@ -23,6 +23,8 @@ pub enum Credential {
     RobotSecret,
     /// A personal access token, or a token that was got for it.
     PersonalToken(TokenId),
+    /// What looks like a personal access token, and is none that is good.
+    UnknownPersonalToken,
     /// A token of the token service, or of whoever an authenticator of one's own believes.
     Token,
 }
@@ -51,6 +53,7 @@ impl fmt::Display for Credential {
             Self::Session => f.write_str("session"),
             Self::RobotSecret => f.write_str("robot_secret"),
             Self::PersonalToken(token) => write!(f, "personal_access_token:{}", token.get()),
+            Self::UnknownPersonalToken => f.write_str("personal_access_token"),
             Self::Token => f.write_str("token"),
         }
     }

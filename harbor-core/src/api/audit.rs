@@ -65,6 +65,8 @@ pub struct AuditVerification {
     pub lines: u64,
     /// How many were purged.
     pub purged: u64,
+    /// What stands for the beginning of the chain, if all of that was purged; heads of it that were kept are not compared.
+    pub base: Option<AuditHead>,
     /// What is not as it was sealed; at most a hundred are told.
     pub findings: Vec<AuditFinding>,
     /// The last head: keep it elsewhere, and show it as `head=seq:hash` when the log is verified the next time.
@@ -75,7 +77,7 @@ pub struct AuditVerification {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct AuditFinding {
     /// A word for it: `changed`, `deleted`, `inserted`, `broken`, `missing`, `reordered`, `truncated`, `unsigned`, `head`, `purge`,
-    /// `unpurged`.
+    /// `unpurged`, `base`.
     pub kind: String,
     /// The key of the line that it is about.
     pub line: Option<i64>,

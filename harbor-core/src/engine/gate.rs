@@ -65,25 +65,6 @@ impl Harbor {
         Err(self.failed(attempt, Error::Unauthenticated))
     }
 
-    /// Tells of a login that failed.
-    fn failed(&self, attempt: Attempt<'_>, error: Error) -> Error {
-        let why = match error {
-            Error::TooManyRequests { .. } => "too many attempts",
-            _ => "wrong name or password",
-        };
-        if let Some(line) = audit::failed_login(attempt, why, self.now()) {
-            self.tell(line);
-        }
-        error
-    }
-
-    /// Tells of a refusal of somebody in particular.
-    fn refused(&self, actor: &Actor, permission: Permission, target: Target<'_>) {
-        if !actor.is_anonymous() {
-            self.tell(audit::refused(actor, permission, target, self.now()));
-        }
-    }
-
     /// Asks for the permission `A`: the only way to a proof.
     ///
     /// # Errors
@@ -95,7 +76,29 @@ impl Harbor {
         actor: &Actor,
         on: impl Into<<A::Scope as Scope>::Request<'a>> + Send,
     ) -> Result<Authorized<A>> {
-        let Some(resolved) = A::Scope::resolve(self, on.into()).await? else {
+        let refused = |target: Target<'_>| self.refused(actor, A::PERMISSION, target);
+        self.ask(actor, on.into(), refused).await
+    }
+
+    /// The same, of what somebody does not ask for: when it is refused, they get something else, and no line tells of it.
+    ///
+    /// # Errors
+    /// As [`Harbor::authorize`].
+    pub(crate) async fn authorize_quietly<'a, A: Action>(
+        &'a self,
+        actor: &Actor,
+        on: impl Into<<A::Scope as Scope>::Request<'a>> + Send,
+    ) -> Result<Authorized<A>> {
+        self.ask(actor, on.into(), |_| ()).await
+    }
+
+    async fn ask<'a, A: Action>(
+        &'a self,
+        actor: &Actor,
+        on: <A::Scope as Scope>::Request<'a>,
+        refused: impl FnOnce(Target<'_>) + Send,
+    ) -> Result<Authorized<A>> {
+        let Some(resolved) = A::Scope::resolve(self, on).await? else {
             // As if it were there: whoever has a limit is not told.
             return Err(match actor.restriction() {
                 Some(_) if !actor.is_anonymous() => Error::OutOfScope,
@@ -104,14 +107,14 @@ impl Harbor {
         };
         let target = A::Scope::target(&resolved);
         if !actor.has_room_for(A::PERMISSION, target) {
-            self.refused(actor, A::PERMISSION, target);
+            refused(target);
             // Whoever it is may have more elsewhere: a client with a token asks for another one.
             return Err(if actor.is_anonymous() { Error::Unauthenticated } else { Error::OutOfScope });
         }
         if self.allows(actor, A::PERMISSION, target).await? {
             return Ok(Authorized::mint(actor.clone(), resolved));
         }
-        self.refused(actor, A::PERMISSION, target);
+        refused(target);
         let visible = match target.project() {
             Some(project) => {
                 let knows = Target::Project(project);

@@ -66,6 +66,9 @@ pub trait AuditChainRowsMut {
     /// Says that the lines of links are purged, and what the purge is told by.
     async fn audit_links_purge(&mut self, links: &[i64], purged: &str) -> RowResult<()>;
 
+    /// Cuts off the links up to a number, and the heads that are about links ahead of that one.
+    async fn audit_links_cut(&mut self, to: i64) -> RowResult<()>;
+
     /// Adds a head, in place of one of the same number, and deletes those up to another number.
     async fn audit_head(&mut self, head: &AuditHead, forget: i64) -> RowResult<()>;
 }

@@ -24,6 +24,7 @@ pub(super) async fn verify(call: &Call<'_>) -> Result<Response<Body>> {
         intact: report.findings.is_empty(),
         lines: report.lines,
         purged: report.purged,
+        base: report.base.map(head),
         findings: report.findings.iter().map(finding).collect(),
         head: report.head.map(head),
     })

@@ -18,7 +18,7 @@ const HEADER: &str = "id,op_time,username,operation,resource_type,resource,opera
                       client_address,credential,request_id\r\n";
 
 /// What a cell begins with that a spreadsheet takes for a formula.
-const FORMULAE: [char; 6] = ['=', '+', '-', '@', '\t', '\r'];
+const FORMULAE: [char; 11] = ['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠'];
 
 #[derive(Clone, Copy)]
 enum Format {
@@ -116,6 +116,8 @@ mod tests {
             ("@x", "\"'@x\""),
             ("\t=1", "\"'\t=1\""),
             ("\r=1", "\"'\r=1\""),
+            ("\n=1", "\"'\n=1\""),
+            ("＝1+1", "\"'＝1+1\""),
             ("a=1", "\"a=1\""),
         ] {
             assert_eq!(cell(text), expected);

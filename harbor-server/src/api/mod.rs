@@ -41,8 +41,9 @@ mod webhooks;
 use std::sync::Arc;
 
 use axum::body::Body;
-use harbor_core::access::Secret;
-use harbor_core::operation::{self, Lookup, Match};
+use harbor_core::access::{Actor, Secret};
+use harbor_core::operation::{self, Lookup, Match, Need, Operation};
+use harbor_core::{Error, audit as audit_log};
 use http::header::AUTHORIZATION;
 use http::request::Parts;
 use http::{HeaderValue, Method, Response};
@@ -51,8 +52,9 @@ pub(crate) use answer::{json, not_found, wrong_method};
 pub(crate) use error::refuse;
 pub(crate) use system::{health, ping, version};
 
+use self::answer::Answered;
 use self::call::Call;
-use crate::app::App;
+use crate::app::{App, origin};
 use crate::body::Unread;
 use crate::session;
 use crate::v2::credentials;
@@ -115,48 +117,85 @@ async fn dispatch(
     found: Match,
     browser: Option<&Secret>,
 ) -> harbor_core::Result<Response<Body>> {
-    session::check_own(parts)?;
+    let operation = found.operation;
+    if let Err(error) = session::check_own(parts) {
+        // A page of somebody else says who it is as little as a browser that sends what it remembers.
+        return Err(told(app, parts, &Actor::anonymous().with_origin(origin(parts)), operation, error));
+    }
     let credentials = credentials(&parts.headers)?;
     let actor = match (&credentials, browser) {
         (None, Some(secret)) => session::actor(app, parts, secret).await?,
         _ => app.authenticate(parts, credentials.as_ref()).await?,
     };
-    let operation = found.operation;
+    if let (None, Some(secret)) = (&credentials, browser) {
+        let own = session::check_token(app, parts, secret, &actor);
+        own.map_err(|error| told(app, parts, &actor, operation, error))?;
+    }
     let mut call = Call { app, parts, actor, found, body };
-    let answered = match operation.tag {
+    let answered = handled(&mut call, operation).await;
+    let answered = answered.map_err(|error| told(app, parts, &call.actor, operation, error))?;
+    Ok(answered.unwrap_or_else(|| error::not_yet(operation.id)))
+}
+
+/// Tells the audit log of a refusal for which the gate was not asked; yields it.
+fn told(app: &App, parts: &Parts, actor: &Actor, operation: &Operation, error: Error) -> Error {
+    if let Error::Forbidden(why) = &error {
+        let path = parts.uri.path();
+        let resource = path.strip_prefix(operation::BASE).unwrap_or(path);
+        app.harbor.tell_refusal(actor, called_in_log(operation), resource, why);
+    }
+    error
+}
+
+/// What the audit log calls an operation, and what it is done to.
+fn called_in_log(operation: &Operation) -> (&'static str, &'static str) {
+    if let Need::Permission(permission) | Need::Own(permission) | Need::Registers(permission) = operation.need
+    {
+        return audit_log::named(permission);
+    }
+    let done = match operation.method {
+        operation::Method::Post => "create",
+        operation::Method::Put | operation::Method::Patch => "update",
+        operation::Method::Delete => "delete",
+        operation::Method::Get | operation::Method::Head => "read",
+    };
+    (done, operation.tag)
+}
+
+async fn handled(call: &mut Call<'_>, operation: &Operation) -> Answered {
+    Ok(match operation.tag {
         "project" if operation.id == "listArtifactsOfProject" => {
-            artifacts::answer(&mut call, operation.id).await?
+            artifacts::answer(call, operation.id).await?
         }
         "project" if ["getLogs", "getLogExts"].contains(&operation.id) => {
-            audit::answer(&call, operation.id).await?
+            audit::answer(call, operation.id).await?
         }
-        "auditlog" => audit::answer(&call, operation.id).await?,
-        "project" => projects::answer(&mut call, operation.id).await?,
-        "repository" => repositories::answer(&mut call, operation.id).await?,
-        "artifact" => artifacts::answer(&mut call, operation.id).await?,
-        "immutable" => immutable::answer(&mut call, operation.id).await?,
-        "label" => labels::answer(&mut call, operation.id).await?,
-        "search" | "statistic" => search::answer(&call, operation.id).await?,
-        "projectMetadata" => metadata::answer(&mut call, operation.id).await?,
-        "member" => members::answer(&mut call, operation.id).await?,
-        "user" => users::answer(&mut call, operation.id).await?,
-        "usergroup" => groups::answer(&mut call, operation.id).await?,
-        "robot" => robots::answer(&mut call, operation.id).await?,
-        "robotv1" => robots_v1::answer(&mut call, operation.id).await?,
-        "role" => roles::answer(&mut call, operation.id).await?,
-        "token" => personal_tokens::answer(&mut call, operation.id).await?,
-        "totp" => totp::answer(&mut call, operation.id).await?,
-        "configure" => configuration::answer(&mut call, operation.id).await?,
-        "event" => events::answer(&call, operation.id).await?,
-        "gc" => gc::answer(&mut call, operation.id).await?,
-        "purge" => purge::answer(&mut call, operation.id).await?,
-        "jobservice" | "schedule" => jobs::answer(&mut call, operation.id).await?,
-        "Retention" => retention::answer(&mut call, operation.id).await?,
-        "quota" => quotas::answer(&mut call, operation.id).await?,
-        "webhook" | "webhookjob" => webhooks::answer(&mut call, operation.id).await?,
-        "permissions" => permissions::answer(&call, operation.id).await?,
-        "systeminfo" => system::answer(&call, operation.id).await?,
+        "auditlog" => audit::answer(call, operation.id).await?,
+        "project" => projects::answer(call, operation.id).await?,
+        "repository" => repositories::answer(call, operation.id).await?,
+        "artifact" => artifacts::answer(call, operation.id).await?,
+        "immutable" => immutable::answer(call, operation.id).await?,
+        "label" => labels::answer(call, operation.id).await?,
+        "search" | "statistic" => search::answer(call, operation.id).await?,
+        "projectMetadata" => metadata::answer(call, operation.id).await?,
+        "member" => members::answer(call, operation.id).await?,
+        "user" => users::answer(call, operation.id).await?,
+        "usergroup" => groups::answer(call, operation.id).await?,
+        "robot" => robots::answer(call, operation.id).await?,
+        "robotv1" => robots_v1::answer(call, operation.id).await?,
+        "role" => roles::answer(call, operation.id).await?,
+        "token" => personal_tokens::answer(call, operation.id).await?,
+        "totp" => totp::answer(call, operation.id).await?,
+        "configure" => configuration::answer(call, operation.id).await?,
+        "event" => events::answer(call, operation.id).await?,
+        "gc" => gc::answer(call, operation.id).await?,
+        "purge" => purge::answer(call, operation.id).await?,
+        "jobservice" | "schedule" => jobs::answer(call, operation.id).await?,
+        "Retention" => retention::answer(call, operation.id).await?,
+        "quota" => quotas::answer(call, operation.id).await?,
+        "webhook" | "webhookjob" => webhooks::answer(call, operation.id).await?,
+        "permissions" => permissions::answer(call, operation.id).await?,
+        "systeminfo" => system::answer(call, operation.id).await?,
         _ => None,
-    };
-    Ok(answered.unwrap_or_else(|| error::not_yet(operation.id)))
+    })
 }

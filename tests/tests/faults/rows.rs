@@ -348,6 +348,7 @@ rows! {
     AuditChainRowsMut {
         audit_link(links: &[AuditLink]) -> ();
         audit_links_purge(links: &[i64], purged: &str) -> ();
+        audit_links_cut(to: i64) -> ();
         audit_head(head: &AuditHead, forget: i64) -> ();
     }
     AuditRowsMut {

@@ -14,16 +14,20 @@ use crate::{Error, Result};
 /// How many lines wait at most. Beyond that they are counted, and the count is told.
 const LARGEST: usize = 4096;
 
+/// How many different refusals are written in a second, in the long run, and [`LARGEST`] at once: whoever makes names up, and may be
+/// nobody in particular, does not fill the database. Beyond that, too, they are counted, and the count is told.
+const RATE: u64 = 10;
+
 /// How many are written in one transaction.
 const BATCH: usize = 256;
 
 /// The longest name that is stored, in characters: what somebody types as a name may be anything.
-const LONGEST: usize = 255;
+pub(super) const LONGEST: usize = 255;
 
 /// Lines that are not written down yet.
 #[derive(Debug, Default)]
 pub(in crate::engine) struct Buffer {
-    held: Mutex<Held>,
+    held: Mutex<(Held, Room)>,
     /// Whether pulls are told: what the configuration said when it was read last, at most some seconds ago.
     pulls: AtomicBool,
 }
@@ -37,8 +41,34 @@ struct Held {
     left_out: u64,
 }
 
+/// How many more different refusals are written.
+#[derive(Debug)]
+struct Room {
+    left: u64,
+    /// Since when it did not grow.
+    since: Timestamp,
+}
+
+impl Default for Room {
+    fn default() -> Self {
+        Self { left: LARGEST as u64, since: Timestamp::default() }
+    }
+}
+
+impl Room {
+    /// Whether there is room for one more at that time.
+    fn take(&mut self, at: Timestamp) -> bool {
+        let more = at.since(self.since).as_secs().saturating_mul(RATE);
+        if more > 0 {
+            (self.left, self.since) = (self.left.saturating_add(more).min(LARGEST as u64), at);
+        }
+        self.left.checked_sub(1).inspect(|left| self.left = *left).is_some()
+    }
+}
+
 impl Held {
-    fn add(&mut self, line: AuditLine, times: u64) {
+    /// Keeps a line. `room`: for those that are new.
+    fn add(&mut self, line: AuditLine, times: u64, room: Option<&mut Room>) {
         let alike = (!line.allowed).then(|| alike(&line));
         if let Some(place) = alike.as_ref().and_then(|alike| self.refused.get(alike)) {
             if let Some((_, counted)) = self.lines.get_mut(*place) {
@@ -46,7 +76,10 @@ impl Held {
             }
             return;
         }
-        if self.lines.len() >= LARGEST {
+        let refused = alike.is_some();
+        let fits =
+            self.lines.len() < LARGEST && room.filter(|_| refused).is_none_or(|room| room.take(line.at));
+        if !fits {
             self.left_out = self.left_out.saturating_add(times);
             return;
         }
@@ -71,22 +104,24 @@ impl Buffer {
     /// Keeps a line. Whether it is the first one since all were taken.
     fn add(&self, line: AuditLine) -> bool {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        let first = held.lines.is_empty();
-        held.add(storable(line), 1);
+        let (held, room) = &mut *held;
+        let first = held.lines.is_empty() && held.left_out == 0;
+        held.add(storable(line), 1, Some(room));
         first
     }
 
     fn take(&self) -> Held {
-        std::mem::take(&mut *self.held.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(&mut self.held.lock().unwrap_or_else(PoisonError::into_inner).0)
     }
 
     /// Keeps what could not be written, as far as there is room beside what came meanwhile.
     fn put_back(&self, lines: Vec<(AuditLine, u64)>, left_out: u64) {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        let newer = std::mem::take(&mut *held);
+        let held = &mut held.0;
+        let newer = std::mem::take(held);
         held.left_out = left_out.saturating_add(newer.left_out);
         for (line, times) in lines.into_iter().chain(newer.lines) {
-            held.add(line, times);
+            held.add(line, times, None);
         }
     }
 }
@@ -218,6 +253,26 @@ mod tests {
         }
         let held = buffer.take();
         assert_eq!((held.lines.len(), held.left_out), (LARGEST, 7));
+    }
+
+    #[test]
+    fn a_flood_of_refusals_is_bounded_in_the_long_run() {
+        let buffer = Buffer::default();
+        let second = |second: i64| Timestamp::from_micros(1_700_000_000_000_000 + second * 1_000_000);
+        let mut written = 0;
+        for at in 0..100 {
+            for name in 0..100 {
+                let line = AuditLine { resource: format!("{at} {name}"), at: second(at), ..refused(1) };
+                buffer.add(line);
+            }
+            // What somebody did is told for all that.
+            buffer.add(AuditLine { allowed: true, at: second(at), ..refused(1) });
+            let held = buffer.take();
+            assert!(held.lines.iter().any(|(line, _)| line.allowed));
+            written += held.lines.len() - 1;
+            assert_eq!(held.lines.len() as u64 - 1 + held.left_out, 100);
+        }
+        assert_eq!(written as u64, LARGEST as u64 + 99 * RATE);
     }
 
     #[test]

@@ -28,7 +28,8 @@ use crate::{Error, Result, Timestamp};
 const OLDER: [&str; 4] = ["artifact", "repository", "project", "tag"];
 
 /// What Harbor calls that which a permission lets one do: the operation, and the kind of thing that it is done to.
-fn named(permission: Permission) -> (&'static str, &'static str) {
+#[must_use]
+pub fn named(permission: Permission) -> (&'static str, &'static str) {
     match (permission.resource, permission.action) {
         ("repository", "push") => ("create", "artifact"),
         ("repository", "pull") => ("pull", "artifact"),
@@ -74,7 +75,7 @@ pub fn line_of(
 }
 
 /// What somebody was refused, as a line of the log.
-pub(super) fn refused(actor: &Actor, permission: Permission, target: Target<'_>, at: Timestamp) -> AuditLine {
+fn refused(actor: &Actor, permission: Permission, target: Target<'_>, at: Timestamp) -> AuditLine {
     let resource = match target {
         Target::System => String::new(),
         Target::User(id) => id.get().to_string(),
@@ -113,10 +114,18 @@ pub(super) fn pull(
 }
 
 /// A login that failed, as a line of the log; `None` for what is no login: tokens and sessions that have ended come again and
-/// again, and nobody typed them.
-pub(super) fn failed_login(attempt: Attempt<'_>, why: &str, at: Timestamp) -> Option<AuditLine> {
-    let username = match attempt.credentials {
-        Credentials::Basic { username, .. } | Credentials::Form { username, .. } => username.clone(),
+/// again, and nobody typed them. `kind`: what was shown, where somebody knows more of it.
+fn failed_login(
+    attempt: Attempt<'_>,
+    kind: Option<Credential>,
+    why: &str,
+    at: Timestamp,
+) -> Option<AuditLine> {
+    let username: String = match attempt.credentials {
+        Credentials::Basic { username, .. } | Credentials::Form { username, .. } => {
+            username.chars().take(buffer::LONGEST).collect()
+        }
+        Credentials::Bearer(_) if kind.is_some() => Actor::anonymous().principal(),
         Credentials::Bearer(_) | Credentials::Session { .. } => return None,
     };
     let nobody = Actor::anonymous();
@@ -127,10 +136,53 @@ pub(super) fn failed_login(attempt: Attempt<'_>, why: &str, at: Timestamp) -> Op
         allowed: false,
         description: format!("refused: {} ({why})", line.description),
         address: address.map(|address| address.to_string()).unwrap_or_default(),
-        credential: Credential::Password.to_string(),
+        credential: kind.unwrap_or(Credential::Password).to_string(),
         request_id,
         ..line
     })
+}
+
+/// What was refused, and why, as a line of the log.
+fn forbidden(
+    actor: &Actor,
+    (operation, kind): (&str, &str),
+    resource: &str,
+    why: &str,
+    at: Timestamp,
+) -> AuditLine {
+    let line = line_of(actor, operation, kind, resource.chars().take(buffer::LONGEST).collect(), at);
+    let username = if actor.is_anonymous() { actor.principal() } else { line.username };
+    let description = format!("refused: {} ({why})", line.description);
+    AuditLine { username, allowed: false, description, ..line }
+}
+
+impl Harbor {
+    /// Tells of a login that failed.
+    pub(super) fn failed(&self, attempt: Attempt<'_>, error: Error) -> Error {
+        let why = match error {
+            Error::TooManyRequests { .. } => "too many attempts",
+            _ => "wrong name or password",
+        };
+        let mut kinds =
+            self.inner.authenticators.iter().filter_map(|known| known.kind_of(attempt.credentials));
+        if let Some(line) = failed_login(attempt, kinds.next(), why, self.now()) {
+            self.tell(line);
+        }
+        error
+    }
+
+    /// Tells of a refusal of somebody in particular.
+    pub(super) fn refused(&self, actor: &Actor, permission: Permission, target: Target<'_>) {
+        if !actor.is_anonymous() {
+            self.tell(refused(actor, permission, target, self.now()));
+        }
+    }
+
+    /// Tells of something that was refused for another reason than a permission: the gate tells of those. `what`: the operation and
+    /// the kind of thing, as lines have them.
+    pub fn tell_refusal(&self, actor: &Actor, what: (&str, &str), resource: &str, why: &str) {
+        self.tell(forbidden(actor, what, resource, why, self.now()));
+    }
 }
 
 /// Whether a line tells of a purge of the log.

@@ -1,11 +1,12 @@
 //! Purges of the audit log: lines that are old enough go.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::chain::{Group, PURGED};
-use super::line_of;
+use super::chain::{Group, PURGED, SEALING};
+use super::{is_purge, line_of};
 use crate::access::Actor;
 use crate::access::permission::{
     PurgeAuditCreate, PurgeAuditList, PurgeAuditRead, PurgeAuditStop, PurgeAuditUpdate,
@@ -14,11 +15,15 @@ use crate::engine::Harbor;
 use crate::engine::gate::contended;
 use crate::engine::runs::{RunChange, SystemJob};
 use crate::job::{Done, Job, Rules, Running};
-use crate::meta::{AUDIT_EVENT_TYPES, AuditId, AuditLine, AuditRow};
-use crate::{Error, Result};
+use crate::meta::{AUDIT_EVENT_TYPES, AuditId, AuditLine, AuditRow, Transaction};
+use crate::{Error, Result, Timestamp};
 
 /// How many lines are read, and at most deleted, in one transaction.
 const BATCH: u32 = 500;
+
+/// How much older lines must be that stand behind one that stays for its youth. Lines are written a moment after what they tell
+/// of, so they stand nearly in the order of their times; whoever waits for the next run leaves no holes, and the chain can be cut.
+const SLACK: Duration = Duration::from_secs(60 * 60);
 
 /// The longest that lines are kept by this, in hours, as Harbor has it: some 27 years.
 const LONGEST: u32 = 240_000;
@@ -92,10 +97,6 @@ impl PurgeAudit {
 
     /// Whether lines of this kind go.
     fn includes(&self, line: &AuditLine) -> bool {
-        // What tells of a purge stays: without it, what that deleted would be missed.
-        if (line.operation.as_str(), line.resource_type.as_str()) == PURGED {
-            return false;
-        }
         let name = format!("{}_{}", line.operation, line.resource_type);
         let named = if AUDIT_EVENT_TYPES.contains(&name.as_str()) { name.as_str() } else { OTHER };
         self.types().any(|wanted| wanted == named)
@@ -122,18 +123,22 @@ impl PurgeAudit {
         harbor.seal_audit().await?;
         let hours = Duration::from_secs(u64::from(self.audit_retention_hour) * 60 * 60);
         let before = harbor.now().minus(hours);
-        let (mut purged, mut after) = (Purged::default(), AuditId::new(0));
+        let (mut purged, mut after, mut behind) = (Purged::default(), AuditId::new(0), false);
         loop {
             let lines = harbor.read().await?.audit_after(after, BATCH).await?;
             let Some(last) = lines.last().map(|row| row.id) else { return Ok(purged) };
             let young = lines.iter().all(|row| row.line.at >= before);
             purged.seen += lines.len() as u64;
-            let goes = |row: &&AuditRow| row.line.at < before && self.includes(&row.line);
-            let old: Vec<AuditId> = lines.iter().filter(goes).map(|row| row.id).collect();
-            purged.purged += match old.len() {
-                0 => 0,
-                _ if !self.dry_run => contended!(harbor.try_purge(&old))?,
-                lines => lines as u64,
+            let goes = |row: &AuditRow| {
+                behind |= row.line.at >= before;
+                let before = if behind { before.minus(SLACK) } else { before };
+                // What tells of a purge goes with what that deleted, or stays.
+                row.line.at < before && (is_purge(row) || self.includes(&row.line))
+            };
+            let old: Vec<AuditRow> = lines.into_iter().filter(goes).collect();
+            purged.purged += match self.dry_run {
+                false => harbor.purge(&old, true).await?,
+                true => old.iter().filter(|row| !is_purge(row)).count() as u64,
             };
             running.progress(format!("{} of {} lines", purged.purged, purged.seen));
             // Lines stand about in the order of their times: behind so many young ones there is no old one.
@@ -146,36 +151,74 @@ impl PurgeAudit {
 }
 
 impl Harbor {
-    /// Deletes lines of the audit log, as far as they are sealed; yields how many. Their links stay, and another line tells of the
-    /// purge: by that, it is told from a deletion by hand.
-    pub(super) async fn try_purge(&self, lines: &[AuditId]) -> Result<u64> {
+    /// Deletes lines of the audit log, as far as they are sealed; yields how many. The beginning of the chain goes with them, and a
+    /// signed base stands for it. Behind that, their links stay, and another line tells of the purge: by that, it is told from a
+    /// deletion by hand. What tells of a purge goes with the beginning only. `tell`: whether a line tells of the beginning, too.
+    pub(super) async fn purge(&self, lines: &[AuditRow], tell: bool) -> Result<u64> {
+        if lines.is_empty() {
+            return Ok(0);
+        }
+        let going: HashSet<AuditId> = lines.iter().map(|row| row.id).collect();
+        let told = self.told_purges(&going).await?;
+        contended!(self.try_purge(lines, &told, tell))
+    }
+
+    async fn try_purge(&self, lines: &[AuditRow], told: &HashSet<String>, tell: bool) -> Result<u64> {
         let mut write = self.write_as_system().await?;
         let now = write.now();
         let rows = write.rows();
-        let links = rows.audit_links_of(lines).await?;
-        let (Some(first), Some(last)) = (links.first(), links.last()) else { return Ok(0) };
-        let mut group = Group::default();
-        links.iter().for_each(|link| group.add(link));
-        let name = group.name();
-        let (operation, kind) = PURGED;
-        let line = line_of(&Actor::system(), operation, kind, name.clone(), now);
-        let (count, first, last) = (links.len(), first.seq, last.seq);
-        let description = format!("purged {count} lines, of the links {first} to {last}");
-        rows.audit_insert(&AuditLine { description, ..line }).await?;
-        let gone: Vec<AuditId> = links.iter().map(|link| link.line).collect();
-        let seqs: Vec<i64> = links.iter().map(|link| link.seq).collect();
-        rows.audit_links_purge(&seqs, &name).await?;
-        rows.audit_delete(&gone).await?;
-        write.commit().await?;
-        self.inner.workers.wake_seal();
-        Ok(count as u64)
+        rows.setting_put(SEALING, &now.to_string()).await?;
+        let cut = self.cut(rows, lines, told, now).await?;
+        let cut_off: HashSet<AuditId> = cut.iter().flat_map(|cut| cut.lines.iter().copied()).collect();
+        let others = lines.iter().filter(|row| !is_purge(row));
+        let (gone, rest): (Vec<AuditId>, Vec<AuditId>) =
+            others.map(|row| row.id).partition(|id| cut_off.contains(id));
+        let gone = gone.len() as u64;
+        if let Some(cut) = cut.as_ref().filter(|_| tell && gone > 0) {
+            let description = format!("purged {gone} lines, the last of those up to link {}", cut.base.seq);
+            told_in(rows, cut.base.name(), description, now).await?;
+        }
+        let marked = mark(rows, &rest, now).await?;
+        if cut.is_some() || marked > 0 {
+            write.commit().await?;
+            self.inner.workers.wake_seal();
+        }
+        Ok(gone + marked)
     }
+}
+
+/// Deletes lines, as far as they are sealed, leaves their links, and tells of it; yields how many.
+async fn mark(rows: &mut dyn Transaction, lines: &[AuditId], now: Timestamp) -> Result<u64> {
+    let links = rows.audit_links_of(lines).await?;
+    let (Some(first), Some(last)) = (links.first(), links.last()) else { return Ok(0) };
+    let mut group = Group::default();
+    links.iter().for_each(|link| group.add(link));
+    let name = group.name();
+    let count = links.len();
+    let description = format!("purged {count} lines, of the links {} to {}", first.seq, last.seq);
+    told_in(rows, name.clone(), description, now).await?;
+    let gone: Vec<AuditId> = links.iter().map(|link| link.line).collect();
+    let seqs: Vec<i64> = links.iter().map(|link| link.seq).collect();
+    rows.audit_links_purge(&seqs, &name).await?;
+    rows.audit_delete(&gone).await?;
+    Ok(count as u64)
+}
+
+/// Writes the line that tells of a purge.
+async fn told_in(
+    rows: &mut dyn Transaction,
+    name: String,
+    description: String,
+    now: Timestamp,
+) -> Result<()> {
+    let (operation, kind) = PURGED;
+    let line = line_of(&Actor::system(), operation, kind, name, now);
+    Ok(rows.audit_insert(&AuditLine { description, ..line }).await?)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Timestamp;
 
     fn job(types: &str) -> PurgeAudit {
         PurgeAudit { audit_retention_hour: 1, include_event_types: types.to_owned(), dry_run: false }

@@ -45,7 +45,7 @@ impl Content<'_> {
         repository: &RepositoryName,
         digest: &Digest,
     ) -> Result<Option<LinkedBlob>> {
-        let pull = match self.harbor.authorize::<RepositoryPull>(actor, repository).await {
+        let pull = match self.harbor.authorize_quietly::<RepositoryPull>(actor, repository).await {
             Ok(pull) => pull,
             Err(Error::Store(error)) => return Err(Error::Store(error)),
             Err(_) => return Ok(None),

@@ -136,7 +136,7 @@ fn head(seq: i64, key: &str) -> AuditHead {
     AuditHead { seq, hash, at: at(seq), key: key.to_owned(), signature }
 }
 
-/// Links of the chain are there in their order, also when their lines are purged; the last heads are kept.
+/// Links of the chain are there in their order, also when their lines are purged, until they are cut off; the last heads are kept.
 pub async fn audit_chain(fixture: &dyn MetadataFixture) {
     let store = fixture.open().await;
     let mut rows = begin(&store).await;
@@ -165,6 +165,16 @@ pub async fn audit_chain(fixture: &dyn MetadataFixture) {
     assert_eq!(rows.audit_links_of(&lines).await.unwrap(), [link(1), link(20)]);
     assert_eq!(rows.audit_links(1, 1).await.unwrap(), [AuditLink { purged: "purge".to_owned(), ..link(2) }]);
     assert_eq!(rows.audit_heads(0, 9).await.unwrap(), [head(9, "other"), head(20, "other")]);
+    drop(rows);
+    for to in [9, 20] {
+        let mut rows = begin(&store).await;
+        rows.audit_links_cut(to).await.unwrap();
+        rows.commit().await.unwrap();
+        let mut rows = read(&store).await;
+        let first = rows.audit_links(0, 1).await.unwrap();
+        assert_eq!(first.first().map(|link| link.seq), Some(to + 1).filter(|seq| *seq <= 20));
+        assert_eq!(rows.audit_heads(0, 1).await.unwrap()[0].seq, to, "the head of where it was cut stays");
+    }
 }
 
 /// `audit_between`: no line beyond either end.

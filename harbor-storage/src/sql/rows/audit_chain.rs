@@ -119,6 +119,11 @@ impl AuditChainRowsMut for Rows {
         Ok(())
     }
 
+    async fn audit_links_cut(&mut self, to: i64) -> Result<(), StoreError> {
+        self.session.execute(sql!("DELETE FROM audit_chain WHERE seq <= ?"), values![to]).await?;
+        self.session.execute(sql!("DELETE FROM audit_heads WHERE seq < ?"), values![to]).await.map(drop)
+    }
+
     async fn audit_head(&mut self, head: &AuditHead, forget: i64) -> Result<(), StoreError> {
         let delete = sql!("DELETE FROM audit_heads WHERE seq <= ?");
         self.session.execute(delete, values![forget]).await?;

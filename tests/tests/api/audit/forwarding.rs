@@ -187,6 +187,17 @@ async fn lines_may_be_kept_elsewhere_alone(registry: &TestRegistry) {
     registry.harbor.seal_audit().await.unwrap();
     let report = read(&registry.admin(), format!("{API}/auditlog-exts/verify")).await;
     assert_eq!(report["intact"], true, "{report}");
+    // Neither links nor lines about purges are left behind.
+    assert!(report["lines"] == 0 && report["purged"] == report["base"]["seq"], "{report}");
+    let purges = read(&registry.admin(), format!("{API}/auditlog-exts?q=operation=purge")).await;
+    assert_eq!(purges, json!([]));
+    labels(registry, 3..4).await;
+    let report = read(&registry.admin(), format!("{API}/auditlog-exts/verify")).await;
+    assert_eq!(
+        (&report["intact"], &report["lines"]),
+        (&json!(true), &json!(1)),
+        "the chain goes on: {report}"
+    );
 }
 
 async fn receivers_are_checked(registry: &TestRegistry) {

@@ -1,10 +1,10 @@
 //! Where what the audit log tells came from, with what, and what was refused.
 
 use harbor_core::access::Role;
-use harbor_tests::{Client, TestRegistry};
+use harbor_tests::{BackEnd, Client, TestRegistry};
 use serde_json::{Value, json};
 
-use crate::{API, push_image, read};
+use crate::{API, digest, push_image, read};
 
 harbor_tests::on_every_store! {
     with harbor_tests::RegistryBuilder::behind_a_proxy;
@@ -12,6 +12,23 @@ harbor_tests::on_every_store! {
     refusals_are_told_once;
     failed_logins_are_told;
     challenges_are_not_told;
+    tokens_that_nobody_knows_are_told;
+    what_no_permission_decides_is_told;
+    what_nobody_asked_for_is_no_refusal;
+}
+
+/// What waited is written down, and sealed, when the registry stops.
+#[tokio::test]
+async fn a_shutdown_leaves_nothing_behind() {
+    let registry = TestRegistry::builder(BackEnd::Folder).start().await;
+    registry.anon().basic("grace", "wrong").get("/v2/").await.expect_status(401);
+    registry.harbor.shutdown().await;
+    let told =
+        registry.number("SELECT COUNT(*) FROM audit_log WHERE username = 'grace' AND allowed = 0").await;
+    assert_eq!(told, 1);
+    let open = "SELECT COUNT(*) FROM audit_log WHERE id NOT IN (SELECT line_id FROM audit_chain)";
+    assert_eq!(registry.number(open).await, 0);
+    registry.close().await;
 }
 
 /// Nobody asks for it: about a second later, what waited is written, and all of it is sealed.
@@ -165,5 +182,88 @@ async fn challenges_are_not_told(registry: &TestRegistry) {
     registry.anon().get("/v2/").header("Authorization", "Bearer stale").await.expect_status(401);
     let stale = registry.anon().get(&format!("{API}/users/current")).header("Cookie", "sid=hs_stale");
     stale.await.expect_status(401);
+    assert_eq!(lines(registry, "operation_result=false").await, [Value::Null; 0]);
+}
+
+async fn tokens_that_nobody_knows_are_told(registry: &TestRegistry) {
+    let canary = format!("hpat_{}", "Canary9".repeat(6));
+    for _ in 0..3 {
+        let call = registry.anon().get("/v2/").header("Authorization", format!("Bearer {canary}"));
+        call.header("X-Forwarded-For", "192.0.2.7").await.expect_status(401);
+    }
+    registry.anon().basic("grace", &canary).get(&format!("{API}/users/current")).await.expect_status(401);
+    // One that was taken away.
+    let token = json!({ "name": "mine", "duration": -1 });
+    let path = format!("{API}/users/current/tokens");
+    let made = registry.admin().post(&path).json(&token).await.expect_status(201).json();
+    registry.admin().delete(&format!("{path}/{}", made["id"])).await.expect_status(200);
+    let shown = format!("Bearer {}", made["token"].as_str().unwrap());
+    let call = registry.anon().get(&format!("{API}/users/current")).header("Authorization", shown);
+    call.header("X-Forwarded-For", "192.0.2.8").await.expect_status(401);
+    let found = lines(registry, "operation=login,operation_result=false").await;
+    let told = found.iter().map(|line| {
+        let [address, credential, _] = origin(line);
+        let description = line["operation_description"].as_str().unwrap();
+        (line["username"].as_str().unwrap(), address, credential, description.ends_with("(3 times)"))
+    });
+    let kind = "personal_access_token";
+    assert_eq!(
+        told.collect::<Vec<_>>(),
+        [
+            ("anonymous", "192.0.2.8", kind, false),
+            ("grace", "127.0.0.1", kind, false),
+            ("anonymous", "192.0.2.7", kind, true),
+        ]
+    );
+    assert!(!found.iter().any(|line| line.to_string().contains("Canary")));
+}
+
+async fn what_no_permission_decides_is_told(registry: &TestRegistry) {
+    let id = registry.add_user("grace").await;
+    // A page of somebody else.
+    let cookie = registry.log_in("grace").await;
+    let label = json!({ "name": "mine", "scope": "g" });
+    let made = |client: &Client| client.post(&format!("{API}/labels")).json(&label);
+    made(&registry.anon()).header("Cookie", &cookie).await.expect_status(403);
+    let call = made(&registry.admin()).header("Sec-Fetch-Site", "cross-site");
+    call.header("X-Forwarded-For", "192.0.2.5").await.expect_status(403);
+    let login = registry.anon().post("/c/login").header("Sec-Fetch-Site", "cross-site");
+    login.header("X-Forwarded-For", "192.0.2.6").body("principal=grace&password=x").await.expect_status(403);
+    // Whoever has a session guesses the password.
+    let change = json!({ "old_password": "Canary9Canary9", "new_password": "Other9Other9" });
+    let path = format!("{API}/users/{}/password", id.get());
+    registry.user("grace").put(&path).json(&change).await.expect_status(403);
+    let found = lines(registry, "operation_result=false").await;
+    let told = found.iter().map(|line| {
+        let text = |name: &str| line[name].as_str().unwrap();
+        let done = format!("{} {} {}", text("operation"), text("resource_type"), text("resource"));
+        (text("username"), origin(line)[0], origin(line)[1], done)
+    });
+    let changed = format!("update user /users/{}/password", id.get());
+    assert_eq!(
+        told.collect::<Vec<_>>(),
+        [
+            ("grace", "127.0.0.1", "password", changed),
+            ("anonymous", "192.0.2.6", "", "login user ".to_owned()),
+            ("anonymous", "192.0.2.5", "", "create label /labels".to_owned()),
+            ("grace", "127.0.0.1", "session", "create label /labels".to_owned()),
+        ]
+    );
+    let mut words = found.iter().map(|line| line["operation_description"].as_str().unwrap());
+    assert!(words.next().unwrap().ends_with("(the old password is not right)"), "{found:?}");
+    assert!(
+        words.next_back().unwrap().contains("CSRF token invalid") && !format!("{found:?}").contains("Canary")
+    );
+}
+
+async fn what_nobody_asked_for_is_no_refusal(registry: &TestRegistry) {
+    registry.project("one", false).await;
+    registry.project("two", false).await;
+    let image = push_image(&registry.admin(), "two/app", "v1").await;
+    let id = registry.add_user("grace").await;
+    registry.add_member("one", id, Role::Developer).await;
+    // A client that would mount gets an upload.
+    let mount = format!("/v2/one/app/blobs/uploads/?mount={}&from=two/app", digest(&image));
+    registry.user("grace").post(&mount).await.expect_status(202);
     assert_eq!(lines(registry, "operation_result=false").await, [Value::Null; 0]);
 }

@@ -15,6 +15,8 @@ harbor_tests::on_every_store! {
     what_is_reordered_is_found(stores);
     an_end_that_is_cut_off_is_found(stores);
     a_purge_is_no_deletion(stores);
+    a_base_stands_for_what_was_purged(stores);
+    a_purge_beside_it_is_no_finding(stores);
     who_may_not_read_the_log_may_not_verify_it(stores);
 }
 
@@ -26,6 +28,7 @@ async fn with_lines(stores: BackEnd) -> TestRegistry {
         .settings(|settings| settings.job_workers = 0)
         .start()
         .await;
+    registry.project("first", false).await;
     for number in 0..20 {
         let body = json!({ "name": format!("label-{number}"), "scope": "g" });
         registry.admin().post(&format!("{API}/labels")).json(&body).await.expect_status(201);
@@ -172,18 +175,103 @@ async fn an_end_that_is_cut_off_is_found(stores: BackEnd) {
     registry.close().await;
 }
 
-async fn a_purge_is_no_deletion(stores: BackEnd) {
-    let registry = with_lines(stores).await;
-    registry.clock.advance(Duration::from_secs(3 * 3600));
-    let admin = registry.admin();
-    let label = json!({ "name": "young", "scope": "g" });
-    admin.post(&format!("{API}/labels")).json(&label).await.expect_status(201);
-    seal(&registry).await;
+async fn label(registry: &TestRegistry, name: &str) {
+    let label = json!({ "name": name, "scope": "g" });
+    registry.admin().post(&format!("{API}/labels")).json(&label).await.expect_status(201);
+}
+
+async fn purge(registry: &TestRegistry, types: &str) {
     let body = json!({ "schedule": { "type": "Manual" },
-        "parameters": { "audit_retention_hour": 1, "include_event_types": "other" } });
+        "parameters": { "audit_retention_hour": 1, "include_event_types": types } });
+    let admin = registry.admin();
     admin.post(&format!("{API}/system/purgeaudit/schedule")).json(&body).await.expect_status(201);
     assert_eq!(registry.harbor.run_due_jobs().await.unwrap(), 1);
+    seal(registry).await;
+}
+
+async fn a_base_stands_for_what_was_purged(stores: BackEnd) {
+    let registry = with_lines(stores).await;
+    let old = verify(&registry, "").await["head"].clone();
+    let old = format!("?head={}:{}", old["seq"], old["hash"].as_str().unwrap());
+    // What is left of a chain is as long as what is left of its log, however often it is purged.
+    for round in 0..3 {
+        registry.clock.advance(Duration::from_secs(3 * 3600));
+        label(&registry, &format!("young-{round}")).await;
+        seal(&registry).await;
+        purge(&registry, "create_project,other").await;
+        let report = verify(&registry, &old).await;
+        assert_eq!((&report["intact"], keys(&registry).await.len()), (&json!(true), 1), "{report}");
+        let (base, head) = (&report["base"]["seq"], &report["head"]["seq"]);
+        assert_eq!(&report["purged"], base, "none behind the base: {report}");
+        let links = head.as_i64().unwrap() - base.as_i64().unwrap();
+        assert!(links <= 4 && report["lines"] == links, "{report}");
+        let lines = read(&registry.admin(), format!("{API}/auditlog-exts?q=operation=purge")).await;
+        assert_eq!(lines.as_array().unwrap().len(), 1, "those of earlier purges went with the beginning");
+    }
+    let report = verify(&registry, "").await;
+    let base = format!("?head={}:{}", report["base"]["seq"], report["base"]["hash"].as_str().unwrap());
+    assert_eq!(found(&registry, &base).await, [""; 0]);
+    // What is put in ahead of it is found, and what goes with its links.
+    let columns = "happened_at, actor, operation, project_id, resource, username, resource_type, description";
+    let insert = format!(
+        "INSERT INTO audit_log (id, {columns}) SELECT 2, {columns} FROM audit_log WHERE id = {}",
+        keys(&registry).await[0]
+    );
+    registry.sql(&insert).await;
+    assert_eq!(found(&registry, "").await, ["inserted line 2"]);
+    registry.sql("DELETE FROM audit_log WHERE id = 2").await;
+    let first = report["base"]["seq"].as_i64().unwrap() + 1;
+    registry
+        .sql(&format!(
+            "DELETE FROM audit_log WHERE id IN (SELECT line_id FROM audit_chain WHERE seq = {first})"
+        ))
+        .await;
+    registry.sql(&format!("DELETE FROM audit_chain WHERE seq = {first}")).await;
+    let told = found(&registry, "").await;
+    assert_eq!(told[0], format!("missing link {first}"), "{told:?}");
+    // As if the base had stood for it.
+    let moved = format!(
+        "UPDATE settings SET content = REPLACE(content, '\"seq\":{}', '\"seq\":{first}') WHERE name = 'audit.base'",
+        first - 1
+    );
+    registry.sql(&moved).await;
+    assert_eq!(found(&registry, "").await[0], "base link 0");
+    registry.sql("DELETE FROM settings WHERE name = 'audit.base'").await;
+    assert_eq!(found(&registry, "").await[0], "missing link 1");
+    registry.close().await;
+}
+
+async fn a_purge_beside_it_is_no_finding(stores: BackEnd) {
+    let registry = with_lines(stores).await;
+    let columns = "happened_at, actor, operation, project_id, resource, username, resource_type, description";
+    let double = format!("INSERT INTO audit_log ({columns}) SELECT {columns} FROM audit_log");
+    for _ in 0..5 {
+        registry.sql(&double).await;
+    }
     seal(&registry).await;
+    registry.clock.advance(Duration::from_secs(3 * 3600));
+    // What stays holds the rest of the first purge; the second one takes all.
+    for types in ["other", "create_project,other"] {
+        tokio::join!(purge(&registry, types), async {
+            for _ in 0..3 {
+                assert_eq!(found(&registry, "").await, [""; 0], "{types}");
+            }
+        });
+        registry.clock.advance(Duration::from_secs(3 * 3600));
+    }
+    let report = verify(&registry, "").await;
+    assert!(report["base"]["seq"].as_i64().unwrap() > 600, "{report}");
+    registry.close().await;
+}
+
+async fn a_purge_is_no_deletion(stores: BackEnd) {
+    let registry = with_lines(stores).await;
+    let admin = registry.admin();
+    // The project's line stays, so nothing is cut off, and what was purged has links.
+    registry.clock.advance(Duration::from_secs(3 * 3600));
+    label(&registry, "young").await;
+    seal(&registry).await;
+    purge(&registry, "other").await;
     let report = verify(&registry, "").await;
     assert_eq!((&report["intact"], &report["purged"]), (&json!(true), &json!(20)), "{report}");
     assert_eq!(keys(&registry).await.len(), 1);

@@ -6,6 +6,8 @@
 //!
 //! The forms that are hashed are versioned and never change: what was sealed is verified for ever.
 
+mod base;
+mod cut;
 mod seal;
 mod signer;
 mod verify;
@@ -13,12 +15,13 @@ mod verify;
 pub use signer::{AuditSignature, AuditSigner};
 pub use verify::{AuditFinding, AuditReport, SavedHead};
 
+use base::Base;
 pub(in crate::engine) use seal::Sealing;
 
 use sha2::{Digest as _, Sha256};
 
-use crate::Timestamp;
-use crate::meta::{AuditLink, AuditRow, ProjectId};
+use crate::meta::{AuditChainRows, AuditId, AuditLink, AuditRow, ProjectId, SettingRows};
+use crate::{Result, StoreError, StoreErrorKind, Timestamp};
 
 /// A SHA-256.
 type Hash = [u8; 32];
@@ -28,12 +31,29 @@ const LINE: &[u8] = b"harbor audit line v1\0";
 const LINK: &[u8] = b"harbor audit link v1\0";
 const HEAD: &[u8] = b"harbor audit head v1\0";
 const PURGE: &[u8] = b"harbor audit purge v1\0";
+const BASE: &[u8] = b"harbor audit base v1\0";
+
+/// The setting that whoever seals, or cuts the chain, writes first, and has locked then.
+pub(super) const SEALING: &str = "audit.sealing";
 
 /// What the first link is linked to.
 const NOTHING: Hash = [0; 32];
 
 /// What a purge of the log itself is called in it.
 pub(super) const PURGED: (&str, &str) = ("purge", "audit_log");
+
+/// Where the chain ends: the number, the line and the hash of the last link, or of what stands for links that were cut off.
+pub(super) async fn end<R: AuditChainRows + SettingRows + ?Sized>(
+    rows: &mut R,
+) -> Result<(i64, AuditId, Hash)> {
+    let Some(link) = rows.audit_last_link().await? else {
+        let base = Base::read(rows).await?;
+        return Ok((base.seq, base.line, base.hash));
+    };
+    let unreadable = "the chain of the audit log does not read: verify it";
+    let hash = unhex(&link.hash).ok_or_else(|| StoreError::new(StoreErrorKind::Corrupt, unreadable))?;
+    Ok((link.seq, link.line, hash))
+}
 
 /// The hash of a line: of every column, each behind its length.
 fn content(row: &AuditRow) -> Hash {
@@ -118,7 +138,7 @@ fn unhex(text: &str) -> Option<Hash> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::meta::{AuditId, AuditLine};
+    use crate::meta::AuditLine;
 
     fn row() -> AuditRow {
         let line = AuditLine {

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use super::{NOTHING, content, head, hex, linked, unhex};
+use super::{SEALING, content, end, head, hex, linked};
 use crate::engine::Harbor;
 use crate::engine::gate::contended;
 use crate::engine::outbox::Delivered;
 use crate::meta::{AuditHead, AuditId, AuditLink, AuditRow};
-use crate::{Error, Result, StoreError, StoreErrorKind, Timestamp};
+use crate::{Result, Timestamp};
 
 /// How many lines are sealed in one transaction.
 const BATCH: u32 = 256;
@@ -17,9 +17,6 @@ const BATCH: u32 = 256;
 /// For how long a gap in the keys of lines may still be filled, from when it was seen: transactions take keys before they commit,
 /// and none is open for longer.
 const GAP: Duration = Duration::from_secs(30);
-
-/// The setting that whoever seals writes first, and has locked then.
-const SEALING: &str = "audit.sealing";
 
 /// The heads of so many of the last lines are kept.
 const HEADS: i64 = 100_000;
@@ -63,7 +60,7 @@ impl Harbor {
     pub(in crate::engine) async fn seal_batch(&self) -> Result<Delivered> {
         // Without a transaction: most of the time there is nothing to seal.
         let mut rows = self.read().await?;
-        let last = rows.audit_last_link().await?.map_or(AuditId::new(0), |link| link.line);
+        let (_, last, _) = end(&mut *rows).await?;
         let next = rows.audit_after(last, BATCH).await?;
         drop(rows);
         if self.sealable(last, next).is_empty() {
@@ -77,12 +74,7 @@ impl Harbor {
         let now = write.now();
         let rows = write.rows();
         rows.setting_put(SEALING, &now.to_string()).await?;
-        let last = rows.audit_last_link().await?;
-        let (mut seq, line) = last.as_ref().map_or((0, AuditId::new(0)), |link| (link.seq, link.line));
-        let mut before = match &last {
-            Some(link) => unhex(&link.hash).ok_or_else(unreadable)?,
-            None => NOTHING,
-        };
+        let (mut seq, line, mut before) = end(rows).await?;
         let next = rows.audit_after(line, BATCH).await?;
         let full = next.len() == BATCH as usize;
         let settled = self.sealable(line, next);
@@ -120,10 +112,6 @@ impl Harbor {
         }
         next
     }
-}
-
-fn unreadable() -> Error {
-    StoreError::new(StoreErrorKind::Corrupt, "the chain of the audit log does not read: verify it").into()
 }
 
 #[cfg(test)]

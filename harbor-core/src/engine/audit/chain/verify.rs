@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 
-use super::{AuditSignature, Group, NOTHING, content, head, hex, linked, unhex};
-use crate::Result;
+use super::{AuditSignature, Base, Group, NOTHING, content, head, hex, linked, unhex};
 use crate::access::Authorized;
 use crate::access::permission::AuditLogList;
 use crate::engine::Harbor;
 use crate::engine::audit::{Audit, is_purge};
-use crate::meta::{AuditHead, AuditId, AuditLink, AuditRow};
+use crate::meta::{AuditHead, AuditId, AuditLink, AuditRow, SettingRows};
+use crate::{Error, Result, StoreErrorKind};
 
 /// How many links and lines are read at a time.
 const BATCH: u32 = 500;
@@ -48,6 +48,9 @@ pub enum AuditFinding {
     Unsigned(i64),
     /// A head is not signed by a key of this registry, or the chain has another hash there.
     Head(i64),
+    /// What stands for the beginning of the chain, which was purged, up to the link of this number, is not signed by a key of this
+    /// registry.
+    Base(i64),
     /// What a purge says that it deleted is not what is gone: the line that tells of the purge.
     Purge(AuditId),
     /// Lines are marked as purged, and no purge tells of them; the number of the last of their links.
@@ -56,7 +59,7 @@ pub enum AuditFinding {
 
 impl AuditFinding {
     /// A word for it: `changed`, `deleted`, `inserted`, `broken`, `missing`, `reordered`, `truncated`, `unsigned`, `head`,
-    /// `purge`, `unpurged`.
+    /// `base`, `purge`, `unpurged`.
     #[must_use]
     pub const fn kind(&self) -> &'static str {
         match self {
@@ -69,6 +72,7 @@ impl AuditFinding {
             Self::Truncated(_) => "truncated",
             Self::Unsigned(_) => "unsigned",
             Self::Head(_) => "head",
+            Self::Base(_) => "base",
             Self::Purge(_) => "purge",
             Self::Unpurged(_) => "unpurged",
         }
@@ -95,6 +99,7 @@ impl AuditFinding {
             | Self::Truncated(seq)
             | Self::Unsigned(seq)
             | Self::Head(seq)
+            | Self::Base(seq)
             | Self::Unpurged(seq) => Some(*seq),
             _ => None,
         }
@@ -113,6 +118,7 @@ impl fmt::Display for AuditFinding {
             Self::Truncated(seq) => write!(f, "the log went up to link {seq}, and its end is gone"),
             Self::Unsigned(seq) => write!(f, "what follows on link {seq} is not signed"),
             Self::Head(seq) => write!(f, "the head at link {seq} does not verify"),
+            Self::Base(seq) => write!(f, "the base that stands for the links up to {seq} does not verify"),
             Self::Purge(line) => write!(f, "what line {} says was purged is not what is gone", line.get()),
             Self::Unpurged(seq) => {
                 write!(f, "lines up to link {seq} are marked as purged, and no purge tells of them")
@@ -129,6 +135,8 @@ pub struct AuditReport {
     pub lines: u64,
     /// How many were purged.
     pub purged: u64,
+    /// What stands for the beginning of the chain, if all of that was purged: heads of it that somebody kept are not compared.
+    pub base: Option<AuditHead>,
     /// What is not as it was sealed: nothing, when all is well. At most a hundred are told.
     pub findings: Vec<AuditFinding>,
     /// The last head: to be kept elsewhere, and shown again when the log is verified the next time.
@@ -150,11 +158,21 @@ impl Audit<'_> {
     }
 }
 
+/// The base, if it reads.
+async fn stored<R: SettingRows + ?Sized>(rows: &mut R) -> Result<Option<Base>> {
+    match Base::read(rows).await {
+        Err(Error::Store(error)) if error.kind() == StoreErrorKind::Corrupt => Ok(None),
+        base => base.map(Some),
+    }
+}
+
 /// Going through the chain.
 struct Walk<'a> {
     harbor: &'a Harbor,
     /// The last number that is looked at.
     to: i64,
+    /// Where the chain begins.
+    base: Base,
     seq: i64,
     before: super::Hash,
     line: AuditId,
@@ -172,7 +190,9 @@ struct Walk<'a> {
 impl<'a> Walk<'a> {
     async fn begin(harbor: &'a Harbor, saved: &[SavedHead]) -> Result<Self> {
         let mut rows = harbor.read().await?;
-        let last = rows.audit_last_link().await?.map_or(0, |link| link.seq);
+        let stored = stored(&mut *rows).await?;
+        let (base, reads) = (stored.clone().unwrap_or_default(), stored.is_some());
+        let last = rows.audit_last_link().await?.map_or(base.seq, |link| link.seq);
         // Read after the link: whoever seals meanwhile signs beyond it.
         let head = rows.audit_last_head().await?;
         let signed = head.as_ref().map_or(0, |head| head.seq);
@@ -183,19 +203,71 @@ impl<'a> Walk<'a> {
             to: signed.max(last),
             seq: 0,
             before: NOTHING,
-            // Ahead of all keys that the database makes.
-            line: AuditId::new(i64::MIN),
+            line: AuditId::new(0),
             ahead: VecDeque::new(),
             heads: VecDeque::new(),
             more_heads: true,
             saved: saved.into(),
             purges: BTreeMap::new(),
             report: AuditReport { head, ..AuditReport::default() },
+            base: Base::default(),
         };
+        drop(rows);
+        if !reads || !walk.adopt(base).await? {
+            walk.find(AuditFinding::Base(walk.seq));
+        }
+        walk.begun().await?;
         if harbor.inner.audit_signer.is_some() && signed < last {
             walk.find(AuditFinding::Unsigned(signed));
         }
         Ok(walk)
+    }
+
+    /// Goes on from a base; false, and nothing, when it does not verify.
+    async fn adopt(&mut self, base: Base) -> Result<bool> {
+        if let Some(signer) = &self.harbor.inner.audit_signer
+            && !base.verifies(&**signer).await?
+        {
+            return Ok(false);
+        }
+        (self.seq, self.before, self.line) = (base.seq, base.hash, base.line);
+        // What stands behind it is compared; of what it stands for, nothing is left.
+        self.purges.clear();
+        self.ahead.retain(|row| row.id > base.line);
+        self.heads.retain(|head| head.seq > base.seq);
+        if self.saved.iter().any(|saved| saved.seq == base.seq && saved.hash != hex(&base.hash)) {
+            self.find(AuditFinding::Head(base.seq));
+        }
+        self.saved.retain(|saved| saved.seq > base.seq);
+        self.report.purged = base.lines;
+        self.report.base = base.shown();
+        self.base = base;
+        Ok(true)
+    }
+
+    /// Goes on from a base that was made meanwhile, if one was.
+    async fn follow(&mut self) -> Result<bool> {
+        let base = stored(&mut *self.harbor.read().await?).await?.unwrap_or_default();
+        Ok(base.seq > self.base.seq && base.seq > self.seq && self.adopt(base).await?)
+    }
+
+    /// Looks at what stands where nothing should: lines ahead of the first link's, and another head of where the chain was cut.
+    async fn begun(&mut self) -> Result<()> {
+        if let Some(head) = &self.report.head
+            && head.seq == self.base.seq
+            && head.hash != hex(&self.base.hash)
+        {
+            self.find(AuditFinding::Head(self.base.seq));
+        }
+        // Ahead of all keys that the database makes.
+        let mut after = AuditId::new(i64::MIN);
+        while self.report.findings.len() < FINDINGS {
+            let lines = self.harbor.read().await?.audit_between(after, self.base.line, BATCH).await?;
+            let Some(last) = lines.last().map(|row| row.id) else { break };
+            after = last;
+            lines.iter().for_each(|row| self.find(AuditFinding::Inserted(row.id)));
+        }
+        Ok(())
     }
 
     fn find(&mut self, finding: AuditFinding) {
@@ -207,7 +279,10 @@ impl<'a> Walk<'a> {
     async fn walk(mut self) -> Result<AuditReport> {
         while self.seq < self.to {
             let links = self.harbor.read().await?.audit_links(self.seq, BATCH).await?;
-            if links.is_empty() {
+            if links.first().is_none_or(|link| link.seq > self.to) {
+                if self.follow().await? {
+                    continue;
+                }
                 break;
             }
             for link in links {
@@ -224,9 +299,11 @@ impl<'a> Walk<'a> {
         Ok(self.report)
     }
 
-    /// Leaves out purges that are told by a line behind all that is looked at: they took place meanwhile.
+    /// Leaves out purges that were cut off meanwhile, and those that are told by a line behind all that is looked at: they took place meanwhile.
     async fn newer_purges(&mut self) -> Result<()> {
         let mut after = self.line;
+        let begins = stored(&mut *self.harbor.read().await?).await?.unwrap_or_default().seq;
+        self.purges.retain(|_, (_, last)| *last > begins);
         while !self.purges.is_empty() {
             let lines = self.harbor.read().await?.audit_after(after, BATCH).await?;
             let Some(last) = lines.last().map(|row| row.id) else { break };
@@ -239,6 +316,13 @@ impl<'a> Walk<'a> {
     }
 
     async fn link(&mut self, link: AuditLink) -> Result<()> {
+        if link.seq != self.seq + 1 {
+            self.follow().await?;
+        }
+        if link.seq <= self.base.seq {
+            // Cut off since it was read.
+            return Ok(());
+        }
         if link.seq != self.seq + 1 {
             self.find(AuditFinding::Missing(self.seq + 1));
         }
@@ -304,7 +388,10 @@ impl<'a> Walk<'a> {
         if link.purged.is_empty() {
             // It may have been purged since the link was read; then the line that tells of it comes behind all that is looked at.
             let now = self.harbor.read().await?.audit_links(link.seq - 1, 1).await?;
-            if now.first().is_none_or(|now| now.seq != link.seq || now.purged.is_empty()) {
+            let stays = now.first().is_none_or(|now| now.seq != link.seq || now.purged.is_empty());
+            // Or it was cut off, and the next link tells so.
+            let begins = stored(&mut *self.harbor.read().await?).await?.unwrap_or_default().seq;
+            if stays && begins < link.seq {
                 self.find(AuditFinding::Deleted(link.line));
             }
             return Ok(());
