@@ -1,5 +1,7 @@
 //! What robots and personal access tokens are given, as it is stored.
 
+use std::collections::BTreeMap;
+
 use harbor_core::access::{Grant, Level, Permission, Place, ProjectFilter, Restriction, Target, within};
 use harbor_core::meta::ProjectId;
 use harbor_core::pattern::{self, Pattern};
@@ -108,15 +110,17 @@ impl Grants {
         if none { Err(Error::BadRequest("give it at least one permission".to_owned())) } else { Ok(()) }
     }
 
-    /// The permissions, by project; `None` for those on the whole registry and in every project.
-    pub(crate) fn by_project(&self) -> impl Iterator<Item = (Option<ProjectId>, Vec<Permission>)> {
-        self.grants.iter().map(|given| {
+    /// The permissions, by project, each project once; `None` for those on the whole registry and in every project.
+    pub(crate) fn by_project(&self) -> BTreeMap<Option<ProjectId>, Vec<Permission>> {
+        let mut all: BTreeMap<_, Vec<Permission>> = BTreeMap::new();
+        for given in &self.grants {
             let project = match given.on {
                 GivenOn::Project(id) => Some(ProjectId::new(id)),
                 GivenOn::System | GivenOn::EveryProject => None,
             };
-            (project, given.permissions())
-        })
+            all.entry(project).or_default().extend(given.permissions());
+        }
+        all
     }
 
     /// Whether a permission is given on the whole registry or in every project, whichever it is of, without limits.

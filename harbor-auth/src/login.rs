@@ -97,7 +97,10 @@ impl Accounts {
         from: Option<IpAddr>,
     ) -> Result<bool, AuthError> {
         let locked = self.throttle().before(name, from);
-        let looks = locked.is_ok() || self.may_look(name, from);
+        let familiar = self.throttle().is_familiar(name, from);
+        // Whoever guessed many names from an address has no try with any name that never was there.
+        let strange = locked.is_err_and(|locked| locked.address) && !familiar;
+        let looks = locked.is_ok() || (!strange && self.may_look(name, from));
         if looks && hashes.into_iter().flatten().any(|hash| self.verifier().remembers(password, hash)) {
             if locked.is_err() {
                 self.looked_right(name, from);
@@ -106,9 +109,12 @@ impl Accounts {
             return Ok(true);
         }
         if let Err(locked) = locked {
-            if looks && self.throttle().is_familiar(name, from) {
-                // There a code is looked at, where there is a second factor: no time tells whether there is.
-                self.verifier().verify(password, None, from).await?;
+            // As much as a code is looked at there, where there is a second factor: no time tells whether there is.
+            let [hash, _] = hashes;
+            if looks && familiar && self.verifier().verify(password, hash, from).await? {
+                self.looked_right(name, from);
+                self.throttle().seen(name, from);
+                return Ok(true);
             }
             self.throttle().refused(name, from);
             return Err(AuthError::TooMany { retry_after: locked.retry_after });

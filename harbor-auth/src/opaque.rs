@@ -9,7 +9,7 @@ use harbor_core::access::Secret;
 use crate::password;
 
 /// What personal access tokens begin with, so that people and scanners of source code know them.
-pub(crate) const PERSONAL: &str = "hpat_";
+pub(crate) use harbor_core::access::PERSONAL_TOKEN as PERSONAL;
 
 /// What random texts are made of.
 const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";

@@ -254,8 +254,8 @@ impl Robots<'_> {
         disabled: bool,
     ) -> Result<()> {
         rules::text("description", &description).map_err(|rule| Error::BadRequest(rule.to_string()))?;
-        self.check_held(&proof, id).await?;
-        self.change(&proof, id, |robot| Ok(Robot { description, disabled, ..robot })).await
+        let held = self.check_held(&proof, id).await?;
+        self.change(&proof, id, |robot| Ok(Robot { description, disabled, ..unchanged(robot, &held)? })).await
     }
 
     /// Gives a robot another secret, which is returned; without one it is made. The one before works on for `overlap`, so that
@@ -276,7 +276,7 @@ impl Robots<'_> {
                 OVERLAP.as_secs()
             )));
         }
-        self.check_held(&proof, id).await?;
+        let held = self.check_held(&proof, id).await?;
         let secret = match secret {
             Some(secret) => checked(secret)?,
             None => rules::make_secret()?,
@@ -285,6 +285,7 @@ impl Robots<'_> {
         let until =
             overlap.filter(|overlap| !overlap.is_zero()).map(|overlap| self.harbor.now().plus(overlap));
         self.change(&proof, id, |robot| {
+            let robot = unchanged(robot, &held)?;
             let earlier_secret = until.map(|until| (robot.secret.clone(), until));
             // Tokens of a secret that ends at once end with it.
             let epoch = robot.epoch + i64::from(earlier_secret.is_none());
@@ -326,11 +327,13 @@ impl Robots<'_> {
         write.commit().await
     }
 
-    /// Nobody becomes, by its secret, a robot that may do more than they.
-    async fn check_held(&self, proof: &UpdateRobots, id: RobotId) -> Result<()> {
+    /// Nobody becomes, by its secret, a robot that may do more than they. Yields what it may do, as it is stored: whoever changes it
+    /// then looks whether that still is so.
+    async fn check_held(&self, proof: &UpdateRobots, id: RobotId) -> Result<String> {
         let robot = self.current(proof, id).await?;
         let held = Grants::read(&robot.permissions)?;
-        self.check_given(proof.actor(), &held).await
+        self.check_given(proof.actor(), &held).await?;
+        Ok(robot.permissions)
     }
 
     /// Robots of a project have permissions in that project, and nobody gives what they do not have.
@@ -370,6 +373,11 @@ impl Robots<'_> {
         let held = permissions.iter().all(|permission| known.grants.everywhere(*permission));
         if held && actor.restriction().is_none() { Ok(()) } else { Err(refused()) }
     }
+}
+
+/// A robot that may do what it could when that was looked at.
+fn unchanged(robot: Robot, held: &str) -> Result<Robot> {
+    if robot.permissions == held { Ok(robot) } else { Err(Error::Contended) }
 }
 
 fn check_name(name: &str) -> Result<()> {

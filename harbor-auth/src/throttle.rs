@@ -50,6 +50,8 @@ impl Default for LoginLimits {
 pub(crate) struct Locked {
     /// For how long it still is.
     pub(crate) retry_after: Duration,
+    /// Whether the address is, be the name locked or not.
+    pub(crate) address: bool,
 }
 
 /// Counts failed logins by name and by address, in the memory of this node.
@@ -92,7 +94,7 @@ impl Throttle {
         let of_name = self.locked(&self.names, self.name(name), now);
         let of_address = address.and_then(|address| self.locked(&self.addresses, self.address(address), now));
         match of_name.max(of_address) {
-            Some(retry_after) => Err(Locked { retry_after }),
+            Some(retry_after) => Err(Locked { retry_after, address: of_address.is_some() }),
             None => Ok(()),
         }
     }
@@ -154,7 +156,7 @@ impl Throttle {
         let Some(address) = address else { return Ok(()) };
         let now = self.clock.now();
         if let Some(retry_after) = self.locked(&self.addresses, self.address(address), now) {
-            return Err(Locked { retry_after });
+            return Err(Locked { retry_after, address: true });
         }
         self.count(&self.addresses, self.address(address), self.limits.of_address, now);
         Ok(())

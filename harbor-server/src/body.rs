@@ -13,7 +13,10 @@ use harbor_core::{Error, Result};
 use http::HeaderMap;
 use http::header::{CONTENT_LENGTH, EXPECT};
 use http_body::Body as _;
-use tokio::time::{Instant, Sleep};
+use tokio::time::{Instant, Sleep, timeout_at};
+
+/// How many of the longest pauses a body may take that is read whole.
+const PAUSES: u32 = 10;
 
 /// How much of a body is taken in for nothing when its request is refused, in bytes, and for how long.
 const REFUSED: usize = 256 * 1024;
@@ -74,7 +77,8 @@ impl Unread {
         Ok(Incoming::new(announced, Paced::new(self.take(), pause)))
     }
 
-    /// The whole body, of at most `limit` bytes.
+    /// The whole body, of at most `limit` bytes, which may take ten pauses altogether: who may do what was asked before it came,
+    /// so it must not come for as long as somebody likes.
     pub(crate) async fn whole(
         &mut self,
         headers: &HeaderMap,
@@ -88,7 +92,9 @@ impl Unread {
         }
         let mut stream = Paced::new(self.take(), pause);
         let mut whole = BytesMut::new();
-        while let Some(piece) = stream.next().await {
+        let end = Instant::now() + pause * PAUSES;
+        let late = |_| Error::BodyInterrupted("the body took too long".to_owned());
+        while let Some(piece) = timeout_at(end, stream.next()).await.map_err(late)? {
             let piece = piece?;
             if whole.len() + piece.len() > limit {
                 return Err(too_large());

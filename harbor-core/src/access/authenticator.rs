@@ -9,6 +9,9 @@ use async_trait::async_trait;
 use super::{Actor, Credential};
 use crate::{StoreError, StoreErrorKind};
 
+/// What personal access tokens begin with: a text that begins so is a secret, also where none is expected.
+pub const PERSONAL_TOKEN: &str = "hpat_";
+
 /// A text that is never printed: passwords and tokens.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);

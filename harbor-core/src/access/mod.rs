@@ -15,7 +15,7 @@ mod restriction;
 mod role;
 
 pub use actor::{Actor, Identity, Person};
-pub use authenticator::{Attempt, AuthError, Authenticator, Credentials, Secret};
+pub use authenticator::{Attempt, AuthError, Authenticator, Credentials, PERSONAL_TOKEN, Secret};
 pub use authorized::{
     Authorized, InProject, InRepository, InSystem, InUser, ProjectRef, RepositoryTarget, Scope,
 };

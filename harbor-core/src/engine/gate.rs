@@ -173,12 +173,15 @@ impl Harbor {
         permission: Permission,
         project: &Project,
     ) -> Result<bool> {
-        let granted = self.inner.authorizer.projects(actor, permission).await?;
+        // What everybody may while the project is public, nobody has when it is not any more.
+        let own = Project { public: false, ..project.clone() };
+        if !self.allows(actor, permission, Target::Project(&own)).await? {
+            return Ok(false);
+        }
         let limit = actor.restriction().map(|restriction| restriction.projects(permission));
-        let whole = |filter: &ProjectFilter| filter.has_project(project.id, project.public);
-        Ok(whole(&granted)
-            && limit.is_none_or(|limit| whole(&limit))
-            && self.allows(actor, permission, Target::Project(project)).await?)
+        let whole = |filter: &ProjectFilter| filter.has_project(own.id, own.public);
+        Ok(limit.is_none_or(|limit| whole(&limit))
+            && whole(&self.inner.authorizer.projects(actor, permission).await?))
     }
 
     async fn allows(&self, actor: &Actor, permission: Permission, target: Target<'_>) -> Result<bool> {

@@ -8,6 +8,7 @@ use super::{API, make, private};
 
 harbor_tests::on_every_store! {
     a_limited_token_makes_no_robot_that_lists_all;
+    what_everybody_may_is_not_given;
     a_limited_robot_makes_no_robot_that_lists_all;
     a_limited_token_makes_no_member_that_lists_all;
 }
@@ -70,6 +71,24 @@ async fn a_limited_token_makes_no_robot_that_lists_all(registry: &TestRegistry) 
     let rules = given("team", &["robot:create", "robot:delete", "project:read"], &[]);
     let limited = token(registry, json!([rules, given("team", &LISTS, &["web/**"])])).await;
     makes_no_robot(&limited, &registry.user("grace")).await;
+}
+
+/// What everybody may while the project is public is not somebody's own, who could keep it when it is not any more.
+async fn what_everybody_may_is_not_given(registry: &TestRegistry) {
+    team(registry).await;
+    let admin = registry.admin();
+    let access = json!([{ "resource": "robot", "action": "create" }]);
+    let role = make(&admin, "/roles", &json!({ "name": "maker", "permissions": access })).await;
+    let body = json!({ "role_id": role, "member_user": { "username": "ada" } });
+    admin.post(&format!("{API}/projects/team/members")).json(&body).await.expect_status(201);
+    let public = json!({ "metadata": { "public": "true" } });
+    admin.put(&format!("{API}/projects/team")).json(&public).await.expect_status(200);
+    let ada = registry.user("ada");
+    ada.get("/v2/team/web/manifests/latest").await.expect_status(200);
+    let made = ada.post(&format!("{API}/robots")).json(&robot(&["repository:pull"], &[])).await;
+    made.expect_error(403, "FORBIDDEN");
+    let own = ada.post(&format!("{API}/robots")).json(&robot(&["robot:create"], &[])).await;
+    own.expect_status(201);
 }
 
 async fn a_limited_robot_makes_no_robot_that_lists_all(registry: &TestRegistry) {

@@ -24,6 +24,7 @@ harbor_tests::on_every_store! {
     accounts_that_people_make_for_themselves_are_counted(stores);
     accounts_that_users_make_for_themselves_are_counted(stores);
     nobody_is_locked_out_by_others(stores);
+    a_new_password_works_where_the_old_one_did(stores);
     nobody_is_locked_out_by_others_in_any_place_that_it_came_from(stores);
     garbage_in_the_header_hides_no_address(stores);
     whoever_was_right_before_gets_in_and_is_guessed_at_slowly(stores);
@@ -120,6 +121,23 @@ async fn accounts_that_users_make_for_themselves_are_counted(stores: BackEnd) {
         register("192.0.2.1", format!("user{number}")).await.expect_status(201);
     }
     put_off(register("192.0.2.1", "more".to_owned()).await, "TOO_MANY_REQUEST");
+    registry.close().await;
+}
+
+/// Where somebody logged in before, also a password is looked at that is not known to be right yet, while others keep the name locked.
+async fn a_new_password_works_where_the_old_one_did(stores: BackEnd) {
+    let registry = strict(stores).start().await;
+    let id = make(&registry.admin(), "/users", &json!({ "username": "grace", "password": PASSWORD })).await;
+    base(&registry, "192.0.2.1", "grace", PASSWORD).await.expect_status(200);
+    for number in 0..20 {
+        base(&registry, &format!("203.0.113.{number}"), "grace", "wrong").await;
+    }
+    let new = "Another horse 2";
+    let change = json!({ "new_password": new });
+    registry.admin().put(&format!("{API}/users/{id}/password")).json(&change).await.expect_status(200);
+    put_off(base(&registry, "203.0.113.99", "grace", new).await, "TOOMANYREQUESTS");
+    put_off(base(&registry, "192.0.2.1", "grace", "wrong").await, "TOOMANYREQUESTS");
+    base(&registry, "192.0.2.1", "grace", new).await.expect_status(200);
     registry.close().await;
 }
 
@@ -222,6 +240,9 @@ async fn an_address_is_locked_and_no_other(stores: BackEnd) {
     // What stands before the last one is what a client says of itself.
     put_off(base(&registry, "192.0.2.9, 2001:db8:0:1::7", "grace", PASSWORD).await, "TOOMANYREQUESTS");
     base(&registry, "2001:db8:0:1::7, 192.0.2.9", "grace", PASSWORD).await.expect_status(200);
+    base(&registry, "2001:db8:0:2::1", "grace", PASSWORD).await.expect_status(200);
+    // Now that her password is known to be right, it is still not told there.
+    put_off(base(&registry, "2001:db8:0:1::7", "grace", PASSWORD).await, "TOOMANYREQUESTS");
     base(&registry, "2001:db8:0:2::1", "grace", PASSWORD).await.expect_status(200);
     // A token is not guessed at: it works from everywhere.
     let tokens = format!("{API}/users/current/tokens");

@@ -215,6 +215,28 @@ async fn a_client_that_falls_silent_is_let_go_and_its_upload_goes_on() {
     assert_eq!(raw.answer().await.expect("an answer").status, 400);
 }
 
+/// Who may do it was asked before the body came, and may have changed by the time that it ends.
+#[tokio::test]
+async fn a_body_that_is_read_whole_does_not_come_for_ever() {
+    let registry =
+        TestRegistry::builder(BackEnd::Memory).body_pause(Duration::from_millis(100)).start().await;
+    for line in [format!("PUT /v2/{REPO}/manifests/x"), "PUT /api/v2.0/users/1/sysadmin".to_owned()] {
+        let mut raw = begin(&registry, &line, &["Content-Length: 1000"]).await;
+        let began = std::time::Instant::now();
+        let dribble = async {
+            for _ in 0..100 {
+                raw.send(" ").await;
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                if began.elapsed() > Duration::from_millis(1_500) {
+                    break;
+                }
+            }
+            raw.answer().await
+        };
+        assert_eq!(dribble.await.expect("an answer").status, 400, "{line}");
+    }
+}
+
 #[tokio::test]
 async fn a_client_that_is_slow_but_not_silent_is_served() {
     let registry = TestRegistry::builder(BackEnd::Memory).body_pause(Duration::from_secs(5)).start().await;

@@ -16,8 +16,8 @@ use super::Harbor;
 use super::configuration::{ConfigKey, Configuration};
 use crate::access::permission::{AuditLogList, LogList, RepositoryPull};
 use crate::access::{
-    Action as _, Actor, Attempt, Authorized, Credential, Credentials, Origin, Permission, ProjectFilter,
-    Target,
+    Action as _, Actor, Attempt, Authorized, Credential, Credentials, Origin, PERSONAL_TOKEN, Permission,
+    ProjectFilter, Target,
 };
 use crate::meta::{AuditKey, AuditLine, AuditRow, AuditScope, Listed, ProjectId};
 use crate::oci::{Digest, Reference, RepositoryName};
@@ -113,6 +113,14 @@ pub(super) fn pull(
     }
 }
 
+/// A name as it was shown, when it is not too long. One that looks like a personal access token is one, in the wrong field.
+fn shown(username: &str) -> String {
+    match username.starts_with(PERSONAL_TOKEN) {
+        true => format!("{PERSONAL_TOKEN}…"),
+        false => username.chars().take(buffer::LONGEST).collect(),
+    }
+}
+
 /// A login that failed, as a line of the log; `None` for what is no login: tokens and sessions that have ended come again and
 /// again, and nobody typed them. `kind`: what was shown, where somebody knows more of it.
 fn failed_login(
@@ -122,9 +130,7 @@ fn failed_login(
     at: Timestamp,
 ) -> Option<AuditLine> {
     let username: String = match attempt.credentials {
-        Credentials::Basic { username, .. } | Credentials::Form { username, .. } => {
-            username.chars().take(buffer::LONGEST).collect()
-        }
+        Credentials::Basic { username, .. } | Credentials::Form { username, .. } => shown(username),
         Credentials::Bearer(_) if kind.is_some() => Actor::anonymous().principal(),
         Credentials::Bearer(_) | Credentials::Session { .. } => return None,
     };

@@ -118,6 +118,9 @@ pub async fn users(fixture: &dyn MetadataFixture) {
     let query = Query::<UserKey>::default;
     let like = |text: &str| query().filter(UserKey::Name, Test::Like(text.to_owned()));
     assert_eq!(found(query()).await, ("bert anna Bernd 10% x_y".to_owned(), 5));
+    for other in ["anna ", "anna  ", " anna", "Anna", "anna\t", "anna\0"] {
+        assert_eq!(read(&store).await.user_named(other).await.unwrap(), None, "{other:?}");
+    }
     assert_eq!(found(query().page(2, 2)).await, ("Bernd 10%".to_owned(), 5));
     assert_eq!(found(like("BE")).await, ("bert Bernd".to_owned(), 2));
     assert_eq!(found(like("%")).await, ("10%".to_owned(), 1));

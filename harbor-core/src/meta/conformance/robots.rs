@@ -71,6 +71,9 @@ pub async fn robots(fixture: &dyn MetadataFixture) {
     assert_eq!(rows.robot(of_one).await.unwrap(), Some(changed.clone()));
     assert_eq!(rows.robot_named(Some(one.id), "ci").await.unwrap(), Some(changed));
     assert_eq!(rows.robot_named(None, "ci").await.unwrap().map(|robot| robot.id), Some(of_all));
+    for other in ["ci ", " ci", "CI", "ci\0"] {
+        assert_eq!(rows.robot_named(None, other).await.unwrap(), None, "{other:?}");
+    }
     assert_eq!(rows.robot_named(None, "c\0i").await.unwrap(), None);
     let ids =
         |page: crate::meta::Listed<Robot>| page.entries.iter().map(|robot| robot.id).collect::<Vec<_>>();

@@ -75,9 +75,9 @@ impl RobotRows for Rows {
             return Ok(None);
         }
         let find = sql!(concat!("SELECT ", columns!(), " FROM robots WHERE project_id = ? AND name = ?"));
-        first(self.session.fetch(find, values![key_of(project), name]).await?)
-            .map(|row| robot(&row))
-            .transpose()
+        let found = first(self.session.fetch(find, values![key_of(project), name]).await?);
+        // MySQL takes blanks at the end for nothing.
+        Ok(found.map(|row| robot(&row)).transpose()?.filter(|found| found.name == name))
     }
 
     async fn robots(

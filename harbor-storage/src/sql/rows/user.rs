@@ -58,7 +58,9 @@ impl UserRows for Rows {
             return Ok(None);
         }
         let find = sql!(concat!("SELECT ", columns!(), " FROM users WHERE name = ?"));
-        first(self.session.fetch(find, values![name]).await?).map(|row| user(&row)).transpose()
+        let found = first(self.session.fetch(find, values![name]).await?);
+        // MySQL takes blanks at the end for nothing.
+        Ok(found.map(|row| user(&row)).transpose()?.filter(|found| found.name == name))
     }
 
     async fn users(&mut self, query: &Query<UserKey>) -> Result<Listed<User>, StoreError> {

@@ -158,6 +158,9 @@ async fn failed_logins_are_told(registry: &TestRegistry) {
             .await
             .expect_status(401);
     }
+    // In the wrong field.
+    let token = format!("hpat_{canary}");
+    registry.anon().basic(&token, "x").get(&format!("{API}/users/current")).await.expect_status(401);
     let form = format!("principal=nobody%00here&password={canary}");
     registry.anon().post("/c/login").body(form).await.expect_status(401);
     let found = lines(registry, "operation=login,operation_result=false").await;
@@ -168,10 +171,11 @@ async fn failed_logins_are_told(registry: &TestRegistry) {
         told.collect::<Vec<_>>(),
         [
             ("nobody\u{fffd}here", "refused: login user: nobody\u{fffd}here (wrong name or password)"),
+            ("hpat_…", "refused: login user: hpat_… (wrong name or password)"),
             ("grace", "refused: login user: grace (wrong name or password) (3 times)"),
         ]
     );
-    assert_eq!(origin(&found[1])[..2], ["192.0.2.9", "password"]);
+    assert_eq!(origin(&found[2])[..2], ["192.0.2.9", "password"]);
     assert!(!found.iter().any(|line| line.to_string().contains(canary)));
 }
 
