@@ -20,6 +20,9 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// The longest life, in days: a hundred years.
 const LONGEST: i64 = 36_500;
 
+/// How often a robot is looked at anew that others change at the same time.
+const TRIES: u32 = 8;
+
 /// How long an earlier secret may work on.
 const OVERLAP: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
@@ -254,8 +257,8 @@ impl Robots<'_> {
         disabled: bool,
     ) -> Result<()> {
         rules::text("description", &description).map_err(|rule| Error::BadRequest(rule.to_string()))?;
-        let held = self.check_held(&proof, id).await?;
-        self.change(&proof, id, |robot| Ok(Robot { description, disabled, ..unchanged(robot, &held)? })).await
+        self.change_held(&proof, id, |robot| Robot { description: description.clone(), disabled, ..robot })
+            .await
     }
 
     /// Gives a robot another secret, which is returned; without one it is made. The one before works on for `overlap`, so that
@@ -276,7 +279,8 @@ impl Robots<'_> {
                 OVERLAP.as_secs()
             )));
         }
-        let held = self.check_held(&proof, id).await?;
+        // Before it is hashed, which is dear; and again, for it takes its time.
+        self.check_held(&proof, id).await?;
         let secret = match secret {
             Some(secret) => checked(secret)?,
             None => rules::make_secret()?,
@@ -284,12 +288,11 @@ impl Robots<'_> {
         let hash = self.accounts.verifier().hash(&secret).await?;
         let until =
             overlap.filter(|overlap| !overlap.is_zero()).map(|overlap| self.harbor.now().plus(overlap));
-        self.change(&proof, id, |robot| {
-            let robot = unchanged(robot, &held)?;
+        self.change_held(&proof, id, |robot| {
             let earlier_secret = until.map(|until| (robot.secret.clone(), until));
             // Tokens of a secret that ends at once end with it.
             let epoch = robot.epoch + i64::from(earlier_secret.is_none());
-            Ok(Robot { secret: hash, earlier_secret, epoch, ..robot })
+            Robot { secret: hash.clone(), earlier_secret, epoch, ..robot }
         })
         .await?;
         Ok(secret)
@@ -325,6 +328,23 @@ impl Robots<'_> {
         write.audit(prefix + &robot.name).await?;
         write.changed_access().await?;
         write.commit().await
+    }
+
+    /// Changes a robot that may do no more than who changes it, also at the moment of the change.
+    async fn change_held(
+        &self,
+        proof: &UpdateRobots,
+        id: RobotId,
+        change: impl Fn(Robot) -> Robot,
+    ) -> Result<()> {
+        let mut tries = 1;
+        loop {
+            let held = self.check_held(proof, id).await?;
+            match self.change(proof, id, |robot| unchanged(robot, &held).map(&change)).await {
+                Err(Error::Contended) if tries < TRIES => tries += 1,
+                outcome => return outcome,
+            }
+        }
     }
 
     /// Nobody becomes, by its secret, a robot that may do more than they. Yields what it may do, as it is stored: whoever changes it

@@ -221,7 +221,8 @@ async fn a_body_that_is_read_whole_does_not_come_for_ever() {
     let registry =
         TestRegistry::builder(BackEnd::Memory).body_pause(Duration::from_millis(100)).start().await;
     for line in [format!("PUT /v2/{REPO}/manifests/x"), "PUT /api/v2.0/users/1/sysadmin".to_owned()] {
-        let mut raw = begin(&registry, &line, &["Content-Length: 1000"]).await;
+        let headers = ["Content-Length: 1000", "Content-Type: application/json"];
+        let mut raw = begin(&registry, &line, &headers).await;
         let began = std::time::Instant::now();
         let dribble = async {
             for _ in 0..100 {
