@@ -247,7 +247,7 @@ mod tests {
         fail(&throttle, "grace", 9);
         assert_eq!(throttle.before("grace", address(7)), Ok(()));
         fail(&throttle, "grace", 1);
-        let locked = |retry_after| Err(Locked { retry_after });
+        let locked = |retry_after| Err(Locked { retry_after, address: false });
         assert_eq!(throttle.before("grace", address(7)), locked(15 * MINUTE));
         assert_eq!(throttle.before("GRACE", None), Ok(()), "another user's name");
         assert_eq!(throttle.before("ada", address(7)), Ok(()), "others are not locked");
@@ -268,11 +268,13 @@ mod tests {
     fn success_clears_the_name() {
         let (throttle, _clock) = throttle();
         fail(&throttle, "grace", 9);
-        throttle.succeeded("Grace", None);
-        assert_eq!(throttle.before("grace", None), Ok(()));
         throttle.succeeded("grace", None);
         fail(&throttle, "grace", 9);
         assert_eq!(throttle.before("grace", None), Ok(()));
+        // Another user's success is none of hers.
+        throttle.succeeded("Grace", None);
+        fail(&throttle, "grace", 1);
+        assert!(throttle.before("grace", None).is_err());
     }
 
     #[test]
@@ -295,7 +297,7 @@ mod tests {
             throttle.failed(&format!("user{number}"), address(1));
             throttle.succeeded("mallory", None);
         }
-        assert!(throttle.before("grace", address(1)).is_err());
+        assert!(throttle.before("grace", address(1)).is_err_and(|locked| locked.address));
         assert_eq!(throttle.before("grace", address(2)), Ok(()));
         assert_eq!(
             throttle.before("grace", Some("::ffff:0.0.0.1".parse().unwrap())).map_err(|_| ()),
@@ -365,6 +367,6 @@ mod tests {
         fail(&throttle, "grace", 10);
         let Clock::Manual(micros) = &clock else { panic!("a manual clock") };
         micros.fetch_sub(24 * 60 * 60 * 1_000_000, std::sync::atomic::Ordering::SeqCst);
-        assert_eq!(throttle.before("grace", None), Err(Locked { retry_after: 15 * MINUTE }));
+        assert_eq!(throttle.before("grace", None), Err(Locked { retry_after: 15 * MINUTE, address: false }));
     }
 }
