@@ -7,6 +7,7 @@ use super::Harbor;
 use super::audit;
 use super::cache::{Change, Entry};
 use super::configuration::{ConfigKey, Configuration};
+use super::invalidate::Invalidate;
 use crate::access::permission::{CatalogRead, ProjectRead, RepositoryPull, SystemConfigurationUpdate, WORK};
 use crate::access::{
     Action, Actor, Attempt, Authorized, Decision, Origin, Permission, ProjectFilter, Scope, Target,
@@ -249,7 +250,7 @@ impl Harbor {
     }
 
     /// Tells those who remember who may do what that it has changed.
-    fn forget_access(&self) {
+    pub(super) fn forget_access(&self) {
         self.inner.authorizer.forget();
         self.inner.authenticators.iter().for_each(|authenticator| authenticator.forget());
     }
@@ -461,7 +462,7 @@ impl<'a> Write<'a> {
         self.write_events().await?;
         let Self { harbor, rows, changes, events, access, enqueued, audited, .. } = self;
         // The caches forget whatever the outcome: after an error it is unknown whether the rows changed.
-        let invalidate = Invalidate { harbor: harbor.clone(), changes, access };
+        let invalidate = Invalidate::new(harbor.clone(), changes, access);
         // A task of its own: a commit goes on when its caller does not wait for it any more, and what was read before its
         // end must not be kept.
         let committing = tokio::spawn(invalidate.after(rows.commit()));
@@ -476,28 +477,6 @@ impl<'a> Write<'a> {
             harbor.inner.workers.wake_seal();
         }
         Ok(committed?)
-    }
-}
-
-/// Invalidates when it is dropped, so also when the commit panics.
-struct Invalidate {
-    harbor: Harbor,
-    changes: Vec<Change>,
-    access: bool,
-}
-
-impl Invalidate {
-    async fn after<T>(self, commit: impl Future<Output = T>) -> T {
-        commit.await
-    }
-}
-
-impl Drop for Invalidate {
-    fn drop(&mut self) {
-        self.harbor.inner.caches.invalidate(&self.changes);
-        if self.access {
-            self.harbor.forget_access();
-        }
     }
 }
 

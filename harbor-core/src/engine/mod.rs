@@ -11,6 +11,7 @@ mod gate;
 mod gc;
 mod health;
 mod immutable;
+mod invalidate;
 mod jobs;
 mod labels;
 mod lists;
