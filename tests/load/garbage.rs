@@ -2,7 +2,7 @@
 
 use std::io::Write as _;
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use harbor_core::access::permission::GarbageCollectionCreate;
 use harbor_core::access::{Actor, AllowAll};
@@ -18,13 +18,15 @@ use crate::client::Failure;
 /// How many rows are written in one statement.
 const AT_ONCE: u64 = 500;
 
-/// Of how many blobs there are, each first so many are garbage.
+/// Of so many blobs the first are garbage, which falls due in so many parts, so many seconds apart from each other and from now.
 pub(crate) struct Scale {
     pub(crate) blobs: u64,
     pub(crate) garbage: u64,
+    pub(crate) waves: u64,
+    pub(crate) apart: u64,
 }
 
-/// Writes the rows of all blobs, and the files of those that are garbage.
+/// Writes the rows of all blobs, and the files of those that are garbage. Prints when the first are due: seconds since 1970.
 pub(crate) async fn run(database: &str, folder: &Path, scale: &Scale) -> Result<(), Failure> {
     // It makes the tables.
     let store = SqlMetadata::connect(database).await?;
@@ -71,11 +73,17 @@ where
         .await?;
         number = upto;
     }
+    let mut first = 0;
     for statement in AFTER {
-        let statement = statement.replace("GARBAGE", &scale.garbage.to_string());
+        // The last of them are the entries of the queue: seconds may have gone by until then.
+        first = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs() + scale.apart;
+        let due = format!("({first} + b.id % {} * {}) * 1000000", scale.waves, scale.apart);
+        let statement = statement.replace("GARBAGE", &scale.garbage.to_string()).replace("DUE", &due);
         say(statement.replace("BRACES", braces)).await?;
     }
-    say("COMMIT".to_owned()).await
+    say("COMMIT".to_owned()).await?;
+    writeln!(std::io::stdout().lock(), "{first}")?;
+    Ok(())
 }
 
 /// What follows from the rows of blobs; BRACES is a payload as the database writes bytes. Those that are no garbage belong to a manifest.
@@ -91,7 +99,7 @@ const AFTER: [&str; 6] = [
      FROM blob_links l JOIN blobs b ON b.id = l.blob_id JOIN repositories r ON r.id = l.repository_id",
     "INSERT INTO project_usage (project_id, stripe, used) SELECT project_id, 0, SUM(size) FROM project_content \
      GROUP BY project_id",
-    "INSERT INTO gc_reviews (kind, subject_id, due, attempts, reason) SELECT 0, l.id, 1, 0, 'blob pushed' \
+    "INSERT INTO gc_reviews (kind, subject_id, due, attempts, reason) SELECT 0, l.id, DUE, 0, 'blob pushed' \
      FROM blob_links l JOIN blobs b ON b.id = l.blob_id WHERE b.created_at <= GARBAGE",
 ];
 

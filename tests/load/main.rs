@@ -90,6 +90,12 @@ enum Command {
         /// How many of them are garbage.
         #[arg(long, default_value_t = 100_000)]
         garbage: u64,
+        /// In how many parts the garbage falls due, of about the same size.
+        #[arg(long, default_value_t = 1)]
+        waves: u64,
+        /// After how many seconds the first part does, and after how many more each other.
+        #[arg(long, default_value_t = 0)]
+        apart: u64,
     },
     /// Collects the garbage of a server that is stopped, and prints figures.
     Collect {
@@ -130,8 +136,8 @@ async fn main() -> Result<(), client::Failure> {
             fill::run(&database, &fill::Scale { manifests, tags, repositories }).await
         }
         Command::Artifacts { database, sizes } => artifacts::run(&database, &sizes).await,
-        Command::Garbage { database, folder, blobs, garbage } => {
-            garbage::run(&database, &folder, &garbage::Scale { blobs, garbage }).await
+        Command::Garbage { database, folder, blobs, garbage, waves, apart } => {
+            garbage::run(&database, &folder, &garbage::Scale { blobs, garbage, waves, apart }).await
         }
         Command::Collect { database, folder, workers } => garbage::collect(&database, &folder, workers).await,
         Command::Head { path, clients, seconds } => {

@@ -160,6 +160,7 @@ impl Builder {
                 audit: Default::default(),
                 audit_signer: self.audit_signer,
                 sealing: Default::default(),
+                collecting: Default::default(),
                 matching: Default::default(),
                 hooks: Default::default(),
                 #[cfg(feature = "egress")]

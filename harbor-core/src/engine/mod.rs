@@ -100,6 +100,8 @@ struct Inner {
     audit: audit::Buffer,
     audit_signer: Option<Arc<dyn audit::AuditSigner>>,
     sealing: audit::Sealing,
+    /// Held by whoever looks at what is due on this node: the worker, for a batch, or a run of the job, until it is over.
+    collecting: tokio::sync::Mutex<()>,
     matching: Turns,
     hooks: webhooks::Seen,
     #[cfg(feature = "egress")]

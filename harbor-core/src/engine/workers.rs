@@ -262,7 +262,7 @@ async fn linger(kind: Kind, stop: &CancellationToken) {
 async fn work(harbor: &Harbor, kind: Kind, stop: &CancellationToken) -> bool {
     while !stop.is_cancelled() {
         let step = match kind {
-            Kind::Gc => harbor.gc_batch(1).await.map(|report| match report.reviewed {
+            Kind::Gc => harbor.gc_online().await.map(|report| match report.reviewed {
                 0 => Delivered::All,
                 _ => Delivered::More,
             }),

@@ -1,10 +1,12 @@
 //! Reviews, many in a transaction: what one costs beside the transaction is little.
 
+use std::time::{Duration, Instant};
+
 use super::GcReport;
 use crate::Result;
 use crate::engine::Harbor;
 use crate::engine::gate::contended;
-use crate::meta::{Blob, BlobId, BlobState, LinkId, ReviewSubject};
+use crate::meta::{Blob, BlobId, BlobState, LinkId, ReviewSubject, Sharing};
 
 /// How many links, or blobs, are looked at in one transaction: others who write wait for it on SQLite.
 const TOGETHER: usize = 128;
@@ -12,12 +14,17 @@ const TOGETHER: usize = 128;
 /// How many blobs' bytes are deleted in one step of the blob store.
 const BYTES: usize = 512;
 
+/// The longest rest after a step.
+const LONGEST_REST: Duration = Duration::from_secs(1);
+
 impl Harbor {
     /// Removes those of these links that are due and that no manifest refers to, and enters their blobs into the queue.
     pub(super) async fn review_links(&self, links: &[LinkId]) -> Result<GcReport> {
         let mut report = GcReport::default();
         for links in links.chunks(TOGETHER) {
+            let began = Instant::now();
             report.links += contended!(self.review_links_once(links))?;
+            self.rest_since(began).await;
         }
         Ok(report)
     }
@@ -53,19 +60,33 @@ impl Harbor {
         for blobs in blobs.chunks(BYTES) {
             let mut condemned = Vec::new();
             for blobs in blobs.chunks(TOGETHER) {
+                let began = Instant::now();
                 condemned.extend(contended!(self.condemn_all(blobs))?);
+                self.rest_since(began).await;
             }
             let locations: Vec<_> = condemned.iter().map(|blob| blob.location.clone()).collect();
+            let began = Instant::now();
             self.inner.blobs.delete_all(&locations).await?;
+            self.rest_since(began).await;
             locations.iter().for_each(|location| self.inner.caches.drop_small_blob(location));
             for blobs in condemned.chunks(TOGETHER) {
+                let began = Instant::now();
                 let gone = contended!(self.bury_all(blobs))?;
+                self.rest_since(began).await;
                 let went = blobs.iter().filter(|blob| gone.contains(&blob.id));
                 report.blobs += gone.len() as u64;
                 report.bytes += went.map(|blob| blob.size).sum::<u64>();
             }
         }
         Ok(report)
+    }
+
+    /// Rests as long as it worked, where all that write take turns: who pushes meanwhile is to have them too. Nobody waits for
+    /// garbage to be gone.
+    async fn rest_since(&self, began: Instant) {
+        if self.inner.metadata.sharing() == Sharing::Exclusive {
+            tokio::time::sleep(began.elapsed().min(LONGEST_REST)).await;
+        }
     }
 
     /// Marks those that nothing links to. Yields them, with those that were marked before.

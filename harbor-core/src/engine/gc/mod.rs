@@ -82,6 +82,13 @@ impl Harbor {
         _proof: Authorized<GarbageCollectionCreate>,
         workers: u32,
     ) -> Result<GcReport> {
+        self.collect(workers, |_| ()).await
+    }
+
+    /// Looks at everything that is due, and tells after each batch what was done so far. The worker of this node stands aside
+    /// meanwhile, so that the report has all that the node did.
+    async fn collect(&self, workers: u32, progress: impl Fn(&GcReport)) -> Result<GcReport> {
+        let _alone = self.inner.collecting.lock().await;
         let mut total = GcReport::default();
         loop {
             let batch = self.gc_batch(workers).await?;
@@ -89,12 +96,21 @@ impl Harbor {
             if batch.reviewed == 0 {
                 return Ok(total);
             }
+            progress(&total);
+        }
+    }
+
+    /// A batch of the worker, unless somebody else collects on this node.
+    pub(super) async fn gc_online(&self) -> Result<GcReport> {
+        match self.inner.collecting.try_lock() {
+            Ok(_alone) => self.gc_batch(1).await,
+            Err(_) => Ok(GcReport::default()),
         }
     }
 
     /// Looks at the next due entries, at so many batches at a time. One that reviewed nothing had nothing due, or found that the
     /// registry is read-only: whoever copies it then relies on everything staying as it is.
-    pub(super) async fn gc_batch(&self, workers: u32) -> Result<GcReport> {
+    async fn gc_batch(&self, workers: u32) -> Result<GcReport> {
         if self.configuration().await?.flag(ConfigKey::ReadOnly) {
             return Ok(GcReport::default());
         }

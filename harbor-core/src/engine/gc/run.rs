@@ -115,7 +115,14 @@ impl CollectGarbage {
         ));
         let manifests =
             if self.delete_untagged { self.untagged(&running).await? } else { Manifests::default() };
-        let report = if self.dry_run { would_free(harbor).await? } else { self.reviews(&running).await? };
+        let report = if self.dry_run {
+            would_free(harbor).await?
+        } else {
+            let tell = |so_far: &GcReport| {
+                running.progress(format!("{} blobs, {} bytes", so_far.blobs, so_far.bytes));
+            };
+            harbor.collect(self.workers, tell).await?
+        };
         let freed = Freed {
             freed_space: report.bytes.saturating_add(manifests.bytes),
             purged_blobs: report.blobs,
@@ -129,19 +136,6 @@ impl CollectGarbage {
             running.log(format!("{} could not be looked at, and will be again", report.failed));
         }
         Done::with(&freed)
-    }
-
-    /// Looks at everything that is due.
-    async fn reviews(self, running: &Running) -> Result<GcReport> {
-        let mut total = GcReport::default();
-        loop {
-            let batch = running.harbor().gc_batch(self.workers).await?;
-            total.add(batch);
-            if batch.reviewed == 0 {
-                return Ok(total);
-            }
-            running.progress(format!("{} blobs, {} bytes", total.blobs, total.bytes));
-        }
     }
 
     /// Deletes untagged artifacts, or counts them.

@@ -6,7 +6,7 @@ use harbor_core::meta::{
 use harbor_core::query::Query;
 use harbor_core::{StoreError, StoreErrorKind, Timestamp};
 
-use super::{Rows, at_or_never, first, never_or_at};
+use super::{Rows, at_or_never, first, never_or_at, piece, rows_of};
 use crate::sql::listing::Listing;
 use crate::sql::session::Row;
 use crate::sql::statement::{Value, sql, values};
@@ -76,11 +76,6 @@ const fn column(key: TaskKey) -> &'static str {
     }
 }
 
-/// `?, ?` and the values for it.
-fn any_of(kinds: &[&str]) -> (String, Vec<Value>) {
-    (vec!["?"; kinds.len()].join(", "), kinds.iter().map(|kind| Value::from(*kind)).collect())
-}
-
 impl Rows {
     async fn one_task(
         &mut self,
@@ -137,21 +132,20 @@ impl TaskRows for Rows {
         status: TaskStatus,
         kinds: &[&str],
     ) -> Result<Option<Timestamp>, StoreError> {
-        if kinds.is_empty() {
-            return Ok(None);
-        }
+        let find = sql!(concat!(
+            "SELECT due_at FROM tasks WHERE status = ? AND priority = ? AND kind IN (",
+            piece!(),
+            ") ORDER BY due_at LIMIT 1"
+        ));
         let mut next = None;
         for priority in Priority::ALL {
-            let (marks, kinds) = any_of(kinds);
-            let find = format!(
-                "SELECT due_at FROM tasks WHERE status = ? AND priority = ? AND kind IN ({marks}) \
-                 ORDER BY due_at LIMIT 1"
-            );
-            let mut values = values![status.as_str(), level(priority)];
-            values.extend(kinds);
-            if let Some(row) = first(self.session.fetch_built(find, values).await?) {
-                let due = Timestamp::from_micros(row.int(0)?);
-                next = Some(next.map_or(due, |next: Timestamp| next.min(due)));
+            for kinds in rows_of(kinds, |kind| [Value::from(*kind)]) {
+                let mut values = values![status.as_str(), level(priority)];
+                values.extend(kinds);
+                if let Some(row) = first(self.session.fetch(find, values).await?) {
+                    let due = Timestamp::from_micros(row.int(0)?);
+                    next = Some(next.map_or(due, |next: Timestamp| next.min(due)));
+                }
             }
         }
         Ok(next)
@@ -260,19 +254,25 @@ impl TaskRowsMut for Rows {
         now: Timestamp,
         limit: u32,
     ) -> Result<Vec<Task>, StoreError> {
-        if kinds.is_empty() || limit == 0 {
-            return Ok(Vec::new());
+        let list = sql!(concat!(
+            "SELECT ",
+            columns!(),
+            " FROM tasks WHERE status = ? AND priority = ? AND due_at <= ? AND kind IN (",
+            piece!(),
+            ") ORDER BY due_at, id LIMIT ? FOR UPDATE SKIP LOCKED"
+        ));
+        let mut due = Vec::new();
+        for kinds in rows_of(kinds, |kind| [Value::from(*kind)]) {
+            let mut values = values![status.as_str(), level(priority), now.micros()];
+            values.extend(kinds);
+            values.push(limit.into());
+            due.extend(
+                self.session.fetch(list, values).await?.iter().map(task).collect::<Result<Vec<_>, _>>()?,
+            );
         }
-        let (marks, kinds) = any_of(kinds);
-        let list = format!(
-            "SELECT {} FROM tasks WHERE status = ? AND priority = ? AND due_at <= ? AND kind IN ({marks}) \
-             ORDER BY due_at, id LIMIT ? FOR UPDATE SKIP LOCKED",
-            columns!()
-        );
-        let mut values = values![status.as_str(), level(priority), now.micros()];
-        values.extend(kinds);
-        values.push(limit.into());
-        self.session.fetch_built(list, values).await?.iter().map(task).collect()
+        due.sort_by_key(|task| (task.due, task.id));
+        due.truncate(limit as usize);
+        Ok(due)
     }
 
     async fn task_lock(&mut self, id: TaskId) -> Result<Option<Task>, StoreError> {
