@@ -74,6 +74,9 @@ pub struct Rules {
     pub kept: u32,
     /// Who has precedence. Default: normal.
     pub priority: Priority,
+    /// After how long a job is slow. One that is, or fails, yields: it is tried again, and the next of its key follows, with low priority
+    /// and in half of the places, until one is quick again. Default: none yields.
+    pub yields: Option<Duration>,
 }
 
 impl Default for Rules {
@@ -85,6 +88,7 @@ impl Default for Rules {
             longest: Duration::from_secs(24 * 60 * 60),
             kept: 50,
             priority: Priority::Normal,
+            yields: None,
         }
     }
 }
@@ -121,6 +125,12 @@ impl Rules {
     #[must_use]
     pub const fn longest(self, longest: Duration) -> Self {
         Self { longest, ..self }
+    }
+
+    /// These, of which those yield that fail or take that long.
+    #[must_use]
+    pub const fn yields(self, slow: Duration) -> Self {
+        Self { yields: Some(slow), ..self }
     }
 
     /// How long to wait after so many failures; `chance`, of 256, moves it by up to a fifth either way.

@@ -207,8 +207,13 @@ pub trait TaskRows {
     /// What a node's workers are at.
     async fn tasks_held(&mut self, owner: &str) -> RowResult<Vec<Held>>;
 
-    /// When the next task of these kinds is due that is in that status: waits, or is run under a lease.
-    async fn task_next_due(&mut self, status: TaskStatus, kinds: &[&str]) -> RowResult<Option<Timestamp>>;
+    /// When the next task of that priority and these kinds is due that is in that status: waits, or is run under a lease.
+    async fn task_next_due(
+        &mut self,
+        status: TaskStatus,
+        priority: Priority,
+        kinds: &[&str],
+    ) -> RowResult<Option<Timestamp>>;
 
     /// The places that running tasks of a kind have, in order.
     async fn task_slots(&mut self, kind: &str) -> RowResult<Vec<u32>>;

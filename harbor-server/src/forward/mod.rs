@@ -49,6 +49,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// How often a node says that it still forwards: more than once in the time for which it has the cursor.
 const RENEWAL: Duration = Duration::from_secs(10);
 
+/// How much less often it is looked whether there is a receiver by now, while there is none.
+const UNUSED: u32 = 10;
+
 /// How much longer the longest wait after failures is than the first.
 const LONGEST: u32 = 60;
 
@@ -67,9 +70,9 @@ pub async fn forward_audit(harbor: Harbor, options: ForwardOptions, stop: Cancel
         let pause = tokio::select! {
             () = stop.cancelled() => break,
             forwarded = forwarder.forward() => match forwarded {
-                Ok(()) => {
+                Ok(forwards) => {
                     wait = 1;
-                    forwarder.options.interval
+                    forwarder.options.interval * if forwards { 1 } else { UNUSED }
                 }
                 Err(error) => {
                     forwarder.open = None;
@@ -103,12 +106,12 @@ struct Forwarder {
 }
 
 impl Forwarder {
-    /// Sends all that there is to send.
-    async fn forward(&mut self) -> Result<(), Failure> {
+    /// Sends all that there is to send. Yields whether it is configured that there is a receiver.
+    async fn forward(&mut self) -> Result<bool, Failure> {
         let configured = self.harbor.configuration().await?.text(ConfigKey::AuditLogForwardEndpoint);
         let Some(target) = ForwardTarget::read(&configured) else {
             self.open = None;
-            return Ok(());
+            return Ok(false);
         };
         let audit = self.harbor.clone();
         let held = self.held.filter(|(_, since)| since.elapsed() < RENEWAL);
@@ -118,18 +121,18 @@ impl Forwarder {
         };
         let Some(mut last) = claimed else {
             (self.open, self.held) = (None, None);
-            return Ok(());
+            return Ok(true);
         };
         if held.is_none() {
             self.held = Some((last, Instant::now()));
         }
         loop {
             let lines = audit.audit().forward_next(last).await?;
-            let Some(next) = lines.last().map(|row| row.id) else { return Ok(()) };
+            let Some(next) = lines.last().map(|row| row.id) else { return Ok(true) };
             self.send(&target, &lines).await?;
             if !audit.audit().forwarded(&self.holder, &lines).await? {
                 self.held = None;
-                return Ok(());
+                return Ok(true);
             }
             last = next;
             self.held = Some((last, Instant::now()));

@@ -271,7 +271,7 @@ rows! {
         task_of_job(job: &str) -> Option<Task>;
         tasks(scope: TaskScope<'_>, query: &Query<TaskKey>) -> Listed<Task>;
         tasks_held(owner: &str) -> Vec<Held>;
-        task_next_due(status: TaskStatus, kinds: &[&str]) -> Option<Timestamp>;
+        task_next_due(status: TaskStatus, priority: Priority, kinds: &[&str]) -> Option<Timestamp>;
         task_slots(kind: &str) -> Vec<u32>;
         task_head(key: &str) -> Option<(TaskId, TaskStatus, Timestamp)>;
         tasks_queued() -> Vec<Queued>;

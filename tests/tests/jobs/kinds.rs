@@ -56,6 +56,18 @@ impl Job for Two {
     }
 }
 
+/// The same of a kind of which those yield that are slow.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Yields(pub(crate) Told);
+
+impl Job for Yields {
+    const KIND: &'static str = "YIELDS";
+
+    fn rules() -> Rules {
+        Rules::default().at_once(2).yields(Duration::from_millis(500))
+    }
+}
+
 /// How often jobs of a name were begun and ended, and how many ran at once at most.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Seen {
@@ -131,7 +143,8 @@ async fn told(job: Told, running: Running) -> Result<Done> {
 
 /// Makes a registry run these kinds.
 pub(crate) fn told_kinds(builder: RegistryBuilder) -> RegistryBuilder {
-    builder.job(told).job(|Two(job): Two, running| told(job, running))
+    let two = |Two(job): Two, running| told(job, running);
+    builder.job(told).job(two).job(|Yields(job): Yields, running| told(job, running))
 }
 
 /// Makes a registry whose clock stands still, in which nothing happens by itself.

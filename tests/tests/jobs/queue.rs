@@ -7,7 +7,7 @@ use harbor_core::meta::Priority;
 use harbor_tests::{TestRegistry, on_every_store};
 use serde_json::json;
 
-use crate::kinds::{Does, Two, job, log, name, order, seen, start, start_with, task, task_once};
+use crate::kinds::{Does, Two, Yields, job, log, name, order, seen, start, start_with, task, task_once};
 
 const JOBS: &str = "/api/v2.0/jobservice/jobs";
 const QUEUES: &str = "/api/v2.0/jobservice/queues";
@@ -22,6 +22,7 @@ on_every_store! {
     retried_while_another_of_its_key_runs;
     no_more_at_once_than_the_kind_may;
     precedence;
+    who_fails_or_is_slow_leaves_places_to_the_rest;
     queues_pause_and_stop;
     pools_and_workers;
     logs_are_followed;
@@ -181,6 +182,50 @@ async fn precedence(registry: &TestRegistry) {
     // Two run at once, so which of a pair is first is chance.
     let order = order(&ranked);
     assert!(order[..2].contains('h') && order[2..].contains('l'), "{order}");
+}
+
+async fn who_fails_or_is_slow_leaves_places_to_the_rest(registry: &TestRegistry) {
+    let (stuck, quick) = (name("stuck"), name("quick"));
+    let keyed = async |key: &str, name: &str, does| {
+        let told = Yields(job(name, does));
+        start_with(&registry.harbor, &told, 0, |enqueue| enqueue.key(key)).await
+    };
+    let running = async |count| {
+        while seen(&stuck).now != count {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    let mut hanging = Vec::new();
+    for (number, does) in [Does::GivesUp, Does::Takes(510), Does::GivesUp].into_iter().enumerate() {
+        let key = format!("{stuck}/{number}");
+        let first = keyed(&key, &quick, does).await;
+        hanging.push(keyed(&key, &stuck, Does::Hangs).await);
+        task_once(registry, first, if number == 1 { "Success" } else { "Error" }).await;
+    }
+    running(1).await;
+    for number in 0..5 {
+        let other = keyed(&format!("{quick}/{number}"), &quick, Does::Succeeds).await;
+        task_once(registry, other, "Success").await;
+    }
+    assert_eq!(seen(&stuck).at_once, 1, "of three that could");
+    for execution in hanging {
+        let task = task(&registry.admin(), execution).await;
+        let path = format!("{JOBS}/{}", task["job_id"].as_str().unwrap());
+        registry.admin().put(&path).await.expect_status(200);
+        task_once(registry, execution, "Stopped").await;
+    }
+    // Who is quick again has the places of the quick.
+    let (better, bad) = (format!("{stuck}/better"), format!("{stuck}/bad"));
+    for (key, name, does) in [
+        (&better, &quick, Does::GivesUp),
+        (&better, &quick, Does::Succeeds),
+        (&better, &stuck, Does::Hangs),
+        (&bad, &quick, Does::GivesUp),
+        (&bad, &stuck, Does::Hangs),
+    ] {
+        keyed(key, name, does).await;
+    }
+    running(2).await;
 }
 
 async fn queues_pause_and_stop(registry: &TestRegistry) {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::node::Node;
 use super::paused;
+use super::places::Places;
 use super::queue::moved;
 use crate::engine::Harbor;
 use crate::engine::gate::contended;
@@ -98,10 +99,11 @@ impl Claim<'_> {
 
     /// Tasks whose turn it is.
     async fn waiting(&mut self, paused: &[String]) -> Result<()> {
+        let mut places = Places::read(&mut *self.rows, self.kinds, paused).await?;
         for priority in Priority::ALL {
             let mut looked_at = 0;
             while self.left() > 0 && looked_at < LOOKED_AT {
-                let open = self.open_kinds(paused).await?;
+                let open = places.open(priority);
                 let (status, left) = (TaskStatus::Waiting, self.left());
                 let due = self.rows.tasks_due(status, priority, &open, self.now, left).await?;
                 if due.is_empty() {
@@ -109,32 +111,15 @@ impl Claim<'_> {
                 }
                 for task in due {
                     looked_at += 1;
-                    self.consider(task).await?;
+                    self.consider(task, &mut places).await?;
                 }
             }
         }
         Ok(())
     }
 
-    /// The kinds of which another job may run.
-    async fn open_kinds(&mut self, paused: &[String]) -> Result<Vec<&'static str>> {
-        let mut open = Vec::new();
-        for kind in self.kinds.names().filter(|kind| !paused.iter().any(|paused| paused == kind)) {
-            let limit = self.kinds.get(kind).and_then(|kind| kind.rules.at_once);
-            if limit.is_none() || self.free_slot(kind, limit).await?.is_some() {
-                open.push(kind);
-            }
-        }
-        Ok(open)
-    }
-
-    async fn free_slot(&mut self, kind: &str, limit: Option<u32>) -> Result<Option<u32>> {
-        let taken = self.rows.task_slots(kind).await?;
-        Ok((0..limit.unwrap_or(0)).find(|slot| !taken.contains(slot)))
-    }
-
     /// Begins a task, unless another one of its key is ahead of it or its kind has no place any more.
-    async fn consider(&mut self, mut task: Task) -> Result<()> {
+    async fn consider(&mut self, mut task: Task, places: &mut Places) -> Result<()> {
         if let Some(key) = &task.key
             && let Some((head, ..)) = self.rows.task_head(key).await?
             && head != task.id
@@ -145,12 +130,8 @@ impl Claim<'_> {
             self.changed = true;
             return Ok(self.rows.task_save(&task).await?);
         }
-        if let Some(limit) = self.kinds.get(&task.kind).and_then(|kind| kind.rules.at_once) {
-            task.slot = self.free_slot(&task.kind, Some(limit)).await?;
-            if task.slot.is_none() {
-                return Ok(());
-            }
-        }
+        let Some(place) = places.take(&task.kind, task.priority) else { return Ok(()) };
+        task.slot = place;
         self.begin(task).await
     }
 

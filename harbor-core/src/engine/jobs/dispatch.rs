@@ -7,8 +7,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::node::Node;
 use super::paused;
+use super::places::Places;
 use crate::engine::{Harbor, Inner};
-use crate::meta::{Sharing, Task, TaskStatus};
+use crate::meta::{Priority, Sharing, Task, TaskRows, TaskStatus};
 use crate::{Result, Timestamp};
 
 /// How often the leases of a node are renewed, of what they last.
@@ -59,12 +60,15 @@ impl Harbor {
 
     /// Ends the leases that are left from before this process was started, where it alone has the store: nobody has them.
     pub(in crate::engine) async fn release_tasks(&self) -> Result<()> {
-        let kinds: Vec<&str> = self.inner.kinds.names().collect();
-        if self.inner.metadata.sharing() == Sharing::Shared
-            || self.read().await?.task_next_due(TaskStatus::Running, &kinds).await?.is_none()
-        {
+        let kinds: Vec<&'static str> = self.inner.kinds.names().collect();
+        if self.inner.metadata.sharing() == Sharing::Shared {
             return Ok(());
         }
+        let mut rows = self.read().await?;
+        if next_of(&mut *rows, TaskStatus::Running, |_| kinds.clone()).await?.is_none() {
+            return Ok(());
+        }
+        drop(rows);
         let mut write = self.write_as_system().await?;
         let now = write.now();
         write.rows().tasks_release(now).await?;
@@ -173,20 +177,10 @@ impl Harbor {
         let mut rows = self.read().await?;
         let paused = paused(&mut *rows).await?;
         let kinds = &self.inner.kinds;
-        let all: Vec<&str> = kinds.names().collect();
-        let mut open = Vec::new();
-        for kind in all.iter().filter(|kind| !paused.iter().any(|paused| paused == *kind)) {
-            let limit = kinds.get(kind).and_then(|kind| kind.rules.at_once);
-            let full = match limit {
-                Some(limit) => rows.task_slots(kind).await?.len() as u64 >= u64::from(limit),
-                None => false,
-            };
-            if !full {
-                open.push(*kind);
-            }
-        }
-        let waiting = rows.task_next_due(TaskStatus::Waiting, &open).await?;
-        let lost = rows.task_next_due(TaskStatus::Running, &all).await?;
+        let all: Vec<&'static str> = kinds.names().collect();
+        let places = Places::read(&mut *rows, kinds, &paused).await?;
+        let waiting = next_of(&mut *rows, TaskStatus::Waiting, |priority| places.open(priority)).await?;
+        let lost = next_of(&mut *rows, TaskStatus::Running, |_| all.clone()).await?;
         let schedule = match paused.iter().any(|paused| paused == super::SCHEDULER) {
             true => None,
             false => rows.schedule_next().await?,
@@ -204,4 +198,18 @@ impl Harbor {
             Sharing::Shared => idle,
         }
     }
+}
+
+/// When the next task of a status is due, of the kinds for each priority.
+async fn next_of<R: TaskRows + ?Sized>(
+    rows: &mut R,
+    status: TaskStatus,
+    kinds: impl Fn(Priority) -> Vec<&'static str>,
+) -> Result<Option<Timestamp>> {
+    let mut next = None;
+    for priority in Priority::ALL {
+        let due = rows.task_next_due(status, priority, &kinds(priority)).await?;
+        next = next.into_iter().chain(due).min();
+    }
+    Ok(next)
 }

@@ -8,6 +8,7 @@ mod control;
 mod dispatch;
 mod node;
 mod perform;
+mod places;
 mod queue;
 mod schedules;
 

@@ -1,7 +1,7 @@
 //! Running one job to its end, whatever that is.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value};
 use tokio::sync::watch;
@@ -13,7 +13,7 @@ use super::queue::moved;
 use crate::engine::Harbor;
 use crate::engine::gate::{Write, contended};
 use crate::job::{Done, Kind, Log, Pieces, Rules, Running};
-use crate::meta::{ExecutionStatus, Task, TaskId, TaskStatus};
+use crate::meta::{ExecutionStatus, Priority, Task, TaskId, TaskStatus, Transaction};
 use crate::{Error, Result};
 
 /// How often what a job says is stored.
@@ -41,6 +41,7 @@ struct Work<'a> {
     task: Task,
     log: Arc<Log>,
     pieces: u32,
+    began: Instant,
 }
 
 impl Harbor {
@@ -58,7 +59,7 @@ impl Harbor {
         let Some(kind) = self.inner.kinds.get(&task.kind).cloned() else { return Ok(()) };
         let (pieces, said) = self.read().await?.task_log_end(task.id).await?;
         let log = Arc::new(Log::after(usize::try_from(said).unwrap_or(usize::MAX)));
-        let mut work = Work { harbor: self, task, log, pieces };
+        let mut work = Work { harbor: self, task, log, pieces, began: Instant::now() };
         let end = work.run(&kind, stop.clone()).await;
         loop {
             match work.settle(&end, &kind.rules).await {
@@ -205,13 +206,29 @@ impl Work<'_> {
         if let End::Done(done) = end {
             task.detail = merged(&task.detail, &done.detail)?;
         }
+        if let Some(priority) = self.precedence(end, rules) {
+            task.priority = priority;
+        }
         let execution = moved(write.rows(), &mut task, status, now).await?;
+        if task.priority == Priority::Low && rules.yields.is_some() && status.is_over() {
+            yielded(write.rows(), &task).await?;
+        }
         if let End::Done(done) = end {
             only_task(&mut write, &task, &done.detail).await?;
         }
         write.enqueued();
         write.commit().await?;
         Ok(Some(execution))
+    }
+
+    /// The priority that a task has from now on, where its kind yields.
+    fn precedence(&self, end: &End, rules: &Rules) -> Option<Priority> {
+        let slow = self.began.elapsed() >= rules.yields?;
+        match end {
+            End::Stopped(_) => None,
+            End::Done(Done { failure: None, .. }) if !slow => Some(rules.priority),
+            _ => Some(Priority::Low),
+        }
     }
 
     /// Deletes what is beyond what is kept of the executions for the same thing.
@@ -247,6 +264,19 @@ async fn append(write: &mut Write<'_>, id: TaskId, before: u32, pieces: &[String
         write.rows().task_log_put(id, number, piece).await?;
     }
     Ok(number - before)
+}
+
+/// Lets the next of the same key have low priority, as this one has in the end.
+async fn yielded(rows: &mut dyn Transaction, task: &Task) -> Result<()> {
+    let Some(key) = task.key.as_deref() else { return Ok(()) };
+    let Some((next, TaskStatus::Waiting, _)) = rows.task_head(key).await? else { return Ok(()) };
+    if let Some(mut next) = rows.task_lock(next).await?
+        && next.status == TaskStatus::Waiting
+    {
+        next.priority = Priority::Low;
+        rows.task_save(&next).await?;
+    }
+    Ok(())
 }
 
 /// Counts a failure.

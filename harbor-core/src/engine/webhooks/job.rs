@@ -16,6 +16,9 @@ const AT_ONCE: u32 = 4;
 /// How many executions are kept of a policy, as Harbor keeps them.
 const KEPT: u32 = 50;
 
+/// How long a delivery takes whose target is slow: what it gets next must not keep others from theirs.
+const SLOW: Duration = Duration::from_secs(1);
+
 /// How long a delivery may take, which has a shorter time of its own.
 const LONGEST: Duration = Duration::from_secs(60);
 
@@ -59,7 +62,13 @@ impl Job for SlackJob {
 }
 
 fn rules() -> Rules {
-    Rules::default().attempts(ATTEMPTS).backoff(BACKOFF).at_once(AT_ONCE).kept(KEPT).longest(LONGEST)
+    Rules::default()
+        .attempts(ATTEMPTS)
+        .backoff(BACKOFF)
+        .at_once(AT_ONCE)
+        .kept(KEPT)
+        .longest(LONGEST)
+        .yields(SLOW)
 }
 
 #[cfg(test)]

@@ -266,12 +266,17 @@ pub async fn tasks_due(fixture: &dyn MetadataFixture) {
     assert_eq!(due(Priority::Low, &both, 39, 9).await, "e");
     assert_eq!(due(Priority::Normal, &[], 30, 9).await, "");
     let mut rows = read(&store).await;
-    assert_eq!(rows.task_next_due(TaskStatus::Waiting, &both).await.unwrap(), Some(at(5)));
-    assert_eq!(rows.task_next_due(TaskStatus::Waiting, &many).await.unwrap(), Some(at(5)));
-    assert_eq!(rows.task_next_due(TaskStatus::Waiting, &[KIND]).await.unwrap(), Some(at(10)));
-    assert_eq!(rows.task_next_due(TaskStatus::Waiting, &["NONE"]).await.unwrap(), None);
-    assert_eq!(rows.task_next_due(TaskStatus::Waiting, &[]).await.unwrap(), None);
-    assert_eq!(rows.task_next_due(TaskStatus::Running, &both).await.unwrap(), None);
+    let mut next =
+        async |status, priority, kinds: &[&str]| rows.task_next_due(status, priority, kinds).await.unwrap();
+    let (waiting, low, normal) = (TaskStatus::Waiting, Priority::Low, Priority::Normal);
+    assert_eq!(next(waiting, low, &both).await, Some(at(5)));
+    assert_eq!(next(waiting, normal, &both).await, Some(at(10)));
+    assert_eq!(next(waiting, normal, &["OTHER"]).await, Some(at(20)));
+    assert_eq!(next(waiting, low, &many).await, Some(at(5)));
+    assert_eq!(next(waiting, low, &[KIND]).await, None);
+    assert_eq!(next(waiting, normal, &["NONE"]).await, None);
+    assert_eq!(next(waiting, normal, &[]).await, None);
+    assert_eq!(next(TaskStatus::Running, normal, &both).await, None);
 }
 
 /// `tasks_due` of many at once: each task is somebody's, and nobody waits for those that others have.

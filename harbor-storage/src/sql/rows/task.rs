@@ -130,6 +130,7 @@ impl TaskRows for Rows {
     async fn task_next_due(
         &mut self,
         status: TaskStatus,
+        priority: Priority,
         kinds: &[&str],
     ) -> Result<Option<Timestamp>, StoreError> {
         let find = sql!(concat!(
@@ -138,14 +139,12 @@ impl TaskRows for Rows {
             ") ORDER BY due_at LIMIT 1"
         ));
         let mut next = None;
-        for priority in Priority::ALL {
-            for kinds in rows_of(kinds, |kind| [Value::from(*kind)]) {
-                let mut values = values![status.as_str(), level(priority)];
-                values.extend(kinds);
-                if let Some(row) = first(self.session.fetch(find, values).await?) {
-                    let due = Timestamp::from_micros(row.int(0)?);
-                    next = Some(next.map_or(due, |next: Timestamp| next.min(due)));
-                }
+        for kinds in rows_of(kinds, |kind| [Value::from(*kind)]) {
+            let mut values = values![status.as_str(), level(priority)];
+            values.extend(kinds);
+            if let Some(row) = first(self.session.fetch(find, values).await?) {
+                let due = Timestamp::from_micros(row.int(0)?);
+                next = Some(next.map_or(due, |next: Timestamp| next.min(due)));
             }
         }
         Ok(next)
@@ -284,7 +283,7 @@ impl TaskRowsMut for Rows {
         let update = sql!(
             "UPDATE tasks SET payload = ?, running_key = ?, running_slot = ?, slot = ?, status = ?, due_at = ?, \
              failures = ?, runs = ?, owner = ?, is_stopping = ?, progress = ?, message = ?, detail = ?, \
-             updated_at = ?, started_at = ?, ended_at = ? WHERE id = ?"
+             updated_at = ?, started_at = ?, ended_at = ?, priority = ? WHERE id = ?"
         );
         let runs = task.status == TaskStatus::Running;
         let slot = task.slot.filter(|_| runs);
@@ -305,6 +304,7 @@ impl TaskRowsMut for Rows {
             task.updated_at.micros(),
             at_or_never(task.started_at),
             at_or_never(task.ended_at),
+            level(task.priority),
             task.id.get(),
         ];
         // Not deferred: whoever claims wants to know at once whether somebody else did.
