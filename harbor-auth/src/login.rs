@@ -181,6 +181,13 @@ impl Accounts {
 }
 
 impl Accounts {
+    /// Whether the personal access token that somebody showed, if they did, is still good.
+    async fn has_token(&self, actor: &Actor) -> Result<bool, StoreError> {
+        let Some(id) = actor.token() else { return Ok(true) };
+        let token = self.directory().token_of(id).await?;
+        Ok(token.is_some_and(|token| Some(token.user) == actor.user_id() && !self.has_ended(&token)))
+    }
+
     /// Whether the time of a personal access token is over.
     pub(crate) fn has_ended(&self, token: &PersonalToken) -> bool {
         token.expires_at.is_some_and(|end| end <= self.now())
@@ -217,6 +224,23 @@ impl Authenticator for Accounts {
             Credentials::Bearer(token) => Ok(self.bearer(token.expose()).await?),
             Credentials::Session { secret, renew } => Ok(self.by_session(secret.expose(), *renew).await?),
             _ => Ok(None),
+        }
+    }
+
+    async fn is_still(&self, actor: &Actor) -> Result<bool, StoreError> {
+        match actor.identity() {
+            Identity::Anonymous | Identity::System => Ok(true),
+            Identity::Administrator(person) | Identity::User(person) => {
+                let Some(id) = person.id else { return Ok(true) };
+                let Some(known) = self.directory().user(id).await? else { return Ok(false) };
+                let less =
+                    matches!(actor.identity(), Identity::Administrator(_)) && !known.user.administrator;
+                Ok(!less && known.user.epoch == person.epoch && self.has_token(actor).await?)
+            }
+            Identity::Robot { id, epoch, .. } => {
+                let known = self.directory().robot(*id).await?;
+                Ok(known.is_some_and(|known| known.robot.epoch == *epoch && self.is_live(&known.robot)))
+            }
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::Harbor;
 use super::audit;
@@ -20,6 +21,9 @@ use crate::{Error, Result, StoreErrorKind, Timestamp};
 
 /// How often a use case is tried when concurrent transactions win. Each try begins afresh.
 pub(super) const TRIES: u32 = 8;
+
+/// For how long holds what was asked about somebody who changes something: whose body comes more slowly is asked about again.
+const HOLDS: Duration = Duration::from_secs(1);
 
 /// Runs a use case's transaction, and again when the store says that a concurrent one won.
 macro_rules! contended {
@@ -56,7 +60,7 @@ impl Harbor {
             match authenticator.authenticate(attempt).await.map_err(Error::from) {
                 Ok(Some(actor)) => {
                     let origin = Arc::new(Origin::of(attempt, &actor));
-                    return Ok(actor.with_origin(origin));
+                    return Ok(actor.with_origin(origin).seen_now());
                 }
                 Ok(None) => {}
                 Err(error @ Error::TooManyRequests { .. }) => return Err(self.failed(attempt, error)),
@@ -230,16 +234,48 @@ impl Harbor {
         Ok(self.inner.metadata.read().await?)
     }
 
-    /// Opens a write transaction. Only a holder of a proof can.
+    /// Whether somebody who was let in still is who they were.
     ///
     /// # Errors
-    /// [`Error::ReadOnly`] while the registry is; as the store fails.
+    /// As the stores fail.
+    pub(super) async fn is_still(&self, actor: &Actor) -> Result<bool> {
+        for authenticator in &self.inner.authenticators {
+            if !authenticator.is_still(actor).await? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Asks again for what was granted, where it was some time ago: the body of a request may take long, and who sends it may have
+    /// lost meanwhile what they had.
+    async fn ask_again<A: Action>(&self, proof: &Authorized<A>) -> Result<()> {
+        let actor = proof.actor();
+        if actor.was_seen_within(HOLDS) {
+            return Ok(());
+        }
+        let target = A::Scope::target(proof.target());
+        let same = self.is_still(actor).await?;
+        if same && self.allows(actor, A::PERMISSION, target).await? {
+            return Ok(());
+        }
+        self.refused(actor, A::PERMISSION, target);
+        // Who is somebody else now has to say so; the others knew of the target when they asked.
+        Err(if same { refusal(actor, true) } else { Error::Unauthenticated })
+    }
+
+    /// Opens a write transaction. Only a holder of a proof can, who still has what it says.
+    ///
+    /// # Errors
+    /// [`Error::ReadOnly`] while the registry is; [`Error::Unauthenticated`] and [`Error::Denied`] for who has lost meanwhile what
+    /// was granted; as the store fails.
     pub async fn write<A: Action>(&self, proof: &Authorized<A>) -> Result<Write<'_>> {
         let configures = A::PERMISSION == SystemConfigurationUpdate::PERMISSION;
         let configuration = self.configuration().await?;
         if !configures && configuration.flag(ConfigKey::ReadOnly) {
             return Err(Error::ReadOnly);
         }
+        self.ask_again(proof).await?;
         let on = A::Scope::target(proof.target());
         self.write_as(proof.actor(), A::PERMISSION, on, configuration).await
     }

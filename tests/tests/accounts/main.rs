@@ -13,6 +13,7 @@ mod projects;
 mod quotas;
 mod robots;
 mod sessions;
+mod slow_bodies;
 mod throttling;
 mod tokens;
 mod totp;
