@@ -88,7 +88,6 @@ impl Grants {
                 "there are at most {MOST} entries, of {MOST_ACCESS} permissions and {MOST} patterns each"
             )));
         }
-        check_patterns(self.grants.iter().flat_map(|given| &given.repositories))?;
         for given in &self.grants {
             let elsewhere = project.is_some_and(|own| given.on != GivenOn::Project(own.get()));
             if elsewhere {
@@ -108,6 +107,13 @@ impl Grants {
         }
         let none = self.grants.iter().all(|given| given.access.is_empty());
         if none { Err(Error::BadRequest("give it at least one permission".to_owned())) } else { Ok(()) }
+    }
+
+    /// Refuses patterns with which matching would take too long, unless they replace others that take no less.
+    pub(crate) fn check_length(&self, replaced: Option<&Self>) -> Result<(), Error> {
+        let patterns =
+            |grants: &Self| pattern::length(grants.grants.iter().flat_map(|given| &given.repositories));
+        check_length(patterns(self), replaced.map_or(0, patterns))
     }
 
     /// The permissions, by project, each project once; `None` for those on the whole registry and in every project.
@@ -159,9 +165,10 @@ impl Grants {
     }
 }
 
-/// Refuses patterns with which matching would take too long.
-pub(crate) fn check_patterns<'a>(patterns: impl IntoIterator<Item = &'a Pattern>) -> Result<(), Error> {
-    if pattern::too_long(patterns) {
+/// Refuses patterns of so many bytes together, with which matching would take too long. Such are there from before there was a bound:
+/// what replaces them may be as long, or nobody could take away only some of it.
+pub(crate) fn check_length(patterns: usize, replaced: usize) -> Result<(), Error> {
+    if patterns > pattern::LONGEST_TOGETHER.max(replaced) {
         return Err(Error::BadRequest(format!(
             "the patterns of repositories have at most {} bytes altogether: shorten or join them, or name fewer",
             pattern::LONGEST_TOGETHER
@@ -242,11 +249,17 @@ mod tests {
             repositories: numbers.map(|number| Pattern::parse(&pattern(number)).unwrap()).collect(),
         };
         let few = Grants::new(vec![entry(0..2), entry(2..4)]);
-        few.check(None).unwrap();
-        let refused = Grants::new(vec![entry(0..2), entry(2..5)]).check(None).unwrap_err();
+        few.check_length(None).unwrap();
+        let more = Grants::new(vec![entry(0..2), entry(2..5)]);
+        let refused = more.check_length(None).unwrap_err();
+        more.check_length(Some(&few)).unwrap_err();
         assert!(matches!(&refused, Error::BadRequest(text) if text.contains("4096 bytes")), "{refused}");
         let stored = Grants::new(vec![entry(0..100)]).write().unwrap();
         let read = Grants::read(&stored).unwrap();
+        // It can be stored again, and with less.
+        read.check_length(Some(&read)).unwrap();
+        Grants::new(vec![entry(0..99)]).check_length(Some(&read)).unwrap();
+        Grants::new(vec![entry(0..101)]).check_length(Some(&read)).unwrap_err();
         let filter = read.projects(&[RepositoryPull::PERMISSION]);
         assert!(filter.has_repository(ProjectId::new(1), false, "99"));
         assert!(!filter.has_repository(ProjectId::new(1), false, "100"));

@@ -6,6 +6,7 @@ mod gifts;
 mod groups;
 mod intruders;
 mod limits;
+mod long_patterns;
 mod matching;
 mod members;
 mod patterns;
