@@ -15,6 +15,7 @@ use crate::factor::Factor;
 use crate::grants::Grants;
 use crate::pbkdf2::needs_rehash;
 use crate::site::site;
+use crate::throttle::Locked;
 use crate::{Accounts, opaque};
 
 impl Accounts {
@@ -81,6 +82,11 @@ impl Accounts {
             (Some(_), Some(code)) => {
                 Ok(self.with_code(user, password, code, from).await?.then(|| actor_of(user)))
             }
+            (None, Some(_)) => {
+                // No oftener than where there is a second factor, for how often does not tell whether there is.
+                self.may_show_code(name, from, self.throttle().before(name, from))?;
+                self.basic(name, password, from).await
+            }
             _ => self.basic(name, password, from).await,
         }
     }
@@ -110,8 +116,7 @@ impl Accounts {
         }
         if let Err(locked) = locked {
             // As much as a code is looked at there, where there is a second factor: no time tells whether there is.
-            let [hash, _] = hashes;
-            if looks && familiar && self.verifier().verify(password, hash, from).await? {
+            if looks && familiar && self.verifier().verify_either(password, hashes, from).await? {
                 self.looked_right(name, from);
                 self.throttle().seen(name, from);
                 return Ok(true);
@@ -119,9 +124,7 @@ impl Accounts {
             self.throttle().refused(name, from);
             return Err(AuthError::TooMany { retry_after: locked.retry_after });
         }
-        let [hash, other] = hashes;
-        let right = self.verifier().verify(password, hash, from).await?
-            || (other.is_some() && self.verifier().verify(password, other, from).await?);
+        let right = self.verifier().verify_either(password, hashes, from).await?;
         if right {
             self.throttle().succeeded(name, from);
         } else {
@@ -134,6 +137,23 @@ impl Accounts {
     /// this allows.
     pub(crate) fn may_look(&self, name: &str, from: Option<IpAddr>) -> bool {
         self.guesses().take(self.guesser(name, from), self.now()).is_ok()
+    }
+
+    /// Refuses a code for a locked name, but for a few of those that come from where the name logged in before: whoever knows the
+    /// password does not try one code after the other for as long as they like.
+    pub(crate) fn may_show_code(
+        &self,
+        name: &str,
+        from: Option<IpAddr>,
+        locked: Result<(), Locked>,
+    ) -> Result<(), AuthError> {
+        let Err(locked) = locked else { return Ok(()) };
+        let familiar = self.throttle().is_familiar(name, from);
+        if familiar && self.codes().take(self.guesser(name, from), self.now()).is_ok() {
+            return Ok(());
+        }
+        self.throttle().refused(name, from);
+        Err(AuthError::TooMany { retry_after: locked.retry_after })
     }
 
     /// What was looked at was right, so it was no guess: only wrong ones use up how often is looked.

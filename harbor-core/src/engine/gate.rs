@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::Harbor;
 use super::audit;
@@ -21,9 +20,6 @@ use crate::{Error, Result, StoreErrorKind, Timestamp};
 
 /// How often a use case is tried when concurrent transactions win. Each try begins afresh.
 pub(super) const TRIES: u32 = 8;
-
-/// For how long holds what was asked about somebody who changes something: whose body comes more slowly is asked about again.
-const HOLDS: Duration = Duration::from_secs(1);
 
 /// Runs a use case's transaction, and again when the store says that a concurrent one won.
 macro_rules! contended {
@@ -189,7 +185,12 @@ impl Harbor {
             && whole(&self.inner.authorizer.projects(actor, permission).await?))
     }
 
-    async fn allows(&self, actor: &Actor, permission: Permission, target: Target<'_>) -> Result<bool> {
+    pub(super) async fn allows(
+        &self,
+        actor: &Actor,
+        permission: Permission,
+        target: Target<'_>,
+    ) -> Result<bool> {
         Ok(actor.has_room_for(permission, target)
             && self.inner.authorizer.decide(actor, permission, target).await? == Decision::Allow)
     }
@@ -232,36 +233,6 @@ impl Harbor {
     /// Something to read rows with.
     pub(crate) async fn read(&self) -> Result<Box<dyn Reads>> {
         Ok(self.inner.metadata.read().await?)
-    }
-
-    /// Whether somebody who was let in still is who they were.
-    ///
-    /// # Errors
-    /// As the stores fail.
-    pub(super) async fn is_still(&self, actor: &Actor) -> Result<bool> {
-        for authenticator in &self.inner.authenticators {
-            if !authenticator.is_still(actor).await? {
-                return Ok(false);
-            }
-        }
-        Ok(true)
-    }
-
-    /// Asks again for what was granted, where it was some time ago: the body of a request may take long, and who sends it may have
-    /// lost meanwhile what they had.
-    async fn ask_again<A: Action>(&self, proof: &Authorized<A>) -> Result<()> {
-        let actor = proof.actor();
-        if actor.was_seen_within(HOLDS) {
-            return Ok(());
-        }
-        let target = A::Scope::target(proof.target());
-        let same = self.is_still(actor).await?;
-        if same && self.allows(actor, A::PERMISSION, target).await? {
-            return Ok(());
-        }
-        self.refused(actor, A::PERMISSION, target);
-        // Who is somebody else now has to say so; the others knew of the target when they asked.
-        Err(if same { refusal(actor, true) } else { Error::Unauthenticated })
     }
 
     /// Opens a write transaction. Only a holder of a proof can, who still has what it says.
@@ -319,7 +290,7 @@ impl Harbor {
 ///
 /// Who is nobody is asked to say who they are. Who may not know of the target is told that there is none, so a refusal
 /// never tells whether something exists.
-fn refusal(actor: &Actor, visible: bool) -> Error {
+pub(super) fn refusal(actor: &Actor, visible: bool) -> Error {
     match (actor.is_anonymous(), visible) {
         (true, _) => Error::Unauthenticated,
         (false, true) => Error::Denied,
