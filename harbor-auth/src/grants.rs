@@ -1,8 +1,8 @@
 //! What robots and personal access tokens are given, as it is stored.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
-use harbor_core::access::{Grant, Level, Permission, Place, ProjectFilter, Restriction, Target, within};
+use harbor_core::access::{Grant, Level, Permission, Place, ProjectFilter, Restriction};
 use harbor_core::meta::ProjectId;
 use harbor_core::pattern::{self, Pattern};
 use harbor_core::{Error, StoreError, StoreErrorKind};
@@ -72,9 +72,14 @@ impl Grants {
         Ok(grants)
     }
 
-    /// The text to store.
+    /// The text to store: with each permission once in an entry, however often somebody said it.
     pub(crate) fn write(&self) -> Result<String, StoreError> {
-        serde_json::to_string(self).map_err(|error| {
+        let mut all = self.clone();
+        for given in &mut all.grants {
+            let mut seen = HashSet::new();
+            given.access.retain(|text| seen.insert(text.clone()));
+        }
+        serde_json::to_string(&all).map_err(|error| {
             StoreError::new(StoreErrorKind::Other, "permissions cannot be stored").with_source(error)
         })
     }
@@ -135,11 +140,6 @@ impl Grants {
         self.grants.iter().filter(whole).any(|given| !matches!(given.on, GivenOn::Project(_)))
     }
 
-    /// Whether `permission` on `target` is given.
-    pub(crate) fn allow(&self, permission: Permission, target: Target<'_>) -> bool {
-        self.grants.iter().any(|given| given.allows(permission, target))
-    }
-
     /// Where one of these permissions is given, which are one to whoever asks: `permissions` has the one asked for first.
     pub(crate) fn projects(&self, permissions: &[Permission]) -> ProjectFilter {
         let Some(asked) = permissions.first() else {
@@ -154,7 +154,7 @@ impl Grants {
         ProjectFilter::granted(*asked, asked.is_public(), places)
     }
 
-    /// The same as a limit on somebody who may do more.
+    /// The same, as it is asked about.
     pub(crate) fn restriction(&self) -> Restriction {
         let grant = |given: &Given| Grant {
             on: given.place(),
@@ -198,24 +198,13 @@ impl Given {
             let (resource, action) = text.split_once(':')?;
             Permission::find(self.level(), resource, action)
         };
-        self.access.iter().filter_map(read).collect()
+        let mut seen = HashSet::new();
+        self.access.iter().filter_map(read).filter(|permission| seen.insert(*permission)).collect()
     }
 
     fn has(&self, permission: Permission) -> bool {
         let named = |text: &String| text.split_once(':') == Some((permission.resource, permission.action));
         self.level() == permission.level && self.access.iter().any(named)
-    }
-
-    fn allows(&self, permission: Permission, target: Target<'_>) -> bool {
-        let here = match (self.on, target) {
-            (GivenOn::System, Target::System | Target::User(_)) => true,
-            (GivenOn::EveryProject, Target::Project(_) | Target::Repository(..)) => true,
-            (GivenOn::Project(id), Target::Project(project) | Target::Repository(project, _)) => {
-                id == project.id.get()
-            }
-            _ => false,
-        };
-        here && self.has(permission) && within(&self.repositories, permission, target)
     }
 }
 

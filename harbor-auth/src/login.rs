@@ -12,7 +12,6 @@ use harbor_core::meta::revision::ACCESS;
 use harbor_core::meta::{PersonalToken, Robot, User};
 
 use crate::factor::Factor;
-use crate::grants::Grants;
 use crate::pbkdf2::needs_rehash;
 use crate::site::site;
 use crate::throttle::Locked;
@@ -189,14 +188,18 @@ impl Accounts {
             return Ok(None);
         }
         let digest = opaque::hex(&opaque::digest(token));
-        let Some(token) = self.directory().token(&digest).await? else { return Ok(None) };
-        if self.has_ended(&token) {
+        let Some(known) = self.directory().token(&digest).await? else { return Ok(None) };
+        let token = &known.token;
+        if self.has_ended(token) {
             return Ok(None);
         }
-        let Some(known) = self.directory().user(token.user).await? else { return Ok(None) };
-        let actor = limited(actor_of(&known.user).with_token(token.id), &token)?;
-        self.used(&token);
-        Ok(Some(actor))
+        let Some(user) = self.directory().user(token.user).await? else { return Ok(None) };
+        let actor = actor_of(&user.user).with_token(token.id);
+        self.used(token);
+        Ok(Some(match &known.limit {
+            Some(limit) => actor.restricted(Arc::clone(limit)),
+            None => actor,
+        }))
     }
 }
 
@@ -205,7 +208,8 @@ impl Accounts {
     async fn has_token(&self, actor: &Actor) -> Result<bool, StoreError> {
         let Some(id) = actor.token() else { return Ok(true) };
         let token = self.directory().token_of(id).await?;
-        Ok(token.is_some_and(|token| Some(token.user) == actor.user_id() && !self.has_ended(&token)))
+        Ok(token
+            .is_some_and(|known| Some(known.token.user) == actor.user_id() && !self.has_ended(&known.token)))
     }
 
     /// Whether the time of a personal access token is over.
@@ -218,15 +222,6 @@ impl Accounts {
 pub(crate) fn actor_of(user: &User) -> Actor {
     let person = Person { id: Some(user.id), name: user.name.as_str().into(), epoch: user.epoch };
     Actor::new(if user.administrator { Identity::Administrator(person) } else { Identity::User(person) })
-}
-
-/// A user with no more than a personal access token allows; one without scopes allows all that its user may do.
-fn limited(actor: Actor, token: &PersonalToken) -> Result<Actor, StoreError> {
-    if token.scopes.is_empty() {
-        return Ok(actor);
-    }
-    let restriction = Grants::read(&token.scopes)?.restriction();
-    Ok(actor.restricted(Arc::new(restriction)))
 }
 
 #[async_trait]

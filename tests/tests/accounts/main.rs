@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests are tests")]
 
 mod configurations;
+mod costs;
 mod gifts;
 mod groups;
 mod intruders;
