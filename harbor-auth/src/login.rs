@@ -52,7 +52,7 @@ impl Accounts {
                 let hashes = [user.and_then(|user| user.password.as_ref()), None];
                 let right = self.right(name, password, hashes, from).await?;
                 if let Some(user) = user.filter(|_| right) {
-                    self.renew_hash(user, password).await.unwrap_or_else(|error| {
+                    self.renew_hash(user, password, from).await.unwrap_or_else(|error| {
                         tracing::warn!(user = user.id.get(), %error, "a password was not hashed anew");
                     });
                 }
@@ -165,11 +165,16 @@ impl Accounts {
     }
 
     /// Hashes a password that was right as new ones are, where its hash came from Harbor.
-    async fn renew_hash(&self, user: &User, password: &Secret) -> Result<(), StoreError> {
+    async fn renew_hash(
+        &self,
+        user: &User,
+        password: &Secret,
+        from: Option<IpAddr>,
+    ) -> Result<(), StoreError> {
         let Some(old) = user.password.as_ref().filter(|hash| needs_rehash(hash.expose())) else {
             return Ok(());
         };
-        let hash = self.verifier().hash(password).await?;
+        let hash = self.verifier().hash_from(password, from).await?;
         let mut rows = self.metadata().begin().await?;
         let Some(now) = rows.user_lock(user.id).await?.filter(|now| now.password.as_ref() == Some(old))
         else {

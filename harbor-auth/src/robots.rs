@@ -1,5 +1,6 @@
 //! The use cases of robots.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use harbor_core::access::permission::{
@@ -200,7 +201,7 @@ impl Robots<'_> {
             Some(secret) => checked(secret)?,
             None => rules::make_secret()?,
         };
-        let hash = self.accounts.verifier().hash(&secret).await?;
+        let hash = self.accounts.verifier().hash_from(&secret, address(proof.actor())).await?;
         let now = self.harbor.now();
         let robot = Robot {
             id: RobotId::new(0),
@@ -289,10 +290,11 @@ impl Robots<'_> {
         };
         let until =
             overlap.filter(|overlap| !overlap.is_zero()).map(|overlap| self.harbor.now().plus(overlap));
+        let (verifier, from) = (self.accounts.verifier(), address(proof.actor()));
         let hash = match until {
             // What is shown is compared with both, and that takes no longer than with one: no time tells that there are two.
-            Some(_) => self.accounts.verifier().hash_beside(&secret, &held.secret).await?,
-            None => self.accounts.verifier().hash(&secret).await?,
+            Some(_) => verifier.hash_beside(&secret, &held.secret, from).await?,
+            None => verifier.hash_from(&secret, from).await?,
         };
         self.change_held(&proof, id, |robot| {
             let earlier_secret = until.map(|until| (robot.secret.clone(), until));
@@ -404,6 +406,11 @@ impl Robots<'_> {
 /// A robot that may do what it could when that was looked at.
 fn unchanged(robot: Robot, held: &Robot) -> Result<Robot> {
     if robot.permissions == held.permissions { Ok(robot) } else { Err(Error::Contended) }
+}
+
+/// Where somebody is who has secrets hashed, of whom only so many wait there.
+fn address(actor: &Actor) -> Option<IpAddr> {
+    actor.origin().and_then(|origin| origin.address)
 }
 
 fn check_name(name: &str) -> Result<()> {

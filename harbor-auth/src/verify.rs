@@ -107,14 +107,14 @@ impl Verifier {
         self.right.get(&self.keyed(password, hash.expose())).is_some()
     }
 
-    /// The hash of a new password.
-    pub(crate) async fn hash(&self, password: &Secret) -> Result<Secret, StoreError> {
-        self.hash_from(password, None).await
-    }
-
-    /// The hash of a new secret, for which the one before works on.
-    pub(crate) async fn hash_beside(&self, secret: &Secret, before: &Secret) -> Result<Secret, StoreError> {
-        let turn = self.passwords.turn(None).await?;
+    /// The hash of a new secret of somebody at an address, for which the one before works on.
+    pub(crate) async fn hash_beside(
+        &self,
+        secret: &Secret,
+        before: &Secret,
+        from: Option<IpAddr>,
+    ) -> Result<Secret, StoreError> {
+        let turn = self.passwords.turn(from).await?;
         turn.hash_beside(secret, Some(before.expose())).await.map(Secret::new)
     }
 
@@ -159,9 +159,9 @@ mod tests {
         let taken = std::sync::Arc::clone(&passwords.taken);
         let verifier = Verifier::new(passwords).unwrap();
         let secret = |text: &str| Secret::new(text);
-        let first = verifier.hash(&secret("first")).await.unwrap();
-        let second = verifier.hash_beside(&secret("second"), &first).await.unwrap();
-        let elsewhere = verifier.hash(&secret("elsewhere")).await.unwrap();
+        let first = verifier.hash_from(&secret("first"), None).await.unwrap();
+        let second = verifier.hash_beside(&secret("second"), &first, None).await.unwrap();
+        let elsewhere = verifier.hash_from(&secret("elsewhere"), None).await.unwrap();
         verifier.verify(&secret("wrong"), None, None).await.unwrap();
         let costs = async |text: &str, hashes: [Option<&Secret>; 2]| {
             let before = taken.load(Ordering::SeqCst);
