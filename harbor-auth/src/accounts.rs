@@ -44,6 +44,11 @@ const KEY_LIFE: Duration = Duration::from_secs(90 * 24 * 60 * 60);
 const A_MINUTE: NonZeroU32 = NonZeroU32::MIN.saturating_add(9);
 const AT_FIRST: NonZeroU32 = NonZeroU32::MIN.saturating_add(19);
 
+/// How often a code is looked at for a locked name, from where it logged in before: five in a quarter of an hour. There are a million
+/// codes, and three of them are right.
+const AN_HOUR: NonZeroU32 = NonZeroU32::MIN.saturating_add(19);
+const CODES: NonZeroU32 = NonZeroU32::MIN.saturating_add(4);
+
 /// How often the keys are read again at most.
 const RELOAD: Duration = Duration::from_secs(10);
 
@@ -78,6 +83,8 @@ struct Inner {
     throttle: Throttle,
     /// How often a locked name is compared with passwords that were right before.
     guesses: RateLimiter,
+    /// How often a code is looked at for a locked name.
+    codes: RateLimiter,
     keys: KeyRing,
     /// When the keys were last read again, in microseconds: anybody can name a key that there is not.
     reloaded: AtomicI64,
@@ -109,6 +116,7 @@ impl Accounts {
             directory: Directory::new(Arc::clone(&metadata)),
             verifier: Verifier::new(passwords)?,
             guesses: RateLimiter::new(Rate::per_minute(A_MINUTE), AT_FIRST),
+            codes: RateLimiter::new(Rate::per_hour(AN_HOUR), CODES),
             throttle: Throttle::new(clock.clone(), options.login_limits),
             verified: Verified::default(),
             uses: Uses::default(),
@@ -146,6 +154,10 @@ impl Accounts {
 
     pub(crate) fn guesses(&self) -> &RateLimiter {
         &self.inner.guesses
+    }
+
+    pub(crate) fn codes(&self) -> &RateLimiter {
+        &self.inner.codes
     }
 
     pub(crate) fn keys(&self) -> &KeyRing {

@@ -8,13 +8,14 @@ use std::fmt;
 use std::hash::Hash;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use harbor_core::access::Permission;
+use harbor_core::access::Restriction;
 use harbor_core::meta::revision::ACCESS;
 use harbor_core::meta::{
-    Membership, MetadataStore, PersonalToken, ProjectId, Reads, Robot, RobotId, RoleId, Sharing, TokenId,
-    User, UserId,
+    Membership, MetadataStore, PersonalToken, ProjectId, Reads, Robot, RobotId, Sharing, TokenId, User,
+    UserId,
 };
 use harbor_core::{ConfigKey, Configuration, StoreError};
+use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
 use crate::grants::Grants;
@@ -22,6 +23,9 @@ use crate::roles::RoleTable;
 
 /// How many of each kind are remembered.
 const KEPT: usize = 4096;
+
+/// How much memory robots may take, and tokens twice, in bytes: people decide how much is given to each.
+const MEMORY: u64 = 64 * 1024 * 1024;
 
 /// A user, and what it is in projects.
 #[derive(Debug)]
@@ -47,6 +51,36 @@ impl KnownUser {
 pub(crate) struct KnownRobot {
     pub(crate) robot: Robot,
     pub(crate) grants: Grants,
+    /// The grants, as they are asked about on each request.
+    pub(crate) limit: Restriction,
+}
+
+/// A personal access token, and what it is limited to; nothing where it may do all that its user may.
+#[derive(Debug)]
+pub(crate) struct KnownToken {
+    pub(crate) token: PersonalToken,
+    pub(crate) limit: Option<Arc<Restriction>>,
+}
+
+/// About how much memory what was given takes.
+#[derive(Clone, Debug)]
+struct Weight;
+
+impl<K> Weighter<K, Arc<KnownRobot>> for Weight {
+    fn weight(&self, _: &K, known: &Arc<KnownRobot>) -> u64 {
+        weight(&known.robot.permissions)
+    }
+}
+
+impl<K> Weighter<K, Arc<KnownToken>> for Weight {
+    fn weight(&self, _: &K, known: &Arc<KnownToken>) -> u64 {
+        weight(&known.token.scopes)
+    }
+}
+
+/// The text, and twice as much for what was read from it.
+const fn weight(stored: &str) -> u64 {
+    (512 + 3 * stored.len()) as u64
 }
 
 /// What was read, under one count of changes.
@@ -65,10 +99,10 @@ pub(crate) struct Directory {
     memory: RwLock<Memory>,
     users: Cache<UserId, Arc<KnownUser>>,
     names: Cache<Box<str>, UserId>,
-    robots: Cache<RobotId, Arc<KnownRobot>>,
+    robots: Cache<RobotId, Arc<KnownRobot>, Weight>,
     robot_names: Cache<(Option<ProjectId>, Box<str>), RobotId>,
-    tokens: Cache<Box<str>, Arc<PersonalToken>>,
-    tokens_by_id: Cache<TokenId, Arc<PersonalToken>>,
+    tokens: Cache<Box<str>, Arc<KnownToken>, Weight>,
+    tokens_by_id: Cache<TokenId, Arc<KnownToken>, Weight>,
 }
 
 impl Directory {
@@ -78,10 +112,10 @@ impl Directory {
             memory: RwLock::new(Memory { generation: 0, revision: 0, roles: None, configuration: None }),
             users: Cache::new(KEPT),
             names: Cache::new(KEPT),
-            robots: Cache::new(KEPT),
+            robots: Cache::with_weighter(KEPT, MEMORY, Weight),
             robot_names: Cache::new(KEPT),
-            tokens: Cache::new(KEPT),
-            tokens_by_id: Cache::new(KEPT),
+            tokens: Cache::with_weighter(KEPT, MEMORY, Weight),
+            tokens_by_id: Cache::with_weighter(KEPT, MEMORY, Weight),
         }
     }
 
@@ -129,7 +163,13 @@ impl Directory {
     }
 
     /// Keeps what was read, unless something changed since `before`.
-    fn keep<K: Hash + Eq, V: Clone>(&self, before: u64, cache: &Cache<K, V>, key: K, value: V) {
+    fn keep<K: Hash + Eq, V: Clone, W: Weighter<K, V> + Clone>(
+        &self,
+        before: u64,
+        cache: &Cache<K, V, W>,
+        key: K,
+        value: V,
+    ) {
         let memory = self.memory.read().unwrap_or_else(PoisonError::into_inner);
         if memory.generation == before {
             cache.insert(key, value);
@@ -196,7 +236,7 @@ impl Directory {
     fn learn_robot(&self, before: u64, robot: Option<Robot>) -> Result<Option<Arc<KnownRobot>>, StoreError> {
         let Some(robot) = robot else { return Ok(None) };
         let grants = Grants::read(&robot.permissions)?;
-        let known = Arc::new(KnownRobot { robot, grants });
+        let known = Arc::new(KnownRobot { limit: grants.restriction(), robot, grants });
         let name = (known.robot.project, Box::from(known.robot.name.as_str()));
         self.keep(before, &self.robot_names, name, known.robot.id);
         self.keep(before, &self.robots, known.robot.id, Arc::clone(&known));
@@ -204,12 +244,12 @@ impl Directory {
     }
 
     /// The personal access token of that digest.
-    pub(crate) async fn token(&self, digest: &str) -> Result<Option<Arc<PersonalToken>>, StoreError> {
+    pub(crate) async fn token(&self, digest: &str) -> Result<Option<Arc<KnownToken>>, StoreError> {
         let before = self.fresh().await?;
         if let Some(token) = self.tokens.get(digest) {
             return Ok(Some(token));
         }
-        let token = self.read().await?.personal_token(digest).await?.map(Arc::new);
+        let token = self.read().await?.personal_token(digest).await?.map(learned).transpose()?;
         if let Some(token) = &token {
             self.keep(before, &self.tokens, digest.into(), Arc::clone(token));
         }
@@ -217,24 +257,16 @@ impl Directory {
     }
 
     /// The personal access token of that key.
-    pub(crate) async fn token_of(&self, id: TokenId) -> Result<Option<Arc<PersonalToken>>, StoreError> {
+    pub(crate) async fn token_of(&self, id: TokenId) -> Result<Option<Arc<KnownToken>>, StoreError> {
         let before = self.fresh().await?;
         if let Some(token) = self.tokens_by_id.get(&id) {
             return Ok(Some(token));
         }
-        let token = self.read().await?.personal_token_of(id).await?.map(Arc::new);
+        let token = self.read().await?.personal_token_of(id).await?.map(learned).transpose()?;
         if let Some(token) = &token {
             self.keep(before, &self.tokens_by_id, id, Arc::clone(token));
         }
         Ok(token)
-    }
-
-    /// Whether a role has a permission.
-    pub(crate) async fn role_has(&self, role: RoleId, permission: Permission) -> Result<bool, StoreError> {
-        if let Some(role) = harbor_core::access::Role::of(role.get()) {
-            return Ok(permission.has(role));
-        }
-        Ok(self.roles().await?.has(role, permission))
     }
 
     /// The configuration.
@@ -269,6 +301,11 @@ impl Directory {
         }
         Ok(roles)
     }
+}
+
+fn learned(token: PersonalToken) -> Result<Arc<KnownToken>, StoreError> {
+    let grants = (!token.scopes.is_empty()).then(|| Grants::read(&token.scopes)).transpose()?;
+    Ok(Arc::new(KnownToken { limit: grants.map(|grants| Arc::new(grants.restriction())), token }))
 }
 
 impl fmt::Debug for Directory {

@@ -1,8 +1,8 @@
 //! What robots and personal access tokens are given, as it is stored.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
-use harbor_core::access::{Grant, Level, Permission, Place, ProjectFilter, Restriction, Target, within};
+use harbor_core::access::{Grant, Level, Permission, Place, ProjectFilter, Restriction};
 use harbor_core::meta::ProjectId;
 use harbor_core::pattern::{self, Pattern};
 use harbor_core::{Error, StoreError, StoreErrorKind};
@@ -72,9 +72,14 @@ impl Grants {
         Ok(grants)
     }
 
-    /// The text to store.
+    /// The text to store: with each permission once in an entry, however often somebody said it.
     pub(crate) fn write(&self) -> Result<String, StoreError> {
-        serde_json::to_string(self).map_err(|error| {
+        let mut all = self.clone();
+        for given in &mut all.grants {
+            let mut seen = HashSet::new();
+            given.access.retain(|text| seen.insert(text.clone()));
+        }
+        serde_json::to_string(&all).map_err(|error| {
             StoreError::new(StoreErrorKind::Other, "permissions cannot be stored").with_source(error)
         })
     }
@@ -88,7 +93,6 @@ impl Grants {
                 "there are at most {MOST} entries, of {MOST_ACCESS} permissions and {MOST} patterns each"
             )));
         }
-        check_patterns(self.grants.iter().flat_map(|given| &given.repositories))?;
         for given in &self.grants {
             let elsewhere = project.is_some_and(|own| given.on != GivenOn::Project(own.get()));
             if elsewhere {
@@ -110,6 +114,13 @@ impl Grants {
         if none { Err(Error::BadRequest("give it at least one permission".to_owned())) } else { Ok(()) }
     }
 
+    /// Refuses patterns with which matching would take too long, unless they replace others that take no less.
+    pub(crate) fn check_length(&self, replaced: Option<&Self>) -> Result<(), Error> {
+        let patterns =
+            |grants: &Self| pattern::length(grants.grants.iter().flat_map(|given| &given.repositories));
+        check_length(patterns(self), replaced.map_or(0, patterns))
+    }
+
     /// The permissions, by project, each project once; `None` for those on the whole registry and in every project.
     pub(crate) fn by_project(&self) -> BTreeMap<Option<ProjectId>, Vec<Permission>> {
         let mut all: BTreeMap<_, Vec<Permission>> = BTreeMap::new();
@@ -129,11 +140,6 @@ impl Grants {
         self.grants.iter().filter(whole).any(|given| !matches!(given.on, GivenOn::Project(_)))
     }
 
-    /// Whether `permission` on `target` is given.
-    pub(crate) fn allow(&self, permission: Permission, target: Target<'_>) -> bool {
-        self.grants.iter().any(|given| given.allows(permission, target))
-    }
-
     /// Where one of these permissions is given, which are one to whoever asks: `permissions` has the one asked for first.
     pub(crate) fn projects(&self, permissions: &[Permission]) -> ProjectFilter {
         let Some(asked) = permissions.first() else {
@@ -148,7 +154,7 @@ impl Grants {
         ProjectFilter::granted(*asked, asked.is_public(), places)
     }
 
-    /// The same as a limit on somebody who may do more.
+    /// The same, as it is asked about.
     pub(crate) fn restriction(&self) -> Restriction {
         let grant = |given: &Given| Grant {
             on: given.place(),
@@ -159,9 +165,10 @@ impl Grants {
     }
 }
 
-/// Refuses patterns with which matching would take too long.
-pub(crate) fn check_patterns<'a>(patterns: impl IntoIterator<Item = &'a Pattern>) -> Result<(), Error> {
-    if pattern::too_long(patterns) {
+/// Refuses patterns of so many bytes together, with which matching would take too long. Such are there from before there was a bound:
+/// what replaces them may be as long, or nobody could take away only some of it.
+pub(crate) fn check_length(patterns: usize, replaced: usize) -> Result<(), Error> {
+    if patterns > pattern::LONGEST_TOGETHER.max(replaced) {
         return Err(Error::BadRequest(format!(
             "the patterns of repositories have at most {} bytes altogether: shorten or join them, or name fewer",
             pattern::LONGEST_TOGETHER
@@ -191,24 +198,13 @@ impl Given {
             let (resource, action) = text.split_once(':')?;
             Permission::find(self.level(), resource, action)
         };
-        self.access.iter().filter_map(read).collect()
+        let mut seen = HashSet::new();
+        self.access.iter().filter_map(read).filter(|permission| seen.insert(*permission)).collect()
     }
 
     fn has(&self, permission: Permission) -> bool {
         let named = |text: &String| text.split_once(':') == Some((permission.resource, permission.action));
         self.level() == permission.level && self.access.iter().any(named)
-    }
-
-    fn allows(&self, permission: Permission, target: Target<'_>) -> bool {
-        let here = match (self.on, target) {
-            (GivenOn::System, Target::System | Target::User(_)) => true,
-            (GivenOn::EveryProject, Target::Project(_) | Target::Repository(..)) => true,
-            (GivenOn::Project(id), Target::Project(project) | Target::Repository(project, _)) => {
-                id == project.id.get()
-            }
-            _ => false,
-        };
-        here && self.has(permission) && within(&self.repositories, permission, target)
     }
 }
 
@@ -242,11 +238,17 @@ mod tests {
             repositories: numbers.map(|number| Pattern::parse(&pattern(number)).unwrap()).collect(),
         };
         let few = Grants::new(vec![entry(0..2), entry(2..4)]);
-        few.check(None).unwrap();
-        let refused = Grants::new(vec![entry(0..2), entry(2..5)]).check(None).unwrap_err();
+        few.check_length(None).unwrap();
+        let more = Grants::new(vec![entry(0..2), entry(2..5)]);
+        let refused = more.check_length(None).unwrap_err();
+        more.check_length(Some(&few)).unwrap_err();
         assert!(matches!(&refused, Error::BadRequest(text) if text.contains("4096 bytes")), "{refused}");
         let stored = Grants::new(vec![entry(0..100)]).write().unwrap();
         let read = Grants::read(&stored).unwrap();
+        // It can be stored again, and with less.
+        read.check_length(Some(&read)).unwrap();
+        Grants::new(vec![entry(0..99)]).check_length(Some(&read)).unwrap();
+        Grants::new(vec![entry(0..101)]).check_length(Some(&read)).unwrap_err();
         let filter = read.projects(&[RepositoryPull::PERMISSION]);
         assert!(filter.has_repository(ProjectId::new(1), false, "99"));
         assert!(!filter.has_repository(ProjectId::new(1), false, "100"));

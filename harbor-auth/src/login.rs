@@ -12,9 +12,9 @@ use harbor_core::meta::revision::ACCESS;
 use harbor_core::meta::{PersonalToken, Robot, User};
 
 use crate::factor::Factor;
-use crate::grants::Grants;
 use crate::pbkdf2::needs_rehash;
 use crate::site::site;
+use crate::throttle::Locked;
 use crate::{Accounts, opaque};
 
 impl Accounts {
@@ -52,7 +52,7 @@ impl Accounts {
                 let hashes = [user.and_then(|user| user.password.as_ref()), None];
                 let right = self.right(name, password, hashes, from).await?;
                 if let Some(user) = user.filter(|_| right) {
-                    self.renew_hash(user, password).await.unwrap_or_else(|error| {
+                    self.renew_hash(user, password, from).await.unwrap_or_else(|error| {
                         tracing::warn!(user = user.id.get(), %error, "a password was not hashed anew");
                     });
                 }
@@ -80,6 +80,11 @@ impl Accounts {
         match (Factor::on(user)?, code) {
             (Some(_), Some(code)) => {
                 Ok(self.with_code(user, password, code, from).await?.then(|| actor_of(user)))
+            }
+            (None, Some(_)) => {
+                // No oftener than where there is a second factor, for how often does not tell whether there is.
+                self.may_show_code(name, from, self.throttle().before(name, from))?;
+                self.basic(name, password, from).await
             }
             _ => self.basic(name, password, from).await,
         }
@@ -110,8 +115,7 @@ impl Accounts {
         }
         if let Err(locked) = locked {
             // As much as a code is looked at there, where there is a second factor: no time tells whether there is.
-            let [hash, _] = hashes;
-            if looks && familiar && self.verifier().verify(password, hash, from).await? {
+            if looks && familiar && self.verifier().verify_either(password, hashes, from).await? {
                 self.looked_right(name, from);
                 self.throttle().seen(name, from);
                 return Ok(true);
@@ -119,9 +123,7 @@ impl Accounts {
             self.throttle().refused(name, from);
             return Err(AuthError::TooMany { retry_after: locked.retry_after });
         }
-        let [hash, other] = hashes;
-        let right = self.verifier().verify(password, hash, from).await?
-            || (other.is_some() && self.verifier().verify(password, other, from).await?);
+        let right = self.verifier().verify_either(password, hashes, from).await?;
         if right {
             self.throttle().succeeded(name, from);
         } else {
@@ -136,6 +138,23 @@ impl Accounts {
         self.guesses().take(self.guesser(name, from), self.now()).is_ok()
     }
 
+    /// Refuses a code for a locked name, but for a few of those that come from where the name logged in before: whoever knows the
+    /// password does not try one code after the other for as long as they like.
+    pub(crate) fn may_show_code(
+        &self,
+        name: &str,
+        from: Option<IpAddr>,
+        locked: Result<(), Locked>,
+    ) -> Result<(), AuthError> {
+        let Err(locked) = locked else { return Ok(()) };
+        let familiar = self.throttle().is_familiar(name, from);
+        if familiar && self.codes().take(self.guesser(name, from), self.now()).is_ok() {
+            return Ok(());
+        }
+        self.throttle().refused(name, from);
+        Err(AuthError::TooMany { retry_after: locked.retry_after })
+    }
+
     /// What was looked at was right, so it was no guess: only wrong ones use up how often is looked.
     pub(crate) fn looked_right(&self, name: &str, from: Option<IpAddr>) {
         self.guesses().give_back(self.guesser(name, from));
@@ -146,11 +165,16 @@ impl Accounts {
     }
 
     /// Hashes a password that was right as new ones are, where its hash came from Harbor.
-    async fn renew_hash(&self, user: &User, password: &Secret) -> Result<(), StoreError> {
+    async fn renew_hash(
+        &self,
+        user: &User,
+        password: &Secret,
+        from: Option<IpAddr>,
+    ) -> Result<(), StoreError> {
         let Some(old) = user.password.as_ref().filter(|hash| needs_rehash(hash.expose())) else {
             return Ok(());
         };
-        let hash = self.verifier().hash(password).await?;
+        let hash = self.verifier().hash_from(password, from).await?;
         let mut rows = self.metadata().begin().await?;
         let Some(now) = rows.user_lock(user.id).await?.filter(|now| now.password.as_ref() == Some(old))
         else {
@@ -169,18 +193,30 @@ impl Accounts {
             return Ok(None);
         }
         let digest = opaque::hex(&opaque::digest(token));
-        let Some(token) = self.directory().token(&digest).await? else { return Ok(None) };
-        if self.has_ended(&token) {
+        let Some(known) = self.directory().token(&digest).await? else { return Ok(None) };
+        let token = &known.token;
+        if self.has_ended(token) {
             return Ok(None);
         }
-        let Some(known) = self.directory().user(token.user).await? else { return Ok(None) };
-        let actor = limited(actor_of(&known.user).with_token(token.id), &token)?;
-        self.used(&token);
-        Ok(Some(actor))
+        let Some(user) = self.directory().user(token.user).await? else { return Ok(None) };
+        let actor = actor_of(&user.user).with_token(token.id);
+        self.used(token);
+        Ok(Some(match &known.limit {
+            Some(limit) => actor.restricted(Arc::clone(limit)),
+            None => actor,
+        }))
     }
 }
 
 impl Accounts {
+    /// Whether the personal access token that somebody showed, if they did, is still good.
+    async fn has_token(&self, actor: &Actor) -> Result<bool, StoreError> {
+        let Some(id) = actor.token() else { return Ok(true) };
+        let token = self.directory().token_of(id).await?;
+        Ok(token
+            .is_some_and(|known| Some(known.token.user) == actor.user_id() && !self.has_ended(&known.token)))
+    }
+
     /// Whether the time of a personal access token is over.
     pub(crate) fn has_ended(&self, token: &PersonalToken) -> bool {
         token.expires_at.is_some_and(|end| end <= self.now())
@@ -191,15 +227,6 @@ impl Accounts {
 pub(crate) fn actor_of(user: &User) -> Actor {
     let person = Person { id: Some(user.id), name: user.name.as_str().into(), epoch: user.epoch };
     Actor::new(if user.administrator { Identity::Administrator(person) } else { Identity::User(person) })
-}
-
-/// A user with no more than a personal access token allows; one without scopes allows all that its user may do.
-fn limited(actor: Actor, token: &PersonalToken) -> Result<Actor, StoreError> {
-    if token.scopes.is_empty() {
-        return Ok(actor);
-    }
-    let restriction = Grants::read(&token.scopes)?.restriction();
-    Ok(actor.restricted(Arc::new(restriction)))
 }
 
 #[async_trait]
@@ -217,6 +244,23 @@ impl Authenticator for Accounts {
             Credentials::Bearer(token) => Ok(self.bearer(token.expose()).await?),
             Credentials::Session { secret, renew } => Ok(self.by_session(secret.expose(), *renew).await?),
             _ => Ok(None),
+        }
+    }
+
+    async fn is_still(&self, actor: &Actor) -> Result<bool, StoreError> {
+        match actor.identity() {
+            Identity::Anonymous | Identity::System => Ok(true),
+            Identity::Administrator(person) | Identity::User(person) => {
+                let Some(id) = person.id else { return Ok(true) };
+                let Some(known) = self.directory().user(id).await? else { return Ok(false) };
+                let less =
+                    matches!(actor.identity(), Identity::Administrator(_)) && !known.user.administrator;
+                Ok(!less && known.user.epoch == person.epoch && self.has_token(actor).await?)
+            }
+            Identity::Robot { id, epoch, .. } => {
+                let known = self.directory().robot(*id).await?;
+                Ok(known.is_some_and(|known| known.robot.epoch == *epoch && self.is_live(&known.robot)))
+            }
         }
     }
 

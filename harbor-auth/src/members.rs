@@ -6,11 +6,11 @@ use harbor_core::access::permission::{
 use harbor_core::access::{Actor, Authorized, Level, Permission, Role};
 use harbor_core::event::{Change, EventKind};
 use harbor_core::meta::{Listed, Member, MemberEntity, MemberId, MemberKey, NewMember, Project, RoleId};
-use harbor_core::pattern::Pattern;
+use harbor_core::pattern::{self, Pattern};
 use harbor_core::query::Query;
 use harbor_core::{Error, Harbor, Result, StoreErrorKind};
 
-use crate::grants::check_patterns;
+use crate::grants::check_length;
 use crate::{Accounts, giving};
 
 /// Use cases of the members of projects: a cheap borrow.
@@ -97,7 +97,7 @@ impl Members<'_> {
         role: RoleId,
         repositories: &[Pattern],
     ) -> Result<MemberId> {
-        check_patterns(repositories)?;
+        check_length(pattern::length(repositories), 0)?;
         self.check_role(proof.actor(), proof.target(), role).await?;
         let mut write = self.harbor.write(&proof).await?;
         let there = match entity {
@@ -131,12 +131,12 @@ impl Members<'_> {
         repositories: Option<&[Pattern]>,
     ) -> Result<()> {
         let project = proof.target();
-        check_patterns(repositories.into_iter().flatten())?;
         self.check_role(proof.actor(), project, role).await?;
         let mut write = self.harbor.write(&proof).await?;
         let now = write.now();
         let member = write.rows().member(project.id, id).await?.ok_or(Error::NotFound("member"))?;
         let repositories = repositories.unwrap_or(&member.repositories);
+        check_length(pattern::length(repositories), pattern::length(&member.repositories))?;
         if !write.rows().member_update(project.id, id, role, repositories, now).await? {
             return Err(Error::NotFound("member"));
         }

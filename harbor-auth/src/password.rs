@@ -39,6 +39,9 @@ pub(crate) struct Passwords {
     turns: Arc<Semaphore>,
     /// Used again: what one thread of many gives back, an allocator keeps for that thread.
     memories: Arc<Mutex<Vec<Vec<Block>>>>,
+    /// How many turns there were.
+    #[cfg(test)]
+    pub(crate) taken: Arc<std::sync::atomic::AtomicUsize>,
 }
 
 impl Default for Passwords {
@@ -49,6 +52,8 @@ impl Default for Passwords {
             crowd: Arc::new(Crowd::new(OF_ONE)),
             turns: semaphore(AT_ONCE),
             memories: Arc::default(),
+            #[cfg(test)]
+            taken: Arc::default(),
         }
     }
 }
@@ -73,6 +78,8 @@ impl Passwords {
         let place = Arc::clone(&self.places).try_acquire_owned().map_err(|_| busy())?;
         let permit = Arc::clone(&self.turns).acquire_owned().await;
         let permit = permit.map_err(|error| failed(error.to_string()))?;
+        #[cfg(test)]
+        self.taken.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
         Ok(Turn { memories: Arc::clone(&self.memories), permits: [place, permit], guest })
     }
 }
@@ -88,13 +95,24 @@ pub(crate) struct Turn {
 impl Turn {
     /// The hash of a password, in PHC string format.
     pub(crate) async fn hash(self, password: &Secret) -> Result<String, StoreError> {
+        self.hash_beside(password, None).await
+    }
+
+    /// The same, of a password that is good beside another one, for a while: with the salt of that one's hash, so that what somebody
+    /// shows is hashed once to compare it with both.
+    pub(crate) async fn hash_beside(
+        self,
+        password: &Secret,
+        other: Option<&str>,
+    ) -> Result<String, StoreError> {
         let password = password.clone();
         if password.expose().len() > LONGEST {
             return Err(failed(format!("a password has at most {LONGEST} bytes")));
         }
-        let salt = random::<{ Salt::RECOMMENDED_LENGTH }>()?;
+        let fresh = random::<{ Salt::RECOMMENDED_LENGTH }>()?;
+        let other = other.and_then(|other| PasswordHash::new(other).ok()).and_then(|other| other.salt);
         self.compute(move |memory| {
-            let salt = Salt::new(&salt).map_err(|error| error.to_string())?;
+            let salt = other.map_or_else(|| Salt::new(&fresh), Ok).map_err(|error| error.to_string())?;
             let parameters = Params::new(MEMORY, PASSES, 1, None).map_err(|error| error.to_string())?;
             let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, parameters);
             let hash = output(&argon2, &password, &salt, Params::DEFAULT_OUTPUT_LEN, memory)?;
@@ -110,20 +128,28 @@ impl Turn {
         .await
     }
 
-    /// Whether a password has that hash.
-    pub(crate) async fn verify(self, password: &Secret, hash: &str) -> Result<bool, StoreError> {
+    /// Whether a password has that hash, and whether it has the `beside` one, which is [alike](are_alike).
+    pub(crate) async fn verify(
+        self,
+        password: &Secret,
+        hash: &str,
+        beside: Option<&str>,
+    ) -> Result<[bool; 2], StoreError> {
         if password.expose().len() > LONGEST {
-            return Ok(false);
+            return Ok([false; 2]);
         }
-        let (password, hash) = (password.clone(), hash.to_owned());
+        let (password, hash, beside) = (password.clone(), hash.to_owned(), beside.map(str::to_owned));
         self.compute(move |memory| {
-            let hash = PasswordHash::new(&hash).map_err(|error| error.to_string())?;
+            let read = |hash| PasswordHash::new(hash).map_err(|error| error.to_string());
+            let (hash, beside) = (read(&hash)?, beside.as_deref().map(read).transpose()?);
             let (Some(salt), Some(expected)) = (&hash.salt, &hash.hash) else {
                 return Err("the stored hash is not complete".to_owned());
             };
             let argon2 = as_stored(&hash).map_err(|error| error.to_string())?;
             let actual = output(&argon2, &password, salt, expected.len(), memory)?;
-            Ok(expected.as_ref().ct_eq(actual.as_ref()).into())
+            let is = |expected: &Output| bool::from(expected.as_ref().ct_eq(actual.as_ref()));
+            let other = beside.and_then(|beside| beside.hash);
+            Ok([is(expected), other.is_some_and(|other| is(&other))])
         })
         .await
     }
@@ -148,6 +174,12 @@ impl Turn {
         let done = tokio::task::spawn_blocking(run).await.map_err(|error| failed(error.to_string()))?;
         done.map_err(failed)
     }
+}
+
+/// Whether two hashes were made by the same function with the same salt, so that one computation answers for both.
+pub(crate) fn are_alike(one: &str, other: &str) -> bool {
+    let made_with = |hash: &str| hash.rsplit_once('$').map(|(made_with, _)| made_with.to_owned());
+    one.starts_with("$argon2") && one.len() == other.len() && made_with(one) == made_with(other)
 }
 
 /// The function that a stored hash was made with.
@@ -219,13 +251,39 @@ mod tests {
         let hash = passwords.turn(None).await.unwrap().hash(&made).await.unwrap();
         assert!(hash.starts_with("$argon2id$"), "{hash}");
         let verify = async |password: &Secret, hash: &str| {
-            passwords.turn(None).await.unwrap().verify(password, hash).await
+            let found = passwords.turn(None).await.unwrap().verify(password, hash, None).await;
+            found.map(|[right, _]| right)
         };
         assert!(verify(&made, &hash).await.unwrap());
         assert!(!verify(&Secret::new("other"), &hash).await.unwrap());
         assert!(!verify(&Secret::new("x".repeat(2000)), &hash).await.unwrap());
         assert!(verify(&made, "$argon2id$v=19$m=7168,t=5,p=1").await.is_err(), "half a hash is no hash");
         assert_eq!(passwords.memories.lock().unwrap().len(), 1, "memory is used again");
+    }
+
+    #[tokio::test]
+    async fn one_computation_tells_of_two_passwords_with_one_salt() {
+        let passwords = Passwords::default();
+        let (one, other) = (Secret::new("Correct horse 1"), Secret::new("Correct horse 2"));
+        let turn = async || passwords.turn(None).await.unwrap();
+        let hash = turn().await.hash(&one).await.unwrap();
+        let beside = turn().await.hash_beside(&other, Some(&hash)).await.unwrap();
+        assert!(hash != beside && are_alike(&hash, &beside));
+        assert!(!are_alike(&hash, &turn().await.hash(&other).await.unwrap()), "it has a salt of its own");
+        for (password, found) in
+            [(&one, [true, false]), (&other, [false, true]), (&Secret::new("wrong"), [false; 2])]
+        {
+            assert_eq!(turn().await.verify(password, &hash, Some(&beside)).await.unwrap(), found);
+        }
+        // Beside one that was made elsewhere, with the costs of today.
+        let foreign =
+            "$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc";
+        let beside = turn().await.hash_beside(&other, Some(foreign)).await.unwrap();
+        assert!(beside.starts_with("$argon2id$v=19$m=7168,t=5,p=1$") && !are_alike(foreign, &beside));
+        for none in ["", "$", "$harbor$sha256$salt$00"] {
+            assert!(!are_alike(none, none));
+            turn().await.hash_beside(&other, Some(none)).await.unwrap();
+        }
     }
 
     #[tokio::test]
@@ -298,7 +356,9 @@ mod tests {
     async fn hashes_of_other_programs_verify_with_their_own_costs() {
         let hash = "$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc";
         let passwords = Passwords::default();
-        assert!(passwords.turn(None).await.unwrap().verify(&Secret::new("password"), hash).await.unwrap());
-        assert!(!passwords.turn(None).await.unwrap().verify(&Secret::new("Password"), hash).await.unwrap());
+        for (password, right) in [("password", true), ("Password", false)] {
+            let turn = passwords.turn(None).await.unwrap();
+            assert_eq!(turn.verify(&Secret::new(password), hash, None).await.unwrap(), [right, false]);
+        }
     }
 }

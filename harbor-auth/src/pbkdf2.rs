@@ -57,7 +57,8 @@ impl Passwords {
     ) -> Result<bool, StoreError> {
         let turn = self.turn(from).await?;
         if !hash.starts_with(PREFIX) {
-            return turn.verify(password, hash).await;
+            let [right, _] = turn.verify(password, hash, None).await?;
+            return Ok(right);
         }
         if password.expose().len() > LONGEST {
             return Ok(false);

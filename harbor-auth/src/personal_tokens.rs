@@ -80,6 +80,7 @@ impl PersonalTokens<'_> {
         }
         if let Some(grants) = grants {
             grants.check(None)?;
+            grants.check_length(None)?;
         }
         let user: UserId = *proof.target();
         let mut write = self.harbor.write(&proof).await?;

@@ -32,6 +32,12 @@ impl Rate {
         Self { interval: SECOND / times.get() as i64 }
     }
 
+    /// So many times an hour.
+    #[must_use]
+    pub const fn per_hour(times: NonZeroU32) -> Self {
+        Self { interval: 60 * 60 * SECOND / times.get() as i64 }
+    }
+
     /// So many times a minute.
     #[must_use]
     pub const fn per_minute(times: NonZeroU32) -> Self {

@@ -1,15 +1,19 @@
 //! Who may do what: Harbor's roles, what was given to robots, and what everybody may do in public projects.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use harbor_core::access::permission::{ProjectCreate, RepositoryPull, RepositoryPush, UserCreate};
 use harbor_core::access::{
-    Action as _, Actor, Authorizer, Decision, Identity, Level, Permission, ProjectFilter, Target, within,
+    Action as _, Actor, Authorizer, Decision, Identity, Level, Permission, ProjectFilter, Role, Target,
+    within,
 };
 use harbor_core::meta::{Membership, Robot, RobotId, UserId};
 use harbor_core::{ConfigKey, StoreError};
 
 use crate::Accounts;
 use crate::directory::KnownUser;
+use crate::roles::RoleTable;
 
 impl Accounts {
     /// Whether a user has a permission by what it is.
@@ -40,14 +44,9 @@ impl Accounts {
         permission: Permission,
         target: Target<'_>,
     ) -> Result<bool, StoreError> {
-        for membership in memberships {
-            if within(&membership.repositories, permission, target)
-                && self.directory().role_has(membership.role, permission).await?
-            {
-                return Ok(true);
-            }
-        }
-        Ok(false)
+        let here = memberships.iter().filter(|one| within(&one.repositories, permission, target));
+        let having = self.having(permission, here.clone()).await?;
+        Ok(here.into_iter().any(|membership| having.has(membership)))
     }
 
     /// Whether a robot was given a permission, and may use it now.
@@ -61,7 +60,7 @@ impl Accounts {
         if !self.is_live(&known.robot) {
             return Ok(false);
         }
-        Ok(implying(&known.robot, permission).iter().any(|one| known.grants.allow(*one, target)))
+        Ok(implying(&known.robot, permission).iter().any(|one| known.limit.allows(*one, target)))
     }
 
     /// Where a member has a permission: in projects, and in repositories of those in which it is limited to some.
@@ -70,15 +69,42 @@ impl Accounts {
         known: &KnownUser,
         permission: Permission,
     ) -> Result<ProjectFilter, StoreError> {
-        let mut granted = Vec::new();
-        for (project, memberships) in known.projects() {
-            for membership in memberships {
-                if self.directory().role_has(membership.role, permission).await? {
-                    granted.push((Some(project), &*membership.repositories));
-                }
-            }
-        }
+        let having =
+            self.having(permission, known.projects().flat_map(|(_, memberships)| memberships)).await?;
+        let granted = known.projects().flat_map(|(project, memberships)| {
+            let granted = memberships.iter().filter(|membership| having.has(membership));
+            granted.map(move |membership| (Some(project), &*membership.repositories))
+        });
         Ok(ProjectFilter::granted(permission, permission.is_public(), granted))
+    }
+
+    /// The roles that have a permission. Those that were made are looked up once, and only where one of the memberships has such a
+    /// role.
+    async fn having<'m>(
+        &self,
+        permission: Permission,
+        mut memberships: impl Iterator<Item = &'m Membership>,
+    ) -> Result<Having, StoreError> {
+        let made = match memberships.any(|membership| Role::of(membership.role.get()).is_none()) {
+            true => Some(self.directory().roles().await?),
+            false => None,
+        };
+        Ok(Having { permission, made })
+    }
+}
+
+/// The roles that have a permission.
+struct Having {
+    permission: Permission,
+    made: Option<Arc<RoleTable>>,
+}
+
+impl Having {
+    fn has(&self, membership: &Membership) -> bool {
+        match Role::of(membership.role.get()) {
+            Some(role) => self.permission.has(role),
+            None => self.made.as_ref().is_some_and(|made| made.has(membership.role, self.permission)),
+        }
     }
 }
 

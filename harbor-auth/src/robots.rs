@@ -1,5 +1,6 @@
 //! The use cases of robots.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use harbor_core::access::permission::{
@@ -194,12 +195,13 @@ impl Robots<'_> {
     pub async fn create(&self, proof: CreateRobots, new: NewRobot) -> Result<(Robot, Secret)> {
         check_name(&new.name)?;
         rules::text("description", &new.description).map_err(|rule| Error::BadRequest(rule.to_string()))?;
+        new.grants.check_length(None)?;
         self.check_grants(proof.actor(), proof.project(), &new.grants).await?;
         let secret = match new.secret {
             Some(secret) => checked(secret)?,
             None => rules::make_secret()?,
         };
-        let hash = self.accounts.verifier().hash(&secret).await?;
+        let hash = self.accounts.verifier().hash_from(&secret, address(proof.actor())).await?;
         let now = self.harbor.now();
         let robot = Robot {
             id: RobotId::new(0),
@@ -238,6 +240,7 @@ impl Robots<'_> {
         let permissions = change.grants.write()?;
         self.check_held(&proof, id).await?;
         self.change(&proof, id, |robot| {
+            change.grants.check_length(Some(&Grants::read(&robot.permissions)?))?;
             let expires_at = end(robot.created_at, change.duration)?;
             let RobotChange { description, duration, disabled, .. } = change;
             Ok(Robot { description, duration, disabled, permissions, expires_at, ..robot })
@@ -280,14 +283,19 @@ impl Robots<'_> {
             )));
         }
         // Before it is hashed, which is dear; and again, for it takes its time.
-        self.check_held(&proof, id).await?;
+        let held = self.check_held(&proof, id).await?;
         let secret = match secret {
             Some(secret) => checked(secret)?,
             None => rules::make_secret()?,
         };
-        let hash = self.accounts.verifier().hash(&secret).await?;
         let until =
             overlap.filter(|overlap| !overlap.is_zero()).map(|overlap| self.harbor.now().plus(overlap));
+        let (verifier, from) = (self.accounts.verifier(), address(proof.actor()));
+        let hash = match until {
+            // What is shown is compared with both, and that takes no longer than with one: no time tells that there are two.
+            Some(_) => verifier.hash_beside(&secret, &held.secret, from).await?,
+            None => verifier.hash_from(&secret, from).await?,
+        };
         self.change_held(&proof, id, |robot| {
             let earlier_secret = until.map(|until| (robot.secret.clone(), until));
             // Tokens of a secret that ends at once end with it.
@@ -347,13 +355,13 @@ impl Robots<'_> {
         }
     }
 
-    /// Nobody becomes, by its secret, a robot that may do more than they. Yields what it may do, as it is stored: whoever changes it
-    /// then looks whether that still is so.
-    async fn check_held(&self, proof: &UpdateRobots, id: RobotId) -> Result<String> {
+    /// Nobody becomes, by its secret, a robot that may do more than they. Yields the robot: whoever changes it then looks whether it
+    /// still may do what it could.
+    async fn check_held(&self, proof: &UpdateRobots, id: RobotId) -> Result<Robot> {
         let robot = self.current(proof, id).await?;
         let held = Grants::read(&robot.permissions)?;
         self.check_given(proof.actor(), &held).await?;
-        Ok(robot.permissions)
+        Ok(robot)
     }
 
     /// Robots of a project have permissions in that project, and nobody gives what they do not have.
@@ -396,8 +404,13 @@ impl Robots<'_> {
 }
 
 /// A robot that may do what it could when that was looked at.
-fn unchanged(robot: Robot, held: &str) -> Result<Robot> {
-    if robot.permissions == held { Ok(robot) } else { Err(Error::Contended) }
+fn unchanged(robot: Robot, held: &Robot) -> Result<Robot> {
+    if robot.permissions == held.permissions { Ok(robot) } else { Err(Error::Contended) }
+}
+
+/// Where somebody is who has secrets hashed, of whom only so many wait there.
+fn address(actor: &Actor) -> Option<IpAddr> {
+    actor.origin().and_then(|origin| origin.address)
 }
 
 fn check_name(name: &str) -> Result<()> {

@@ -47,13 +47,7 @@ impl Accounts {
         from: Option<IpAddr>,
     ) -> Result<bool, AuthError> {
         let locked = self.throttle().before(&user.name, from);
-        // From where this name logged in before, a few times a minute are left.
-        if let Err(locked) = locked
-            && !(self.throttle().is_familiar(&user.name, from) && self.may_look(&user.name, from))
-        {
-            self.throttle().refused(&user.name, from);
-            return Err(AuthError::TooMany { retry_after: locked.retry_after });
-        }
+        self.may_show_code(&user.name, from, locked)?;
         let right = self.verifier().verify_anew(password, user.password.as_ref(), from).await?;
         let stored = self.directory().read().await?.user(user.id).await?;
         let factor = stored.as_ref().map(Factor::on).transpose()?.flatten();

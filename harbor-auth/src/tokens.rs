@@ -8,7 +8,7 @@ use harbor_core::access::permission::{ArtifactDelete, CatalogRead, RepositoryPul
 use harbor_core::access::{
     Action, Actor, Grant, Identity, InRepository, Permission, Place, Restriction, Secret, Target,
 };
-use harbor_core::meta::{ProjectId, RobotId, TokenId, UserId};
+use harbor_core::meta::{PersonalToken, ProjectId, RobotId, TokenId, UserId};
 use harbor_core::oci::RepositoryName;
 use harbor_core::{ConfigKey, Error, Harbor, StoreError, StoreErrorKind, Timestamp};
 
@@ -167,10 +167,11 @@ impl Accounts {
             }
             Holder::Personal { id, epoch, token } => {
                 let token = self.directory().token_of(TokenId::new(token)).await?;
-                let token = token.filter(|token| token.user.get() == id && !self.has_ended(token));
+                let good = |token: &PersonalToken| token.user.get() == id && !self.has_ended(token);
+                let token = token.filter(|known| good(&known.token));
                 let known = self.directory().user(UserId::new(id)).await?;
                 let known = known.filter(|known| known.user.epoch == epoch);
-                known.zip(token).map(|(known, token)| actor_of(&known.user).with_token(token.id))
+                known.zip(token).map(|(known, token)| actor_of(&known.user).with_token(token.token.id))
             }
             Holder::Robot { id, epoch } => {
                 let known = self.directory().robot(RobotId::new(id)).await?;

@@ -203,7 +203,7 @@ impl Users<'_> {
             return Err(Error::BadRequest("the new password is the same as the old one".to_owned()));
         }
         let before = known.user.password.clone();
-        let hash = self.accounts.verifier().hash(new).await?;
+        let hash = self.accounts.verifier().hash_from(new, from).await?;
         let mut write = self.harbor.write(&proof).await?;
         let now = write.now();
         let Some(user) = write.rows().user_lock(id).await? else { return Err(Error::NotFound("user")) };

@@ -59,6 +59,36 @@ impl Verifier {
         Ok(right)
     }
 
+    /// As [`Verifier::verify`], of a secret or of the one that is good beside it. It takes as long for both as for one where they are
+    /// alike, as those are that [`Verifier::hash_beside`] makes.
+    pub(crate) async fn verify_either(
+        &self,
+        password: &Secret,
+        hashes: [Option<&Secret>; 2],
+        from: Option<IpAddr>,
+    ) -> Result<bool, StoreError> {
+        let [Some(one), Some(other)] = hashes else {
+            return self.verify(password, hashes.into_iter().flatten().next(), from).await;
+        };
+        if hashes.into_iter().flatten().any(|hash| self.remembers(password, hash)) {
+            return Ok(true);
+        }
+        if !password::are_alike(one.expose(), other.expose()) {
+            return Ok(self.verify(password, Some(one), from).await?
+                || self.verify(password, Some(other), from).await?);
+        }
+        let verify = || async {
+            let turn = self.passwords.turn(from).await?;
+            let found = turn.verify(password, one.expose(), Some(other.expose())).await?;
+            for (hash, _) in [one, other].into_iter().zip(found).filter(|(_, right)| *right) {
+                self.right.insert(self.keyed(password, hash.expose()), ());
+            }
+            Ok(found.contains(&true))
+        };
+        let both = [one.expose(), other.expose()].concat();
+        self.shared.verdict(self.keyed(password, &both), verify).await
+    }
+
     /// As [`Verifier::verify`], and remembers nothing: it takes as long for any password.
     pub(crate) async fn verify_anew(
         &self,
@@ -77,9 +107,15 @@ impl Verifier {
         self.right.get(&self.keyed(password, hash.expose())).is_some()
     }
 
-    /// The hash of a new password.
-    pub(crate) async fn hash(&self, password: &Secret) -> Result<Secret, StoreError> {
-        self.hash_from(password, None).await
+    /// The hash of a new secret of somebody at an address, for which the one before works on.
+    pub(crate) async fn hash_beside(
+        &self,
+        secret: &Secret,
+        before: &Secret,
+        from: Option<IpAddr>,
+    ) -> Result<Secret, StoreError> {
+        let turn = self.passwords.turn(from).await?;
+        turn.hash_beside(secret, Some(before.expose())).await.map(Secret::new)
     }
 
     /// The hash of a new password that somebody at an address has chosen.
@@ -107,5 +143,41 @@ impl Verifier {
 impl fmt::Debug for Verifier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Verifier").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::Ordering;
+
+    use super::*;
+
+    /// A wrong secret costs as much whether there is nobody, one secret or two of them.
+    #[tokio::test]
+    async fn two_secrets_cost_no_more_than_one() {
+        let passwords = Passwords::default();
+        let taken = std::sync::Arc::clone(&passwords.taken);
+        let verifier = Verifier::new(passwords).unwrap();
+        let secret = |text: &str| Secret::new(text);
+        let first = verifier.hash_from(&secret("first"), None).await.unwrap();
+        let second = verifier.hash_beside(&secret("second"), &first, None).await.unwrap();
+        let elsewhere = verifier.hash_from(&secret("elsewhere"), None).await.unwrap();
+        verifier.verify(&secret("wrong"), None, None).await.unwrap();
+        let costs = async |text: &str, hashes: [Option<&Secret>; 2]| {
+            let before = taken.load(Ordering::SeqCst);
+            let right = verifier.verify_either(&secret(text), hashes, None).await.unwrap();
+            (right, taken.load(Ordering::SeqCst) - before)
+        };
+        let both = [Some(&second), Some(&first)];
+        for hashes in [[None, None], [Some(&second), None], both] {
+            assert_eq!(costs("wrong", hashes).await, (false, 1));
+        }
+        for text in ["first", "second"] {
+            assert_eq!(costs(text, both).await, (true, 1));
+            assert_eq!(costs(text, both).await, (true, 0), "it is remembered");
+        }
+        assert_eq!(costs("first", [Some(&second), None]).await, (false, 1), "which one was right is, too");
+        // Those from before they were made beside each other.
+        assert_eq!(costs("elsewhere", [Some(&second), Some(&elsewhere)]).await, (true, 2));
     }
 }

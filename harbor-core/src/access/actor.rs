@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use super::origin::{Beside, Origin};
 use super::{Permission, Restriction, Target};
@@ -46,7 +47,9 @@ pub struct Actor {
     identity: Identity,
     restriction: Option<Arc<Restriction>>,
     token: Option<TokenId>,
-    origin: Beside,
+    origin: Beside<Option<Arc<Origin>>>,
+    /// When it proved who it is, where that is known.
+    seen: Beside<Option<Instant>>,
 }
 
 impl Actor {
@@ -59,7 +62,7 @@ impl Actor {
     /// Somebody.
     #[must_use]
     pub const fn new(identity: Identity) -> Self {
-        Self { identity, restriction: None, token: None, origin: Beside(None) }
+        Self { identity, restriction: None, token: None, origin: Beside(None), seen: Beside(None) }
     }
 
     /// An administrator, who may do everything.
@@ -94,6 +97,16 @@ impl Actor {
     #[must_use]
     pub fn with_origin(self, origin: Arc<Origin>) -> Self {
         Self { origin: Beside(Some(origin)), ..self }
+    }
+
+    /// The same, that has proved right now who it is.
+    pub(crate) fn seen_now(self) -> Self {
+        Self { seen: Beside(Some(Instant::now())), ..self }
+    }
+
+    /// Whether it is less than that since it proved who it is.
+    pub(crate) fn was_seen_within(&self, time: Duration) -> bool {
+        self.seen.0.is_some_and(|seen| seen.elapsed() < time)
     }
 
     /// Where its request comes from, and with what; `None` where that is not known, and for workers of the engine.

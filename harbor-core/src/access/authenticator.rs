@@ -176,6 +176,16 @@ pub trait Authenticator: fmt::Debug + Send + Sync + 'static {
     /// Whose credentials these are.
     async fn authenticate(&self, attempt: Attempt<'_>) -> Result<Option<Actor>, AuthError>;
 
+    /// Whether `actor`, who was let in some time ago, would be let in as the same one now: there still is such a one, and what was
+    /// proved and what it is still holds. Asked before a change for which a request took long, and for a stream that goes on. `true`
+    /// for whoever is none of this authenticator's.
+    ///
+    /// # Errors
+    /// When it cannot tell; the change is refused.
+    async fn is_still(&self, _actor: &Actor) -> Result<bool, StoreError> {
+        Ok(true)
+    }
+
     /// What these credentials are, where how they are shown does not tell: some that last until somebody takes them away. When nobody
     /// knows them, the audit log says so, as of a wrong password. Tokens that end by themselves are shown again and again, and are
     /// none of these.

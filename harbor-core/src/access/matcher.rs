@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -11,8 +11,9 @@ use super::ProjectFilter;
 use crate::meta::{Candidate, ProjectId};
 use crate::pattern::Pattern;
 
-/// How much is matched before others have their turn, in bytes of patterns times bytes of names: less than a millisecond.
-const SLICE: usize = 256 * 1024;
+/// How much is matched before others have their turn, in bytes of patterns times bytes of names: less than a millisecond, which is
+/// less of it where nothing is optimized.
+const SLICE: usize = if cfg!(debug_assertions) { 16 * 1024 } else { 256 * 1024 };
 
 /// How many match at a time.
 const AT_ONCE: usize = 2;
@@ -120,30 +121,48 @@ impl<'a> Matcher<'a> {
     }
 }
 
-/// Who matches at the moment: few at a time, each for a slice, in the order in which they came. So whoever has much to match
-/// takes the time of who matches, and no more than a part of the time of others.
-#[derive(Clone, Debug)]
-pub(crate) struct Turns(Arc<Semaphore>);
+/// Who matches at the moment: few at a time, each for a slice, in the order in which they came, and of each principal one. So whoever
+/// has much to match takes the time of who matches, and no more than a part of the time of others; and asking many times at once
+/// makes nobody's part larger.
+#[derive(Debug)]
+pub(crate) struct Turns {
+    all: Arc<Semaphore>,
+    each: Mutex<HashMap<String, Weak<Semaphore>>>,
+}
 
 impl Default for Turns {
     fn default() -> Self {
-        Self(Arc::new(Semaphore::new(AT_ONCE)))
+        Self { all: Arc::new(Semaphore::new(AT_ONCE)), each: Mutex::default() }
+    }
+}
+
+impl Turns {
+    /// Those of a principal.
+    pub(crate) fn of(&self, principal: String) -> Turn {
+        let mut each = self.each.lock().unwrap_or_else(PoisonError::into_inner);
+        if each.len() == each.capacity() {
+            each.retain(|_, own| own.strong_count() > 0);
+        }
+        let entry = each.entry(principal).or_default();
+        let own = entry.upgrade().unwrap_or_else(|| {
+            let own = Arc::new(Semaphore::new(1));
+            *entry = Arc::downgrade(&own);
+            own
+        });
+        Turn { all: Arc::clone(&self.all), own, mine: None, work: 0 }
     }
 }
 
 /// What was matched since others had their turn.
 #[derive(Debug)]
 pub(crate) struct Turn {
-    turns: Turns,
-    mine: Option<OwnedSemaphorePermit>,
+    all: Arc<Semaphore>,
+    own: Arc<Semaphore>,
+    mine: Option<[OwnedSemaphorePermit; 2]>,
     work: usize,
 }
 
 impl Turn {
-    pub(crate) const fn new(turns: Turns) -> Self {
-        Self { turns, mine: None, work: 0 }
-    }
-
     /// Leaves the turn to others, for there is something else to wait for.
     pub(crate) fn leave(&mut self) {
         self.mine = None;
@@ -159,8 +178,50 @@ impl Turn {
             self.work = work;
         }
         if self.mine.is_none() {
-            // Nobody ever closes it.
-            self.mine = Arc::clone(&self.turns.0).acquire_owned().await.ok();
+            // That of the principal first: where all wait, each principal waits once. Nobody ever closes them.
+            let Ok(own) = Arc::clone(&self.own).acquire_owned().await else { return };
+            let Ok(all) = Arc::clone(&self.all).acquire_owned().await else { return };
+            self.mine = Some([own, all]);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+
+    use futures_util::poll;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_principal_takes_one_turn_however_often_it_asks() {
+        let turns = Turns::default();
+        let of = |principal: &str| turns.of(principal.to_owned());
+        let (mut first, mut second, mut third) = (of("greedy"), of("greedy"), of("greedy"));
+        first.work(1, 1).await;
+        let mut waiting = [Box::pin(second.work(1, 1)), Box::pin(third.work(1, 1))];
+        for waiting in &mut waiting {
+            assert!(poll!(waiting).is_pending());
+        }
+        let (mut grace, mut ada) = (of("grace"), of("ada"));
+        assert!(poll!(pin!(grace.work(1, 1))).is_ready(), "there is room for somebody else");
+        // Whoever comes next is ahead of those of the greedy one that are not there yet.
+        let mut ada = Box::pin(ada.work(1, 1));
+        assert!(poll!(&mut ada).is_pending());
+        first.leave();
+        assert!(poll!(&mut waiting[0]).is_pending());
+        assert!(poll!(&mut ada).is_ready());
+        grace.leave();
+        assert!(poll!(&mut waiting[0]).is_ready() && poll!(&mut waiting[1]).is_pending());
+    }
+
+    #[test]
+    fn who_left_is_forgotten() {
+        let turns = Turns::default();
+        for number in 0..10_000 {
+            drop(turns.of(number.to_string()));
+        }
+        assert!(turns.each.lock().unwrap().len() < 100);
     }
 }

@@ -3,7 +3,6 @@
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::net::IpAddr;
-use std::sync::Arc;
 
 use super::{Actor, Attempt, Credentials, Identity};
 use crate::meta::TokenId;
@@ -81,26 +80,27 @@ impl Origin {
     }
 }
 
-/// An origin that makes no difference: an actor is the same wherever it asks from, and what is kept for it serves all its
-/// requests.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Beside(pub(super) Option<Arc<Origin>>);
+/// What makes no difference: an actor is the same wherever and whenever it asks, and what is kept for it serves all its requests.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Beside<T>(pub(super) T);
 
-impl PartialEq for Beside {
+impl<T> PartialEq for Beside<T> {
     fn eq(&self, _: &Self) -> bool {
         true
     }
 }
 
-impl Eq for Beside {}
+impl<T> Eq for Beside<T> {}
 
-impl Hash for Beside {
+impl<T> Hash for Beside<T> {
     fn hash<H: Hasher>(&self, _: &mut H) {}
 }
 
 #[cfg(test)]
 mod tests {
     use std::collections::HashSet;
+    use std::sync::Arc;
+    use std::time::Duration;
 
     use super::*;
     use crate::access::Secret;
@@ -134,5 +134,9 @@ mod tests {
         let here = Actor::user("grace").with_origin(Arc::new(origin));
         assert_eq!(here, Actor::user("grace"));
         assert_eq!(HashSet::from([here, Actor::user("grace")]).len(), 1);
+        let now = Actor::user("grace").seen_now();
+        assert_eq!(now, Actor::user("grace"));
+        assert!(now.was_seen_within(Duration::from_secs(60)) && !now.was_seen_within(Duration::ZERO));
+        assert!(!Actor::user("grace").was_seen_within(Duration::MAX), "nobody knows when");
     }
 }

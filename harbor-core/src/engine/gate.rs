@@ -56,7 +56,7 @@ impl Harbor {
             match authenticator.authenticate(attempt).await.map_err(Error::from) {
                 Ok(Some(actor)) => {
                     let origin = Arc::new(Origin::of(attempt, &actor));
-                    return Ok(actor.with_origin(origin));
+                    return Ok(actor.with_origin(origin).seen_now());
                 }
                 Ok(None) => {}
                 Err(error @ Error::TooManyRequests { .. }) => return Err(self.failed(attempt, error)),
@@ -185,7 +185,12 @@ impl Harbor {
             && whole(&self.inner.authorizer.projects(actor, permission).await?))
     }
 
-    async fn allows(&self, actor: &Actor, permission: Permission, target: Target<'_>) -> Result<bool> {
+    pub(super) async fn allows(
+        &self,
+        actor: &Actor,
+        permission: Permission,
+        target: Target<'_>,
+    ) -> Result<bool> {
         Ok(actor.has_room_for(permission, target)
             && self.inner.authorizer.decide(actor, permission, target).await? == Decision::Allow)
     }
@@ -230,16 +235,18 @@ impl Harbor {
         Ok(self.inner.metadata.read().await?)
     }
 
-    /// Opens a write transaction. Only a holder of a proof can.
+    /// Opens a write transaction. Only a holder of a proof can, who still has what it says.
     ///
     /// # Errors
-    /// [`Error::ReadOnly`] while the registry is; as the store fails.
+    /// [`Error::ReadOnly`] while the registry is; [`Error::Unauthenticated`] and [`Error::Denied`] for who has lost meanwhile what
+    /// was granted; as the store fails.
     pub async fn write<A: Action>(&self, proof: &Authorized<A>) -> Result<Write<'_>> {
         let configures = A::PERMISSION == SystemConfigurationUpdate::PERMISSION;
         let configuration = self.configuration().await?;
         if !configures && configuration.flag(ConfigKey::ReadOnly) {
             return Err(Error::ReadOnly);
         }
+        self.ask_again(proof).await?;
         let on = A::Scope::target(proof.target());
         self.write_as(proof.actor(), A::PERMISSION, on, configuration).await
     }
@@ -283,7 +290,7 @@ impl Harbor {
 ///
 /// Who is nobody is asked to say who they are. Who may not know of the target is told that there is none, so a refusal
 /// never tells whether something exists.
-fn refusal(actor: &Actor, visible: bool) -> Error {
+pub(super) fn refusal(actor: &Actor, visible: bool) -> Error {
     match (actor.is_anonymous(), visible) {
         (true, _) => Error::Unauthenticated,
         (false, true) => Error::Denied,

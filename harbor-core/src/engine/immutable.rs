@@ -123,7 +123,7 @@ impl<'a> ImmutableRules<'a> {
             let rule = format!("a project has at most {MOST} rules of immutable tags: delete or join some");
             return Err(Error::Precondition(rule));
         }
-        check_length(&others, new)?;
+        check_length(&others, new, 0)?;
         let id = rows.immutable_rule_insert(&new.row(project, ImmutableRuleId::new(0))).await?;
         write.audit(audited(project, id)).await?;
         write.event(changed(id, Change::Created));
@@ -156,12 +156,13 @@ impl<'a> ImmutableRules<'a> {
         let rows = write.rows();
         rows.project_lock(project).await?.ok_or(Error::NameUnknown)?;
         let mut others = rows.immutable_rules_of(project).await?;
+        let replaced = others.iter().find(|rule| rule.id == id).map_or(0, |rule| rule.selection.length());
         others.retain(|rule| rule.id != id);
         if !rows.immutable_rule_save(&change.row(project, id)).await? {
             return Err(not_found());
         }
         check_beside(&others, change)?;
-        check_length(&others, change)?;
+        check_length(&others, change, replaced)?;
         write.audit(audited(project, id)).await?;
         write.event(changed(id, Change::Updated));
         write.commit().await
@@ -237,10 +238,12 @@ fn check_beside(others: &[ImmutableRule], new: &NewImmutableRule) -> Result<()> 
     }
 }
 
-/// Refuses a rule with which matching would take too long.
-fn check_length(others: &[ImmutableRule], new: &NewImmutableRule) -> Result<()> {
+/// Refuses a rule with which matching would take too long, unless it is no longer than what it replaces: rules from before there was a
+/// bound can be changed and shortened one by one.
+fn check_length(others: &[ImmutableRule], new: &NewImmutableRule, replaced: usize) -> Result<()> {
     let theirs: usize = others.iter().map(|rule| rule.selection.length()).sum();
-    if theirs.saturating_add(new.selection.length()) > LONGEST_TOGETHER {
+    let length = new.selection.length();
+    if length > replaced && theirs.saturating_add(length) > LONGEST_TOGETHER {
         return Err(Error::Precondition(format!(
             "the patterns of a project's rules of immutable tags have at most {LONGEST_TOGETHER} bytes together: shorten, \
              join or delete some"

@@ -5,7 +5,7 @@
 
 use super::Harbor;
 use crate::Result;
-use crate::access::{Matcher, ProjectFilter, Turn};
+use crate::access::{Actor, Matcher, ProjectFilter, Turn};
 use crate::meta::{Among, Candidate, ProjectId, RepositoryFilter, RepositoryId};
 
 /// How many names are read at a time.
@@ -15,8 +15,8 @@ const NAMES: u32 = 1000;
 const PROJECTS: usize = 500;
 
 impl Harbor {
-    /// A filter with its patterns matched. Costs nothing where it has none.
-    pub(super) async fn matched(&self, filter: ProjectFilter) -> Result<RepositoryFilter> {
+    /// A filter with its patterns matched, for `actor`. Costs nothing where it has none.
+    pub(super) async fn matched(&self, actor: &Actor, filter: ProjectFilter) -> Result<RepositoryFilter> {
         if !filter.has_patterns() {
             return Ok(filter.into());
         }
@@ -24,7 +24,7 @@ impl Harbor {
             harbor: self,
             filter: &filter,
             matcher: Matcher::new(&filter),
-            turn: Turn::new(self.inner.matching.clone()),
+            turn: self.inner.matching.of(actor.principal()),
             found: Vec::new(),
         };
         match filter.named() {

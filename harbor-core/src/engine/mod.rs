@@ -28,6 +28,7 @@ mod retention;
 mod runs;
 mod search;
 mod settings;
+mod standing;
 mod stream;
 mod webhooks;
 mod workers;

@@ -49,7 +49,7 @@ impl<'a> Repositories<'a> {
         query: &Query<RepositoryKey>,
     ) -> Result<Listed<RepositoryEntry>> {
         let filter = self.harbor.visible_of::<RepositoryList>(proof.actor(), proof.target()).await?;
-        let filter = self.harbor.matched(filter).await?;
+        let filter = self.harbor.matched(proof.actor(), filter).await?;
         Ok(self.harbor.read().await?.repository_entries(&filter, query).await?)
     }
 
@@ -63,7 +63,7 @@ impl<'a> Repositories<'a> {
         query: &Query<RepositoryKey>,
     ) -> Result<Listed<RepositoryEntry>> {
         let filter = self.harbor.visible::<RepositoryList>(actor).await?;
-        let filter = self.harbor.matched(filter).await?;
+        let filter = self.harbor.matched(actor, filter).await?;
         Ok(self.harbor.read().await?.repository_entries(&filter, query).await?)
     }
 

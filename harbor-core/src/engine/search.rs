@@ -47,7 +47,7 @@ impl Harbor {
             ),
         };
         let known = self.visible::<ProjectRead>(actor).await?;
-        let listed = self.matched(self.visible::<RepositoryList>(actor).await?).await?;
+        let listed = self.matched(actor, self.visible::<RepositoryList>(actor).await?).await?;
         let mut rows = self.read().await?;
         let projects = rows.projects(&known, &projects).await?.entries;
         let entries = rows.repository_entries(&listed, &repositories).await?.entries;
@@ -76,7 +76,7 @@ impl Harbor {
             return Err(Error::Unauthenticated);
         }
         let filter = self.visible::<ProjectRead>(actor).await?;
-        let listed = self.matched(self.visible::<RepositoryList>(actor).await?).await?;
+        let listed = self.matched(actor, self.visible::<RepositoryList>(actor).await?).await?;
         let mut rows = self.read().await?;
         let figures = rows.figures(&filter, &listed).await?;
         let stored_bytes = match filter {

@@ -179,8 +179,8 @@ impl Events<'_> {
     /// Events as they happen, of those that `actor` may know of and that `filter` has; with `after`, from those on that came after
     /// the event of that number and are still there: they are kept for ten minutes at least.
     ///
-    /// Each comes once and in the order of numbers. What `actor` may do is asked for each event anew; who it is was asked by whoever
-    /// calls this, so streams should not be let go on for ever.
+    /// Each comes once and in the order of numbers. For each event is asked anew whether `actor` still is who it was, and what it may do.
+    /// That the credentials hold was asked by whoever calls this, so streams should not be let go on for ever.
     ///
     /// # Errors
     /// [`Error::Unauthenticated`] for nobody in particular; [`Error::BadRequest`] for a kind that there is not; [`Error::TooManyRequests`] when a
@@ -246,7 +246,7 @@ pub struct EventStream {
 }
 
 impl EventStream {
-    /// The next event, as soon as there is one; none when the registry stops. Dropping the future loses nothing.
+    /// The next event, as soon as there is one; none when the registry stops, or the actor is not who it was any more. Dropping the future loses nothing.
     ///
     /// # Errors
     /// As the stores fail; the next call tries again.
@@ -257,11 +257,11 @@ impl EventStream {
         let stop = self.stop.clone();
         tokio::select! {
             () = stop.cancelled() => Ok(None),
-            next = self.find() => next.map(|event| Some(Streamed::Event(event))),
+            next = self.find() => Ok(next?.map(Streamed::Event)),
         }
     }
 
-    async fn find(&mut self) -> Result<Arc<Event>> {
+    async fn find(&mut self) -> Result<Option<Arc<Event>>> {
         loop {
             let Some(event) = self.read.front() else {
                 self.fill().await?;
@@ -269,10 +269,13 @@ impl EventStream {
             };
             let event = Arc::clone(event);
             let shown = event.id > self.last && self.filter.has(&event) && self.sees(&event).await?;
+            if shown && !self.seat.harbor.is_still(&self.actor).await? {
+                return Ok(None);
+            }
             self.read.pop_front();
             self.last = self.last.max(event.id);
             if shown {
-                return Ok(event);
+                return Ok(Some(event));
             }
         }
     }

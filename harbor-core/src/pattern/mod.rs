@@ -46,10 +46,10 @@ pub const LONGEST: usize = 1024;
 /// of a member, of a robot, of a personal access token.
 pub const LONGEST_TOGETHER: usize = 4096;
 
-/// Whether patterns are longer than [`LONGEST_TOGETHER`].
+/// How long patterns are together, in bytes.
 #[must_use]
-pub fn too_long<'a>(patterns: impl IntoIterator<Item = &'a Pattern>) -> bool {
-    patterns.into_iter().map(|pattern| pattern.as_str().len()).sum::<usize>() > LONGEST_TOGETHER
+pub fn length<'a>(patterns: impl IntoIterator<Item = &'a Pattern>) -> usize {
+    patterns.into_iter().map(|pattern| pattern.as_str().len()).sum()
 }
 
 /// Why a text is not a pattern.

@@ -2,10 +2,12 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests are tests")]
 
 mod configurations;
+mod costs;
 mod gifts;
 mod groups;
 mod intruders;
 mod limits;
+mod long_patterns;
 mod matching;
 mod members;
 mod patterns;
@@ -13,6 +15,7 @@ mod projects;
 mod quotas;
 mod robots;
 mod sessions;
+mod slow_bodies;
 mod throttling;
 mod tokens;
 mod totp;

@@ -1,7 +1,7 @@
 //! Robots: made, used, limited, renewed, ended.
 
 use harbor_core::access::Role;
-use harbor_tests::{Client, TestRegistry, content};
+use harbor_tests::{BackEnd, Client, TestRegistry, content};
 use serde_json::{Value, json};
 
 use super::{API, private, read};
@@ -304,4 +304,18 @@ async fn a_robot_of_a_project_in_the_older_form(registry: &TestRegistry) {
     }
     admin.delete(&own).await.expect_status(200);
     admin.get(&own).await.expect_error(404, "NOT_FOUND");
+}
+
+/// What is shown is compared with both after one hash: they have one salt, and so 53 characters.
+#[tokio::test]
+async fn two_secrets_that_live_have_one_salt() {
+    let registry = TestRegistry::builder(BackEnd::Folder).patient_with_logins().start().await;
+    team(&registry).await;
+    let admin = registry.admin();
+    let (made, _) = robot(&registry, &admin, &of_project("ci", "team", &["repository:pull"])).await;
+    let renew = json!({ "secret": "", "overlap": 3600 });
+    admin.patch(&format!("{API}/robots/{}", made["id"])).json(&renew).await.expect_status(200);
+    let alike = "SELECT count(*) FROM robots WHERE substr(secret, 1, 53) = substr(earlier_secret, 1, 53)";
+    assert_eq!(registry.number(alike).await, 1);
+    registry.close().await;
 }

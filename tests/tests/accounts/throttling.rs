@@ -387,3 +387,31 @@ async fn unknown_names_take_as_long_as_wrong_passwords(stores: BackEnd) {
     assert!(*least * 4 > *most, "{names:?}: {took:?}");
     registry.close().await;
 }
+
+/// Whoever may make robots has many secrets hashed, and others log in meanwhile: only so many wait from one address.
+#[tokio::test]
+async fn secrets_of_robots_keep_nobody_from_logging_in() {
+    let registry = TestRegistry::builder(BackEnd::Memory).behind_a_proxy().patient_with_logins();
+    let registry = registry.start().await;
+    for number in 0..4 {
+        user(&registry, &format!("u{number}")).await;
+    }
+    let admin = registry.admin();
+    let access = json!([{ "resource": "repository", "action": "pull" }]);
+    let makes = (0..120).map(|number| {
+        let permissions = json!([{ "kind": "project", "namespace": "*", "access": access }]);
+        let body = json!({ "name": format!("r{number}"), "level": "system", "duration": 1, "permissions": permissions });
+        let call = admin.post(&format!("{API}/robots")).header("X-Forwarded-For", "192.0.2.1");
+        call.json(&body).into_future()
+    });
+    let logins = (0..4).map(|number| {
+        let from = format!("203.0.113.{number}");
+        let registry = &registry;
+        async move { base(registry, &from, &format!("u{number}"), PASSWORD).await.status }
+    });
+    let (made, logins) = tokio::join!(join_all(makes), join_all(logins));
+    assert!(made.iter().any(|answer| answer.status == 429), "many want to be hashed at once");
+    assert!(made.iter().any(|answer| answer.status == 201));
+    assert_eq!(logins, [200; 4]);
+    registry.close().await;
+}

@@ -148,7 +148,7 @@ impl<'a> Artifacts<'a> {
         if filter.has_project(id, project.public) {
             return self.page(scope, query, with).await;
         }
-        let mut repositories = self.harbor.matched(filter).await?.repositories;
+        let mut repositories = self.harbor.matched(proof.actor(), filter).await?.repositories;
         repositories.sort_unstable();
         self.page(scope, &ArtifactQuery { repositories: Some(repositories), ..query.clone() }, with).await
     }

@@ -56,7 +56,7 @@ impl Content<'_> {
         }
         let before = caches.generation();
         let (filter, page) = asked;
-        let limited = self.harbor.matched(filter.clone()).await?;
+        let limited = self.harbor.matched(actor, filter.clone()).await?;
         let mut rows = self.harbor.read().await?;
         let names = rows.repositories(&limited, page.comes_after().as_deref(), size + 1).await?;
         let list = Arc::new(Page::cut(names, size));

@@ -244,7 +244,7 @@ impl<'a> Projects<'a> {
         };
         let (whole, others) =
             projects.iter().partition(|project| visible.has_project(project.id, project.public));
-        let mut filter = self.harbor.matched(within(others).and(visible)).await?;
+        let mut filter = self.harbor.matched(actor, within(others).and(visible)).await?;
         filter.projects = within(whole);
         Ok(self.harbor.read().await?.repository_counts(&filter).await?.into_iter().collect())
     }
