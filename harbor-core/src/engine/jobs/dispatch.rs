@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::node::Node;
 use super::paused;
+use crate::engine::gate::contended;
 use crate::engine::{Harbor, Inner};
 use crate::meta::{Sharing, Task, TaskStatus};
 use crate::{Result, Timestamp};
@@ -104,10 +105,12 @@ impl Harbor {
     }
 
     async fn renew_leases(&self, node: &Node) -> Result<()> {
-        let mut write = self.write_as_system().await?;
-        let until = write.now().plus(self.inner.settings.job_lease);
-        write.rows().tasks_beat(&node.id, until).await?;
-        write.commit().await?;
+        contended!(async {
+            let mut write = self.write_as_system().await?;
+            let until = write.now().plus(self.inner.settings.job_lease);
+            write.rows().tasks_beat(&node.id, until).await?;
+            write.commit().await
+        })?;
         let held = self.read().await?.tasks_held(&node.id).await?;
         node.compare(&held);
         Ok(())
