@@ -90,7 +90,8 @@ async fn one_of_four_is_killed(database: &Database) {
     let done = watch.done().await;
     println!("killed the {victim}. of four in the midst of {broken_off:?}, {done} of {JOBS} jobs were done");
     assert!((moment..JOBS - 1).contains(&done), "{done} jobs were done");
-    assert!((1..=WORKERS).contains(&broken_off.len()), "{broken_off:?}");
+    // None, when it had just ended the last one.
+    assert!(broken_off.len() <= WORKERS, "{broken_off:?}");
     watch.until(|done| done >= JOBS).await;
     println!("all were done after {:?}", watch.begun.elapsed());
 

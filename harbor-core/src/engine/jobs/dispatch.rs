@@ -9,7 +9,7 @@ use super::node::Node;
 use super::paused;
 use crate::engine::gate::contended;
 use crate::engine::{Harbor, Inner};
-use crate::meta::{Sharing, Task, TaskStatus};
+use crate::meta::{Sharing, Task, TaskId, TaskStatus};
 use crate::{Result, Timestamp};
 
 /// How often the leases of a node are renewed, of what they last.
@@ -101,18 +101,21 @@ impl Harbor {
             write.commit().await?;
             *told = Some(now);
         }
-        if node.is_idle() { Ok(()) } else { self.renew_leases(node).await }
+        let here = node.jobs();
+        if here.is_empty() { Ok(()) } else { self.renew_leases(node, &here).await }
     }
 
-    async fn renew_leases(&self, node: &Node) -> Result<()> {
+    /// Renews the leases of what runs here, and of nothing else: what was left in the midst must be begun again.
+    async fn renew_leases(&self, node: &Node, here: &[(TaskId, u32)]) -> Result<()> {
+        let ids: Vec<TaskId> = here.iter().map(|(id, _)| *id).collect();
         contended!(async {
             let mut write = self.write_as_system().await?;
             let until = write.now().plus(self.inner.settings.job_lease);
-            write.rows().tasks_beat(&node.id, until).await?;
+            write.rows().tasks_beat(&node.id, &ids, until).await?;
             write.commit().await
         })?;
         let held = self.read().await?.tasks_held(&node.id).await?;
-        node.compare(&held);
+        node.compare(here, &held);
         Ok(())
     }
 
