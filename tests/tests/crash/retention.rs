@@ -40,8 +40,8 @@ async fn killed_while_retention_deletes() {
     let run = made.need("Location").to_owned();
     let mut before = ARTIFACTS;
     for kill in 1..=KILLS {
-        // Each time a part of what is left, so that there is always something left to delete.
-        let share = (before - KEPT) / (KILLS + 2 - kill);
+        // Each time a small part of what is left, so that enough is left although it goes on until it is dead.
+        let share = (before - KEPT) / (KILLS + 4 - kill);
         let most = before - 1 - chance.below(share as u64) as usize;
         until(async || count(&server.admin()).await <= most).await;
         server.kill().await;
