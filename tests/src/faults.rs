@@ -2,12 +2,13 @@
 
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use harbor_core::blob::{BlobBody, BlobStore, BlobWriter, DriverState, Location, SignOptions, UploadId};
 use harbor_core::meta::{MetadataStore, Reads, Sharing, Transaction};
 use harbor_core::{StoreError, StoreErrorKind};
+use tokio::sync::Semaphore;
 
 /// Stands in the text of every fault.
 pub const CANARY: &str = "canary-at-db.internal.example";
@@ -164,6 +165,66 @@ impl MetadataStore for FailingWrites {
 
     async fn begin(&self) -> Result<Box<dyn Transaction>, StoreError> {
         self.switch.pass()?;
+        self.inner.begin().await
+    }
+
+    async fn check(&self) -> Result<(), StoreError> {
+        self.inner.check().await
+    }
+
+    async fn close(&self) {
+        self.inner.close().await;
+    }
+}
+
+/// A metadata store of which one transaction waits: whoever begins it stands there until they may go on.
+#[derive(Debug)]
+pub struct HeldMetadata {
+    inner: Arc<dyn MetadataStore>,
+    before: usize,
+    begun: AtomicUsize,
+    reached: Semaphore,
+    go_on: Semaphore,
+}
+
+impl HeldMetadata {
+    /// Does the work with `inner`, and holds what is begun after so many transactions.
+    #[must_use]
+    pub fn new(inner: Arc<dyn MetadataStore>, before: usize) -> Self {
+        let (reached, go_on) = (Semaphore::new(0), Semaphore::new(0));
+        Self { inner, before, begun: AtomicUsize::new(0), reached, go_on }
+    }
+
+    /// Waits until somebody stands there.
+    pub async fn reached(&self) {
+        self.reached.acquire().await.expect("a semaphore that nobody closes").forget();
+    }
+
+    /// Lets them go on.
+    pub fn go_on(&self) {
+        self.go_on.add_permits(1);
+    }
+}
+
+#[async_trait]
+impl MetadataStore for HeldMetadata {
+    fn name(&self) -> &str {
+        self.inner.name()
+    }
+
+    fn sharing(&self) -> Sharing {
+        self.inner.sharing()
+    }
+
+    async fn read(&self) -> Result<Box<dyn Reads>, StoreError> {
+        self.inner.read().await
+    }
+
+    async fn begin(&self) -> Result<Box<dyn Transaction>, StoreError> {
+        if self.begun.fetch_add(1, Ordering::SeqCst) == self.before {
+            self.reached.add_permits(1);
+            self.go_on.acquire().await.expect("a semaphore that nobody closes").forget();
+        }
         self.inner.begin().await
     }
 

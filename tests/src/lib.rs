@@ -1,7 +1,8 @@
 //! The test kit: what the suites that cross crates are written with.
 //!
 //! [`TestRegistry`] is a served registry over stores of its own; [`Client`] and [`RawConnection`] talk to it, politely
-//! and not; [`content`] makes what is pushed; [`faults`] makes stores that fail; [`Process`] runs the built program.
+//! and not; [`content`] makes what is pushed; [`faults`] makes stores that fail; [`receiver`] is what
+//! webhooks are delivered to; [`Process`] runs the built program.
 //!
 //! Everything here fails loudly: a helper that cannot do its work panics, and the test with it.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "the kit runs in tests only")]
@@ -13,6 +14,7 @@ mod each;
 pub mod faults;
 mod process;
 mod raw;
+pub mod receiver;
 mod registry;
 mod stores;
 

@@ -261,8 +261,8 @@ pub trait TaskRowsMut {
     /// Ends all leases: their holders are known to be gone.
     async fn tasks_release(&mut self, now: Timestamp) -> RowResult<()>;
 
-    /// Puts off the end of all leases of a node.
-    async fn tasks_beat(&mut self, owner: &str, until: Timestamp) -> RowResult<()>;
+    /// Puts off the end of a node's leases of these tasks.
+    async fn tasks_beat(&mut self, owner: &str, tasks: &[TaskId], until: Timestamp) -> RowResult<()>;
 
     /// Makes the next waiting task of a key due at `now`, if it is due later and has not failed; where somebody is about to put it off,
     /// when they have.

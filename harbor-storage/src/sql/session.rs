@@ -159,7 +159,10 @@ macro_rules! session {
                 values: Vec<Value>,
             ) -> Result<Vec<Row>, StoreError> {
                 let statement = $dialect.render(&statement);
-                let query = bind!(sqlx::query::<$kind>(AssertSqlSafe(statement)).persistent(false), values);
+                // Of many forms, which are not kept. But for MySQL, where whoever throws one away tells the server, which does not
+                // answer: the next statement would wait for 40 ms until that is acknowledged (Nagle's algorithm).
+                let kept = $dialect == $crate::sql::dialect::Dialect::MySql;
+                let query = bind!(sqlx::query::<$kind>(AssertSqlSafe(statement)).persistent(kept), values);
                 let rows = query.fetch_all(&mut *self.$field).await.map_err(|error| map("reading", error))?;
                 Ok(rows.into_iter().map($row).collect())
             }

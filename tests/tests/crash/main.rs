@@ -10,6 +10,7 @@ mod client;
 mod content;
 mod disk;
 mod repository;
+mod retention;
 mod server;
 
 use std::time::Duration;

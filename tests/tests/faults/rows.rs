@@ -285,7 +285,7 @@ rows! {
         task_lock(id: TaskId) -> Option<Task>;
         task_save(task: &Task) -> ();
         tasks_release(now: Timestamp) -> ();
-        tasks_beat(owner: &str, until: Timestamp) -> ();
+        tasks_beat(owner: &str, tasks: &[TaskId], until: Timestamp) -> ();
         task_wake(key: &str, now: Timestamp) -> ();
         task_log_put(id: TaskId, number: u32, text: &str) -> ();
     }

@@ -121,7 +121,7 @@ impl Drop for Here {
     }
 }
 
-async fn told(job: Told, running: Running) -> Result<Done> {
+pub(crate) async fn told(job: Told, running: Running) -> Result<Done> {
     // What stands behind a colon is a word of this job's own.
     let (name, word) = job.name.split_once(':').unwrap_or((&job.name, ""));
     let _here = Here::new(name, word);

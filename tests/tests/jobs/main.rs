@@ -3,6 +3,8 @@
 
 mod gc;
 mod kinds;
+mod node;
 mod purge;
 mod queue;
+mod retention;
 mod schedules;

@@ -1,13 +1,21 @@
 //! The queue: what becomes of jobs, in which order, and what somebody can do with them.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use harbor_core::meta::Priority;
-use harbor_tests::{TestRegistry, on_every_store};
+use harbor_core::Clock;
+use harbor_core::access::permission::JobserviceMonitorStop;
+use harbor_core::meta::{ExecutionStatus, Priority, TaskScope, TaskStatus};
+use harbor_core::query::Query;
+use harbor_tests::faults::HeldMetadata;
+use harbor_tests::{BackEnd, TestRegistry, on_every_store};
 use serde_json::json;
 
-use crate::kinds::{Does, Two, Yields, job, log, name, order, seen, start, start_with, task, task_once};
+use crate::kinds::{
+    Does, Two, Yields, job, log, name, order, seen, start, start_with, task, task_once, told,
+};
+use crate::node::{admin, node_over, status};
 
 const JOBS: &str = "/api/v2.0/jobservice/jobs";
 const QUEUES: &str = "/api/v2.0/jobservice/queues";
@@ -17,6 +25,7 @@ on_every_store! {
     what_becomes_of_jobs;
     tried_again;
     stopped_wherever_it_stands;
+    stopped_while_it_fails(stores);
     retried;
     one_at_a_time_of_a_key_and_in_order;
     retried_while_another_of_its_key_runs;
@@ -92,6 +101,29 @@ async fn stopped_wherever_it_stands(registry: &TestRegistry) {
     registry.admin().put(&format!("{JOBS}/{}", waiting["job_id"].as_str().unwrap())).await.expect_status(200);
     assert_eq!(task(&registry.admin(), execution).await["status"], "Stopped");
     assert_eq!(seen(&waits).begun, 0);
+}
+
+/// Stopped on another node, when it has broken off already and would be tried again.
+async fn stopped_while_it_fails(back_end: BackEnd) {
+    let (stores, clock) = (back_end.open().await, Clock::manual());
+    let over = |metadata| node_over(&stores, metadata, &clock, |parts| parts.job(told));
+    let other = over(Arc::clone(&stores.metadata));
+    let fails = name("fails");
+    let execution = start(&other, &job(&fails, Does::Fails(9)), 0).await;
+    let held = Arc::new(HeldMetadata::new(Arc::clone(&stores.metadata), 1));
+    let failing = over(Arc::clone(&held) as _);
+    let working = tokio::spawn(async move { failing.run_due_jobs().await });
+    held.reached().await;
+    let query = Query::default();
+    let tasks = stores.metadata.read().await.unwrap().tasks(TaskScope::default(), &query).await.unwrap();
+    let proof = other.authorize::<JobserviceMonitorStop>(&admin(), ()).await.unwrap();
+    other.jobs().stop(&proof, &tasks.entries[0].job).await.unwrap();
+    held.go_on();
+    assert_eq!(working.await.unwrap().unwrap(), 1);
+    assert_eq!(status(&stores, execution).await, (ExecutionStatus::Stopped, vec![TaskStatus::Stopped]));
+    clock.advance(Duration::from_secs(3600));
+    assert_eq!((other.run_due_jobs().await.unwrap(), seen(&fails).begun), (0, 1));
+    stores.close().await;
 }
 
 async fn retried(registry: &TestRegistry) {

@@ -14,7 +14,7 @@ use harbor_core::oci::{Algorithm, Digest, Reference};
 use harbor_core::{Error, GcReport, Harbor, Result, Settings};
 use harbor_storage::blobs::{ObjectBlobs, S3Options};
 use harbor_storage::sql::SqlMetadata;
-use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
+use sqlx::{AssertSqlSafe, Connection, Executor, MySqlConnection, PgConnection};
 
 /// A value that the one who started the server must have set. Failing is right: a test that skips itself says "ok".
 fn setting(name: &str) -> String {
@@ -25,15 +25,31 @@ fn setting(name: &str) -> String {
 pub(crate) struct Database {
     name: String,
     url: String,
+    server: Server,
+}
+
+/// Which server a database is on.
+#[derive(Clone, Copy)]
+enum Server {
+    Postgres,
+    MariaDb,
 }
 
 impl Database {
+    /// On PostgreSQL.
     pub(crate) fn new() -> Self {
+        Self::on(Server::Postgres)
+    }
+
+    pub(crate) fn mariadb() -> Self {
+        Self::on(Server::MariaDb)
+    }
+
+    fn on(server: Server) -> Self {
         let name = format!("nodes_{}", UploadId::random().to_string().replace('-', ""));
-        let base = setting("HARBOR_TEST_POSTGRES_URL");
-        administrate(format!("CREATE DATABASE {name}"));
-        let url = format!("{}/{name}", base.rsplit_once('/').unwrap().0);
-        Self { name, url }
+        server.administrate(format!("CREATE DATABASE {name}"));
+        let url = format!("{}/{name}", server.url().rsplit_once('/').unwrap().0);
+        Self { name, url, server }
     }
 
     pub(crate) fn url(&self) -> &str {
@@ -43,7 +59,37 @@ impl Database {
 
 impl Drop for Database {
     fn drop(&mut self) {
-        administrate(format!("DROP DATABASE {} WITH (FORCE)", self.name));
+        let force = if matches!(self.server, Server::Postgres) { " WITH (FORCE)" } else { "" };
+        self.server.administrate(format!("DROP DATABASE {}{force}", self.name));
+    }
+}
+
+impl Server {
+    fn url(self) -> String {
+        setting(match self {
+            Self::Postgres => "HARBOR_TEST_POSTGRES_URL",
+            Self::MariaDb => "HARBOR_TEST_MYSQL_URL",
+        })
+    }
+
+    async fn run(self, statement: AssertSqlSafe<String>) -> sqlx::Result<()> {
+        match self {
+            Self::Postgres => {
+                PgConnection::connect(&self.url()).await?.execute(sqlx::raw_sql(statement)).await.map(drop)
+            }
+            Self::MariaDb => {
+                MySqlConnection::connect(&self.url()).await?.execute(sqlx::raw_sql(statement)).await.map(drop)
+            }
+        }
+    }
+
+    /// Runs one statement, from wherever.
+    fn administrate(self, statement: String) {
+        let work = move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(self.run(AssertSqlSafe(statement))).unwrap();
+        };
+        std::thread::spawn(work).join().unwrap();
     }
 }
 
@@ -67,18 +113,6 @@ impl Pair {
         pair.b.start().await.unwrap();
         pair
     }
-}
-
-/// Runs one statement on the server, from wherever.
-fn administrate(statement: String) {
-    let work = move || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(async {
-            let mut connection = PgConnection::connect(&setting("HARBOR_TEST_POSTGRES_URL")).await.unwrap();
-            connection.execute(sqlx::raw_sql(AssertSqlSafe(statement))).await.unwrap();
-        });
-    };
-    std::thread::spawn(work).join().unwrap();
 }
 
 async fn node(url: &str, prefix: &str) -> Harbor {

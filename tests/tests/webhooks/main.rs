@@ -4,7 +4,6 @@
 mod deliveries;
 mod egress;
 mod policies;
-mod receiver;
 mod restart;
 mod secrets;
 
@@ -12,7 +11,7 @@ use std::time::Duration;
 
 use harbor_core::Clock;
 use harbor_core::oci::Algorithm;
-use harbor_tests::{Client, RegistryBuilder, TestRegistry, content};
+use harbor_tests::{Client, RegistryBuilder, TestRegistry, content, receiver};
 use serde_json::{Value, json};
 
 /// Where the API begins.

@@ -8,8 +8,9 @@ use tokio_util::sync::CancellationToken;
 use super::node::Node;
 use super::paused;
 use super::places::Places;
+use crate::engine::gate::contended;
 use crate::engine::{Harbor, Inner};
-use crate::meta::{Priority, Sharing, Task, TaskRows, TaskStatus};
+use crate::meta::{Priority, Sharing, Task, TaskId, TaskRows, TaskStatus};
 use crate::{Result, Timestamp};
 
 /// How often the leases of a node are renewed, of what they last.
@@ -104,16 +105,21 @@ impl Harbor {
             write.commit().await?;
             *told = Some(now);
         }
-        if node.is_idle() { Ok(()) } else { self.renew_leases(node).await }
+        let here = node.jobs();
+        if here.is_empty() { Ok(()) } else { self.renew_leases(node, &here).await }
     }
 
-    async fn renew_leases(&self, node: &Node) -> Result<()> {
-        let mut write = self.write_as_system().await?;
-        let until = write.now().plus(self.inner.settings.job_lease);
-        write.rows().tasks_beat(&node.id, until).await?;
-        write.commit().await?;
+    /// Renews the leases of what runs here, and of nothing else: what was left in the midst must be begun again.
+    async fn renew_leases(&self, node: &Node, here: &[(TaskId, u32)]) -> Result<()> {
+        let ids: Vec<TaskId> = here.iter().map(|(id, _)| *id).collect();
+        contended!(async {
+            let mut write = self.write_as_system().await?;
+            let until = write.now().plus(self.inner.settings.job_lease);
+            write.rows().tasks_beat(&node.id, &ids, until).await?;
+            write.commit().await
+        })?;
         let held = self.read().await?.tasks_held(&node.id).await?;
-        node.compare(&held);
+        node.compare(here, &held);
         Ok(())
     }
 

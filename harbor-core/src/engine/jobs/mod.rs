@@ -14,6 +14,7 @@ mod schedules;
 
 pub use control::TaskLog;
 pub(super) use node::Node;
+pub(super) use perform::merged;
 pub use queue::Enqueue;
 pub use schedules::Rhythm;
 

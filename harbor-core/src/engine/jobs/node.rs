@@ -80,8 +80,11 @@ impl Node {
         self.workers.saturating_sub(u32::try_from(self.here().len()).unwrap_or(u32::MAX))
     }
 
-    pub(super) fn is_idle(&self) -> bool {
-        self.here().is_empty()
+    /// What runs here, and how often each was begun.
+    pub(super) fn jobs(&self) -> Vec<(TaskId, u32)> {
+        let mut jobs: Vec<_> = self.here().iter().map(|(id, job)| (*id, job.runs)).collect();
+        jobs.sort_unstable();
+        jobs
     }
 
     /// Takes a job on; what is yielded tells when it is to end.
@@ -115,15 +118,35 @@ impl Node {
         }
     }
 
-    /// Ends what the database says is not this node's any more, or is to stop.
-    pub(super) fn compare(&self, held: &[Held]) {
-        for (id, job) in &*self.here() {
-            let stop = match held.iter().find(|held| held.id == *id && held.runs == job.runs) {
+    /// Ends those of the jobs that ran here which the database says are not this node's any more, or are to stop. Others may have
+    /// been begun since it was asked.
+    pub(super) fn compare(&self, jobs: &[(TaskId, u32)], held: &[Held]) {
+        let here = self.here();
+        for (id, runs) in jobs {
+            let Some(job) = here.get(id).filter(|job| job.runs == *runs) else { continue };
+            let stop = match held.iter().find(|held| held.id == *id && held.runs == *runs) {
                 Some(held) if held.stopping => Stop::Asked,
                 Some(_) => continue,
                 None => Stop::Lost,
             };
             job.stop.send_if_modified(|reason| reason.is_none() && reason.replace(stop).is_none());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_begun_since_is_not_lost() {
+        let node = Node::new(3, Timestamp::default());
+        let (kept, lost, later) = (TaskId::new(1), TaskId::new(2), TaskId::new(3));
+        let mut told: Vec<_> = [kept, lost].into_iter().map(|id| node.begin(id, 1)).collect();
+        let jobs = node.jobs();
+        told.push(node.begin(later, 1));
+        node.compare(&jobs, &[Held { id: kept, runs: 1, stopping: false }]);
+        let told: Vec<_> = told.iter().map(|told| *told.borrow()).collect();
+        assert_eq!(told, [None, Some(Stop::Lost), None]);
     }
 }

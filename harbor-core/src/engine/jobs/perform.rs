@@ -191,13 +191,15 @@ impl Work<'_> {
         let status = match end {
             End::Done(Done { failure: None, .. }) => TaskStatus::Success,
             End::Done(Done { failure: Some(why), .. }) => failed(&mut task, why),
+            End::Stopped(Stop::Asked) => TaskStatus::Stopped,
+            // Somebody wants it to stop, who said so when it had broken off already.
+            End::Failed(_) | End::Stopped(_) if task.stopping => TaskStatus::Stopped,
             End::Failed(why) if task.failures + 1 < rules.attempts => {
                 failed(&mut task, why);
                 task.due = now.plus(rules.wait(task.failures, chance()));
                 TaskStatus::Waiting
             }
             End::Failed(why) => failed(&mut task, why),
-            End::Stopped(Stop::Asked) => TaskStatus::Stopped,
             End::Stopped(_) => {
                 task.due = now;
                 TaskStatus::Waiting
@@ -294,7 +296,8 @@ fn said(error: &Error) -> String {
     error.public_message()
 }
 
-fn merged(before: &str, detail: &Map<String, Value>) -> Result<String> {
+/// The detail of a task or an execution with what came out of it.
+pub(in crate::engine) fn merged(before: &str, detail: &Map<String, Value>) -> Result<String> {
     let mut whole: Map<String, Value> = serde_json::from_str(before).unwrap_or_default();
     whole.extend(detail.clone());
     serde_json::to_string(&whole).map_err(|error| Error::Internal(error.to_string()))

@@ -6,7 +6,7 @@ use super::RETENTION_ID;
 use super::sweep::Sweep;
 use crate::access::{ProjectFilter, RepositoryTarget};
 use crate::engine::gate::contended;
-use crate::engine::jobs::Enqueue;
+use crate::engine::jobs::{Enqueue, merged};
 use crate::engine::{ConfigKey, Harbor};
 use crate::event::EventKind;
 use crate::job::{Done, Job, Rules, Running, read};
@@ -87,11 +87,9 @@ impl Retain {
             let Some(last) = names.last().cloned() else { break };
             let chosen = chosen(&mut *rows, policy, names).await?;
             drop(rows);
-            match contended!(self.enqueue(running, policy, &chosen))? {
-                Some(enqueued) => count += enqueued,
-                // Somebody stopped it, or another worker has it.
-                None => break,
-            }
+            // Otherwise somebody stopped it, or another worker has it.
+            let enqueued = contended!(self.enqueue(running, policy, &chosen))?;
+            count += enqueued.ok_or_else(|| Error::Precondition("it was stopped".to_owned()))?;
             running.progress(format!("{count} repositories, up to {last}"));
             after = Some(last);
         }
@@ -151,19 +149,27 @@ impl Retain {
         let sweep = Sweep { running, repository: &repository, target: &target, dry_run: self.dry_run };
         let retained = sweep.run(policy).await?;
         running.log(format!("{} of {} stay", retained.retained, retained.total));
-        contended!(self.tell(running, policy, &repository, retained))?;
-        Done::with(&retained)
+        Done::with(&contended!(self.tell(running, policy, &repository, retained))?)
     }
 
-    /// Tells everybody what was done to a repository.
+    /// Tells everybody what was done to a repository, and notes it with the task: whoever does that again, for a worker ended right
+    /// behind this, does not tell again. Yields what was told.
     async fn tell(
         &self,
         running: &Running,
         policy: &RetentionPolicy,
         repository: &Repository,
-        Retained { total, retained }: Retained,
-    ) -> Result<()> {
+        came: Retained,
+    ) -> Result<Retained> {
+        let Retained { total, retained } = came;
         let mut write = running.harbor().write_as_system().await?;
+        let task = write.rows().task_lock(running.task()).await?;
+        let mut task = task.ok_or(Error::NotFound("task"))?;
+        if let Ok(told) = serde_json::from_str(&task.detail) {
+            return Ok(told);
+        }
+        task.detail = merged(&task.detail, &Done::with(&came)?.detail)?;
+        write.rows().task_save(&task).await?;
         write.within(repository.project);
         write.event(EventKind::RetentionFinished {
             repository: repository.name.to_string(),
@@ -173,7 +179,7 @@ impl Retain {
             retained,
             dry_run: self.dry_run,
         });
-        write.commit().await
+        write.commit().await.map(|()| came)
     }
 }
 

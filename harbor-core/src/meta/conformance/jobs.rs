@@ -377,23 +377,27 @@ pub async fn task_head(fixture: &dyn MetadataFixture) {
     assert_eq!(head("k").await.map(|(id, status, _)| (id, status)), Some((ids[1], TaskStatus::Running)));
 }
 
-/// `tasks_beat` and `tasks_release`: the leases of a node, and all.
+/// `tasks_beat` and `tasks_release`: leases that a node has, and all.
 pub async fn tasks_beat(fixture: &dyn MetadataFixture) {
     let store = fixture.open().await;
-    let (_, ids) = with_tasks(&store, &[("a", None), ("b", None), ("c", None)]).await;
+    let (_, ids) = with_tasks(&store, &[("a", None), ("b", None), ("c", None), ("d", None)]).await;
     save(&store, &begun(task(&store, ids[0]).await, "x", None)).await.unwrap();
     save(&store, &begun(task(&store, ids[1]).await, "y", None)).await.unwrap();
+    save(&store, &begun(task(&store, ids[3]).await, "x", None)).await.unwrap();
     let mut rows = begin(&store).await;
-    rows.tasks_beat("x", at(200)).await.unwrap();
+    // The last one is not among them.
+    rows.tasks_beat("x", &ids[..3], at(200)).await.unwrap();
     rows.commit().await.unwrap();
     let due = async || {
-        [task(&store, ids[0]).await.due, task(&store, ids[1]).await.due, task(&store, ids[2]).await.due]
+        assert_eq!(task(&store, ids[3]).await.owner, "x");
+        let (one, other) = (task(&store, ids[0]).await.due, task(&store, ids[1]).await.due);
+        [one, other, task(&store, ids[2]).await.due, task(&store, ids[3]).await.due]
     };
-    assert_eq!(due().await, [at(200), at(100), at(10)]);
+    assert_eq!(due().await, [at(200), at(100), at(10), at(100)]);
     let mut rows = begin(&store).await;
     rows.tasks_release(at(3)).await.unwrap();
     rows.commit().await.unwrap();
-    assert_eq!(due().await, [at(3), at(3), at(10)]);
+    assert_eq!(due().await, [at(3), at(3), at(10), at(3)]);
 }
 
 /// `task_log_put`, `task_log` and `task_log_end`: pieces in order.

@@ -316,10 +316,18 @@ impl TaskRowsMut for Rows {
         self.session.defer(update, values![now.micros(), TaskStatus::Running.as_str()]).await
     }
 
-    async fn tasks_beat(&mut self, owner: &str, until: Timestamp) -> Result<(), StoreError> {
-        let update = sql!("UPDATE tasks SET due_at = ? WHERE owner = ? AND status = ?");
-        let values = values![until.micros(), owner, TaskStatus::Running.as_str()];
-        self.session.execute(update, values).await.map(|_| ())
+    async fn tasks_beat(
+        &mut self,
+        owner: &str,
+        tasks: &[TaskId],
+        until: Timestamp,
+    ) -> Result<(), StoreError> {
+        let update = sql!("UPDATE tasks SET due_at = ? WHERE id = ? AND owner = ? AND status = ?");
+        for id in tasks {
+            let values = values![until.micros(), id.get(), owner, TaskStatus::Running.as_str()];
+            self.session.defer(update, values).await?;
+        }
+        Ok(())
     }
 
     async fn task_wake(&mut self, key: &str, now: Timestamp) -> Result<(), StoreError> {

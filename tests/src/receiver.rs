@@ -9,7 +9,8 @@ use tokio_util::task::AbortOnDropHandle;
 
 /// How a receiver answers.
 #[derive(Clone, Debug)]
-pub(crate) enum Answers {
+pub enum Answers {
+    /// With a status.
     Status(u16),
     /// With a status, and the headers that came as its body.
     Echo(u16),
@@ -29,23 +30,30 @@ pub(crate) enum Answers {
 
 /// A request that came.
 #[derive(Clone, Debug)]
-pub(crate) struct Came {
-    pub(crate) head: String,
-    pub(crate) body: String,
+pub struct Came {
+    /// The lines ahead of the body.
+    pub head: String,
+    /// The body.
+    pub body: String,
 }
 
 impl Came {
-    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+    /// A header.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
         let mut lines = self.head.lines().skip(1).filter_map(|line| line.split_once(": "));
         lines.find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value)
     }
 
-    pub(crate) fn json(&self) -> serde_json::Value {
+    /// The body as JSON.
+    #[must_use]
+    pub fn json(&self) -> serde_json::Value {
         serde_json::from_str(&self.body).unwrap()
     }
 
     /// The tag that it tells of.
-    pub(crate) fn tag(&self) -> String {
+    #[must_use]
+    pub fn tag(&self) -> String {
         self.json()["event_data"]["resources"][0]["tag"].as_str().unwrap_or_default().to_owned()
     }
 }
@@ -58,18 +66,21 @@ struct State {
 
 /// A receiver on a free port, which ends when this is dropped.
 #[derive(Debug)]
-pub(crate) struct Receiver {
-    pub(crate) port: u16,
+pub struct Receiver {
+    /// Where it listens, on the loopback interface.
+    pub port: u16,
     state: Arc<Mutex<State>>,
     _serving: AbortOnDropHandle<()>,
 }
 
 impl Receiver {
-    pub(crate) async fn start(answers: Answers) -> Self {
+    /// Answers so, on a free port.
+    pub async fn start(answers: Answers) -> Self {
         Self::at("127.0.0.1:0", answers).await
     }
 
-    pub(crate) async fn at(address: &str, answers: Answers) -> Self {
+    /// Answers so, at an address.
+    pub async fn at(address: &str, answers: Answers) -> Self {
         let listener = TcpListener::bind(address).await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let state = Arc::new(Mutex::new(State { answers, came: Vec::new() }));
@@ -82,25 +93,31 @@ impl Receiver {
         Self { port, state, _serving: AbortOnDropHandle::new(serving) }
     }
 
-    pub(crate) fn url(&self) -> String {
+    /// The address for a target.
+    #[must_use]
+    pub fn url(&self) -> String {
         format!("http://127.0.0.1:{}/hook?x=1", self.port)
     }
 
-    pub(crate) fn answer(&self, answers: Answers) {
+    /// Answers so from now on.
+    pub fn answer(&self, answers: Answers) {
         self.state.lock().unwrap().answers = answers;
     }
 
     /// What came so far.
-    pub(crate) fn came(&self) -> Vec<Came> {
+    #[must_use]
+    pub fn came(&self) -> Vec<Came> {
         self.state.lock().unwrap().came.clone()
     }
 
-    pub(crate) fn tags(&self) -> Vec<String> {
+    /// The tags that it was told of so far.
+    #[must_use]
+    pub fn tags(&self) -> Vec<String> {
         self.came().iter().map(Came::tag).collect()
     }
 
     /// What came, as soon as it is so much.
-    pub(crate) async fn wait_for(&self, count: usize) -> Vec<Came> {
+    pub async fn wait_for(&self, count: usize) -> Vec<Came> {
         let waited = tokio::time::timeout(Duration::from_secs(20), async {
             while self.came().len() < count {
                 tokio::time::sleep(Duration::from_millis(10)).await;

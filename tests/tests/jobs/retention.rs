@@ -1,0 +1,295 @@
+//! Runs of retention that are cut off or stopped, wherever they stand: nodes over one store, in one process. What runs leave is in
+//! `api/retention`; what is left of a process that is killed is in `crash/retention` and `nodes/processes`.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use harbor_core::access::permission::{
+    ProjectCreate, RepositoryPush, TagRetentionCreate, TagRetentionUpdate,
+};
+use harbor_core::access::{Actor, RepositoryTarget};
+use harbor_core::content::{Incoming, ManifestPush};
+use harbor_core::event::{Event, EventKind};
+use harbor_core::meta::{ExecutionId, ExecutionStatus, ManifestId, RetentionId, TaskStatus};
+use harbor_core::oci::{Algorithm, MediaType, ProjectName, Reference};
+use harbor_core::policy::{Policy, Step, Verdict};
+use harbor_core::retention::{By, Retention, Rule, Template};
+use harbor_core::selector::{Of, Selector};
+use harbor_core::{Clock, EitherProof, Harbor, NewProject, RetentionUpdate, StoreError, Timestamp};
+use harbor_tests::content::{CONFIG, Maker, Piece};
+use harbor_tests::faults::HeldMetadata;
+use harbor_tests::{BackEnd, Stores, on_every_store};
+use serde_json::json;
+use tokio::sync::Semaphore;
+
+use crate::node::{LEASE, admin, node, node_over, status};
+
+on_every_store! {
+    cut_off_at_every_transaction(stores);
+    stopped_before_it_finds_a_repository(stores);
+    stopped_while_it_finds_repositories(stores);
+    stopped_while_it_deletes(stores);
+    stopped_on_another_node_while_it_deletes(stores);
+}
+
+/// How many repositories of [`Policed`] have a task in one transaction.
+const AT_ONCE: usize = 100;
+
+/// A project with a policy that keeps the tag `keep` of each repository.
+struct Policed {
+    project: ProjectName,
+    policy: RetentionId,
+    /// Repositories and digests.
+    going: BTreeSet<(String, String)>,
+    kept: BTreeSet<(String, String)>,
+}
+
+impl Policed {
+    /// With so many repositories, of each of which so many artifacts go.
+    async fn new(harbor: &Harbor, name: &str, repositories: usize, going: usize) -> Self {
+        let project: ProjectName = name.parse().unwrap();
+        let proof = harbor.authorize::<ProjectCreate>(&admin(), ()).await.unwrap();
+        harbor.projects().create(proof, NewProject::new(project.clone())).await.unwrap();
+        let keep = Selector::parse(Of::Tags, "", "matches", "keep", "").unwrap();
+        let any = Selector::parse(Of::Repositories, "", "repoMatches", "**", "").unwrap();
+        let rule = Rule::new(Template::Always, None, vec![keep], vec![any]);
+        let proof = harbor.authorize::<TagRetentionCreate>(&admin(), &project).await.unwrap();
+        let policy =
+            harbor.retentions().create(proof, &Retention::new(By::Artifact, vec![rule])).await.unwrap();
+        let mut policed = Self { project, policy, going: BTreeSet::new(), kept: BTreeSet::new() };
+        for number in 0..repositories {
+            policed.fill(harbor, &format!("{name}/r{number:03}"), going).await;
+        }
+        policed
+    }
+
+    async fn fill(&mut self, harbor: &Harbor, repository: &str, going: usize) {
+        let config =
+            Piece::json(Algorithm::Sha256, CONFIG, &json!({ "architecture": "amd64", "os": "linux" }));
+        let may = async || {
+            let name = repository.parse().unwrap();
+            harbor.authorize::<RepositoryPush>(&admin(), &name).await.unwrap()
+        };
+        let body = Incoming::whole(config.bytes.clone());
+        harbor.content().blob_put(may().await, &config.digest, body).await.unwrap();
+        for tag in (0..going).map(|tag| format!("v{tag}")).chain(["keep".to_owned()]) {
+            let image = Maker::image_with(Algorithm::Sha256, MediaType::OCI_MANIFEST, config.clone());
+            let image = image.annotation("name", &format!("{repository}:{tag}")).done();
+            let push = ManifestPush {
+                reference: Reference::Tag(tag.parse().unwrap()),
+                tags: Vec::new(),
+                media_type: None,
+                payload: image.top().bytes.clone(),
+            };
+            harbor.content().manifest_put(may().await, push).await.unwrap();
+            let name = (repository.to_owned(), image.top().digest.to_string());
+            if tag == "keep" {
+                self.kept.insert(name)
+            } else {
+                self.going.insert(name)
+            };
+        }
+    }
+
+    async fn proof(&self, harbor: &Harbor) -> RetentionUpdate {
+        EitherProof::Project(harbor.authorize::<TagRetentionUpdate>(&admin(), &self.project).await.unwrap())
+    }
+
+    async fn run(&self, harbor: &Harbor) -> ExecutionId {
+        harbor.retentions().run(&self.proof(harbor).await, self.policy, false).await.unwrap()
+    }
+
+    async fn stop(&self, harbor: &Harbor, run: ExecutionId) {
+        harbor.retentions().stop(&self.proof(harbor).await, self.policy, run).await.unwrap();
+    }
+
+    /// What is left of its artifacts.
+    async fn left(&self, stores: &Stores) -> BTreeSet<(String, String)> {
+        let (mut left, start) = (BTreeSet::new(), (Timestamp::default(), ManifestId::new(0)));
+        let names: BTreeSet<&String> = self.kept.iter().map(|(repository, _)| repository).collect();
+        for name in names {
+            let mut rows = stores.metadata.read().await.unwrap();
+            let repository = rows.repository(&name.parse().unwrap()).await.unwrap().unwrap();
+            let artifacts = rows.retention_artifacts(repository.id, start, 1_000).await.unwrap();
+            left.extend(artifacts.into_iter().map(|artifact| (name.clone(), artifact.digest.to_string())));
+        }
+        left
+    }
+
+    fn all(&self) -> BTreeSet<(String, String)> {
+        self.going.union(&self.kept).cloned().collect()
+    }
+
+    /// What was told of its artifacts that were deleted, and of its repositories that were done.
+    async fn told(&self, stores: &Stores) -> (Vec<(String, String)>, Vec<String>) {
+        let (mut deleted, mut done) = (Vec::new(), Vec::new());
+        let mut after = 0;
+        let prefix = format!("{}/", self.project);
+        loop {
+            let page = stores.metadata.read().await.unwrap().events(after, 1_000).await.unwrap();
+            let Some(last) = page.last() else { break };
+            after = last.id;
+            for row in &page {
+                match serde_json::from_str::<Event>(&row.body).unwrap().kind {
+                    EventKind::ArtifactDeleted { repository, digest, .. }
+                        if repository.starts_with(&prefix) =>
+                    {
+                        deleted.push((repository, digest.to_string()));
+                    }
+                    EventKind::RetentionFinished { repository, .. } if repository.starts_with(&prefix) => {
+                        done.push(repository);
+                    }
+                    _ => {}
+                }
+            }
+        }
+        deleted.sort();
+        done.sort();
+        (deleted, done)
+    }
+}
+
+/// A node ends in the midst of a run: ahead of its first transaction, of its second, and so on. Another one does the rest, and
+/// all has happened once.
+async fn cut_off_at_every_transaction(back_end: BackEnd) {
+    let (stores, clock) = (back_end.open().await, Clock::manual());
+    let other = node(&stores, &clock);
+    for before in 0.. {
+        let policed = Policed::new(&other, &format!("p{before}"), 2, 2).await;
+        let run = policed.run(&other).await;
+        let held = Arc::new(HeldMetadata::new(Arc::clone(&stores.metadata), before));
+        let ending = node_over(&stores, Arc::clone(&held) as _, &clock, |parts| parts);
+        let cut_off = tokio::select! {
+            () = held.reached() => true,
+            jobs = ending.run_due_jobs() => jobs.is_err(),
+        };
+        drop(ending);
+        clock.advance(LEASE * 2);
+        let rest = other.run_due_jobs().await.unwrap();
+        assert_eq!(rest > 0, cut_off, "{before}");
+        let success = (ExecutionStatus::Success, vec![TaskStatus::Success; 3]);
+        assert_eq!(status(&stores, run).await, success, "{before}");
+        assert_eq!(policed.left(&stores).await, policed.kept, "{before}");
+        let (deleted, done) = policed.told(&stores).await;
+        assert!(deleted.iter().eq(&policed.going), "{before}: {deleted:?}");
+        assert!(done.iter().eq(policed.kept.iter().map(|(repository, _)| repository)), "{before}: {done:?}");
+        if !cut_off {
+            // Three tasks are claimed and ended, one of them enqueues, and each of the others deletes twice and tells.
+            assert!(before >= 13, "{before}");
+            break;
+        }
+    }
+    stores.close().await;
+}
+
+async fn stopped_before_it_finds_a_repository(back_end: BackEnd) {
+    stopped_while_it_plans(back_end, 1, 0).await;
+}
+
+async fn stopped_while_it_finds_repositories(back_end: BackEnd) {
+    stopped_while_it_plans(back_end, 2, AT_ONCE).await;
+}
+
+/// Stopped on another node, after so many transactions, when it has enqueued so many tasks.
+async fn stopped_while_it_plans(back_end: BackEnd, before: usize, enqueued: usize) {
+    let (stores, clock) = (back_end.open().await, Clock::manual());
+    let other = node(&stores, &clock);
+    let policed = Policed::new(&other, "p", AT_ONCE + 1, 1).await;
+    let run = policed.run(&other).await;
+    let held = Arc::new(HeldMetadata::new(Arc::clone(&stores.metadata), before));
+    let planning = node_over(&stores, Arc::clone(&held) as _, &clock, |parts| parts);
+    let working = tokio::spawn(async move { planning.run_due_jobs().await });
+    held.reached().await;
+    policed.stop(&other, run).await;
+    assert_eq!(status(&stores, run).await.0, ExecutionStatus::Running, "its first task is");
+    held.go_on();
+    assert_eq!(working.await.unwrap().unwrap(), 1);
+    clock.advance(Duration::from_secs(3600));
+    assert_eq!(other.run_due_jobs().await.unwrap(), 0);
+    let stopped = (ExecutionStatus::Stopped, vec![TaskStatus::Stopped; 1 + enqueued]);
+    assert_eq!(status(&stores, run).await, stopped);
+    assert_eq!(policed.left(&stores).await, policed.all());
+    assert_eq!(policed.told(&stores).await, Default::default());
+    stores.close().await;
+}
+
+/// Has no objection, but thinks about some artifact for as long as it is not told to go on.
+#[derive(Debug)]
+struct Thinks {
+    before: usize,
+    asked: AtomicUsize,
+    reached: Semaphore,
+    go_on: Semaphore,
+}
+
+/// The same, for a node and for who looks at it.
+#[derive(Clone, Debug)]
+struct Thinking(Arc<Thinks>);
+
+impl Thinking {
+    /// After so many artifacts.
+    fn after(before: usize) -> Self {
+        let (asked, reached, go_on) = (AtomicUsize::new(0), Semaphore::new(0), Semaphore::new(0));
+        Self(Arc::new(Thinks { before, asked, reached, go_on }))
+    }
+}
+
+#[async_trait]
+impl Policy for Thinking {
+    fn name(&self) -> &str {
+        "thinks"
+    }
+
+    async fn check(&self, _: &Actor, _: &RepositoryTarget, step: Step<'_>) -> Result<Verdict, StoreError> {
+        if matches!(step, Step::ManifestDelete { .. })
+            && self.0.asked.fetch_add(1, Ordering::SeqCst) == self.0.before
+        {
+            self.0.reached.add_permits(1);
+            let _ = self.0.go_on.acquire().await;
+        }
+        Ok(Verdict::Allow)
+    }
+}
+
+async fn stopped_while_it_deletes(back_end: BackEnd) {
+    stopped_by(back_end, false).await;
+}
+
+async fn stopped_on_another_node_while_it_deletes(back_end: BackEnd) {
+    stopped_by(back_end, true).await;
+}
+
+/// Two artifacts are deleted, the third is looked at, and another repository waits.
+async fn stopped_by(back_end: BackEnd, another: bool) {
+    let (stores, clock, thinking) = (back_end.open().await, Clock::System, Thinking::after(2));
+    let other = node(&stores, &clock);
+    let policed = Policed::new(&other, "p", 2, 5).await;
+    let deleting =
+        node_over(&stores, Arc::clone(&stores.metadata), &clock, |parts| parts.policy(thinking.clone()));
+    let run = policed.run(&other).await;
+    deleting.start().await.unwrap();
+    let reached = tokio::time::timeout(Duration::from_secs(20), thinking.0.reached.acquire()).await;
+    reached.unwrap().unwrap().forget();
+    policed.stop(if another { &other } else { &deleting }, run).await;
+    let begun = Instant::now();
+    while status(&stores, run).await.0 == ExecutionStatus::Running {
+        assert!(begun.elapsed() < Duration::from_secs(20), "it is not stopped");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    thinking.0.go_on.add_permits(1);
+    // For as long as a lease lasts, and more.
+    tokio::time::sleep(LEASE * 3 / 2).await;
+    let ended = [TaskStatus::Success, TaskStatus::Stopped, TaskStatus::Stopped];
+    assert_eq!(status(&stores, run).await, (ExecutionStatus::Stopped, ended.to_vec()));
+    let (deleted, done) = policed.told(&stores).await;
+    let first = deleted.iter().all(|(repository, _)| repository == "p/r000");
+    assert!(first && deleted.len() == 2 && done.is_empty(), "{deleted:?} {done:?}");
+    let mut left = policed.all();
+    deleted.iter().for_each(|gone| assert!(policed.going.contains(gone) && left.remove(gone)));
+    assert_eq!(policed.left(&stores).await, left);
+    deleting.shutdown().await;
+    stores.close().await;
+}
