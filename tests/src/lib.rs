@@ -2,7 +2,7 @@
 //!
 //! [`TestRegistry`] is a served registry over stores of its own; [`Client`] and [`RawConnection`] talk to it, politely
 //! and not; [`content`] makes what is pushed; [`faults`] makes stores that fail; [`receiver`] is what
-//! webhooks are delivered to; [`Process`] runs the built program.
+//! webhooks are delivered to; [`Process`] runs the built program, over a [`Database`] of a test's own.
 //!
 //! Everything here fails loudly: a helper that cannot do its work panics, and the test with it.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "the kit runs in tests only")]
@@ -10,6 +10,7 @@
 mod access;
 mod client;
 pub mod content;
+mod database;
 mod each;
 pub mod faults;
 mod process;
@@ -19,6 +20,7 @@ mod registry;
 mod stores;
 
 pub use client::{Answer, Call, Client};
+pub use database::Database;
 pub use process::{Build, Process, outcome};
 pub use raw::{RawAnswer, RawConnection};
 pub use registry::{RegistryBuilder, TestRegistry};

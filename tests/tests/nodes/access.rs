@@ -1,10 +1,9 @@
 //! What is taken away on one node is gone on the other at once.
 
 use harbor_core::oci::Algorithm;
+use harbor_tests::Database;
 use harbor_tests::{Build, Client, Process, content};
 use serde_json::{Value, json};
-
-use super::node::Database;
 
 const API: &str = "/api/v2.0";
 const PASSWORD: &str = "Correct horse 1";
@@ -39,7 +38,7 @@ async fn make(admin: &Client, path: &str, body: &Value) -> Value {
 #[tokio::test]
 #[ignore = "needs PostgreSQL and the built harbor-server"]
 async fn what_is_taken_away_here_is_gone_there() {
-    let database = Database::new();
+    let database = Database::postgres();
     let (a, b) = tokio::join!(Node::over(database.url()), Node::over(database.url()));
     let admin = a.client("admin", PASSWORD);
     let private = json!({ "project_name": "team", "metadata": { "public": "false" } });

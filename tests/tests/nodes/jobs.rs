@@ -11,11 +11,10 @@ use harbor_core::query::Query;
 use harbor_core::{Harbor, Result, Settings};
 use harbor_storage::blobs::MemoryBlobs;
 use harbor_storage::sql::SqlMetadata;
+use harbor_tests::Database;
 use serde::{Deserialize, Serialize};
 use sqlx::{PgPool, Row};
 use tokio::runtime::Runtime;
-
-use crate::node::Database;
 
 /// How many jobs there are.
 const JOBS: u32 = 1_000;
@@ -95,7 +94,7 @@ async fn start(harbor: &Harbor, number: u32) -> ExecutionId {
 #[test]
 #[ignore = "needs PostgreSQL"]
 fn each_job_ends_although_nodes_do() {
-    let database = Database::new();
+    let database = Database::postgres();
     let url = database.url().to_owned();
     // One that only enqueues and looks.
     let watch = Node::start(&url, 0);
@@ -159,7 +158,7 @@ fn each_job_ends_although_nodes_do() {
 #[test]
 #[ignore = "needs PostgreSQL"]
 fn a_node_hears_of_the_jobs_of_another() {
-    let database = Database::new();
+    let database = Database::postgres();
     let url = database.url().to_owned();
     let (asks, works) = (Node::start(&url, 0), Node::start(&url, 1));
     let pool = asks.runtime.block_on(PgPool::connect(&url)).unwrap();

@@ -7,7 +7,6 @@ mod access;
 mod collecting;
 mod jobs;
 mod node;
-mod processes;
 mod workers;
 
 use bytes::Bytes;

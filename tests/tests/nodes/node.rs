@@ -14,83 +14,11 @@ use harbor_core::oci::{Algorithm, Digest, Reference};
 use harbor_core::{Error, GcReport, Harbor, Result, Settings};
 use harbor_storage::blobs::{ObjectBlobs, S3Options};
 use harbor_storage::sql::SqlMetadata;
-use sqlx::{AssertSqlSafe, Connection, Executor, MySqlConnection, PgConnection};
+use harbor_tests::Database;
 
 /// A value that the one who started the server must have set. Failing is right: a test that skips itself says "ok".
 fn setting(name: &str) -> String {
     std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set; this test runs against servers"))
-}
-
-/// A database of a test's own.
-pub(crate) struct Database {
-    name: String,
-    url: String,
-    server: Server,
-}
-
-/// Which server a database is on.
-#[derive(Clone, Copy)]
-enum Server {
-    Postgres,
-    MariaDb,
-}
-
-impl Database {
-    /// On PostgreSQL.
-    pub(crate) fn new() -> Self {
-        Self::on(Server::Postgres)
-    }
-
-    pub(crate) fn mariadb() -> Self {
-        Self::on(Server::MariaDb)
-    }
-
-    fn on(server: Server) -> Self {
-        let name = format!("nodes_{}", UploadId::random().to_string().replace('-', ""));
-        server.administrate(format!("CREATE DATABASE {name}"));
-        let url = format!("{}/{name}", server.url().rsplit_once('/').unwrap().0);
-        Self { name, url, server }
-    }
-
-    pub(crate) fn url(&self) -> &str {
-        &self.url
-    }
-}
-
-impl Drop for Database {
-    fn drop(&mut self) {
-        let force = if matches!(self.server, Server::Postgres) { " WITH (FORCE)" } else { "" };
-        self.server.administrate(format!("DROP DATABASE {}{force}", self.name));
-    }
-}
-
-impl Server {
-    fn url(self) -> String {
-        setting(match self {
-            Self::Postgres => "HARBOR_TEST_POSTGRES_URL",
-            Self::MariaDb => "HARBOR_TEST_MYSQL_URL",
-        })
-    }
-
-    async fn run(self, statement: AssertSqlSafe<String>) -> sqlx::Result<()> {
-        match self {
-            Self::Postgres => {
-                PgConnection::connect(&self.url()).await?.execute(sqlx::raw_sql(statement)).await.map(drop)
-            }
-            Self::MariaDb => {
-                MySqlConnection::connect(&self.url()).await?.execute(sqlx::raw_sql(statement)).await.map(drop)
-            }
-        }
-    }
-
-    /// Runs one statement, from wherever.
-    fn administrate(self, statement: String) {
-        let work = move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            runtime.block_on(self.run(AssertSqlSafe(statement))).unwrap();
-        };
-        std::thread::spawn(work).join().unwrap();
-    }
 }
 
 /// Two nodes, over a database and a part of a bucket of their own.
@@ -102,8 +30,9 @@ pub(crate) struct Pair {
 
 impl Pair {
     pub(crate) async fn new() -> Self {
-        let database = Database::new();
-        let (a, b) = tokio::join!(node(&database.url, &database.name), node(&database.url, &database.name));
+        let database = Database::postgres();
+        let (url, name) = (database.url(), database.name());
+        let (a, b) = tokio::join!(node(url, name), node(url, name));
         Self { a, b, _database: database }
     }
 

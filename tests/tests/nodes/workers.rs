@@ -3,11 +3,9 @@
 use std::path::Path;
 use std::time::Duration;
 
-use harbor_tests::{Build, Client, Process};
+use harbor_tests::{Build, Client, Database, Process};
 use serde_json::{Value, json};
 use tokio::process::Command;
-
-use super::node::Database;
 
 const GC: &str = "/api/v2.0/system/gc";
 const POOLS: &str = "/api/v2.0/jobservice/pools";
@@ -48,7 +46,7 @@ async fn until(admin: &Client, path: &str, done: impl Fn(&Value) -> bool) -> Val
 #[tokio::test]
 #[ignore = "needs PostgreSQL and the built harbor-server"]
 async fn a_server_enqueues_and_workers_run() {
-    let (database, data) = (Database::new(), tempfile::tempdir().unwrap());
+    let (database, data) = (Database::postgres(), tempfile::tempdir().unwrap());
     let log = data.path().join("log");
     let server = Process::launch(command(database.url(), data.path(), 0), &log).await;
     let admin = server.admin();
