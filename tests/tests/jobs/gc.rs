@@ -4,8 +4,11 @@ use std::time::Duration;
 
 use harbor_core::oci::Algorithm;
 use harbor_tests::content::{self, Maker, Piece};
-use harbor_tests::{TestRegistry, on_every_store};
+use harbor_tests::{BackEnd, TestRegistry, on_every_store};
 use serde_json::{Value, json};
+
+use crate::kinds::by_hand;
+use crate::retention::Thinking;
 
 const SCHEDULE: &str = "/api/v2.0/system/gc/schedule";
 const HISTORY: &str = "/api/v2.0/system/gc";
@@ -16,6 +19,7 @@ on_every_store! {
     history_and_log;
     stopped;
     nothing_goes_while_the_registry_is_read_only;
+    a_run_ends_when_the_registry_comes_to_be_read_only(stores);
     untagged_goes_with_what_belongs_to_it;
 }
 
@@ -168,4 +172,30 @@ async fn nothing_goes_while_the_registry_is_read_only(registry: &TestRegistry) {
     registry.clock.advance(Duration::from_secs(3 * 3600));
     assert_eq!(freed(&run(registry, json!({})).await), (5_000, 1, 0));
     there(404).await;
+}
+
+async fn a_run_ends_when_the_registry_comes_to_be_read_only(back_end: BackEnd) {
+    let thinking = Thinking::after(1);
+    let builder = TestRegistry::builder(back_end).patient_with_logins().policy(thinking.clone());
+    let registry = by_hand(builder).start().await;
+    registry.project("p", false).await;
+    let admin = registry.admin();
+    for _ in 0..3 {
+        admin.push("p/app", None, &content::image(Algorithm::Sha256)).await;
+    }
+    registry.clock.advance(Duration::from_secs(3 * 3600));
+    let body = json!({ "schedule": { "type": "Manual" }, "parameters": { "delete_untagged": true } });
+    let path = admin.post(SCHEDULE).json(&body).await.expect_status(201).need("Location").to_owned();
+    let working = async {
+        thinking.0.reached.acquire().await.unwrap().forget();
+        let read_only = json!({ "read_only": true });
+        admin.put("/api/v2.0/configurations").json(&read_only).await.expect_status(200);
+        thinking.0.go_on.add_permits(1);
+    };
+    let (done, ()) = tokio::join!(registry.harbor.run_due_jobs(), working);
+    assert_eq!(done.unwrap(), 1);
+    assert_eq!(admin.get(&path).await.expect_status(200).json()["job_status"], "Error");
+    let left = admin.get("/api/v2.0/projects/p/repositories/app/artifacts").await.expect_status(200);
+    assert_eq!(left.need("X-Total-Count"), "2");
+    registry.close().await;
 }

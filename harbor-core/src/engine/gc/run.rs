@@ -10,7 +10,7 @@ use crate::access::permission::{
 use crate::access::{Actor, ProjectFilter, RepositoryTarget};
 use crate::engine::gate::Write;
 use crate::engine::runs::{RunChange, SystemJob};
-use crate::engine::{ConfigKey, Harbor};
+use crate::engine::Harbor;
 use crate::job::{Done, Job, Rules, Running};
 use crate::meta::{ManifestId, Repository, RepositoryFilter, Untagged};
 use crate::oci::RepositoryName;
@@ -103,8 +103,8 @@ struct Manifests {
 impl CollectGarbage {
     pub(in crate::engine) async fn run(self, running: Running) -> Result<Done> {
         let harbor = running.harbor();
-        if !self.dry_run && harbor.configuration().await?.flag(ConfigKey::ReadOnly) {
-            return Err(Error::ReadOnly);
+        if !self.dry_run {
+            harbor.refuse_read_only().await?;
         }
         running.log(format!(
             "garbage collection: delete_untagged={}, dry_run={}, workers={}, time window {} s",
@@ -135,7 +135,15 @@ impl CollectGarbage {
         if report.failed > 0 {
             running.log(format!("{} could not be looked at, and will be again", report.failed));
         }
-        Done::with(&freed)
+        let done = Done::with(&freed)?;
+        match self.dry_run {
+            true => Ok(done),
+            // What is due was left then.
+            false => match harbor.refuse_read_only().await {
+                Err(error @ Error::ReadOnly) => Ok(Done { failure: Some(error.public_message()), ..done }),
+                other => other.map(|()| done),
+            },
+        }
     }
 
     /// Deletes untagged artifacts, or counts them.
@@ -204,6 +212,8 @@ impl CollectGarbage {
 /// Deletes an untagged artifact, if it still is one.
 async fn delete(harbor: &Harbor, repository: &Repository, untagged: &Untagged) -> Result<Manifests> {
     crate::engine::gate::contended!(async {
+        // It may have come to be so in the midst of a run.
+        harbor.refuse_read_only().await?;
         let mut write = harbor.write_as_system().await?;
         write.within(repository.project);
         let gone = remove(&mut write, repository, untagged).await?;
