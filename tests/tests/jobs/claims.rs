@@ -4,9 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use harbor_core::access::permission::JobserviceMonitorStop;
-use harbor_core::meta::{
-    ExecutionId, Priority, Schedule, ScheduleId, Sharing, Task, TaskScope, TaskStatus,
-};
+use harbor_core::meta::{ExecutionId, Priority, Schedule, ScheduleId, Sharing, Task, TaskScope, TaskStatus};
 use harbor_core::query::Query;
 use harbor_core::{Clock, Harbor, StoreErrorKind};
 use harbor_tests::faults::{FailingWrites, HeldMetadata, Switch};

@@ -21,6 +21,7 @@ on_every_store! {
     nothing_goes_while_the_registry_is_read_only;
     a_run_ends_when_the_registry_comes_to_be_read_only(stores);
     untagged_goes_with_what_belongs_to_it;
+    untagged_that_cannot_go_holds_up_nothing;
 }
 
 /// Sets a run going, and yields it when it is over.
@@ -105,6 +106,43 @@ async fn untagged_goes_with_what_belongs_to_it(registry: &TestRegistry) {
     assert_eq!(freed(&would), freed(&after));
     assert!(freed(&after).1 >= 5, "{after}");
     admin.get("/v2/p/app/manifests/v2").await.expect_status(200);
+}
+
+/// A signature has a tag that is immutable, so what it signs stays with it; the rest goes.
+async fn untagged_that_cannot_go_holds_up_nothing(registry: &TestRegistry) {
+    registry.project("p", false).await;
+    let admin = registry.admin();
+    let image = || content::image(Algorithm::Sha256);
+    let (signed, plain) = (image(), image());
+    admin.push("p/app", None, &signed).await;
+    admin.push("p/app", None, &plain).await;
+    let says = "application/vnd.dev.cosign.simplesigning.v1+json";
+    let layer = Piece::new(Algorithm::Sha256, says, content::random(50));
+    let signature = Maker::image(Algorithm::Sha256).layer(layer).done();
+    let tag = format!("{}.sig", signed.top().digest.to_string().replace(':', "-"));
+    admin.push("p/app", Some(&tag), &signature).await;
+    let any = |decoration: &str, pattern: &str| json!([{ "kind": "doublestar", "decoration": decoration, "pattern": pattern }]);
+    let rule = json!({
+        "action": "immutable", "template": "immutable_template",
+        "tag_selectors": any("matches", "*.sig"),
+        "scope_selectors": { "repository": any("repoMatches", "**") },
+    });
+    admin.post("/api/v2.0/projects/p/immutabletagrules").json(&rule).await.expect_status(201);
+    registry.clock.advance(Duration::from_secs(3 * 3600));
+    let would = run(registry, json!({ "delete_untagged": true, "dry_run": true })).await;
+    let done = run(registry, json!({ "delete_untagged": true })).await;
+    assert_eq!((freed(&would), freed(&done).2), (freed(&done), 1));
+    let log = admin.get(&format!("{HISTORY}/{}/log", done["id"])).await.expect_status(200);
+    let log = String::from_utf8(log.body.to_vec()).unwrap();
+    let says =
+        |digest: &str, what: &str| log.lines().any(|line| line.contains(digest) && line.contains(what));
+    assert!(
+        says(&signed.top().digest.to_string(), "stays: ") && says(&tag, "configured as immutable"),
+        "{log}"
+    );
+    assert!(says(&plain.top().digest.to_string(), "1 manifests deleted"), "{log}");
+    admin.get(&format!("/v2/p/app/manifests/{tag}")).await.expect_status(200);
+    admin.get(&format!("/v2/p/app/manifests/{}", signed.top().digest)).await.expect_status(200);
 }
 
 async fn history_and_log(registry: &TestRegistry) {

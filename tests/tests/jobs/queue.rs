@@ -202,7 +202,12 @@ async fn many_that_wait_for_another_hold_up_nothing_else(registry: &TestRegistry
     }
     // They are looked at a few at a time, without a pause in between.
     assert!(begun.elapsed() < Duration::from_millis(2_500), "{:?}", begun.elapsed());
-    registry.admin().put(&format!("{QUEUES}/TOLD")).json(&json!({ "action": "stop" })).await.expect_status(200);
+    registry
+        .admin()
+        .put(&format!("{QUEUES}/TOLD"))
+        .json(&json!({ "action": "stop" }))
+        .await
+        .expect_status(200);
     let path = format!("{JOBS}/{}", head["job_id"].as_str().unwrap());
     registry.admin().put(&path).await.expect_status(200);
 }

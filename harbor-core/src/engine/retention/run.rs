@@ -5,9 +5,9 @@ use serde::{Deserialize, Serialize};
 use super::RETENTION_ID;
 use super::sweep::Sweep;
 use crate::access::{ProjectFilter, RepositoryTarget};
+use crate::engine::Harbor;
 use crate::engine::gate::contended;
 use crate::engine::jobs::{Enqueue, merged};
-use crate::engine::Harbor;
 use crate::event::EventKind;
 use crate::job::{Done, Job, Rules, Running, read};
 use crate::meta::{
