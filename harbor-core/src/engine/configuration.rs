@@ -419,6 +419,11 @@ impl Harbor {
         self.inner.audit.tells_pulls(!read.flag(ConfigKey::PullAuditLogDisable));
         Ok(read)
     }
+
+    /// Refuses what may not be done while the registry is read-only.
+    pub(super) async fn refuse_read_only(&self) -> Result<()> {
+        if self.configuration().await?.flag(ConfigKey::ReadOnly) { Err(Error::ReadOnly) } else { Ok(()) }
+    }
 }
 
 #[cfg(test)]

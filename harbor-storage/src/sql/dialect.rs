@@ -78,6 +78,9 @@ impl Dialect {
             (Self::Postgres, "options" | "keyed") => String::new(),
             // Rows that are found by their primary key alone, and kept in its order: the others do so anyway, or cannot.
             (Self::Sqlite, "keyed") => "STRICT, WITHOUT ROWID".to_owned(),
+            // Of which table an index is that goes: elsewhere its name says so.
+            (Self::MySql, "of") => format!("ON {length}"),
+            (_, "of") => String::new(),
             (_, other) => format!("unknown column type {other}"),
         }
     }

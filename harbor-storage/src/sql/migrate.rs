@@ -21,6 +21,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (9, "webhooks", include_str!("migrations/0009_webhooks.sql")),
     (10, "tamper_evidence", include_str!("migrations/0010_tamper_evidence.sql")),
     (11, "trash", include_str!("migrations/0011_trash.sql")),
+    (12, "jobs_by_kind", include_str!("migrations/0012_jobs_by_kind.sql")),
 ];
 
 fn migrator(dialect: Dialect, migrations: &[(i64, &'static str, &str)]) -> Migrator {
@@ -75,6 +76,29 @@ mod tests {
         INSERT INTO manifests (repository_id, digest, media_type, size, annotations, payload, pushed_at)
             VALUES (1, 'sha256:a', 't', 10, '{}', x'', 0), (2, 'sha256:a', 't', 10, '{}', x'', 0),
                    (3, 'sha256:m', 't', 40000, '{}', x'', 0);";
+
+    /// What is due of a kind costs the same, however many jobs of others wait.
+    #[tokio::test]
+    async fn jobs_are_found_by_their_kind() {
+        let mut connection = SqliteConnection::connect("sqlite::memory:").await.unwrap();
+        run(Dialect::Sqlite, &mut connection).await.unwrap();
+        for (plan, expected) in [
+            (
+                "EXPLAIN QUERY PLAN SELECT (SELECT MIN(due_at) FROM tasks WHERE status = 'a' AND kind = 'b' AND priority = 1)",
+                "SEARCH tasks USING COVERING INDEX tasks_kind (status=? AND kind=? AND priority=?)",
+            ),
+            (
+                "EXPLAIN QUERY PLAN SELECT job FROM tasks WHERE status = 'a' AND kind = 'b' AND priority = 1 AND due_at <= 9 \
+                 ORDER BY due_at, id LIMIT 5",
+                "SEARCH tasks USING INDEX tasks_kind (status=? AND kind=? AND priority=? AND due_at<?)",
+            ),
+        ] {
+            let steps = connection.fetch_all(plan).await.unwrap();
+            let steps: Vec<String> = steps.iter().map(|row| row.get("detail")).collect();
+            assert_eq!(steps.last().map(String::as_str), Some(expected), "{steps:?}");
+            assert!(!steps.iter().any(|step| step.contains("B-TREE")), "{steps:?}");
+        }
+    }
 
     /// A page of the tags of an artifact costs what the page has, however many tags there are.
     #[tokio::test]

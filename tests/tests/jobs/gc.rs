@@ -4,8 +4,11 @@ use std::time::Duration;
 
 use harbor_core::oci::Algorithm;
 use harbor_tests::content::{self, Maker, Piece};
-use harbor_tests::{TestRegistry, on_every_store};
+use harbor_tests::{BackEnd, TestRegistry, on_every_store};
 use serde_json::{Value, json};
+
+use crate::kinds::by_hand;
+use crate::retention::Thinking;
 
 const SCHEDULE: &str = "/api/v2.0/system/gc/schedule";
 const HISTORY: &str = "/api/v2.0/system/gc";
@@ -16,7 +19,9 @@ on_every_store! {
     history_and_log;
     stopped;
     nothing_goes_while_the_registry_is_read_only;
+    a_run_ends_when_the_registry_comes_to_be_read_only(stores);
     untagged_goes_with_what_belongs_to_it;
+    untagged_that_cannot_go_holds_up_nothing;
 }
 
 /// Sets a run going, and yields it when it is over.
@@ -103,6 +108,43 @@ async fn untagged_goes_with_what_belongs_to_it(registry: &TestRegistry) {
     admin.get("/v2/p/app/manifests/v2").await.expect_status(200);
 }
 
+/// A signature has a tag that is immutable, so what it signs stays with it; the rest goes.
+async fn untagged_that_cannot_go_holds_up_nothing(registry: &TestRegistry) {
+    registry.project("p", false).await;
+    let admin = registry.admin();
+    let image = || content::image(Algorithm::Sha256);
+    let (signed, plain) = (image(), image());
+    admin.push("p/app", None, &signed).await;
+    admin.push("p/app", None, &plain).await;
+    let says = "application/vnd.dev.cosign.simplesigning.v1+json";
+    let layer = Piece::new(Algorithm::Sha256, says, content::random(50));
+    let signature = Maker::image(Algorithm::Sha256).layer(layer).done();
+    let tag = format!("{}.sig", signed.top().digest.to_string().replace(':', "-"));
+    admin.push("p/app", Some(&tag), &signature).await;
+    let any = |decoration: &str, pattern: &str| json!([{ "kind": "doublestar", "decoration": decoration, "pattern": pattern }]);
+    let rule = json!({
+        "action": "immutable", "template": "immutable_template",
+        "tag_selectors": any("matches", "*.sig"),
+        "scope_selectors": { "repository": any("repoMatches", "**") },
+    });
+    admin.post("/api/v2.0/projects/p/immutabletagrules").json(&rule).await.expect_status(201);
+    registry.clock.advance(Duration::from_secs(3 * 3600));
+    let would = run(registry, json!({ "delete_untagged": true, "dry_run": true })).await;
+    let done = run(registry, json!({ "delete_untagged": true })).await;
+    assert_eq!((freed(&would), freed(&done).2), (freed(&done), 1));
+    let log = admin.get(&format!("{HISTORY}/{}/log", done["id"])).await.expect_status(200);
+    let log = String::from_utf8(log.body.to_vec()).unwrap();
+    let says =
+        |digest: &str, what: &str| log.lines().any(|line| line.contains(digest) && line.contains(what));
+    assert!(
+        says(&signed.top().digest.to_string(), "stays: ") && says(&tag, "configured as immutable"),
+        "{log}"
+    );
+    assert!(says(&plain.top().digest.to_string(), "1 manifests deleted"), "{log}");
+    admin.get(&format!("/v2/p/app/manifests/{tag}")).await.expect_status(200);
+    admin.get(&format!("/v2/p/app/manifests/{}", signed.top().digest)).await.expect_status(200);
+}
+
 async fn history_and_log(registry: &TestRegistry) {
     let admin = registry.admin();
     let first = run(registry, json!({ "dry_run": true })).await;
@@ -168,4 +210,30 @@ async fn nothing_goes_while_the_registry_is_read_only(registry: &TestRegistry) {
     registry.clock.advance(Duration::from_secs(3 * 3600));
     assert_eq!(freed(&run(registry, json!({})).await), (5_000, 1, 0));
     there(404).await;
+}
+
+async fn a_run_ends_when_the_registry_comes_to_be_read_only(back_end: BackEnd) {
+    let thinking = Thinking::after(1);
+    let builder = TestRegistry::builder(back_end).patient_with_logins().policy(thinking.clone());
+    let registry = by_hand(builder).start().await;
+    registry.project("p", false).await;
+    let admin = registry.admin();
+    for _ in 0..3 {
+        admin.push("p/app", None, &content::image(Algorithm::Sha256)).await;
+    }
+    registry.clock.advance(Duration::from_secs(3 * 3600));
+    let body = json!({ "schedule": { "type": "Manual" }, "parameters": { "delete_untagged": true } });
+    let path = admin.post(SCHEDULE).json(&body).await.expect_status(201).need("Location").to_owned();
+    let working = async {
+        thinking.0.reached.acquire().await.unwrap().forget();
+        let read_only = json!({ "read_only": true });
+        admin.put("/api/v2.0/configurations").json(&read_only).await.expect_status(200);
+        thinking.0.go_on.add_permits(1);
+    };
+    let (done, ()) = tokio::join!(registry.harbor.run_due_jobs(), working);
+    assert_eq!(done.unwrap(), 1);
+    assert_eq!(admin.get(&path).await.expect_status(200).json()["job_status"], "Error");
+    let left = admin.get("/api/v2.0/projects/p/repositories/app/artifacts").await.expect_status(200);
+    assert_eq!(left.need("X-Total-Count"), "2");
+    registry.close().await;
 }

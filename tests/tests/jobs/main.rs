@@ -1,6 +1,7 @@
 //! Jobs: that each is done, that none is done by two at a time, and what is said of them.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests are tests")]
 
+mod claims;
 mod gc;
 mod kinds;
 mod node;

@@ -1,13 +1,13 @@
 //! The queue: what becomes of jobs, in which order, and what somebody can do with them.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
-use harbor_core::Clock;
-use harbor_core::access::permission::JobserviceMonitorStop;
-use harbor_core::meta::{ExecutionStatus, Priority, TaskScope, TaskStatus};
+use harbor_core::access::permission::{JobserviceMonitorStop, SystemConfigurationUpdate};
+use harbor_core::meta::{ExecutionStatus, Priority, TaskScope, TaskStatus, Trigger};
 use harbor_core::query::Query;
+use harbor_core::{Clock, Enqueue};
 use harbor_tests::faults::HeldMetadata;
 use harbor_tests::{BackEnd, TestRegistry, on_every_store};
 use serde_json::json;
@@ -29,6 +29,7 @@ on_every_store! {
     retried;
     one_at_a_time_of_a_key_and_in_order;
     retried_while_another_of_its_key_runs;
+    many_that_wait_for_another_hold_up_nothing_else;
     no_more_at_once_than_the_kind_may;
     precedence;
     who_fails_or_is_slow_leaves_places_to_the_rest;
@@ -180,6 +181,35 @@ async fn retried_while_another_of_its_key_runs(registry: &TestRegistry) {
     registry.admin().put(&second).await.expect_status(200);
     task_once(registry, first, "Error").await;
     assert_eq!((seen(&dead).begun, seen(&hangs).ended), (2, 0));
+}
+
+async fn many_that_wait_for_another_hold_up_nothing_else(registry: &TestRegistry) {
+    const MANY: usize = 960;
+    let (key, other) = (name("key"), name("other"));
+    let head = start_with(&registry.harbor, &job(&key, Does::Hangs), 0, |enqueue| enqueue.key(&key)).await;
+    let head = task_once(registry, head, "Running").await;
+    let proof = registry.harbor.authorize::<SystemConfigurationUpdate>(&admin(), ()).await.unwrap();
+    let mut write = registry.harbor.write(&proof).await.unwrap();
+    let many = write.execution("TOLD", 1, Trigger::Event, serde_json::Map::new()).await.unwrap();
+    for _ in 0..MANY {
+        write.enqueue(many, Enqueue::new(&job(&key, Does::Succeeds)).key(&key)).await.unwrap();
+    }
+    write.enqueue(many, Enqueue::new(&job(&other, Does::Succeeds))).await.unwrap();
+    let begun = Instant::now();
+    write.commit().await.unwrap();
+    while seen(&other).ended == 0 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    // They are looked at a few at a time, without a pause in between.
+    assert!(begun.elapsed() < Duration::from_millis(2_500), "{:?}", begun.elapsed());
+    registry
+        .admin()
+        .put(&format!("{QUEUES}/TOLD"))
+        .json(&json!({ "action": "stop" }))
+        .await
+        .expect_status(200);
+    let path = format!("{JOBS}/{}", head["job_id"].as_str().unwrap());
+    registry.admin().put(&path).await.expect_status(200);
 }
 
 async fn no_more_at_once_than_the_kind_may(registry: &TestRegistry) {

@@ -1,14 +1,14 @@
 //! Runs of retention that are cut off or stopped, wherever they stand: nodes over one store, in one process. What runs leave is in
 //! `api/retention`; what is left of a process that is killed is in `crash/retention` and `nodes/processes`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use harbor_core::access::permission::{
-    ProjectCreate, RepositoryPush, TagRetentionCreate, TagRetentionUpdate,
+    ProjectCreate, RepositoryPush, SystemConfigurationUpdate, TagRetentionCreate, TagRetentionUpdate,
 };
 use harbor_core::access::{Actor, RepositoryTarget};
 use harbor_core::content::{Incoming, ManifestPush};
@@ -33,6 +33,7 @@ on_every_store! {
     stopped_while_it_finds_repositories(stores);
     stopped_while_it_deletes(stores);
     stopped_on_another_node_while_it_deletes(stores);
+    nothing_is_deleted_once_the_registry_is_read_only(stores);
 }
 
 /// How many repositories of [`Policed`] have a task in one transaction.
@@ -218,20 +219,20 @@ async fn stopped_while_it_plans(back_end: BackEnd, before: usize, enqueued: usiz
 
 /// Has no objection, but thinks about some artifact for as long as it is not told to go on.
 #[derive(Debug)]
-struct Thinks {
+pub(crate) struct Thinks {
     before: usize,
     asked: AtomicUsize,
-    reached: Semaphore,
-    go_on: Semaphore,
+    pub(crate) reached: Semaphore,
+    pub(crate) go_on: Semaphore,
 }
 
 /// The same, for a node and for who looks at it.
 #[derive(Clone, Debug)]
-struct Thinking(Arc<Thinks>);
+pub(crate) struct Thinking(pub(crate) Arc<Thinks>);
 
 impl Thinking {
     /// After so many artifacts.
-    fn after(before: usize) -> Self {
+    pub(crate) fn after(before: usize) -> Self {
         let (asked, reached, go_on) = (AtomicUsize::new(0), Semaphore::new(0), Semaphore::new(0));
         Self(Arc::new(Thinks { before, asked, reached, go_on }))
     }
@@ -291,5 +292,35 @@ async fn stopped_by(back_end: BackEnd, another: bool) {
     deleted.iter().for_each(|gone| assert!(policed.going.contains(gone) && left.remove(gone)));
     assert_eq!(policed.left(&stores).await, left);
     deleting.shutdown().await;
+    stores.close().await;
+}
+
+/// It comes to be so while a run is at the second of five artifacts.
+async fn nothing_is_deleted_once_the_registry_is_read_only(back_end: BackEnd) {
+    let (stores, clock, thinking) = (back_end.open().await, Clock::manual(), Thinking::after(1));
+    let other = node(&stores, &clock);
+    let policed = Policed::new(&other, "p", 1, 5).await;
+    let deleting =
+        node_over(&stores, Arc::clone(&stores.metadata), &clock, |parts| parts.policy(thinking.clone()));
+    let run = policed.run(&other).await;
+    let read_only = async |flag: bool| {
+        let proof = deleting.authorize::<SystemConfigurationUpdate>(&admin(), ()).await.unwrap();
+        let values = BTreeMap::from([("read_only".to_owned(), json!(flag))]);
+        deleting.configurations().update(proof, &values).await.unwrap();
+    };
+    let working = async {
+        let reached = tokio::time::timeout(Duration::from_secs(20), thinking.0.reached.acquire()).await;
+        reached.unwrap().unwrap().forget();
+        read_only(true).await;
+        thinking.0.go_on.add_permits(1);
+    };
+    let (done, ()) = tokio::join!(deleting.run_due_jobs(), working);
+    assert_eq!(done.unwrap(), 2);
+    assert_eq!(policed.told(&stores).await.0.len(), 1);
+    read_only(false).await;
+    clock.advance(Duration::from_secs(60));
+    assert_eq!(deleting.run_due_jobs().await.unwrap(), 1, "it is tried again");
+    assert_eq!(status(&stores, run).await.0, ExecutionStatus::Success);
+    assert_eq!(policed.left(&stores).await, policed.kept);
     stores.close().await;
 }

@@ -177,10 +177,12 @@ impl Harbor {
 
     async fn postpone(&self, review: Review) -> Result<()> {
         let wait = Duration::from_secs(10).saturating_mul(1 << review.attempts.min(13)).min(LONGEST_WAIT);
-        let mut write = self.write_as_system().await?;
-        let due = write.now().plus(wait);
-        write.rows().review_postpone(review.subject, due).await?;
-        write.commit().await
+        contended!(async {
+            let mut write = self.write_as_system().await?;
+            let due = write.now().plus(wait);
+            write.rows().review_postpone(review.subject, due).await?;
+            write.commit().await
+        })
     }
 
     /// Ends uploads that nobody wrote to for long.
@@ -212,11 +214,13 @@ impl Harbor {
 
     /// Moves an upload that cannot be removed behind the others, which shall not wait for it.
     async fn postpone_expiry(&self, id: UploadId, touched: Timestamp) -> Result<()> {
-        let mut write = self.write_as_system().await?;
-        if let Some(upload) = write.rows().upload(id).await? {
-            write.rows().upload_save(&upload, touched).await?;
-        }
-        write.commit().await
+        contended!(async {
+            let mut write = self.write_as_system().await?;
+            if let Some(upload) = write.rows().upload(id).await? {
+                write.rows().upload_save(&upload, touched).await?;
+            }
+            write.commit().await
+        })
     }
 
     /// Removes an upload whose lease the caller has: its bytes first, for its row is what knows of them.

@@ -8,9 +8,9 @@ use crate::access::permission::{
     GarbageCollectionUpdate,
 };
 use crate::access::{Actor, ProjectFilter, RepositoryTarget};
+use crate::engine::Harbor;
 use crate::engine::gate::Write;
 use crate::engine::runs::{RunChange, SystemJob};
-use crate::engine::{ConfigKey, Harbor};
 use crate::job::{Done, Job, Rules, Running};
 use crate::meta::{ManifestId, Repository, RepositoryFilter, Untagged};
 use crate::oci::RepositoryName;
@@ -103,8 +103,8 @@ struct Manifests {
 impl CollectGarbage {
     pub(in crate::engine) async fn run(self, running: Running) -> Result<Done> {
         let harbor = running.harbor();
-        if !self.dry_run && harbor.configuration().await?.flag(ConfigKey::ReadOnly) {
-            return Err(Error::ReadOnly);
+        if !self.dry_run {
+            harbor.refuse_read_only().await?;
         }
         running.log(format!(
             "garbage collection: delete_untagged={}, dry_run={}, workers={}, time window {} s",
@@ -135,7 +135,15 @@ impl CollectGarbage {
         if report.failed > 0 {
             running.log(format!("{} could not be looked at, and will be again", report.failed));
         }
-        Done::with(&freed)
+        let done = Done::with(&freed)?;
+        match self.dry_run {
+            true => Ok(done),
+            // What is due was left then.
+            false => match harbor.refuse_read_only().await {
+                Err(error @ Error::ReadOnly) => Ok(Done { failure: Some(error.public_message()), ..done }),
+                other => other.map(|()| done),
+            },
+        }
     }
 
     /// Deletes untagged artifacts, or counts them.
@@ -172,38 +180,59 @@ impl CollectGarbage {
         let mut after = ManifestId::new(0);
         // A dry run deletes all of a repository's in one transaction that is never committed: what an index that goes lists
         // goes too, once nothing else that stays refers to it.
-        let mut trial = match self.dry_run {
-            true => Some(harbor.write_as_system().await?),
-            false => None,
-        };
+        let mut trial = None;
         loop {
             let page = harbor.read().await?.manifests_untagged(repository.id, before, after, BATCH).await?;
             let Some(last) = page.last() else { return Ok(total) };
             after = last.id;
             for untagged in &page {
-                let step = Step::ManifestDelete { digest: &untagged.digest };
-                if let Err(refused) = harbor.content().ask_policies(&Actor::system(), &target, step).await {
-                    running.log(format!("{name}@{} stays: {}", untagged.digest, refused.public_message()));
-                    continue;
-                }
-                let gone = match &mut trial {
-                    Some(trial) => remove(trial, &repository, untagged).await?,
-                    None => delete(harbor, &repository, untagged).await?,
+                let gone = self.one_untagged(running, &target, &repository, untagged, &mut trial).await;
+                let (says, gone) = match gone {
+                    Ok(Manifests { count: 0, .. }) => continue,
+                    Ok(gone) if self.dry_run => (format!("{} manifests would be deleted", gone.count), gone),
+                    Ok(gone) => (format!("{} manifests deleted", gone.count), gone),
+                    Err(
+                        error @ (Error::Immutable { .. } | Error::Referenced(_) | Error::PolicyDenied { .. }),
+                    ) => (format!("stays: {}", error.public_message()), Manifests::default()),
+                    Err(error) => return Err(error),
                 };
-                if gone.count > 0 {
-                    let word = if self.dry_run { "would be deleted" } else { "deleted" };
-                    running.log(format!("{name}@{}: {} manifests {word}", untagged.digest, gone.count));
-                }
+                running.log(format!("{name}@{}: {says}", untagged.digest));
                 total.count += gone.count;
                 total.bytes += gone.bytes;
             }
         }
+    }
+
+    /// Deletes an untagged artifact, or tries to. What is refused leaves no trace, and no trial that went before it.
+    async fn one_untagged<'a>(
+        self,
+        running: &'a Running,
+        target: &RepositoryTarget,
+        repository: &Repository,
+        untagged: &Untagged,
+        trial: &mut Option<Write<'a>>,
+    ) -> Result<Manifests> {
+        let harbor = running.harbor();
+        let step = Step::ManifestDelete { digest: &untagged.digest };
+        harbor.content().ask_policies(&Actor::system(), target, step).await?;
+        if !self.dry_run {
+            return delete(harbor, repository, untagged).await;
+        }
+        let mut open = match trial.take() {
+            Some(open) => open,
+            None => harbor.write_as_system().await?,
+        };
+        let gone = remove(&mut open, repository, untagged).await?;
+        *trial = Some(open);
+        Ok(gone)
     }
 }
 
 /// Deletes an untagged artifact, if it still is one.
 async fn delete(harbor: &Harbor, repository: &Repository, untagged: &Untagged) -> Result<Manifests> {
     crate::engine::gate::contended!(async {
+        // It may have come to be so in the midst of a run.
+        harbor.refuse_read_only().await?;
         let mut write = harbor.write_as_system().await?;
         write.within(repository.project);
         let gone = remove(&mut write, repository, untagged).await?;

@@ -9,7 +9,7 @@ use super::queue::moved;
 use crate::engine::Harbor;
 use crate::engine::gate::contended;
 use crate::job::Kinds;
-use crate::meta::{Priority, Task, TaskStatus, Transaction};
+use crate::meta::{Priority, Task, TaskId, TaskStatus, Transaction};
 use crate::{Result, Timestamp};
 
 /// How often a job is begun again whose worker died, beyond the attempts that it has: it may be what killed them.
@@ -21,11 +21,25 @@ const LOOKED_AT: u32 = 64;
 /// For how long a task is put off that waits for another one, should it not be woken.
 const BEHIND: Duration = Duration::from_secs(60 * 60);
 
+/// The same for one that failed and that somebody's retry of an earlier one came ahead of: nobody wakes those that failed.
+const OVERTAKEN: Duration = Duration::from_secs(10);
+
+/// What came of a claim.
+#[derive(Debug, Default)]
+pub(super) struct Claimed {
+    /// What the node has now, and is to begin.
+    pub(super) tasks: Vec<Task>,
+    /// Whether there may be more: tasks were put off, or ended, that stood ahead of others.
+    pub(super) again: bool,
+}
+
 /// A claim: one transaction that takes what is due.
 struct Claim<'a> {
     rows: &'a mut dyn Transaction,
     kinds: &'a Kinds,
     owner: &'a str,
+    /// What runs on this node, and how often each was begun.
+    here: Vec<(TaskId, u32)>,
     now: Timestamp,
     lease_end: Timestamp,
     free: u32,
@@ -36,11 +50,11 @@ struct Claim<'a> {
 
 impl Harbor {
     /// Takes up to `free` tasks that are due. None does not mean that there are none: what waits for another task is put off.
-    pub(super) async fn claim(&self, node: &Node, free: u32) -> Result<Vec<Task>> {
+    pub(super) async fn claim(&self, node: &Node, free: u32) -> Result<Claimed> {
         contended!(self.claim_once(node, free))
     }
 
-    async fn claim_once(&self, node: &Node, free: u32) -> Result<Vec<Task>> {
+    async fn claim_once(&self, node: &Node, free: u32) -> Result<Claimed> {
         let mut write = self.write_as_system().await?;
         let now = write.now();
         let lease_end = now.plus(self.inner.settings.job_lease);
@@ -49,6 +63,7 @@ impl Harbor {
             rows: write.rows(),
             kinds: &self.inner.kinds,
             owner: &node.id,
+            here: node.jobs(),
             now,
             lease_end,
             free,
@@ -57,11 +72,11 @@ impl Harbor {
         };
         claim.lost().await?;
         claim.waiting(&paused).await?;
-        let (claimed, changed) = (claim.claimed, claim.changed);
-        if changed {
+        let (tasks, again) = (claim.claimed, claim.changed);
+        if again {
             write.commit().await?;
         }
-        Ok(claimed)
+        Ok(Claimed { tasks, again })
     }
 }
 
@@ -70,13 +85,21 @@ impl Claim<'_> {
         self.free.saturating_sub(u32::try_from(self.claimed.len()).unwrap_or(u32::MAX))
     }
 
-    /// Tasks whose workers did not renew their lease. They keep their places, so nothing else is asked of them.
+    /// Tasks whose workers did not renew their lease. They keep their places, so nothing else is asked of them. What still runs on
+    /// this node is not begun beside itself.
     async fn lost(&mut self) -> Result<()> {
         let all: Vec<&str> = self.kinds.names().collect();
         for priority in Priority::ALL {
             let left = self.left();
             let lost = self.rows.tasks_due(TaskStatus::Running, priority, &all, self.now, left).await?;
             for mut task in lost {
+                if task.owner == self.owner && self.here.contains(&(task.id, task.runs)) {
+                    // Nobody else took it: this node was late to renew its lease, or its clock was set.
+                    task.due = self.lease_end;
+                    self.changed = true;
+                    self.rows.task_save(&task).await?;
+                    continue;
+                }
                 let rules = self.kinds.get(&task.kind).map(|kind| kind.rules).unwrap_or_default();
                 if task.stopping {
                     self.end(&mut task, TaskStatus::Stopped, "").await?;
@@ -126,7 +149,8 @@ impl Claim<'_> {
         {
             // Whoever ends the other one wakes the next. All that wait behind one that fails must not come up again with each of its
             // attempts, ahead of what others wait for.
-            task.due = task.due.max(self.now.plus(BEHIND));
+            let wait = if task.failures == 0 { BEHIND } else { OVERTAKEN };
+            task.due = task.due.max(self.now.plus(wait));
             self.changed = true;
             return Ok(self.rows.task_save(&task).await?);
         }

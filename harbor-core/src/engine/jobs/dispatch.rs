@@ -1,10 +1,11 @@
 //! The dispatcher: one task a node that begins jobs when they are due, and sleeps until then.
 
 use std::sync::{Arc, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 
+use super::claim::Claimed;
 use super::node::Node;
 use super::paused;
 use super::places::Places;
@@ -76,20 +77,27 @@ impl Harbor {
         write.commit().await
     }
 
-    /// Renews the leases of what runs here while something does, and ends what is to end.
+    /// Renews the leases of what runs here while something does, and ends what is to end. Whoever cannot renew them for as long as they
+    /// last, where others would take what they are of, ends all: it is not to be done by two at a time.
     pub(in crate::engine) async fn beat(inner: Weak<Inner>, node: Arc<Node>, stop: CancellationToken) {
-        let mut told = None;
+        let (mut told, mut renewed) = (None, Instant::now());
         loop {
             let Some(inner) = inner.upgrade() else { return };
             let harbor = Self { inner };
-            let interval = harbor.inner.settings.job_lease / BEATS;
-            if let Err(error) = harbor.beat_once(&node, &mut told).await {
-                tracing::warn!(%error, "the leases of running jobs were not renewed yet");
+            let lease = harbor.inner.settings.job_lease;
+            let began = Instant::now();
+            match tokio::time::timeout(lease, harbor.beat_once(&node, &mut told)).await {
+                Ok(Ok(())) => renewed = began,
+                Ok(Err(error)) => tracing::warn!(%error, "the leases of running jobs were not renewed yet"),
+                Err(_) => tracing::warn!("the leases of running jobs were not renewed yet: nobody answers"),
+            }
+            if renewed.elapsed() >= lease && harbor.inner.metadata.sharing() == Sharing::Shared {
+                node.lose_all();
             }
             drop(harbor);
             tokio::select! {
                 () = stop.cancelled() => return,
-                () = tokio::time::sleep(interval) => {}
+                () = tokio::time::sleep(lease / BEATS) => {}
             }
         }
     }
@@ -136,12 +144,12 @@ impl Harbor {
             if next.is_none_or(|next| next > self.now()) {
                 return Ok((began, next));
             }
-            let tasks = self.claim(node, free).await?;
-            if tasks.is_empty() {
+            let claimed = self.claim(node, free).await?;
+            if !claimed.again {
                 return Ok((began, self.next_due().await?));
             }
             began = true;
-            tasks.into_iter().for_each(|task| self.spawn(node, task));
+            claimed.tasks.into_iter().for_each(|task| self.spawn(node, task));
         }
     }
 
@@ -164,8 +172,8 @@ impl Harbor {
             if self.next_due().await?.is_none_or(|next| next > self.now()) {
                 return Ok(jobs);
             }
-            let tasks = self.claim(&node, node.workers).await?;
-            if tasks.is_empty() && self.next_due().await?.is_some_and(|next| next <= self.now()) {
+            let Claimed { tasks, again } = self.claim(&node, node.workers).await?;
+            if !again && self.next_due().await?.is_some_and(|next| next <= self.now()) {
                 // Somebody else is at it.
                 tokio::time::sleep(SHORTEST).await;
             }

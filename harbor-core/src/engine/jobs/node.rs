@@ -118,6 +118,13 @@ impl Node {
         }
     }
 
+    /// Ends all that runs here: others may have it by now.
+    pub(super) fn lose_all(&self) {
+        for job in self.here().values() {
+            job.stop.send_if_modified(|reason| reason.is_none() && reason.replace(Stop::Lost).is_none());
+        }
+    }
+
     /// Ends those of the jobs that ran here which the database says are not this node's any more, or are to stop. Others may have
     /// been begun since it was asked.
     pub(super) fn compare(&self, jobs: &[(TaskId, u32)], held: &[Held]) {

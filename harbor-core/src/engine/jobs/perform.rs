@@ -41,7 +41,8 @@ struct Work<'a> {
     task: Task,
     log: Arc<Log>,
     pieces: u32,
-    began: Instant,
+    /// How long the job itself took, if it came to its own end.
+    took: Duration,
 }
 
 impl Harbor {
@@ -59,7 +60,7 @@ impl Harbor {
         let Some(kind) = self.inner.kinds.get(&task.kind).cloned() else { return Ok(()) };
         let (pieces, said) = self.read().await?.task_log_end(task.id).await?;
         let log = Arc::new(Log::after(usize::try_from(said).unwrap_or(usize::MAX)));
-        let mut work = Work { harbor: self, task, log, pieces, began: Instant::now() };
+        let mut work = Work { harbor: self, task, log, pieces, took: Duration::ZERO };
         let end = work.run(&kind, stop.clone()).await;
         loop {
             match work.settle(&end, &kind.rules).await {
@@ -84,7 +85,10 @@ impl Work<'_> {
         let (kind, payload) = (kind.clone(), self.task.payload.clone());
         let longest = kind.rules.longest;
         // A task of its own: a panic ends it and nothing else.
-        let mut job = AbortOnDropHandle::new(tokio::spawn(async move { kind.run(payload, running).await }));
+        let mut job = AbortOnDropHandle::new(tokio::spawn(async move {
+            let began = Instant::now();
+            (kind.run(payload, running).await, began.elapsed())
+        }));
         let too_long = tokio::time::sleep(longest);
         tokio::pin!(too_long);
         let mut flush = tokio::time::interval(FLUSH);
@@ -92,8 +96,10 @@ impl Work<'_> {
         let end = loop {
             tokio::select! {
                 ended = &mut job => return match ended {
-                    Ok(Ok(done)) => End::Done(done),
-                    Ok(Err(error)) => End::Failed(said(&error)),
+                    Ok((ended, took)) => {
+                        self.took = took;
+                        ended.map_or_else(|error| End::Failed(said(&error)), End::Done)
+                    }
                     Err(_) => End::Failed("the job ended abnormally".to_owned()),
                 },
                 reason = told(&mut stop) => break End::Stopped(reason),
@@ -223,9 +229,10 @@ impl Work<'_> {
         Ok(Some(execution))
     }
 
-    /// The priority that a task has from now on, where its kind yields.
+    /// The priority that a task has from now on, where its kind yields. That a store is slow in which its end is written is no fault
+    /// of a job's.
     fn precedence(&self, end: &End, rules: &Rules) -> Option<Priority> {
-        let slow = self.began.elapsed() >= rules.yields?;
+        let slow = self.took >= rules.yields?;
         match end {
             End::Stopped(_) => None,
             End::Done(Done { failure: None, .. }) if !slow => Some(rules.priority),

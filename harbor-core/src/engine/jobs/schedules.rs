@@ -122,7 +122,14 @@ impl Harbor {
             begin(&mut write, &schedule).await?;
         }
         // From now on: however many runs were missed, this one made up for them.
-        schedule.next = Cron::parse(&schedule.cron, &schedule.time_zone)?.next(now);
+        schedule.next = match Cron::parse(&schedule.cron, &schedule.time_zone) {
+            Ok(cron) => cron.next(now),
+            Err(error) => {
+                // It read when it was made. It must not keep everything else from being begun.
+                tracing::error!(kind, subject, %error, "a schedule is out of force until it is set again");
+                None
+            }
+        };
         write.rows().schedule_put(&schedule).await?;
         write.commit().await
     }

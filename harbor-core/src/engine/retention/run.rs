@@ -5,9 +5,9 @@ use serde::{Deserialize, Serialize};
 use super::RETENTION_ID;
 use super::sweep::Sweep;
 use crate::access::{ProjectFilter, RepositoryTarget};
+use crate::engine::Harbor;
 use crate::engine::gate::contended;
 use crate::engine::jobs::{Enqueue, merged};
-use crate::engine::{ConfigKey, Harbor};
 use crate::event::EventKind;
 use crate::job::{Done, Job, Rules, Running, read};
 use crate::meta::{
@@ -131,8 +131,8 @@ impl Retain {
         name: &RepositoryName,
     ) -> Result<Done> {
         let harbor = running.harbor();
-        if !self.dry_run && harbor.configuration().await?.flag(ConfigKey::ReadOnly) {
-            return Err(Error::ReadOnly);
+        if !self.dry_run {
+            harbor.refuse_read_only().await?;
         }
         let Some((repository, target)) = harbor.covered(policy, name).await? else {
             running.log(format!("{name} is gone, or has another policy, so nothing is done"));

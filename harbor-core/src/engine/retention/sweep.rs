@@ -163,7 +163,11 @@ impl Sweep<'_> {
         Ok(())
     }
 
+    /// Nothing is deleted while the registry is read-only, also when it came to be so in the midst of a run.
     async fn open(&self) -> Result<Write<'_>> {
+        if !self.dry_run {
+            self.harbor().refuse_read_only().await?;
+        }
         let mut write = self.harbor().write_as_system().await?;
         write.within(self.repository.project);
         Ok(write)

@@ -6,7 +6,7 @@ use harbor_core::meta::{
 use harbor_core::query::Query;
 use harbor_core::{StoreError, StoreErrorKind, Timestamp};
 
-use super::{Rows, at_or_never, first, never_or_at, piece, rows_of};
+use super::{PIECE, Rows, at_or_never, first, never_or_at, piece_of, rows_of};
 use crate::sql::listing::Listing;
 use crate::sql::session::Row;
 use crate::sql::statement::{Value, sql, values};
@@ -84,6 +84,30 @@ impl Rows {
     ) -> Result<Option<Task>, StoreError> {
         first(self.session.fetch(find, values).await?).map(|row| task(&row)).transpose()
     }
+
+    /// When the first task of each of these kinds is due, of those that have one: each by the index, however many wait of others.
+    async fn first_due<'a>(
+        &mut self,
+        status: TaskStatus,
+        priority: Priority,
+        kinds: &[&'a str],
+    ) -> Result<Vec<(&'a str, Timestamp)>, StoreError> {
+        let find = sql!(concat!(
+            "SELECT ",
+            piece_of!("(SELECT MIN(due_at) FROM tasks WHERE status = ? AND kind = ? AND priority = ?)")
+        ));
+        let key = |kind: &&str| [status.as_str().into(), (*kind).into(), level(priority).into()];
+        let mut first = Vec::new();
+        for (kinds, values) in kinds.chunks(PIECE).zip(rows_of(kinds, key)) {
+            for row in self.session.fetch(find, values).await? {
+                for (place, kind) in kinds.iter().enumerate() {
+                    let due = row.optional_int(place)?.map(Timestamp::from_micros);
+                    first.extend(due.map(|due| (*kind, due)));
+                }
+            }
+        }
+        Ok(first)
+    }
 }
 
 #[async_trait]
@@ -133,21 +157,8 @@ impl TaskRows for Rows {
         priority: Priority,
         kinds: &[&str],
     ) -> Result<Option<Timestamp>, StoreError> {
-        let find = sql!(concat!(
-            "SELECT due_at FROM tasks WHERE status = ? AND priority = ? AND kind IN (",
-            piece!(),
-            ") ORDER BY due_at LIMIT 1"
-        ));
-        let mut next = None;
-        for kinds in rows_of(kinds, |kind| [Value::from(*kind)]) {
-            let mut values = values![status.as_str(), level(priority)];
-            values.extend(kinds);
-            if let Some(row) = first(self.session.fetch(find, values).await?) {
-                let due = Timestamp::from_micros(row.int(0)?);
-                next = Some(next.map_or(due, |next: Timestamp| next.min(due)));
-            }
-        }
-        Ok(next)
+        let first = self.first_due(status, priority, kinds).await?;
+        Ok(first.into_iter().map(|(_, due)| due).min())
     }
 
     async fn task_slots(&mut self, kind: &str) -> Result<Vec<u32>, StoreError> {
@@ -256,18 +267,19 @@ impl TaskRowsMut for Rows {
         let list = sql!(concat!(
             "SELECT ",
             columns!(),
-            " FROM tasks WHERE status = ? AND priority = ? AND due_at <= ? AND kind IN (",
-            piece!(),
-            ") ORDER BY due_at, id LIMIT ? FOR UPDATE SKIP LOCKED"
+            " FROM tasks WHERE status = ? AND kind = ? AND priority = ? AND due_at <= ? \
+             ORDER BY due_at, id LIMIT ? FOR UPDATE SKIP LOCKED"
         ));
         let mut due = Vec::new();
-        for kinds in rows_of(kinds, |kind| [Value::from(*kind)]) {
-            let mut values = values![status.as_str(), level(priority), now.micros()];
-            values.extend(kinds);
-            values.push(limit.into());
-            due.extend(
-                self.session.fetch(list, values).await?.iter().map(task).collect::<Result<Vec<_>, _>>()?,
-            );
+        if limit == 0 {
+            return Ok(due);
+        }
+        let first = self.first_due(status, priority, kinds).await?;
+        for (kind, _) in first.into_iter().filter(|(_, first)| *first <= now) {
+            let values = values![status.as_str(), kind, level(priority), now.micros(), limit];
+            for row in self.session.fetch(list, values).await? {
+                due.push(task(&row)?);
+            }
         }
         due.sort_by_key(|task| (task.due, task.id));
         due.truncate(limit as usize);

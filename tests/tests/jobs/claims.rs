@@ -1,0 +1,153 @@
+//! Claims and leases: nodes over one store, in one process, whose clocks, stores and schedules are not as they should be.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use harbor_core::access::permission::JobserviceMonitorStop;
+use harbor_core::meta::{ExecutionId, Priority, Schedule, ScheduleId, Sharing, Task, TaskScope, TaskStatus};
+use harbor_core::query::Query;
+use harbor_core::{Clock, Harbor, StoreErrorKind};
+use harbor_tests::faults::{FailingWrites, HeldMetadata, Switch};
+use harbor_tests::{BackEnd, Stores, on_every_store};
+
+use crate::kinds::{Does, Yields, job, name, seen, start, start_with, told};
+use crate::node::{LEASE, admin, node_over, status};
+
+on_every_store! {
+    what_runs_here_is_not_lost_when_the_clock_is_set(stores);
+    who_cannot_renew_leases_ends_what_others_would_take(stores);
+    a_slow_store_makes_no_job_slow(stores);
+    one_that_failed_is_not_forgotten_behind_a_retry(stores);
+    a_schedule_that_does_not_read_holds_up_nothing(stores);
+}
+
+/// The only task of an execution.
+async fn task(stores: &Stores, execution: ExecutionId) -> Task {
+    let scope = TaskScope { execution: Some(execution), ..TaskScope::default() };
+    let mut rows = stores.metadata.read().await.unwrap();
+    rows.tasks(scope, &Query::default()).await.unwrap().entries.remove(0)
+}
+
+async fn until(what: impl AsyncFn() -> bool) {
+    let begun = Instant::now();
+    while !what().await {
+        assert!(begun.elapsed() < Duration::from_secs(20), "it does not come");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// Two workers that are not asked for their leases in the meantime.
+fn two_workers(stores: &Stores, clock: &Clock) -> Harbor {
+    node_over(stores, Arc::clone(&stores.metadata), clock, |parts| {
+        let mut settings = harbor_core::Settings::default();
+        (settings.job_workers, settings.job_lease) = (2, Duration::from_secs(60));
+        settings.gc_interval = Duration::from_secs(3600);
+        parts.settings(settings).job(told)
+    })
+}
+
+async fn what_runs_here_is_not_lost_when_the_clock_is_set(back_end: BackEnd) {
+    let (stores, clock) = (back_end.open().await, Clock::manual());
+    let node = two_workers(&stores, &clock);
+    node.start().await.unwrap();
+    let (hangs, other) = (name("hangs"), name("other"));
+    let first = start(&node, &job(&hangs, Does::Hangs), 0).await;
+    until(async || seen(&hangs).now == 1).await;
+    clock.advance(Duration::from_secs(3600));
+    let second = start(&node, &job(&other, Does::Succeeds), 1).await;
+    until(async || task(&stores, second).await.status == TaskStatus::Success).await;
+    let held = task(&stores, first).await;
+    assert_eq!((held.status, held.runs, seen(&hangs).begun), (TaskStatus::Running, 1, 1));
+    assert!(held.due > clock.now(), "its lease is renewed");
+    node.shutdown().await;
+    stores.close().await;
+}
+
+async fn who_cannot_renew_leases_ends_what_others_would_take(back_end: BackEnd) {
+    let (stores, clock) = (back_end.open().await, Clock::System);
+    let switch = Switch::new(StoreErrorKind::Unavailable);
+    let inner = Arc::clone(&stores.metadata);
+    let metadata = Arc::new(FailingWrites { inner, switch: switch.clone() });
+    let node = node_over(&stores, metadata, &clock, |parts| parts.job(told));
+    node.start().await.unwrap();
+    let hangs = name("hangs");
+    start(&node, &job(&hangs, Does::Hangs), 0).await;
+    until(async || seen(&hangs).now == 1).await;
+    switch.set(true);
+    if stores.metadata.sharing() == Sharing::Shared {
+        until(async || seen(&hangs).now == 0).await;
+    } else {
+        tokio::time::sleep(LEASE * 3 / 2).await;
+        assert_eq!(seen(&hangs).now, 1, "nobody else could take it");
+    }
+    switch.set(false);
+    node.shutdown().await;
+    stores.close().await;
+}
+
+async fn a_slow_store_makes_no_job_slow(back_end: BackEnd) {
+    let (stores, clock) = (back_end.open().await, Clock::manual());
+    let held = Arc::new(HeldMetadata::new(Arc::clone(&stores.metadata), 1));
+    let with = |parts: harbor_core::Builder| parts.job(|Yields(job): Yields, running| told(job, running));
+    let other = node_over(&stores, Arc::clone(&stores.metadata), &clock, with);
+    let working = node_over(&stores, Arc::clone(&held) as _, &clock, with);
+    let quick = start(&other, &Yields(job(&name("quick"), Does::Succeeds)), 0).await;
+    let working = tokio::spawn(async move { working.run_due_jobs().await });
+    held.reached().await;
+    // Longer than what is slow.
+    tokio::time::sleep(Duration::from_millis(550)).await;
+    held.go_on();
+    assert_eq!(working.await.unwrap().unwrap(), 1);
+    let quick = task(&stores, quick).await;
+    assert_eq!((quick.status, quick.priority), (TaskStatus::Success, Priority::Normal));
+    stores.close().await;
+}
+
+/// Somebody retries an earlier one of the same key while a later one waits for its next attempt.
+async fn one_that_failed_is_not_forgotten_behind_a_retry(back_end: BackEnd) {
+    let (stores, clock) = (back_end.open().await, Clock::manual());
+    let node = node_over(&stores, Arc::clone(&stores.metadata), &clock, |parts| parts.job(told));
+    let (dead, fails) = (name("dead"), name("fails"));
+    let keyed = async |told| start_with(&node, &told, 0, |enqueue| enqueue.key(&dead)).await;
+    let first = keyed(job(&dead, Does::GivesUp)).await;
+    let second = keyed(job(&fails, Does::Fails(1))).await;
+    assert_eq!(node.run_due_jobs().await.unwrap(), 2);
+    assert_eq!(task(&stores, second).await.status, TaskStatus::Waiting);
+    // Its time comes while the first one is ahead of it again.
+    clock.advance(Duration::from_secs(1));
+    let proof = node.authorize::<JobserviceMonitorStop>(&admin(), ()).await.unwrap();
+    node.jobs().retry(&proof, &task(&stores, first).await.job).await.unwrap();
+    assert_eq!(node.run_due_jobs().await.unwrap(), 1);
+    assert_eq!((seen(&dead).begun, seen(&fails).begun), (2, 1));
+    clock.advance(Duration::from_secs(60));
+    assert_eq!(node.run_due_jobs().await.unwrap(), 1);
+    assert_eq!(status(&stores, second).await.1, [TaskStatus::Success]);
+    stores.close().await;
+}
+
+async fn a_schedule_that_does_not_read_holds_up_nothing(back_end: BackEnd) {
+    let (stores, clock) = (back_end.open().await, Clock::manual());
+    let node = node_over(&stores, Arc::clone(&stores.metadata), &clock, |parts| parts.job(told));
+    let now = clock.now();
+    let schedule = Schedule {
+        id: ScheduleId::new(0),
+        kind: "NOBODY_KNOWS".to_owned(),
+        subject: 0,
+        rhythm: "Custom".to_owned(),
+        cron: "0 0 0 * * *".to_owned(),
+        time_zone: "Mars/Olympus".to_owned(),
+        payload: r#"{"v":1}"#.to_owned(),
+        next: Some(now),
+        created_at: now,
+        updated_at: now,
+    };
+    let mut rows = stores.metadata.begin().await.unwrap();
+    rows.schedule_put(&schedule).await.unwrap();
+    rows.commit().await.unwrap();
+    let waits = start(&node, &job(&name("waits"), Does::Succeeds), 0).await;
+    assert_eq!(node.run_due_jobs().await.unwrap(), 1);
+    assert_eq!(task(&stores, waits).await.status, TaskStatus::Success);
+    let schedule = stores.metadata.read().await.unwrap().schedule("NOBODY_KNOWS", 0).await.unwrap();
+    assert_eq!(schedule.unwrap().next, None);
+    stores.close().await;
+}
