@@ -7,14 +7,11 @@ use crate::engine::Harbor;
 use crate::engine::immutable::{Fate, Held};
 use crate::meta::{ArtifactTag, ManifestId, Repository, RetentionArtifact, RetentionPolicy};
 use crate::oci::Tag;
-use crate::retention::{Candidate, Evaluation, Verdict};
+use crate::retention::{Candidate, Evaluation, TURN, Tagged, Verdict};
 use crate::{Result, Timestamp};
 
 /// How many artifacts, and how many tags, are read at a time.
 const PAGE: u32 = 1000;
-
-/// After how many artifacts others have their turn.
-const TURN: usize = 16;
 
 /// An artifact, and what becomes of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,6 +41,18 @@ impl Judged {
     }
 }
 
+/// Which of these tags are kept from being deleted.
+async fn immutable_of(held: &Held, tags: &[Tagged]) -> Vec<Tag> {
+    let mut immutable = Vec::new();
+    for some in tags.chunks(TURN) {
+        immutable.extend(some.iter().map(|tag| &tag.name).filter(|tag| held.holds(tag)).cloned());
+        if tags.len() > TURN {
+            tokio::task::yield_now().await;
+        }
+    }
+    immutable
+}
+
 impl Harbor {
     /// What becomes of the artifacts of a repository. Those that an index lists, and accessories, are not among them: they
     /// follow what they belong to. Nothing for a repository that no rule in force is about.
@@ -66,12 +75,11 @@ impl Harbor {
         let mut evaluation = Evaluation::new(rules, policy.retention.by, self.now());
         let mut judged = Vec::with_capacity(found.len());
         for (number, (artifact, candidate)) in found.into_iter().enumerate() {
-            evaluation.add(&candidate);
-            let names = candidate.tags.iter().map(|tag| &tag.name);
-            let immutable = names.filter(|tag| held.holds(tag)).cloned().collect();
+            evaluation.add_in_turns(&candidate).await;
+            let immutable = immutable_of(&held, &candidate.tags).await;
             judged.push(Judged { artifact, candidate, verdict: Verdict::default(), immutable });
             if number % TURN == TURN - 1 {
-                // Many tags and many patterns take a while.
+                // Many artifacts and many patterns take a while.
                 tokio::task::yield_now().await;
             }
         }
