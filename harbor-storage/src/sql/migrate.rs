@@ -21,6 +21,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (9, "webhooks", include_str!("migrations/0009_webhooks.sql")),
     (10, "tamper_evidence", include_str!("migrations/0010_tamper_evidence.sql")),
     (11, "trash", include_str!("migrations/0011_trash.sql")),
+    (12, "pulls", include_str!("migrations/0012_pulls.sql")),
 ];
 
 fn migrator(dialect: Dialect, migrations: &[(i64, &'static str, &str)]) -> Migrator {

@@ -103,7 +103,9 @@ async fn what_the_file_fixes_nobody_sets(stores: BackEnd) {
 /// Lines of the audit log may go from here once they are forwarded to where the file says.
 async fn what_the_file_fixes_counts(stores: BackEnd) {
     let builder = TestRegistry::builder(stores).settings(|settings| {
-        settings.configuration.insert(ConfigKey::AuditLogForwardEndpoint, "tls://logs.example.org:6514".into());
+        settings
+            .configuration
+            .insert(ConfigKey::AuditLogForwardEndpoint, "tls://logs.example.org:6514".into());
     });
     let registry = builder.start().await;
     set(&registry, &json!({ "skip_audit_log_database": true })).await;

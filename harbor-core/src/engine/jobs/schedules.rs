@@ -134,7 +134,11 @@ impl Harbor {
         let Some(mut schedule) = locked.filter(|schedule| is_late(schedule, now)) else { return Ok(()) };
         schedule.next = Cron::parse(&schedule.cron, &schedule.time_zone)?.next(now);
         let (kind, subject) = (schedule.kind.as_str(), schedule.subject);
-        tracing::warn!(kind, subject, "the clock was set back: a schedule that it had planned is planned anew");
+        tracing::warn!(
+            kind,
+            subject,
+            "the clock was set back: a schedule that it had planned is planned anew"
+        );
         write.rows().schedule_put(&schedule).await?;
         write.commit().await
     }

@@ -34,7 +34,7 @@ impl Judged {
     }
 
     /// The tags that go by themselves, by tag: with all that the artifact has, or without it.
-    pub fn tags_that_go(&self) -> impl Iterator<Item = &crate::retention::Tagged> {
+    pub fn tags_that_go(&self) -> impl Iterator<Item = &Tagged> {
         let tags = self.candidate.tags.iter().zip(&self.verdict.tags);
         let goes = tags.filter(|(tag, kept)| kept.is_none() && !self.immutable.contains(&tag.name));
         goes.map(|(tag, _)| tag)
