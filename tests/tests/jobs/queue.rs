@@ -341,7 +341,8 @@ async fn who_administers_no_more_follows_no_log(registry: &TestRegistry) {
         administers(false).await;
     };
     let ended = tokio::time::timeout(Duration::from_secs(20), async { tokio::join!(following, demoted) });
-    ended.await.expect("it ends, and the job does not").0.expect_status(200);
+    // It ends, and the job does not.
+    ended.await.unwrap().0.expect_status(200);
     assert_eq!(task(&admin, execution).await["status"], "Running");
     admin.put(&format!("{JOBS}/{}", running["job_id"].as_str().unwrap())).await.expect_status(200);
 }
