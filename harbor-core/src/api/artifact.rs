@@ -38,6 +38,9 @@ pub struct Artifact {
     /// When it was pulled last; in the year 1 when it never was.
     #[schema(value_type = String, format = DateTime)]
     pub pull_time: Timestamp,
+    /// How often it was pulled. Harbor counts for repositories alone.
+    #[serde(default)]
+    pub pull_count: u64,
     /// What its config says of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub extra_attrs: Option<Value>,
@@ -132,6 +135,9 @@ pub struct Tag {
     /// When the artifact was last pulled by it; in the year 1 when it never was.
     #[schema(value_type = String, format = DateTime)]
     pub pull_time: Timestamp,
+    /// How often something was pulled by it, whatever it named.
+    #[serde(default)]
+    pub pull_count: u64,
     /// Whether it can neither be moved nor deleted.
     #[serde(default)]
     pub immutable: bool,

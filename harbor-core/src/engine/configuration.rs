@@ -388,8 +388,14 @@ impl<'a> Configurations<'a> {
         let mut set = stored.as_deref().map(parse).transpose()?.unwrap_or_default();
         let known = values.iter().filter(|(name, _)| ConfigKey::named(name).is_some());
         set.extend(known.map(|(name, value)| (name.clone(), value.clone())));
-        let value = |key: ConfigKey| set.get(key.name()).cloned().unwrap_or_else(|| key.default());
-        if value(ConfigKey::SkipAuditLogDatabase) == true && value(ConfigKey::AuditLogForwardEndpoint) == "" {
+        let fixed = &self.harbor.settings().configuration;
+        let value = |key: ConfigKey| {
+            let given = fixed.get(&key).or_else(|| set.get(key.name()));
+            given.cloned().unwrap_or_else(|| key.default())
+        };
+        let (skip, endpoint) = (ConfigKey::SkipAuditLogDatabase, ConfigKey::AuditLogForwardEndpoint);
+        let asked = [skip, endpoint].iter().any(|key| values.contains_key(key.name()));
+        if asked && value(skip) == true && value(endpoint) == "" {
             let what = "skip_audit_log_database needs an audit_log_forward_endpoint: lines would be nowhere";
             return Err(Error::BadRequest(what.to_owned()));
         }

@@ -54,19 +54,21 @@ impl Pulls {
                 let pulled = taken.entry(manifest).or_insert(none);
                 pulled.count = pulled.count.saturating_add(count);
                 pulled.at = pulled.at.max(at);
-                pulled.tags.extend(tag.map(|tag| (tag, at)));
+                pulled.tags.extend(tag.map(|tag| (tag, count, at)));
             }
         }
         taken.into_values().collect()
     }
 
-    /// Counts what could not be written down again, as pulls by digest but for the times of the tags.
+    /// Counts what could not be written down again.
     fn put_back(&self, pulled: &[Pulled]) {
         for pulled in pulled {
-            for (tag, at) in &pulled.tags {
-                self.add((pulled.manifest, Some(tag.clone())), 0, *at);
+            let mut by_digest = pulled.count;
+            for (tag, count, at) in &pulled.tags {
+                by_digest = by_digest.saturating_sub(*count);
+                self.add((pulled.manifest, Some(tag.clone())), *count, *at);
             }
-            self.add((pulled.manifest, None), pulled.count, pulled.at);
+            self.add((pulled.manifest, None), by_digest, pulled.at);
         }
     }
 }
@@ -92,11 +94,12 @@ impl Harbor {
         for pulled in &mut pulled {
             if configuration.flag(ConfigKey::PullCountUpdateDisable) {
                 pulled.count = 0;
+                pulled.tags.iter_mut().for_each(|(_, count, _)| *count = 0);
             }
             if configuration.flag(ConfigKey::PullTimeUpdateDisable) {
                 // Before any other time.
-                pulled.at = Timestamp::from_micros(0);
-                pulled.tags.clear();
+                pulled.at = Timestamp::default();
+                pulled.tags.iter_mut().for_each(|(.., at)| *at = Timestamp::default());
             }
         }
         for (number, batch) in pulled.chunks(BATCH).enumerate() {
@@ -132,7 +135,7 @@ mod tests {
         pulls.add((one, None), 1, at(9));
         pulls.add((ManifestId::new(17), None), 1, at(1));
         let taken = pulls.take();
-        let first = Pulled { manifest: one, count: 3, at: at(9), tags: vec![(tag, at(5))] };
+        let first = Pulled { manifest: one, count: 3, at: at(9), tags: vec![(tag, 2, at(5))] };
         assert_eq!(taken[0], first);
         assert_eq!((taken.len(), taken[1].count), (2, 1));
         assert!(pulls.take().is_empty());

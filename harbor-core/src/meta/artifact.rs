@@ -80,6 +80,8 @@ pub struct Artifact {
     pub pushed_at: Timestamp,
     /// When it was pulled last.
     pub pulled_at: Option<Timestamp>,
+    /// How often it was pulled.
+    pub pulls: u64,
 }
 
 /// A tag, as a list of the tags of an artifact shows it.
@@ -97,6 +99,8 @@ pub struct ArtifactTag {
     pub pushed_at: Timestamp,
     /// When the manifest was last pulled by it.
     pub pulled_at: Option<Timestamp>,
+    /// How often something was pulled by it, whatever it named.
+    pub pulls: u64,
 }
 
 /// An entry of an index.
@@ -262,8 +266,8 @@ pub struct Pulled {
     pub count: u64,
     /// When last.
     pub at: Timestamp,
-    /// By which tags, each with when last.
-    pub tags: Vec<(Tag, Timestamp)>,
+    /// By which tags, each with how often of these, and when last.
+    pub tags: Vec<(Tag, u64, Timestamp)>,
 }
 
 /// Reads artifacts.

@@ -1,7 +1,7 @@
 //! What rules keep of the artifacts of a repository: each is matched once, and nothing is sorted.
 
 use super::rule::Keeps;
-use super::{By, Rule};
+use super::{By, Rule, TURN};
 use crate::Timestamp;
 use crate::oci::Tag;
 
@@ -109,16 +109,51 @@ impl<'a> Evaluation<'a> {
 
     /// Adds a candidate. Verdicts come in the order in which candidates were added.
     pub fn add(&mut self, candidate: &Candidate) {
-        if self.by == By::Artifact {
-            let about = self.about(|rule| rule.selects(candidate));
-            let (pushed, pulled) = (candidate.last_pushed(), candidate.last_pulled());
-            self.artifacts.push(Unit { about, pushed, pulled });
-            return;
+        match self.by {
+            By::Artifact => {
+                let about = self.about(|rule| rule.selects(candidate));
+                self.add_artifact(candidate, about);
+            }
+            By::Tag => {
+                self.add_untagged(candidate);
+                self.add_tags(&candidate.tags);
+            }
         }
+    }
+
+    /// The same, with turns for others in between: one artifact may have any number of tags.
+    pub(crate) async fn add_in_turns(&mut self, candidate: &Candidate) {
+        match self.by {
+            By::Artifact => {
+                let mut about = 0;
+                for (bit, (_, rule)) in self.rules.iter().enumerate() {
+                    about |= u32::from(rule.selects_in_turns(candidate).await) << bit;
+                }
+                self.add_artifact(candidate, about);
+            }
+            By::Tag => {
+                self.add_untagged(candidate);
+                for tags in candidate.tags.chunks(TURN) {
+                    self.add_tags(tags);
+                    tokio::task::yield_now().await;
+                }
+            }
+        }
+    }
+
+    fn add_artifact(&mut self, candidate: &Candidate, about: u32) {
+        let (pushed, pulled) = (candidate.last_pushed(), candidate.last_pulled());
+        self.artifacts.push(Unit { about, pushed, pulled });
+    }
+
+    fn add_untagged(&mut self, candidate: &Candidate) {
         let about = self.about(Rule::selects_untagged);
         self.artifacts.push(Unit { about, pushed: candidate.pushed, pulled: candidate.pulled });
         self.counts.push(candidate.tags.len());
-        for tag in &candidate.tags {
+    }
+
+    fn add_tags(&mut self, tags: &[Tagged]) {
+        for tag in tags {
             let about = self.about(|rule| rule.selects_tag(tag.name.as_str()));
             self.tags.push(Unit { about, pushed: tag.pushed, pulled: tag.pulled });
         }

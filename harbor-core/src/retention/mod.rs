@@ -56,6 +56,9 @@ pub const MOST_RULES: usize = 15;
 /// How many bytes the patterns of all rules of a policy have at most: each is matched with each tag.
 const LONGEST_PATTERNS: usize = 4096;
 
+/// After how many tags that were matched others have their turn.
+pub(crate) const TURN: usize = 16;
+
 /// What is kept or goes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

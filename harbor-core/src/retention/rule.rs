@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::Candidate;
+use super::{Candidate, TURN, Tagged};
 use crate::oci::RepositoryName;
 use crate::selector::{Decoration, Selector};
 use crate::{Error, Result, Timestamp};
@@ -148,6 +148,17 @@ fn selects_untagged(selector: &Selector) -> bool {
     }
 }
 
+/// Whether a selector selects one of these tags.
+async fn selects_one(selector: &Selector, tags: &[Tagged]) -> bool {
+    for some in tags.chunks(TURN) {
+        if some.iter().any(|tag| selector.selects(tag.name.as_str())) {
+            return true;
+        }
+        tokio::task::yield_now().await;
+    }
+    false
+}
+
 impl Rule {
     /// A rule in force.
     #[must_use]
@@ -201,6 +212,19 @@ impl Rule {
         }
         let some = |selector: &Selector| candidate.tags.iter().any(|tag| selector.selects(tag.name.as_str()));
         self.tags.iter().all(some)
+    }
+
+    /// The same, with turns for others in between.
+    pub(super) async fn selects_in_turns(&self, candidate: &Candidate) -> bool {
+        if candidate.tags.is_empty() {
+            return self.selects_untagged();
+        }
+        for selector in &self.tags {
+            if !selects_one(selector, &candidate.tags).await {
+                return false;
+            }
+        }
+        true
     }
 
     /// Whether it is about that tag by itself.

@@ -336,6 +336,37 @@ fn any_candidate() -> impl Strategy<Value = Candidate> {
     })
 }
 
+#[tokio::test]
+async fn one_artifact_of_many_tags_leaves_turns_to_others() {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    let names: Vec<String> = (0..1000).map(|number| format!("t{number}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let all = [candidate(1, 0, &names), candidate(2, 0, &[])];
+    let rules = [
+        rule(Template::Always, 0, vec![tags("matches", "v*", "")]),
+        rule(Template::LatestPushed, 5, vec![tags("matches", "t9*", "")]),
+    ];
+    for by in [By::Artifact, By::Tag] {
+        let turns = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&turns);
+        let other = tokio::spawn(async move {
+            loop {
+                counted.fetch_add(1, Ordering::SeqCst);
+                tokio::task::yield_now().await;
+            }
+        });
+        let mut evaluation = Evaluation::new(rules.iter().enumerate(), by, at(9));
+        for candidate in &all {
+            evaluation.add_in_turns(candidate).await;
+        }
+        other.abort();
+        assert!(turns.load(Ordering::SeqCst) >= names.len() / TURN, "{by:?}: {turns:?}");
+        assert_eq!(evaluation.finish(), verdicts(&rules, by, at(9), &all));
+    }
+}
+
 proptest! {
     #[test]
     fn as_found_the_long_way(

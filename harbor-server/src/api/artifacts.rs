@@ -202,6 +202,7 @@ fn wire(found: Found) -> api::Artifact {
         size: artifact.size,
         push_time: artifact.pushed_at,
         pull_time: artifact.pulled_at.unwrap_or(NEVER),
+        pull_count: artifact.pulls,
         extra_attrs: artifact.attributes.and_then(|text| serde_json::from_str(&text).ok()),
         annotations: artifact.annotations,
         references: found.references.into_iter().map(reference).collect(),
@@ -239,6 +240,7 @@ fn tag(found: FoundTag) -> api::Tag {
         name: tag.name.to_string(),
         push_time: tag.pushed_at,
         pull_time: tag.pulled_at.unwrap_or(NEVER),
+        pull_count: tag.pulls,
         immutable,
     }
 }

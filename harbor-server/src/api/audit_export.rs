@@ -34,7 +34,7 @@ pub(super) async fn export(call: &Call<'_>) -> Result<Response<Body>> {
         Some("csv") => Format::Csv,
         Some(_) => return Err(Error::Unprocessable("format must be jsonl or csv".to_owned())),
     };
-    let mut export = call.harbor().audit().export(&call.actor, &call.list()?).await?;
+    let mut export = call.harbor().audit().export(&call.actor, &call.list()?)?;
     // Ahead of the answer: a store that cannot be read is told as such.
     let first = export.next().await?.unwrap_or_default();
     let pieces = try_unfold(Some((Some(first), export)), move |state: Option<(_, AuditExport)>| async move {

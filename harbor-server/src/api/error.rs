@@ -48,6 +48,18 @@ fn code(error: &Error) -> &'static str {
     }
 }
 
+/// Why something was refused that its asker has the permission for, and for another reason than how it was asked: what the audit log
+/// tells of, where the gate did not.
+pub(crate) fn refused_for(error: &Error) -> Option<String> {
+    match error {
+        Error::Forbidden(_)
+        | Error::Immutable { .. }
+        | Error::QuotaExceeded { .. }
+        | Error::PolicyDenied { .. } => Some(error.public_message()),
+        _ => None,
+    }
+}
+
 /// The status of an error: that of the engine, but for what is said of content there and of a request's text here.
 fn status(error: &Error) -> StatusCode {
     let status = match error {

@@ -49,7 +49,7 @@ use http::request::Parts;
 use http::{HeaderValue, Method, Response};
 
 pub(crate) use answer::{json, not_found, wrong_method};
-pub(crate) use error::refuse;
+pub(crate) use error::{refuse, refused_for};
 pub(crate) use system::{health, ping, version};
 
 use self::answer::Answered;
@@ -139,10 +139,10 @@ async fn dispatch(
 
 /// Tells the audit log of a refusal for which the gate was not asked; yields it.
 fn told(app: &App, parts: &Parts, actor: &Actor, operation: &Operation, error: Error) -> Error {
-    if let Error::Forbidden(why) = &error {
+    if let Some(why) = refused_for(&error) {
         let path = parts.uri.path();
         let resource = path.strip_prefix(operation::BASE).unwrap_or(path);
-        app.harbor.tell_refusal(actor, called_in_log(operation), resource, why);
+        app.harbor.tell_refusal(actor, called_in_log(operation), resource, &why);
     }
     error
 }

@@ -168,7 +168,8 @@ pub(super) fn obj(schedule: Schedule) -> ScheduleObj {
 }
 
 /// A log as text, piece by piece. `follow=true` in the query waits for more until the job is over.
-pub(super) async fn log(call: &Call<'_>, mut log: TaskLog) -> Result<Response<Body>> {
+pub(super) async fn log(call: &Call<'_>, log: TaskLog) -> Result<Response<Body>> {
+    let mut log = log.read_by(call.actor.clone());
     // Ahead of the answer: a store that cannot be read is told as such.
     let first = log.next().await?;
     let pieces = try_unfold((first, log), |(piece, mut log)| async move {

@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use harbor_core::access::{Action, Actor, Authorized, InRepository};
-use harbor_core::oci::{RepositoryName, Route};
+use harbor_core::oci::{Reference, RepositoryName, Route};
 use harbor_core::{Error, Result};
 use http::request::Parts;
 use http::{HeaderValue, Method, Response, StatusCode};
@@ -24,6 +24,7 @@ use http::{HeaderValue, Method, Response, StatusCode};
 pub(crate) use auth::{address, credentials};
 pub(crate) use error::refuse;
 
+use crate::api::refused_for;
 use crate::app::App;
 use crate::body::Unread;
 
@@ -70,8 +71,14 @@ async fn dispatch(
     let known = credentials.is_some();
     let actor = app.authenticate(parts, credentials.as_ref()).await?;
     let call = Call { app, parts, actor };
-    let read = matches!(parts.method, Method::GET | Method::HEAD);
-    match (route?, parts.method.as_str()) {
+    let answered = handled(&call, route?, body, known).await;
+    answered.inspect_err(|error| told(&call, error))
+}
+
+async fn handled(call: &Call<'_>, route: Route, body: &mut Unread, known: bool) -> Result<Response<Body>> {
+    let method = &call.parts.method;
+    let read = matches!(*method, Method::GET | Method::HEAD);
+    match (route, method.as_str()) {
         (Route::Base, _) if read => call.base(known),
         (Route::Catalog, "GET") => call.catalog().await,
         (Route::Tags(name), "GET") => call.tags(&name).await,
@@ -89,6 +96,25 @@ async fn dispatch(
         (Route::Upload(name, id), "DELETE") => call.upload_cancel(&name, &id).await,
         (route, _) => Ok(error::wrong_method(&route)),
     }
+}
+
+/// Tells the audit log of a refusal for which the gate was not asked.
+fn told(call: &Call<'_>, error: &Error) {
+    let Some(why) = refused_for(error) else { return };
+    let what = match call.parts.method {
+        Method::GET | Method::HEAD => "pull",
+        Method::DELETE => "delete",
+        _ => "create",
+    };
+    let resource = match Route::parse(call.parts.uri.path()) {
+        Ok(Route::Manifest(name, Reference::Tag(tag))) => format!("{name}:{tag}"),
+        Ok(Route::Manifest(name, Reference::Digest(digest)) | Route::Blob(name, digest)) => {
+            format!("{name}@{digest}")
+        }
+        Ok(Route::Uploads(name) | Route::Upload(name, _)) => name.to_string(),
+        _ => String::new(),
+    };
+    call.app.harbor.tell_refusal(&call.actor, (what, "artifact"), &resource, &why);
 }
 
 fn need(route: &Route, method: &Method) -> Needed {

@@ -22,6 +22,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (10, "tamper_evidence", include_str!("migrations/0010_tamper_evidence.sql")),
     (11, "trash", include_str!("migrations/0011_trash.sql")),
     (12, "jobs_by_kind", include_str!("migrations/0012_jobs_by_kind.sql")),
+    (13, "pulls", include_str!("migrations/0013_pulls.sql")),
 ];
 
 fn migrator(dialect: Dialect, migrations: &[(i64, &'static str, &str)]) -> Migrator {

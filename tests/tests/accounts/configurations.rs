@@ -11,6 +11,7 @@ harbor_tests::on_every_store! {
     what_is_set_holds_at_once;
     nothing_changes_while_it_is_read_only;
     what_the_file_fixes_nobody_sets(stores);
+    what_the_file_fixes_counts(stores);
 }
 
 async fn set(registry: &TestRegistry, values: &Value) {
@@ -96,5 +97,19 @@ async fn what_the_file_fixes_nobody_sets(stores: BackEnd) {
     let put = |value: Value| registry.admin().put(&format!("{API}/configurations")).json(&value);
     put(json!({ "self_registration": false })).await.expect_error(403, "FORBIDDEN");
     put(json!({ "self_registration": true, "read_only": false })).await.expect_status(200);
+    registry.close().await;
+}
+
+/// Lines of the audit log may go from here once they are forwarded to where the file says.
+async fn what_the_file_fixes_counts(stores: BackEnd) {
+    let builder = TestRegistry::builder(stores).settings(|settings| {
+        settings
+            .configuration
+            .insert(ConfigKey::AuditLogForwardEndpoint, "tls://logs.example.org:6514".into());
+    });
+    let registry = builder.start().await;
+    set(&registry, &json!({ "skip_audit_log_database": true })).await;
+    let item = read(&registry.admin(), "/configurations").await["skip_audit_log_database"].clone();
+    assert_eq!(item["value"], true);
     registry.close().await;
 }

@@ -13,6 +13,7 @@ use super::{API, private, read};
 harbor_tests::on_every_store! {
     what_is_taken_away_while_a_body_comes_is_not_done;
     a_stream_of_events_ends_for_who_administers_no_more;
+    an_export_ends_for_who_administers_no_more;
 }
 
 /// Longer than what was asked holds.
@@ -174,4 +175,29 @@ async fn a_stream_of_events_ends_for_who_administers_no_more(registry: &TestRegi
     // Who is no administrator any more hears nothing of it, and does not go on either.
     let next = tokio::time::timeout(Duration::from_secs(20), stream.next()).await.expect("it ends");
     assert!(matches!(next, Ok(None)), "{next:?}");
+}
+
+/// Of an export of the audit log, for each piece.
+async fn an_export_ends_for_who_administers_no_more(registry: &TestRegistry) {
+    use harbor_core::Error;
+    use harbor_core::access::{Attempt, Credentials, Secret};
+    use harbor_core::query::Query;
+
+    let boss = registry.add_user("boss").await;
+    administers(registry, boss.get(), true).await;
+    let by_token = registry.user("boss").post(&format!("{API}/users/current/tokens"));
+    let made = by_token.json(&json!({ "name": "ci", "duration": 1 })).await.expect_status(201).json();
+    let shown = Credentials::Bearer(Secret::new(made["token"].as_str().unwrap()));
+    let actor = registry.harbor.authenticate(Some(Attempt::new(&shown))).await.unwrap();
+    for number in 0..120 {
+        let label = json!({ "name": format!("label-{number}"), "scope": "g" });
+        registry.admin().post(&format!("{API}/labels")).json(&label).await.expect_status(201);
+    }
+    let export = || registry.harbor.audit().export(&actor, &Query::default()).unwrap();
+    let (mut through, mut broken_off) = (export(), export());
+    assert_eq!(broken_off.next().await.unwrap().unwrap().len(), 100);
+    while through.next().await.unwrap().is_some() {}
+    administers(registry, boss.get(), false).await;
+    let next = broken_off.next().await;
+    assert!(matches!(next, Err(Error::Unauthenticated)), "{next:?}");
 }

@@ -34,6 +34,11 @@ async fn pulls_are_counted(registry: &TestRegistry) {
         tag["pull_time"].as_str().unwrap().starts_with("0001")
     };
     assert!(!never("v1") && never("v2"));
+    let by_tag = |name: &str| {
+        let tag = shown["tags"].as_array().unwrap().iter().find(|tag| tag["name"] == name).unwrap();
+        tag["pull_count"].as_u64().unwrap()
+    };
+    assert_eq!((shown["pull_count"].as_u64(), by_tag("v1"), by_tag("v2")), (Some(4), 3, 0));
     registry.harbor.write_pulls().await.unwrap();
     assert_eq!(pulls().await, 4);
 }

@@ -36,6 +36,7 @@ on_every_store! {
     queues_pause_and_stop;
     pools_and_workers;
     logs_are_followed;
+    who_administers_no_more_follows_no_log;
     history_is_kept_so_far;
     what_there_is_not;
 }
@@ -350,6 +351,31 @@ async fn logs_are_followed(registry: &TestRegistry) {
     let told = log(registry, &task_once(registry, many, "Success").await).await;
     assert_eq!(told.lines().filter(|line| line.contains(" line ")).count(), 20_000);
     assert!(told.contains("line 19999"));
+}
+
+async fn who_administers_no_more_follows_no_log(registry: &TestRegistry) {
+    let (admin, boss) = (registry.admin(), registry.add_user("boss").await);
+    let administers = async |flag: bool| {
+        let path = format!("/api/v2.0/users/{}/sysadmin", boss.get());
+        admin.put(&path).json(&json!({ "sysadmin_flag": flag })).await.expect_status(200);
+    };
+    administers(true).await;
+    let execution = start(&registry.harbor, &job(&name("followed"), Does::Hangs), 0).await;
+    let running = task_once(registry, execution, "Running").await;
+    let path = format!("{JOBS}/{}/log", running["job_id"].as_str().unwrap());
+    let client = registry.user("boss");
+    // So that its password is known by now, and nothing waits for a hash.
+    client.get("/v2/").await.expect_status(200);
+    let following = client.get(&format!("{path}?follow=true")).into_future();
+    let demoted = async {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        administers(false).await;
+    };
+    let ended = tokio::time::timeout(Duration::from_secs(20), async { tokio::join!(following, demoted) });
+    // It ends, and the job does not.
+    ended.await.unwrap().0.expect_status(200);
+    assert_eq!(task(&admin, execution).await["status"], "Running");
+    admin.put(&format!("{JOBS}/{}", running["job_id"].as_str().unwrap())).await.expect_status(200);
 }
 
 async fn history_is_kept_so_far(registry: &TestRegistry) {

@@ -1,8 +1,9 @@
 //! Schedules: that each run comes once, whatever the clock does.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use harbor_core::Timestamp;
+use harbor_core::{Clock, Timestamp};
 use harbor_tests::{TestRegistry, on_every_store};
 use serde_json::{Value, json};
 
@@ -13,6 +14,7 @@ on_every_store! {
     with crate::kinds::by_hand;
     every_rhythm;
     a_missed_run_is_made_up_once;
+    a_clock_that_was_ahead_holds_nothing_up;
     never_two_at_a_time;
     paused;
     taken_away;
@@ -94,6 +96,30 @@ async fn a_missed_run_is_made_up_once(registry: &TestRegistry) {
     assert_eq!(runs(registry).await.len(), 1);
     let (next, now) = (next(registry).await, registry.harbor.now().micros() / 1_000_000);
     assert!(next > now && next <= now + 3600);
+}
+
+/// A machine starts with a clock that is years ahead, and is put right a little later.
+async fn a_clock_that_was_ahead_holds_nothing_up(registry: &TestRegistry) {
+    const AHEAD: i64 = 4 * 365 * 86_400;
+    let Clock::Manual(micros) = &registry.clock else { panic!("a manual clock") };
+    registry.admin().post(SCHEDULE).json(&body("Weekly", "")).await.expect_status(201);
+    let planned = next(registry).await;
+    registry.clock.advance(Duration::from_secs(AHEAD.unsigned_abs()));
+    assert_eq!(registry.harbor.run_due_jobs().await.unwrap(), 1);
+    micros.fetch_sub(AHEAD * 1_000_000, Ordering::SeqCst);
+    assert!(next(registry).await > planned + AHEAD / 2);
+    assert_eq!(registry.harbor.run_due_jobs().await.unwrap(), 0, "it is not Sunday");
+    assert_eq!(next(registry).await, planned);
+    to_the_next(registry).await;
+    assert_eq!(registry.harbor.run_due_jobs().await.unwrap(), 1);
+    // The clock of another node is a little behind: for it, the time of the run has not come.
+    let behind = i64::try_from(Duration::from_secs(2).as_micros()).unwrap();
+    let after = next(registry).await;
+    micros.fetch_sub(behind, Ordering::SeqCst);
+    assert_eq!(registry.harbor.run_due_jobs().await.unwrap(), 0);
+    registry.clock.advance(Duration::from_secs(4));
+    assert_eq!(registry.harbor.run_due_jobs().await.unwrap(), 0, "it was set going already");
+    assert_eq!(next(registry).await, after);
 }
 
 async fn never_two_at_a_time(registry: &TestRegistry) {

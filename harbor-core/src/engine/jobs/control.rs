@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::Jobs;
 use super::queue::moved;
 use crate::access::permission::{JobserviceMonitorRead, JobserviceMonitorStop};
-use crate::access::{Action, Authorized};
+use crate::access::{Action, Actor, Authorized};
 use crate::engine::Harbor;
 use crate::engine::gate::{Write, contended};
 use crate::meta::{Execution, ExecutionId, ExecutionScope, Task, TaskId, TaskKey, TaskScope, TaskStatus};
@@ -105,7 +105,7 @@ impl Harbor {
 
     /// The log of a task.
     pub(crate) fn log_of(&self, task: TaskId, follow: bool) -> TaskLog {
-        TaskLog { harbor: self.clone(), task, follow, after: 0, read: VecDeque::new() }
+        TaskLog { harbor: self.clone(), task, follow, reader: None, after: 0, read: VecDeque::new() }
     }
 
     /// Stops those of an execution's tasks that are not over.
@@ -169,11 +169,18 @@ pub struct TaskLog {
     harbor: Harbor,
     task: TaskId,
     follow: bool,
+    reader: Option<Actor>,
     after: u32,
     read: VecDeque<String>,
 }
 
 impl TaskLog {
+    /// The same, which also ends when `reader` is not any more who it was: a job may run for a day.
+    #[must_use]
+    pub fn read_by(self, reader: Actor) -> Self {
+        Self { reader: Some(reader), ..self }
+    }
+
     /// The next piece; `None` at the end. Who follows waits for more, until the task is over.
     ///
     /// # Errors
@@ -182,6 +189,11 @@ impl TaskLog {
         loop {
             if let Some(piece) = self.read.pop_front() {
                 return Ok(Some(piece));
+            }
+            if let Some(reader) = &self.reader
+                && !self.harbor.is_still(reader).await?
+            {
+                return Ok(None);
             }
             let mut rows = self.harbor.read().await?;
             // Ahead of the pieces: after its end there are no more.

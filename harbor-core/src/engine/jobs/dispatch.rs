@@ -35,9 +35,11 @@ impl Harbor {
     /// Begins jobs until it is told to stop; then waits for those that run here.
     pub(in crate::engine) async fn dispatch(inner: Weak<Inner>, node: Arc<Node>, stop: CancellationToken) {
         let mut idle = POLL.0;
+        let mut seen = None;
         loop {
             let Some(inner) = inner.upgrade() else { break };
             let harbor = Self { inner };
+            harbor.watch_clock(&mut seen).await;
             let sleep = match harbor.turn(&node).await {
                 Ok((began, next)) => {
                     idle = if began { POLL.0 } else { (idle * 2).min(POLL.1) };
@@ -131,6 +133,19 @@ impl Harbor {
         Ok(())
     }
 
+    /// Looks, at the start and when the clock was set back, whether schedules wait for a time that it had been ahead to.
+    async fn watch_clock(&self, seen: &mut Option<Timestamp>) {
+        let now = self.now();
+        if seen.is_none_or(|seen| now < seen)
+            && let Err(error) = self.plan_schedules().await
+        {
+            tracing::warn!(%error, "it was not looked whether schedules are planned rightly; it is tried again");
+            *seen = None;
+            return;
+        }
+        *seen = Some(now);
+    }
+
     /// Begins what is due. Yields whether there was something, and when to look again.
     async fn turn(&self, node: &Arc<Node>) -> Result<(bool, Option<Timestamp>)> {
         let mut began = self.fire_schedules().await?;
@@ -166,6 +181,7 @@ impl Harbor {
     /// As the stores fail.
     pub async fn run_due_jobs(&self) -> Result<u64> {
         let node = Arc::new(Node::new(self.inner.settings.job_workers.max(1), self.now()));
+        self.plan_schedules().await?;
         let mut jobs = 0;
         loop {
             self.fire_schedules().await?;

@@ -1,16 +1,22 @@
 //! Schedules: what is set going by the clock, once however many nodes look at it.
 
+use std::time::Duration;
+
 use serde_json::{Map, Value};
 
 use super::{SCHEDULER, paused};
 use crate::engine::Harbor;
 use crate::engine::gate::{Write, contended};
 use crate::job::{Cron, CronError, Job, write};
-use crate::meta::{NewExecution, NewTask, Priority, Schedule, ScheduleId, Trigger};
-use crate::{Error, Result};
+use crate::meta::{NewExecution, NewTask, Priority, Schedule, ScheduleId, ScheduleKey, Trigger};
+use crate::query::{LARGEST_PAGE, Order, Query};
+use crate::{Error, Result, Timestamp};
 
 /// How many schedules are looked at in one go.
 const BATCH: u32 = 50;
+
+/// By how much the clocks of nodes differ at most: what one of them has just set going is not due again for the clock of another.
+const SKEW: Duration = Duration::from_secs(60 * 60);
 
 impl From<CronError> for Error {
     fn from(error: CronError) -> Self {
@@ -106,6 +112,37 @@ impl Harbor {
         Ok(true)
     }
 
+    /// Plans anew what a clock planned that was ahead of the present one: it would wait until the clock is there again.
+    pub(super) async fn plan_schedules(&self) -> Result<()> {
+        let query = Query::default().sort(ScheduleKey::Id, Order::Ascending);
+        for number in 1.. {
+            let page = self.read().await?.schedules(&query.clone().page(number, LARGEST_PAGE)).await?.entries;
+            for schedule in page.iter().filter(|schedule| is_late(schedule, self.now())) {
+                contended!(self.plan(schedule))?;
+            }
+            if page.len() < LARGEST_PAGE as usize {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    async fn plan(&self, seen: &Schedule) -> Result<()> {
+        let mut write = self.write_as_system().await?;
+        let now = write.now();
+        let locked = write.rows().schedule_lock(&seen.kind, seen.subject).await?;
+        let Some(mut schedule) = locked.filter(|schedule| is_late(schedule, now)) else { return Ok(()) };
+        schedule.next = Cron::parse(&schedule.cron, &schedule.time_zone)?.next(now);
+        let (kind, subject) = (schedule.kind.as_str(), schedule.subject);
+        tracing::warn!(
+            kind,
+            subject,
+            "the clock was set back: a schedule that it had planned is planned anew"
+        );
+        write.rows().schedule_put(&schedule).await?;
+        write.commit().await
+    }
+
     /// Sets a schedule's job going, unless another node did, or the one before is not over.
     async fn fire(&self, seen: &Schedule) -> Result<()> {
         let mut write = self.write_as_system().await?;
@@ -133,6 +170,12 @@ impl Harbor {
         write.rows().schedule_put(&schedule).await?;
         write.commit().await
     }
+}
+
+/// Whether a schedule waits for a later time than the one that it would be planned for now.
+fn is_late(schedule: &Schedule, now: Timestamp) -> bool {
+    let Ok(cron) = Cron::parse(&schedule.cron, &schedule.time_zone) else { return false };
+    schedule.next.zip(cron.next(now.plus(SKEW))).is_some_and(|(planned, due)| planned > due)
 }
 
 async fn begin(write: &mut Write<'_>, schedule: &Schedule) -> Result<()> {

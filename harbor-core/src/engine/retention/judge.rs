@@ -7,14 +7,11 @@ use crate::engine::Harbor;
 use crate::engine::immutable::{Fate, Held};
 use crate::meta::{ArtifactTag, ManifestId, Repository, RetentionArtifact, RetentionPolicy};
 use crate::oci::Tag;
-use crate::retention::{Candidate, Evaluation, Verdict};
+use crate::retention::{Candidate, Evaluation, TURN, Tagged, Verdict};
 use crate::{Result, Timestamp};
 
 /// How many artifacts, and how many tags, are read at a time.
 const PAGE: u32 = 1000;
-
-/// After how many artifacts others have their turn.
-const TURN: usize = 16;
 
 /// An artifact, and what becomes of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,11 +34,23 @@ impl Judged {
     }
 
     /// The tags that go by themselves, by tag: with all that the artifact has, or without it.
-    pub fn tags_that_go(&self) -> impl Iterator<Item = &crate::retention::Tagged> {
+    pub fn tags_that_go(&self) -> impl Iterator<Item = &Tagged> {
         let tags = self.candidate.tags.iter().zip(&self.verdict.tags);
         let goes = tags.filter(|(tag, kept)| kept.is_none() && !self.immutable.contains(&tag.name));
         goes.map(|(tag, _)| tag)
     }
+}
+
+/// Which of these tags are kept from being deleted.
+async fn immutable_of(held: &Held, tags: &[Tagged]) -> Vec<Tag> {
+    let mut immutable = Vec::new();
+    for some in tags.chunks(TURN) {
+        immutable.extend(some.iter().map(|tag| &tag.name).filter(|tag| held.holds(tag)).cloned());
+        if tags.len() > TURN {
+            tokio::task::yield_now().await;
+        }
+    }
+    immutable
 }
 
 impl Harbor {
@@ -66,12 +75,11 @@ impl Harbor {
         let mut evaluation = Evaluation::new(rules, policy.retention.by, self.now());
         let mut judged = Vec::with_capacity(found.len());
         for (number, (artifact, candidate)) in found.into_iter().enumerate() {
-            evaluation.add(&candidate);
-            let names = candidate.tags.iter().map(|tag| &tag.name);
-            let immutable = names.filter(|tag| held.holds(tag)).cloned().collect();
+            evaluation.add_in_turns(&candidate).await;
+            let immutable = immutable_of(&held, &candidate.tags).await;
             judged.push(Judged { artifact, candidate, verdict: Verdict::default(), immutable });
             if number % TURN == TURN - 1 {
-                // Many tags and many patterns take a while.
+                // Many artifacts and many patterns take a while.
                 tokio::task::yield_now().await;
             }
         }

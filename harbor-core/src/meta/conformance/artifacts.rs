@@ -104,6 +104,7 @@ pub async fn artifacts_listed(fixture: &dyn MetadataFixture) {
         attributes,
         pushed_at: at(5),
         pulled_at: None,
+        pulls: 0,
     };
     let mut rows = read(&store).await;
     assert_eq!(rows.artifact(one.id, &digest("first")).await.unwrap(), Some(expected.clone()));
@@ -427,7 +428,7 @@ pub async fn pulls_add(fixture: &dyn MetadataFixture) {
         rows.commit().await.unwrap();
     };
     let pulled = |manifest, count, time: i64, tags: &[&str]| {
-        let tags = tags.iter().map(|name| (tag(name), at(time))).collect();
+        let tags = tags.iter().map(|name| (tag(name), 1, at(time))).collect();
         Pulled { manifest, count, at: at(time), tags }
     };
     add(&[
@@ -445,9 +446,16 @@ pub async fn pulls_add(fixture: &dyn MetadataFixture) {
         rows.repository_entry(other.id).await.unwrap().unwrap().pulls,
     ];
     assert_eq!(pulls, [5, 2]);
-    assert_eq!(rows.artifact(one.id, &digest("first")).await.unwrap().unwrap().pulled_at, Some(at(7)));
+    let artifact = rows.artifact(one.id, &digest("first")).await.unwrap().unwrap();
+    assert_eq!((artifact.pulled_at, artifact.pulls), (Some(at(7)), 4));
     let tags = rows.tags_of(&[first]).await.unwrap();
-    assert_eq!(tags.iter().map(|tag| tag.pulled_at).collect::<Vec<_>>(), [Some(at(7)), None]);
+    let told: Vec<_> = tags.iter().map(|tag| (tag.pulled_at, tag.pulls)).collect();
+    assert_eq!(told, [(Some(at(7)), 2), (None, 0)]);
+    let mut listed = rows.artifact_tags(first, &Query::default()).await.unwrap().entries;
+    listed.sort_by_key(|tag| tag.id);
+    assert_eq!(listed, tags);
+    let of_retention = rows.retention_tags(one.id, None, 9).await.unwrap();
+    assert_eq!(of_retention, tags);
     drop(rows);
     add(&[]).await;
     let mut rows = begin(&store).await;

@@ -26,7 +26,8 @@ macro_rules! columns {
     () => {
         "m.id, m.project_id, m.repository_id, r.name, m.digest, m.media_type, m.artifact_type, \
          CASE WHEN OCTET_LENGTH(m.annotations) <= 65536 THEN m.annotations ELSE '{}' END, m.kind, \
-         m.config_type, m.content_size, m.accessory, m.accessory_subject, m.attributes, m.pushed_at, m.pulled_at"
+         m.config_type, m.content_size, m.accessory, m.accessory_subject, m.attributes, m.pushed_at, m.pulled_at, \
+         m.pull_count"
     };
 }
 
@@ -58,6 +59,7 @@ fn artifact(row: &Row) -> Result<Artifact, StoreError> {
         attributes: row.optional_text(13)?,
         pushed_at: Timestamp::from_micros(row.int(14)?),
         pulled_at: never_or_at(row.int(15)?),
+        pulls: row.count(16)?,
     })
 }
 
@@ -69,6 +71,7 @@ pub(super) fn tag(row: &Row) -> Result<ArtifactTag, StoreError> {
         name: row.parsed(3)?,
         pushed_at: Timestamp::from_micros(row.int(4)?),
         pulled_at: never_or_at(row.int(5)?),
+        pulls: row.count(6)?,
     })
 }
 
@@ -107,7 +110,8 @@ fn tag_column(key: TagKey) -> &'static str {
     }
 }
 
-const TAG_COLUMNS: &str = "t.id, t.repository_id, t.manifest_id, t.name, t.pushed_at, t.pulled_at";
+const TAG_COLUMNS: &str =
+    "t.id, t.repository_id, t.manifest_id, t.name, t.pushed_at, t.pulled_at, t.pull_count";
 
 /// The list of what a query asks for.
 fn listing(scope: ArtifactScope, query: &ArtifactQuery) -> Listing {
@@ -233,7 +237,7 @@ impl ArtifactRows for Rows {
 
     async fn tags_of(&mut self, manifests: &[ManifestId]) -> Result<Vec<ArtifactTag>, StoreError> {
         let list = sql!(concat!(
-            "SELECT t.id, t.repository_id, t.manifest_id, t.name, t.pushed_at, t.pulled_at FROM tags t \
+            "SELECT t.id, t.repository_id, t.manifest_id, t.name, t.pushed_at, t.pulled_at, t.pull_count FROM tags t \
              WHERE t.manifest_id IN (",
             piece!(),
             ") ORDER BY t.id LIMIT ?"
@@ -334,22 +338,30 @@ impl ArtifactRowsMut for Rows {
     async fn pulls_add(&mut self, pulled: &[Pulled]) -> Result<(), StoreError> {
         let repositories = self.repositories_of(pulled).await?;
         // In the order in which a push locks these: manifests, then the repository, then tags; each in the order of keys.
-        let manifest = sql!("UPDATE manifests SET pulled_at = ? WHERE id = ? AND pulled_at < ?");
+        let manifest = sql!(
+            "UPDATE manifests SET pull_count = pull_count + ?, \
+             pulled_at = CASE WHEN pulled_at < ? THEN ? ELSE pulled_at END WHERE id = ?"
+        );
         let mut pulled: Vec<&Pulled> = pulled.iter().collect();
         pulled.sort_unstable_by_key(|pulled| pulled.manifest);
-        for pulled in &pulled {
-            let at = pulled.at.micros();
-            self.session.defer(manifest, values![at, pulled.manifest.get(), at]).await?;
+        let tells = |count: u64, at: Timestamp| count > 0 || at > Timestamp::default();
+        for pulled in pulled.iter().filter(|pulled| tells(pulled.count, pulled.at)) {
+            let (count, at) = (size(pulled.count)?, pulled.at.micros());
+            self.session.defer(manifest, values![count, at, at, pulled.manifest.get()]).await?;
         }
         let count = sql!("UPDATE repositories SET pull_count = pull_count + ? WHERE id = ?");
         for (repository, pulls) in repositories {
             self.session.defer(count, values![pulls, repository]).await?;
         }
-        let tag = sql!("UPDATE tags SET pulled_at = ? WHERE manifest_id = ? AND name = ? AND pulled_at < ?");
+        let tag = sql!(
+            "UPDATE tags SET pull_count = pull_count + ?, \
+             pulled_at = CASE WHEN pulled_at < ? THEN ? ELSE pulled_at END WHERE manifest_id = ? AND name = ?"
+        );
         for pulled in pulled {
-            for (name, at) in &pulled.tags {
-                let at = at.micros();
-                self.session.defer(tag, values![at, pulled.manifest.get(), name.as_str(), at]).await?;
+            for (name, count, at) in pulled.tags.iter().filter(|(_, count, at)| tells(*count, *at)) {
+                let (count, at) = (size(*count)?, at.micros());
+                let parameters = values![count, at, at, pulled.manifest.get(), name.as_str()];
+                self.session.defer(tag, parameters).await?;
             }
         }
         Ok(())

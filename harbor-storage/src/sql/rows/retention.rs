@@ -81,7 +81,7 @@ impl RetentionRows for Rows {
         limit: u32,
     ) -> Result<Vec<ArtifactTag>, StoreError> {
         let list = sql!(
-            "SELECT id, repository_id, manifest_id, name, pushed_at, pulled_at FROM tags \
+            "SELECT id, repository_id, manifest_id, name, pushed_at, pulled_at, pull_count FROM tags \
              WHERE repository_id = ? AND name > ? ORDER BY name LIMIT ?"
         );
         let parameters = values![repository.get(), beginning(after), limit];
@@ -94,7 +94,7 @@ impl RetentionRows for Rows {
         tag: &Tag,
     ) -> Result<Option<ArtifactTag>, StoreError> {
         let find = sql!(
-            "SELECT id, repository_id, manifest_id, name, pushed_at, pulled_at FROM tags \
+            "SELECT id, repository_id, manifest_id, name, pushed_at, pulled_at, pull_count FROM tags \
              WHERE repository_id = ? AND name = ?"
         );
         let rows = self.session.fetch(find, values![repository.get(), tag.as_str()]).await?;

@@ -1,10 +1,11 @@
 //! Where what the audit log tells came from, with what, and what was refused.
 
 use harbor_core::access::Role;
+use harbor_tests::content::Piece;
 use harbor_tests::{BackEnd, Client, TestRegistry};
 use serde_json::{Value, json};
 
-use crate::{API, digest, push_image, read};
+use crate::{API, SHA, artifact, digest, push_image, read};
 
 harbor_tests::on_every_store! {
     with harbor_tests::RegistryBuilder::behind_a_proxy;
@@ -14,6 +15,7 @@ harbor_tests::on_every_store! {
     challenges_are_not_told;
     tokens_that_nobody_knows_are_told;
     what_no_permission_decides_is_told;
+    what_a_rule_or_a_limit_refuses_is_told;
     what_nobody_asked_for_is_no_refusal;
 }
 
@@ -258,6 +260,45 @@ async fn what_no_permission_decides_is_told(registry: &TestRegistry) {
     assert!(
         words.next_back().unwrap().contains("CSRF token invalid") && !format!("{found:?}").contains("Canary")
     );
+}
+
+/// Whoever has the permission is refused by a rule of immutable tags, or by a quota.
+async fn what_a_rule_or_a_limit_refuses_is_told(registry: &TestRegistry) {
+    registry.project("team", false).await;
+    let id = registry.add_user("grace").await;
+    registry.add_member("team", id, Role::ProjectAdmin).await;
+    let (admin, grace) = (registry.admin(), registry.user("grace"));
+    let image = push_image(&grace, "team/app", "v1").await;
+    let rule = json!({
+        "action": "immutable",
+        "template": "immutable_template",
+        "tag_selectors": [{ "kind": "doublestar", "decoration": "matches", "pattern": "v*" }],
+        "scope_selectors": {
+            "repository": [{ "kind": "doublestar", "decoration": "repoMatches", "pattern": "**" }],
+        },
+    });
+    grace.post(&format!("{API}/projects/team/immutabletagrules")).json(&rule).await.expect_status(201);
+    grace.push_manifest("team/app", "v1", image.top()).await.expect_status(412);
+    grace.delete(&artifact("team/app", "v1")).await.expect_status(412);
+    let quotas = read(&admin, format!("{API}/quotas?reference=project")).await;
+    let of_team = |quota: &&Value| quota["ref"]["name"] == "team";
+    let quota = quotas.as_array().unwrap().iter().find(of_team).unwrap()["id"].clone();
+    let small = json!({ "hard": { "storage": 1 } });
+    admin.put(&format!("{API}/quotas/{quota}")).json(&small).await.expect_status(200);
+    let blob = Piece::blob(SHA, 1000);
+    let target = format!("/v2/team/app/blobs/uploads/?digest={}", blob.digest);
+    grace.post(&target).body(blob.bytes).await.expect_status(403);
+    let found = lines(registry, "operation_result=false").await;
+    let told = found.iter().map(|line| {
+        let text = |name: &str| line[name].as_str().unwrap();
+        assert_eq!((text("username"), origin(line)[1]), ("grace", "password"), "{line}");
+        format!("{} {} {}", text("operation"), text("resource_type"), text("resource"))
+    });
+    let told: Vec<String> = told.collect();
+    let deleted = "delete artifact /projects/team/repositories/app/artifacts/v1";
+    assert_eq!(told, ["create artifact team/app", deleted, "create artifact team/app:v1"]);
+    let words = found[0]["operation_description"].as_str().unwrap();
+    assert!(words.contains("exceed the configured upper limit"), "{words}");
 }
 
 async fn what_nobody_asked_for_is_no_refusal(registry: &TestRegistry) {
