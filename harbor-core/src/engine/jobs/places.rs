@@ -9,7 +9,7 @@ use crate::meta::{Priority, TaskRows};
 /// The places of the kinds that are not paused.
 #[derive(Debug)]
 pub(super) struct Places {
-    /// What is taken, of kinds that have so many and no more.
+    /// The rules of each, and which of its places are taken where it has so many and no more.
     kinds: BTreeMap<&'static str, (Rules, Vec<u32>)>,
 }
 
@@ -50,8 +50,8 @@ impl Places {
     }
 }
 
-/// A place that is free for a task of that priority. Those that yield share the lower half of the places, and the rest is taken from
-/// above, so that neither takes all from the other.
+/// A place that is free for a task of that priority. Those that yield share the lower half of the places and so never have all; the
+/// others may have all, and take them from above, so that the lower half is the last that they take.
 fn free(rules: &Rules, taken: &[u32], priority: Priority) -> Option<Place> {
     let Some(limit) = rules.at_once else { return Some(None) };
     let is_free = |place: &u32| !taken.contains(place);
