@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use harbor_core::access::Role;
+use harbor_core::access::{Actor, Attempt, Credentials, Role, Secret};
+use harbor_core::meta::UserId;
 use harbor_core::oci::Algorithm;
 use harbor_tests::content::{self, Piece};
 use harbor_tests::{Client, RawConnection, TestRegistry};
@@ -155,17 +156,22 @@ async fn what_is_taken_away_while_a_body_comes_is_not_done(registry: &TestRegist
     assert!(!lines.as_array().unwrap().is_empty(), "{lines}");
 }
 
-/// Of streams, it is asked for each event.
-async fn a_stream_of_events_ends_for_who_administers_no_more(registry: &TestRegistry) {
-    use harbor_core::access::{Attempt, Credentials, Secret};
-    use harbor_core::{EventFilter, Streamed};
-
+/// Somebody who administers for now, as known by a token of theirs.
+async fn administrator_by_token(registry: &TestRegistry) -> (UserId, Actor) {
     let boss = registry.add_user("boss").await;
     administers(registry, boss.get(), true).await;
     let by_token = registry.user("boss").post(&format!("{API}/users/current/tokens"));
     let made = by_token.json(&json!({ "name": "ci", "duration": 1 })).await.expect_status(201).json();
     let shown = Credentials::Bearer(Secret::new(made["token"].as_str().unwrap()));
     let actor = registry.harbor.authenticate(Some(Attempt::new(&shown))).await.unwrap();
+    (boss, actor)
+}
+
+/// Of streams, it is asked for each event.
+async fn a_stream_of_events_ends_for_who_administers_no_more(registry: &TestRegistry) {
+    use harbor_core::{EventFilter, Streamed};
+
+    let (boss, actor) = administrator_by_token(registry).await;
     let mut stream = registry.harbor.events().stream(&actor, EventFilter::default(), None).await.unwrap();
     registry.project("first", false).await;
     let Some(Streamed::Event(event)) = stream.next().await.unwrap() else { panic!("an event") };
@@ -180,15 +186,9 @@ async fn a_stream_of_events_ends_for_who_administers_no_more(registry: &TestRegi
 /// Of an export of the audit log, for each piece.
 async fn an_export_ends_for_who_administers_no_more(registry: &TestRegistry) {
     use harbor_core::Error;
-    use harbor_core::access::{Attempt, Credentials, Secret};
     use harbor_core::query::Query;
 
-    let boss = registry.add_user("boss").await;
-    administers(registry, boss.get(), true).await;
-    let by_token = registry.user("boss").post(&format!("{API}/users/current/tokens"));
-    let made = by_token.json(&json!({ "name": "ci", "duration": 1 })).await.expect_status(201).json();
-    let shown = Credentials::Bearer(Secret::new(made["token"].as_str().unwrap()));
-    let actor = registry.harbor.authenticate(Some(Attempt::new(&shown))).await.unwrap();
+    let (boss, actor) = administrator_by_token(registry).await;
     for number in 0..120 {
         let label = json!({ "name": format!("label-{number}"), "scope": "g" });
         registry.admin().post(&format!("{API}/labels")).json(&label).await.expect_status(201);
