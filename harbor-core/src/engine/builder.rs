@@ -161,6 +161,7 @@ impl Builder {
                 audit_signer: self.audit_signer,
                 sealing: Default::default(),
                 collecting: Default::default(),
+                asked: Default::default(),
                 matching: Default::default(),
                 hooks: Default::default(),
                 #[cfg(feature = "egress")]

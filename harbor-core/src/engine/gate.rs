@@ -99,6 +99,7 @@ impl Harbor {
         on: <A::Scope as Scope>::Request<'a>,
         refused: impl FnOnce(Target<'_>) + Send,
     ) -> Result<Authorized<A>> {
+        self.inner.asked.mark();
         let Some(resolved) = A::Scope::resolve(self, on).await? else {
             // As if it were there: whoever has a limit is not told.
             return Err(match actor.restriction() {

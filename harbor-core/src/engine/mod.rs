@@ -103,6 +103,7 @@ struct Inner {
     sealing: audit::Sealing,
     /// Held by whoever looks at what is due on this node: the worker, for a batch, or a run of the job, until it is over.
     collecting: tokio::sync::Mutex<()>,
+    asked: gc::Asked,
     matching: Turns,
     hooks: webhooks::Seen,
     #[cfg(feature = "egress")]

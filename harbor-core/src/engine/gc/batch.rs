@@ -14,6 +14,10 @@ const TOGETHER: usize = 128;
 /// How many blobs' bytes are deleted in one step of the blob store.
 const BYTES: usize = 512;
 
+/// How many times as long as a step it rests, when others are at work. A thread that works without a pause delays who is woken on
+/// its processor: with this rest that is less than one request of a hundred.
+const RESTS_BESIDE_OTHERS: u32 = 8;
+
 /// The longest rest after a step.
 const LONGEST_REST: Duration = Duration::from_secs(1);
 
@@ -81,11 +85,12 @@ impl Harbor {
         Ok(report)
     }
 
-    /// Rests as long as it worked, where all that write take turns: who pushes meanwhile is to have them too. Nobody waits for
-    /// garbage to be gone.
+    /// Rests as long as it worked, where all that write take turns, and several times as long when somebody asked for something
+    /// meanwhile: who pulls and pushes is to have the turns, and the processors, too. Nobody waits for garbage to be gone.
     async fn rest_since(&self, began: Instant) {
         if self.inner.metadata.sharing() == Sharing::Exclusive {
-            tokio::time::sleep(began.elapsed().min(LONGEST_REST)).await;
+            let times = if self.inner.asked.take() { RESTS_BESIDE_OTHERS } else { 1 };
+            tokio::time::sleep((began.elapsed() * times).min(LONGEST_REST)).await;
         }
     }
 

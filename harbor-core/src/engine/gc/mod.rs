@@ -3,11 +3,13 @@
 //! Each change that may orphan something enters it into the queue with a time to look. Workers take what is due, lock it,
 //! check again, and only then delete: bytes first, then rows. The cost follows what changed, not what exists.
 
+mod asked;
 mod batch;
 mod run;
 
 use std::time::Duration;
 
+pub(super) use asked::Asked;
 pub use run::{CollectGarbage, Freed};
 
 use futures_util::{StreamExt as _, stream};

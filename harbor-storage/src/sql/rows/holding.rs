@@ -5,7 +5,7 @@
 //! only those two change the sum. The sum's row is written last of all, for everybody who pushes to the project wants one.
 
 use harbor_core::StoreError;
-use harbor_core::meta::{Growth, ProjectId, UNLIMITED};
+use harbor_core::meta::{Growth, ProjectId, UNLIMITED, Usage};
 
 use super::{PIECE, Rows, first, piece, rows_of};
 use crate::sql::session::{Row, size};
@@ -18,6 +18,8 @@ pub(super) struct Change {
     /// What of that is not in the sum's row yet.
     unwritten: i64,
     hard: i64,
+    /// What the project holds with that, where only this transaction writes, and nothing changed since it was read.
+    pub(super) sum: Option<i64>,
 }
 
 /// A number that no other call has: what it makes can be told from what was there.
@@ -64,15 +66,22 @@ impl Rows {
         self.stripes.is_none()
     }
 
-    /// Notes that content of so many bytes came, when this transaction added the first holder of it. The row has, from `at`
-    /// on, the project, the holders, if one was added, and the limit.
-    pub(super) fn came(&mut self, row: &Row, at: usize, bytes: u64, written: bool) -> Result<(), StoreError> {
+    /// Notes that content of so many bytes came, when this transaction added the first holder of it, and yields what it changes
+    /// then. The row has, from `at` on, the project, the holders, if one was added, and the limit.
+    pub(super) fn came(
+        &mut self,
+        row: &Row,
+        at: usize,
+        bytes: u64,
+        written: bool,
+    ) -> Result<Option<&mut Change>, StoreError> {
         if row.optional_int(at + 1)? != Some(1) {
-            return Ok(());
+            return Ok(None);
         }
         let (project, hard) = (row.int(at)?, row.optional_int(at + 2)?.unwrap_or(UNLIMITED));
-        self.change(project, size(bytes)?, written).hard = hard;
-        Ok(())
+        let change = self.change(project, size(bytes)?, written);
+        change.hard = hard;
+        Ok(Some(change))
     }
 
     /// Takes away a holder of content.
@@ -130,11 +139,18 @@ impl Rows {
     }
 
     fn change(&mut self, project: i64, bytes: i64, written: bool) -> &mut Change {
-        let none = Change { bytes: 0, unwritten: 0, hard: UNLIMITED };
+        let none = Change { bytes: 0, unwritten: 0, hard: UNLIMITED, sum: None };
         let change = self.changes.entry(project).or_insert(none);
         change.bytes += bytes;
         change.unwritten += if written { 0 } else { bytes };
+        change.sum = None;
         change
+    }
+
+    /// What a project may hold and holds, where this transaction knows that already.
+    pub(super) fn known_usage(&self, project: ProjectId) -> Option<Usage> {
+        let change = self.changes.get(&project.get()).filter(|change| change.unwritten == 0)?;
+        Some(Usage { hard: change.hard, used: u64::try_from(change.sum?).unwrap_or_default() })
     }
 
     /// What this transaction changes.

@@ -9,6 +9,26 @@ use super::{Rows, first};
 use crate::sql::session::size;
 use crate::sql::statement::{sql, values};
 
+/// What is asked when all is done, and what else.
+macro_rules! found {
+    ($($more:expr),*) => {
+        concat!(
+            "SELECT b.id, b.digest, b.size, b.location, b.state, (SELECT l.id FROM blob_links l \
+             WHERE l.blob_id = b.id AND l.repository_id = ?), (SELECT COUNT(*) FROM uploads u WHERE u.id = ?), ",
+            holding!(),
+            $($more,)*
+            " FROM blobs b WHERE b.digest = ? FOR UPDATE"
+        )
+    };
+}
+
+/// What the project of a repository holds. Takes the repository.
+macro_rules! sum {
+    () => {
+        "(SELECT SUM(u.used) FROM repositories r JOIN project_usage u ON u.project_id = r.project_id WHERE r.id = ?)"
+    };
+}
+
 impl Rows {
     /// None of the statements but the last needs to be told what the others found, so on SQLite all go together.
     pub(super) async fn publish_at_once(&mut self, publish: &Publish<'_>) -> Result<Published, StoreError> {
@@ -59,17 +79,22 @@ impl Rows {
             );
             session.defer(add, values![repository.get(), maker, digest.as_str()]).await?;
         }
-        let find = sql!(concat!(
-            "SELECT b.id, b.digest, b.size, b.location, b.state, (SELECT l.id FROM blob_links l \
-             WHERE l.blob_id = b.id AND l.repository_id = ?), (SELECT COUNT(*) FROM uploads u WHERE u.id = ?), ",
-            holding!(),
-            " FROM blobs b WHERE b.digest = ? FOR UPDATE"
-        ));
         let to = repository.get();
-        let rows = session.fetch(find, values![to, upload, to, to, maker, to, digest]).await?;
+        let mut parameters = values![to, upload, to, to, maker, to];
+        let find = if only_writer {
+            parameters.push(to.into());
+            sql!(found!(", ", sum!()))
+        } else {
+            sql!(found!())
+        };
+        parameters.push(digest.into());
+        let rows = session.fetch(find, parameters).await?;
         let lost = || StoreError::new(StoreErrorKind::Conflict, "publishing a blob");
         let row = first(rows).ok_or_else(lost)?;
-        self.came(&row, 7, row.count(2)?, only_writer)?;
+        let came = self.came(&row, 7, row.count(2)?, only_writer)?;
+        if let (true, Some(change)) = (only_writer, came) {
+            change.sum = row.optional_int(10)?;
+        }
         let (blob, link, still_there) = (blob(&row)?, row.optional_int(5)?.map(LinkId::new), row.int(6)? > 0);
         Ok(match (blob.state, link) {
             (BlobState::Condemned, _) => Published::Condemned(blob),

@@ -99,6 +99,9 @@ impl QuotaRowsMut for Rows {
     }
 
     async fn usage_claim(&mut self, project: ProjectId, alone: bool) -> Result<Usage, StoreError> {
+        if let Some(usage) = self.known_usage(project) {
+            return Ok(usage);
+        }
         if alone {
             self.lock_stripes(project).await?;
         }
