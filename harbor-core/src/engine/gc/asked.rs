@@ -15,7 +15,12 @@ impl Asked {
         }
     }
 
-    /// Whether somebody asked since this was called the last time.
+    /// Whether somebody asked since the mark was taken the last time.
+    pub(super) fn is_marked(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// The same, and the mark is taken.
     pub(super) fn take(&self) -> bool {
         self.0.swap(false, Ordering::Relaxed)
     }
@@ -31,6 +36,7 @@ mod tests {
         assert!(!asked.take());
         asked.mark();
         asked.mark();
+        assert!(asked.is_marked());
         assert!(asked.take());
         assert!(!asked.take());
     }

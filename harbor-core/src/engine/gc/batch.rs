@@ -1,34 +1,22 @@
 //! Reviews, many in a transaction: what one costs beside the transaction is little.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::GcReport;
+use super::pace::Pace;
 use crate::Result;
 use crate::engine::Harbor;
 use crate::engine::gate::contended;
-use crate::meta::{Blob, BlobId, BlobState, LinkId, ReviewSubject, Sharing};
-
-/// How many links, or blobs, are looked at in one transaction: others who write wait for it on SQLite.
-const TOGETHER: usize = 128;
-
-/// How many blobs' bytes are deleted in one step of the blob store.
-const BYTES: usize = 512;
-
-/// How many times as long as a step it rests, when others are at work. A thread that works without a pause delays who is woken on
-/// its processor: with this rest that is less than one request of a hundred.
-const RESTS_BESIDE_OTHERS: u32 = 8;
-
-/// The longest rest after a step.
-const LONGEST_REST: Duration = Duration::from_secs(1);
+use crate::meta::{Blob, BlobId, BlobState, LinkId, ReviewSubject};
 
 impl Harbor {
     /// Removes those of these links that are due and that no manifest refers to, and enters their blobs into the queue.
     pub(super) async fn review_links(&self, links: &[LinkId]) -> Result<GcReport> {
-        let mut report = GcReport::default();
-        for links in links.chunks(TOGETHER) {
+        let (mut report, mut pace, mut left) = (GcReport::default(), Pace::new(self), links);
+        while let Some(links) = pace.rows(&mut left) {
             let began = Instant::now();
             report.links += contended!(self.review_links_once(links))?;
-            self.rest_since(began).await;
+            pace.rest_since(began).await;
         }
         Ok(report)
     }
@@ -60,38 +48,30 @@ impl Harbor {
     /// any more; then the bytes; then the rows. A crash in between leaves their entries in the queue, and the next look goes
     /// on.
     pub(super) async fn review_blobs(&self, blobs: &[BlobId]) -> Result<GcReport> {
-        let mut report = GcReport::default();
-        for blobs in blobs.chunks(BYTES) {
-            let mut condemned = Vec::new();
-            for blobs in blobs.chunks(TOGETHER) {
+        let (mut report, mut pace, mut left) = (GcReport::default(), Pace::new(self), blobs);
+        while let Some(blobs) = pace.bytes(&mut left) {
+            let (mut condemned, mut left) = (Vec::new(), blobs);
+            while let Some(blobs) = pace.rows(&mut left) {
                 let began = Instant::now();
                 condemned.extend(contended!(self.condemn_all(blobs))?);
-                self.rest_since(began).await;
+                pace.rest_since(began).await;
             }
             let locations: Vec<_> = condemned.iter().map(|blob| blob.location.clone()).collect();
             let began = Instant::now();
             self.inner.blobs.delete_all(&locations).await?;
-            self.rest_since(began).await;
+            pace.rest_since(began).await;
             locations.iter().for_each(|location| self.inner.caches.drop_small_blob(location));
-            for blobs in condemned.chunks(TOGETHER) {
+            let mut left = condemned.as_slice();
+            while let Some(blobs) = pace.rows(&mut left) {
                 let began = Instant::now();
                 let gone = contended!(self.bury_all(blobs))?;
-                self.rest_since(began).await;
+                pace.rest_since(began).await;
                 let went = blobs.iter().filter(|blob| gone.contains(&blob.id));
                 report.blobs += gone.len() as u64;
                 report.bytes += went.map(|blob| blob.size).sum::<u64>();
             }
         }
         Ok(report)
-    }
-
-    /// Rests as long as it worked, where all that write take turns, and several times as long when somebody asked for something
-    /// meanwhile: who pulls and pushes is to have the turns, and the processors, too. Nobody waits for garbage to be gone.
-    async fn rest_since(&self, began: Instant) {
-        if self.inner.metadata.sharing() == Sharing::Exclusive {
-            let times = if self.inner.asked.take() { RESTS_BESIDE_OTHERS } else { 1 };
-            tokio::time::sleep((began.elapsed() * times).min(LONGEST_REST)).await;
-        }
     }
 
     /// Marks those that nothing links to. Yields them, with those that were marked before.

@@ -5,6 +5,7 @@
 
 mod asked;
 mod batch;
+mod pace;
 mod run;
 
 use std::time::Duration;
@@ -23,7 +24,7 @@ use crate::meta::{Review, ReviewSubject, Upload};
 use crate::{Error, Result, Timestamp};
 
 /// How many entries of the queue are looked at in one batch.
-const BATCH: u32 = 1024;
+const BATCH: u32 = 4096;
 
 /// How many idle uploads are.
 const UPLOADS: u32 = 100;

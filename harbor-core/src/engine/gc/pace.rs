@@ -1,0 +1,82 @@
+//! How fast garbage is collected: nobody waits for it to be gone, so it makes room for those who pull and push.
+
+use std::time::{Duration, Instant};
+
+use crate::engine::Harbor;
+use crate::meta::Sharing;
+
+/// How many links, or blobs, are looked at in one transaction: what one costs beside the transaction is little.
+const ROWS: usize = 128;
+
+/// How many, when others are at work: they wait for the transaction, where writers take turns.
+const ROWS_BESIDE_OTHERS: usize = 32;
+
+/// How many blobs' bytes are deleted in one step of the blob store.
+const BYTES: usize = 2048;
+
+/// How many, when others are at work: they wait for the same disk.
+const BYTES_BESIDE_OTHERS: usize = 64;
+
+/// How many times as long as a step it rests, when others are at work. A thread that works without a pause delays who is woken on
+/// its processor: with this rest that is less than one request of a hundred.
+const RESTS_BESIDE_OTHERS: u32 = 8;
+
+/// The longest rest after a step.
+const LONGEST_REST: Duration = Duration::from_secs(1);
+
+/// The steps of one collection and the rests between them. On a store that many nodes write to at a time it goes on without: there
+/// nobody takes turns, and what it works with is another machine's.
+#[derive(Debug)]
+pub(super) struct Pace<'a> {
+    harbor: &'a Harbor,
+    exclusive: bool,
+    /// Whether others were at work during the last step.
+    beside_others: bool,
+}
+
+impl<'a> Pace<'a> {
+    pub(super) fn new(harbor: &'a Harbor) -> Self {
+        let exclusive = harbor.inner.metadata.sharing() == Sharing::Exclusive;
+        Self { harbor, exclusive, beside_others: exclusive && harbor.inner.asked.is_marked() }
+    }
+
+    /// The next of these links or blobs, for one transaction.
+    pub(super) fn rows<'s, T>(&self, left: &mut &'s [T]) -> Option<&'s [T]> {
+        take(left, if self.beside_others { ROWS_BESIDE_OTHERS } else { ROWS })
+    }
+
+    /// The next of these blobs, for one step of the blob store.
+    pub(super) fn bytes<'s, T>(&self, left: &mut &'s [T]) -> Option<&'s [T]> {
+        take(left, if self.beside_others { BYTES_BESIDE_OTHERS } else { BYTES })
+    }
+
+    /// Rests as long as it worked since `began`, or several times as long when somebody asked for something meanwhile.
+    pub(super) async fn rest_since(&mut self, began: Instant) {
+        if self.exclusive {
+            self.beside_others = self.harbor.inner.asked.take();
+            let times = if self.beside_others { RESTS_BESIDE_OTHERS } else { 1 };
+            tokio::time::sleep((began.elapsed() * times).min(LONGEST_REST)).await;
+        }
+    }
+}
+
+fn take<'s, T>(left: &mut &'s [T], at_most: usize) -> Option<&'s [T]> {
+    let (taken, others) = left.split_at_checked(at_most).unwrap_or((left, &[]));
+    *left = others;
+    (!taken.is_empty()).then_some(taken)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steps_leave_out_nothing() {
+        let mut left: &[i32] = &[1, 2, 3, 4, 5];
+        let mut steps = Vec::new();
+        while let Some(step) = take(&mut left, 2) {
+            steps.push(step);
+        }
+        assert_eq!(steps, [&[1, 2][..], &[3, 4], &[5]]);
+    }
+}
