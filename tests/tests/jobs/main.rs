@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests are tests")]
 
 mod claims;
+mod cut_off;
 mod gc;
 mod kinds;
 mod node;

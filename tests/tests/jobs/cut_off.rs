@@ -1,0 +1,178 @@
+//! Each kind of jobs that deletes, run twice: a node ends in the midst of it, ahead of its first transaction, of its second, and so
+//! on, and another one runs it again. It comes to the same as if it had run once. (For retention that is in `retention`.)
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use harbor_core::blob::Location;
+use harbor_core::access::permission::{
+    AuditLogList, GarbageCollectionCreate, ProjectCreate, PurgeAuditCreate, RepositoryPush,
+};
+use harbor_core::content::{Incoming, ManifestPush};
+use harbor_core::meta::{AuditId, ExecutionId, ExecutionStatus, TaskStatus};
+use harbor_core::oci::{Algorithm, Digest, Reference};
+use harbor_core::{Clock, CollectGarbage, Harbor, NewProject, PurgeAudit};
+use harbor_tests::content::{self, DataSet, Piece};
+use harbor_tests::faults::HeldMetadata;
+use harbor_tests::{BackEnd, Stores, on_every_store};
+
+use crate::node::{LEASE, admin, node, node_over, status};
+
+on_every_store! {
+    garbage_collection(stores);
+    purge_of_the_audit_log(stores);
+}
+
+const HOUR: Duration = Duration::from_secs(60 * 60);
+
+/// Two nodes over one store, of which one ends.
+struct Nodes {
+    stores: Stores,
+    clock: Clock,
+    stays: Harbor,
+}
+
+impl Nodes {
+    async fn new(back_end: BackEnd) -> Self {
+        let (stores, clock) = (back_end.open().await, Clock::manual());
+        let stays = node(&stores, &clock);
+        Self { stores, clock, stays }
+    }
+
+    /// Has a run cut off ahead of its transaction number `before`, and run again. Whether it was cut off.
+    async fn cut_off(&self, before: usize, run: ExecutionId) -> bool {
+        let held = Arc::new(HeldMetadata::new(Arc::clone(&self.stores.metadata), before));
+        let ends = node_over(&self.stores, Arc::clone(&held) as _, &self.clock, |parts| parts);
+        let cut_off = tokio::select! {
+            () = held.reached() => true,
+            jobs = ends.run_due_jobs() => jobs.is_err(),
+        };
+        drop(ends);
+        self.clock.advance(LEASE * 2);
+        assert_eq!(self.stays.run_due_jobs().await.unwrap(), u64::from(cut_off), "{before}");
+        let success = (ExecutionStatus::Success, vec![TaskStatus::Success]);
+        assert_eq!(status(&self.stores, run).await, success, "{before}");
+        cut_off
+    }
+
+    async fn project(&self, name: &str) {
+        let proof = self.stays.authorize::<ProjectCreate>(&admin(), ()).await.unwrap();
+        self.stays.projects().create(proof, NewProject::new(name.parse().unwrap())).await.unwrap();
+    }
+
+    async fn push_blob(&self, repository: &str, piece: &Piece) {
+        let name = repository.parse().unwrap();
+        let proof = self.stays.authorize::<RepositoryPush>(&admin(), &name).await.unwrap();
+        let body = Incoming::whole(piece.bytes.clone());
+        self.stays.content().blob_put(proof, &piece.digest, body).await.unwrap();
+    }
+
+    /// Pushes a manifest, by its digest alone or with that tag.
+    async fn push(&self, repository: &str, set: &DataSet, tag: Option<&str>) {
+        for piece in &set.blobs {
+            self.push_blob(repository, piece).await;
+        }
+        let name = repository.parse().unwrap();
+        let proof = self.stays.authorize::<RepositoryPush>(&admin(), &name).await.unwrap();
+        let reference = match tag {
+            Some(tag) => Reference::Tag(tag.parse().unwrap()),
+            None => Reference::Digest(set.top().digest.clone()),
+        };
+        let payload = set.top().bytes.clone();
+        let push = ManifestPush { reference, tags: Vec::new(), media_type: None, payload };
+        self.stays.content().manifest_put(proof, push).await.unwrap();
+    }
+
+    /// Where the bytes of a blob are that a repository links to.
+    async fn location(&self, repository: &str, digest: &Digest) -> Option<Location> {
+        let mut rows = self.stores.metadata.read().await.unwrap();
+        let repository = rows.repository(&repository.parse().unwrap()).await.unwrap().unwrap();
+        rows.linked_blob(repository.id, digest).await.unwrap().map(|linked| linked.location)
+    }
+
+    async fn has_manifest(&self, repository: &str, digest: &Digest) -> bool {
+        let mut rows = self.stores.metadata.read().await.unwrap();
+        let repository = rows.repository(&repository.parse().unwrap()).await.unwrap().unwrap();
+        rows.manifest(repository.id, digest).await.unwrap().is_some()
+    }
+}
+
+async fn garbage_collection(back_end: BackEnd) {
+    let nodes = Nodes::new(back_end).await;
+    nodes.project("p").await;
+    for before in 0.. {
+        let repository = &format!("p/r{before}");
+        let (kept, untagged) = (content::image(Algorithm::Sha256), content::image(Algorithm::Sha256));
+        nodes.push(repository, &kept, Some("kept")).await;
+        nodes.push(repository, &untagged, None).await;
+        let strays = [Piece::blob(Algorithm::Sha256, 1_000), Piece::blob(Algorithm::Sha256, 2_000)];
+        let mut places = Vec::new();
+        for stray in &strays {
+            nodes.push_blob(repository, stray).await;
+            places.push(nodes.location(repository, &stray.digest).await.unwrap());
+        }
+        nodes.clock.advance(HOUR * 3);
+        let proof = nodes.stays.authorize::<GarbageCollectionCreate>(&admin(), ()).await.unwrap();
+        let job = CollectGarbage { delete_untagged: true, ..CollectGarbage::default() };
+        let run = nodes.stays.runs::<CollectGarbage>().run(&proof, &job).await.unwrap();
+        let cut_off = nodes.cut_off(before, run).await;
+        for (stray, place) in strays.iter().zip(&places) {
+            assert_eq!(nodes.location(repository, &stray.digest).await, None, "{before}");
+            assert!(nodes.stores.blobs.open(place, 0..1).await.is_err(), "{before}: its bytes are there");
+            // Nothing is left of it that stands in the way.
+            nodes.push_blob(repository, stray).await;
+            let place = nodes.location(repository, &stray.digest).await.unwrap();
+            nodes.stores.blobs.open(&place, 0..1).await.unwrap();
+        }
+        assert!(!nodes.has_manifest(repository, &untagged.top().digest).await, "{before}");
+        assert!(nodes.has_manifest(repository, &kept.top().digest).await, "{before}");
+        for piece in &kept.blobs {
+            let place = nodes.location(repository, &piece.digest).await.unwrap();
+            nodes.stores.blobs.open(&place, 0..1).await.unwrap();
+        }
+        if !cut_off {
+            // Claimed, an artifact deleted, links, blobs condemned and buried, ended.
+            assert!(before >= 6, "{before}");
+            break;
+        }
+    }
+    nodes.stores.close().await;
+}
+
+async fn purge_of_the_audit_log(back_end: BackEnd) {
+    let nodes = Nodes::new(back_end).await;
+    for before in 0.. {
+        let (old, young) = (format!("old{before}"), format!("young{before}"));
+        nodes.project(&old).await;
+        nodes.clock.advance(HOUR * 3);
+        nodes.project(&young).await;
+        let proof = nodes.stays.authorize::<PurgeAuditCreate>(&admin(), ()).await.unwrap();
+        let job = PurgeAudit {
+            audit_retention_hour: 2,
+            include_event_types: "create_project".to_owned(),
+            dry_run: false,
+        };
+        let run = nodes.stays.runs::<PurgeAudit>().run(&proof, &job).await.unwrap();
+        let cut_off = nodes.cut_off(before, run).await;
+        let mut rows = nodes.stores.metadata.read().await.unwrap();
+        let lines = rows.audit_after(AuditId::new(0), 1_000).await.unwrap();
+        drop(rows);
+        let created: Vec<&str> = lines
+            .iter()
+            .map(|row| &row.line)
+            .filter(|line| line.operation == "create" && line.resource_type == "project")
+            .map(|line| line.resource.as_str())
+            .collect();
+        assert_eq!(created, [young.as_str()], "{before}");
+        let proof = nodes.stays.authorize::<AuditLogList>(&admin(), ()).await.unwrap();
+        let report = nodes.stays.audit().verify(&proof, &[]).await.unwrap();
+        assert!(report.findings.is_empty(), "{before}: {:?}", report.findings);
+        nodes.clock.advance(HOUR * 24);
+        if !cut_off {
+            // Claimed, sealed, purged, ended.
+            assert!(before >= 3, "{before}");
+            break;
+        }
+    }
+    nodes.stores.close().await;
+}
