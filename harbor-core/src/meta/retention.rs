@@ -35,6 +35,8 @@ pub struct RetentionArtifact {
     pub pulled_at: Option<Timestamp>,
     /// Whether an index of its repository lists it.
     pub listed: bool,
+    /// Whether nothing would go with it: it lists no other manifest, and has no accessory.
+    pub alone: bool,
 }
 
 /// Reads policies of retention, and what they are about.

@@ -4,10 +4,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use harbor_core::blob::Location;
 use harbor_core::access::permission::{
     AuditLogList, GarbageCollectionCreate, ProjectCreate, PurgeAuditCreate, RepositoryPush,
 };
+use harbor_core::blob::Location;
 use harbor_core::content::{Incoming, ManifestPush};
 use harbor_core::meta::{AuditId, ExecutionId, ExecutionStatus, TaskStatus};
 use harbor_core::oci::{Algorithm, Digest, Reference};

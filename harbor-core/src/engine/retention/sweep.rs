@@ -77,6 +77,8 @@ impl Sweep<'_> {
     async fn whole(&self, one: &Judged) -> Result<bool> {
         let step = Step::ManifestDelete { digest: &one.artifact.digest };
         let outcome = match self.harbor().content().ask_policies(&Actor::system(), self.target, step).await {
+            // Nobody else has a say, and a trial of many is to end soon.
+            Ok(()) if self.dry_run && one.artifact.alone => Ok(()),
             Ok(()) => contended!(self.try_whole(one)),
             refused => refused,
         };

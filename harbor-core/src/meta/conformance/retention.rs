@@ -2,7 +2,7 @@
 
 use super::MetadataFixture;
 use super::kit::{Says, assert_refused, at, begin, digest, manifest, project, read, store_with, tag};
-use crate::meta::{ManifestId, ProjectId, RetentionId, RetentionPolicy};
+use crate::meta::{AccessoryKind, Described, ManifestId, ProjectId, RetentionId, RetentionPolicy};
 use crate::retention::{By, Retention};
 use crate::{StoreErrorKind, Timestamp};
 
@@ -51,7 +51,8 @@ pub async fn retention_insert(fixture: &dyn MetadataFixture) {
     assert_eq!(read(&store).await.retention(kept[1].id).await.unwrap().as_ref(), Some(&kept[1]));
 }
 
-/// `retention_artifacts`: what lists show, in the order of pushes, with whether an index lists it.
+/// `retention_artifacts`: what lists show, in the order of pushes, with whether an index lists it, and whether anything would go
+/// with it.
 pub async fn retention_artifacts(fixture: &dyn MetadataFixture) {
     let (store, one) = store_with(fixture, "one/two").await;
     let (_, other) = store_with(fixture, "one/other").await;
@@ -65,6 +66,13 @@ pub async fn retention_artifacts(fixture: &dyn MetadataFixture) {
     rows.commit().await.unwrap();
     let index = manifest(&store, one.id, "index", &Says { children, ..pushed(3) }).await;
     manifest(&store, other.id, "elsewhere", &pushed(3)).await;
+    let signed = manifest(&store, one.id, "signed", &pushed(9)).await;
+    let accessory = Some((AccessoryKind::Cosign, digest("signed")));
+    let described = Described { accessory, ..Described::default() };
+    manifest(&store, one.id, "signature", &Says { described, ..pushed(9) }).await;
+    let elsewhere = Some((AccessoryKind::Cosign, digest("late")));
+    let described = Described { accessory: elsewhere, ..Described::default() };
+    manifest(&store, other.id, "signature elsewhere", &Says { described, ..pushed(9) }).await;
     let pages = async |limit| {
         let (mut all, mut after) = (Vec::new(), (Timestamp::default(), ManifestId::new(0)));
         loop {
@@ -76,11 +84,18 @@ pub async fn retention_artifacts(fixture: &dyn MetadataFixture) {
         }
     };
     let all = pages(100).await;
-    let seen: Vec<_> = all.iter().map(|found| (found.id, found.pushed_at, found.listed)).collect();
-    // The child that no tag names is hidden.
-    assert_eq!(seen, [(tagged, at(3), true), (index, at(3), false), (late, at(9), false)]);
+    let seen: Vec<_> =
+        all.iter().map(|found| (found.id, found.pushed_at, found.listed, found.alone)).collect();
+    // The child that no tag names is hidden, and so is the signature.
+    let expected = [
+        (tagged, at(3), true, true),
+        (index, at(3), false, false),
+        (late, at(9), false, true),
+        (signed, at(9), false, false),
+    ];
+    assert_eq!(seen, expected);
     assert!(tagged > child && all[1].digest == digest("index") && all[1].pulled_at.is_none());
-    for limit in [1, 2, 3] {
+    for limit in [1, 2, 3, 4] {
         assert_eq!(pages(limit).await, all);
     }
 }

@@ -34,6 +34,7 @@ fn found(row: &Row) -> Result<RetentionArtifact, StoreError> {
         pushed_at: Timestamp::from_micros(row.int(2)?),
         pulled_at: never_or_at(row.int(3)?),
         listed: row.int(4)? != 0,
+        alone: row.int(5)? != 0,
     })
 }
 
@@ -65,7 +66,10 @@ impl RetentionRows for Rows {
     ) -> Result<Vec<RetentionArtifact>, StoreError> {
         let list = sql!(
             "SELECT m.id, m.digest, m.pushed_at, m.pulled_at, CASE WHEN EXISTS (SELECT 1 FROM manifest_children c \
-             WHERE c.repository_id = m.repository_id AND c.digest = m.digest) THEN m.id ELSE m.id * 0 END \
+             WHERE c.repository_id = m.repository_id AND c.digest = m.digest) THEN m.id ELSE m.id * 0 END, \
+             CASE WHEN EXISTS (SELECT 1 FROM manifest_children c WHERE c.manifest_id = m.id) \
+             OR EXISTS (SELECT 1 FROM manifests a INDEXED BY manifests_accessories \
+             WHERE a.repository_id = m.repository_id AND a.accessory_subject = m.digest) THEN m.id * 0 ELSE m.id END \
              FROM manifests m INDEXED BY manifests_listed WHERE m.repository_id = ? AND m.hidden = 0 \
              AND m.pushed_at >= ? AND (m.pushed_at > ? OR m.id > ?) ORDER BY m.pushed_at, m.id LIMIT ?"
         );
