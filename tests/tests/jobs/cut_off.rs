@@ -76,7 +76,7 @@ impl Nodes {
         let proof = self.stays.authorize::<RepositoryPush>(&admin(), &name).await.unwrap();
         let reference = match tag {
             Some(tag) => Reference::Tag(tag.parse().unwrap()),
-            None => Reference::Digest(set.top().digest.clone()),
+            None => Reference::Digest(set.top().digest),
         };
         let payload = set.top().bytes.clone();
         let push = ManifestPush { reference, tags: Vec::new(), media_type: None, payload };
