@@ -104,7 +104,7 @@ impl Accounts {
         options: AccountOptions,
         clock: Clock,
     ) -> Result<(Self, Option<Secret>), StoreError> {
-        let passwords = Passwords::default();
+        let passwords = Passwords::apart();
         let given = options.admin_password.as_ref();
         let made = Founding { store: metadata.as_ref(), passwords: &passwords, now: clock.now() };
         let made = made.ensure(given).await?;
@@ -114,7 +114,7 @@ impl Accounts {
         }
         let inner = Inner {
             directory: Directory::new(Arc::clone(&metadata)),
-            verifier: Verifier::new(passwords)?,
+            verifier: Verifier::new(Passwords::default())?,
             guesses: RateLimiter::new(Rate::per_minute(A_MINUTE), AT_FIRST),
             codes: RateLimiter::new(Rate::per_hour(AN_HOUR), CODES),
             throttle: Throttle::new(clock.clone(), options.login_limits),

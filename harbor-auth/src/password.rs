@@ -39,6 +39,8 @@ pub(crate) struct Passwords {
     turns: Arc<Semaphore>,
     /// Used again: what one thread of many gives back, an allocator keeps for that thread.
     memories: Arc<Mutex<Vec<Vec<Block>>>>,
+    /// Whether each is computed in a thread that ends with it, so that nothing of its memory is left.
+    apart: bool,
     /// How many turns there were.
     #[cfg(test)]
     pub(crate) taken: Arc<std::sync::atomic::AtomicUsize>,
@@ -52,6 +54,7 @@ impl Default for Passwords {
             crowd: Arc::new(Crowd::new(OF_ONE)),
             turns: semaphore(AT_ONCE),
             memories: Arc::default(),
+            apart: false,
             #[cfg(test)]
             taken: Arc::default(),
         }
@@ -59,6 +62,11 @@ impl Default for Passwords {
 }
 
 impl Passwords {
+    /// For the one hash of a start: a server that nobody logs in to keeps no memory for hashing.
+    pub(crate) fn apart() -> Self {
+        Self { apart: true, ..Self::default() }
+    }
+
     /// The hash of a password, in PHC string format.
     ///
     /// # Errors
@@ -80,14 +88,16 @@ impl Passwords {
         let permit = permit.map_err(|error| failed(error.to_string()))?;
         #[cfg(test)]
         self.taken.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
-        Ok(Turn { memories: Arc::clone(&self.memories), permits: [place, permit], guest })
+        let memories = (!self.apart).then(|| Arc::clone(&self.memories));
+        Ok(Turn { memories, permits: [place, permit], guest })
     }
 }
 
 /// The right to compute one hash.
 #[derive(Debug)]
 pub(crate) struct Turn {
-    memories: Arc<Mutex<Vec<Vec<Block>>>>,
+    /// None for one that is computed apart.
+    memories: Option<Arc<Mutex<Vec<Vec<Block>>>>>,
     permits: [OwnedSemaphorePermit; 2],
     guest: Guest,
 }
@@ -159,21 +169,39 @@ impl Turn {
         work: impl FnOnce(&mut Vec<Block>) -> Result<T, String> + Send + 'static,
     ) -> Result<T, StoreError> {
         let Self { memories, permits, guest } = self;
-        let run = move || {
-            // The turn goes with the work, which a caller that leaves does not stop.
-            let _permits = (permits, guest);
-            let memory = memories.lock().unwrap_or_else(PoisonError::into_inner).pop();
-            let mut memory = memory.unwrap_or_default();
-            let done = work(&mut memory);
-            // A hash that somebody else made may want much more: that is not kept.
-            if memory.len() <= MEMORY as usize {
-                memories.lock().unwrap_or_else(PoisonError::into_inner).push(memory);
+        // The turn goes with the work, which a caller that leaves does not stop.
+        let permits = (permits, guest);
+        let done = match memories {
+            None => apart(move || (work(&mut Vec::new()), permits).0).await?,
+            Some(memories) => {
+                let run = move || {
+                    let _permits = permits;
+                    let memory = memories.lock().unwrap_or_else(PoisonError::into_inner).pop();
+                    let mut memory = memory.unwrap_or_default();
+                    let done = work(&mut memory);
+                    // A hash that somebody else made may want much more: that is not kept.
+                    if memory.len() <= MEMORY as usize {
+                        memories.lock().unwrap_or_else(PoisonError::into_inner).push(memory);
+                    }
+                    done
+                };
+                tokio::task::spawn_blocking(run).await.map_err(|error| failed(error.to_string()))?
             }
-            done
         };
-        let done = tokio::task::spawn_blocking(run).await.map_err(|error| failed(error.to_string()))?;
         done.map_err(failed)
     }
+}
+
+/// Does it in a thread of its own, whose memory goes back to the system with it.
+async fn apart<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, StoreError> {
+    let (tell, told) = tokio::sync::oneshot::channel();
+    let run = move || {
+        // Who asked may have left.
+        let _ = tell.send(work());
+    };
+    let thread = std::thread::Builder::new().name("first-hash".to_owned()).spawn(run);
+    thread.map_err(|error| failed(error.to_string()))?;
+    told.await.map_err(|error| failed(error.to_string()))
 }
 
 /// Whether two hashes were made by the same function with the same salt, so that one computation answers for both.

@@ -43,6 +43,8 @@ const DESCRIBE_INTERVAL: Duration = Duration::from_secs(60);
 pub(super) struct Workers {
     tracker: TaskTracker,
     stop: Mutex<Option<CancellationToken>>,
+    /// Held by a worker that looks for the first time.
+    first: tokio::sync::Mutex<()>,
     /// One for each receiver of events.
     outbox: Vec<Arc<Notify>>,
     gc: Arc<Notify>,
@@ -229,16 +231,22 @@ enum Kind {
     Webhooks,
 }
 
+/// How long a worker waits at most for another one that looks for the first time.
+const FIRST: Duration = Duration::from_millis(100);
+
 /// A worker that fails again and again waits up to so many times its interval.
 const LONGEST_WAIT: u32 = 64;
 
 /// Works until there is nothing to do, then sleeps until it is woken or `interval` has passed; after failures longer and
 /// longer, and nothing wakes it. Holds the registry only while it works, so that dropping the last clone ends it.
 async fn run(inner: Weak<Inner>, stop: CancellationToken, wake: Arc<Notify>, interval: Duration, kind: Kind) {
-    let mut wait = 1;
+    let (mut wait, mut first) = (1, true);
     loop {
         let Some(inner) = inner.upgrade() else { return };
-        let worked = work(&Harbor { inner }, kind, &stop).await;
+        let worked = match std::mem::take(&mut first) {
+            true => first_work(&Harbor { inner }, kind, &stop).await,
+            false => work(&Harbor { inner }, kind, &stop).await,
+        };
         wait = if worked { 1 } else { (wait * 2).min(LONGEST_WAIT) };
         tokio::select! {
             () = stop.cancelled() => return,
@@ -256,6 +264,13 @@ async fn linger(kind: Kind, stop: &CancellationToken) {
             () = tokio::time::sleep(AUDIT_DELAY) => {}
         }
     }
+}
+
+/// The same, one worker behind the other: all at once would open many connections, of which one or two are enough for what there is
+/// to do mostly.
+async fn first_work(harbor: &Harbor, kind: Kind, stop: &CancellationToken) -> bool {
+    let _turn = tokio::time::timeout(FIRST, harbor.inner.workers.first.lock()).await;
+    work(harbor, kind, stop).await
 }
 
 /// Works until there is nothing to do. False when it failed.
