@@ -180,8 +180,11 @@ impl Rows {
 
     /// Adds what changed to the sum of one project.
     pub(super) async fn write_usage_of(&mut self, project: i64) -> Result<(), StoreError> {
-        let unwritten = self.changes.get_mut(&project).map(|change| std::mem::take(&mut change.unwritten));
-        let Some(bytes) = unwritten.filter(|bytes| *bytes != 0) else { return Ok(()) };
+        let Some(change) = self.changes.get_mut(&project).filter(|change| change.unwritten != 0) else {
+            return Ok(());
+        };
+        let bytes = std::mem::take(&mut change.unwritten);
+        change.sum = None;
         let stripe = self.stripe();
         let add = sql!(
             "INSERT INTO project_usage (project_id, stripe, used) VALUES (?, ?, ?) \
