@@ -61,6 +61,8 @@ impl Sweep<'_> {
             came.retained += units.saturating_sub(gone) as u64;
             if number % SAID == SAID - 1 {
                 self.running.progress(format!("{} of {} artifacts", number + 1, judged.len()));
+                // A trial may have nothing else to wait for, and is to be stopped all the same.
+                tokio::task::yield_now().await;
             }
         }
         Ok(came)
