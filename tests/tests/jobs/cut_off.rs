@@ -45,7 +45,10 @@ impl Nodes {
         let ends = node_over(&self.stores, Arc::clone(&held) as _, &self.clock, |parts| parts);
         let cut_off = tokio::select! {
             () = held.reached() => true,
-            jobs = ends.run_due_jobs() => jobs.is_err(),
+            jobs = ends.run_due_jobs() => {
+                assert_eq!(jobs.unwrap(), 1, "{before}");
+                false
+            }
         };
         drop(ends);
         self.clock.advance(LEASE * 2);
