@@ -20,7 +20,7 @@ use super::{ConfigKey, Harbor};
 use crate::access::Authorized;
 use crate::access::permission::GarbageCollectionCreate;
 use crate::blob::UploadId;
-use crate::meta::{Review, ReviewSubject, Upload};
+use crate::meta::{Review, ReviewSubject, Sharing, Upload};
 use crate::{Error, Result, Timestamp};
 
 /// How many entries of the queue are looked at in one batch.
@@ -123,7 +123,9 @@ impl Harbor {
         self.forget_events().await?;
         self.forget_trash().await?;
         let due = self.read().await?.reviews_due(now, BATCH).await?;
-        let workers = workers.max(1) as usize;
+        // Where writers take turns, several would only take them from one another, and from everybody else.
+        let exclusive = self.inner.metadata.sharing() == Sharing::Exclusive;
+        let workers = if exclusive { 1 } else { workers.max(1) as usize };
         let each = due.len().div_ceil(workers).max(1);
         let parts: Vec<Vec<Review>> = due.chunks(each).map(<[Review]>::to_vec).collect();
         let reviews = stream::iter(parts).map(|due| self.review_all(due));

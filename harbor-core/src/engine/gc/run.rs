@@ -38,7 +38,7 @@ pub struct CollectGarbage {
     /// Whether nothing is deleted, and only told what would be.
     #[serde(default)]
     pub dry_run: bool,
-    /// How many blobs are deleted at a time: 1 to 10.
+    /// How many batches are deleted at a time: 1 to 10. Where writers take turns, on SQLite, it is one whatever this says.
     #[serde(default = "one")]
     pub workers: u32,
 }
