@@ -1,5 +1,12 @@
 //! Everything that talks to another registry: replication, proxy cache, the distribution client.
 //!
-//! Nothing of it is here yet. This crate is the home of the port `RemoteRegistry`. Its client will build requests from
-//! [`Route`](harbor_core::oci::Route), the type that the server parses them into, so both sides of the wire agree by
+//! What is here is [`client`] (feature `client`); this crate is the home of the port `RemoteRegistry` to come. The client builds
+//! requests from [`Route`](harbor_core::oci::Route), the type that the server parses them into, so both sides of the wire agree by
 //! construction. It depends on `harbor-core` alone and meets the other domain crates only in traits.
+#![cfg_attr(
+    test,
+    allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")
+)]
+
+#[cfg(feature = "client")]
+pub mod client;

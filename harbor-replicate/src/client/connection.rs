@@ -1,0 +1,262 @@
+//! How registries are reached: trust, proxies, patience.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use harbor_core::access::Secret;
+use reqwest::redirect::Policy;
+
+use super::error::innermost;
+use super::{Error, Result, Retry};
+
+/// How registries are reached, for any number of them: a pool of connections with its settings. Cheap to clone.
+///
+/// TLS is rustls with aws-lc-rs. What is trusted is what the operating system trusts, and the authorities that are added.
+///
+/// ```
+/// use harbor_replicate::client::{Connection, Proxy};
+///
+/// # fn main() -> harbor_replicate::client::Result<()> {
+/// let connection = Connection::builder().user_agent("my-tool/1.0").proxy(Proxy::None).build()?;
+/// # Ok(()) }
+/// ```
+#[derive(Clone)]
+pub struct Connection {
+    pub(super) inner: Arc<Inner>,
+}
+
+pub(super) struct Inner {
+    pub(super) http: reqwest::Client,
+    pub(super) retry: Retry,
+    pub(super) idle: Duration,
+    pub(super) answer: Duration,
+}
+
+impl Connection {
+    /// With every default: see [`ConnectionBuilder`].
+    ///
+    /// # Errors
+    /// [`Error::Configuration`] when the operating system's trusted certificates cannot be used.
+    pub fn new() -> Result<Self> {
+        Self::builder().build()
+    }
+
+    /// To be changed first.
+    pub fn builder() -> ConnectionBuilder {
+        ConnectionBuilder::default()
+    }
+
+    /// How often requests are tried.
+    #[must_use]
+    pub fn retry(&self) -> &Retry {
+        &self.inner.retry
+    }
+}
+
+impl fmt::Debug for Connection {
+    /// Without proxies and certificates: an address of a proxy may hold a password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection").field("retry", &self.inner.retry).finish_non_exhaustive()
+    }
+}
+
+/// Through what requests go.
+#[derive(Clone, Debug, Default)]
+pub enum Proxy {
+    /// As the environment says: `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`.
+    #[default]
+    Environment,
+    /// Through none, whatever the environment says.
+    None,
+    /// Through this one.
+    Through {
+        /// Its address, such as `http://proxy:3128`; user and password may be within.
+        address: Secret,
+        /// What is reached without it, in the form of `NO_PROXY`: hosts, domains, networks, with commas.
+        except: String,
+    },
+}
+
+/// A [`Connection`] that is being set up.
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct ConnectionBuilder {
+    user_agent: String,
+    authorities: Vec<Vec<u8>>,
+    own_authorities_only: bool,
+    identity: Option<Secret>,
+    any_certificate: bool,
+    proxy: Proxy,
+    connect: Duration,
+    idle: Duration,
+    answer: Duration,
+    retry: Retry,
+}
+
+impl Default for ConnectionBuilder {
+    fn default() -> Self {
+        Self {
+            user_agent: concat!("harbor/", env!("CARGO_PKG_VERSION")).to_owned(),
+            authorities: Vec::new(),
+            own_authorities_only: false,
+            identity: None,
+            any_certificate: false,
+            proxy: Proxy::Environment,
+            connect: Duration::from_secs(10),
+            idle: Duration::from_secs(60),
+            answer: Duration::from_secs(600),
+            retry: Retry::default(),
+        }
+    }
+}
+
+impl ConnectionBuilder {
+    /// What requests call themselves. Default: `harbor/` and the version.
+    pub fn user_agent(mut self, name: impl Into<String>) -> Self {
+        self.user_agent = name.into();
+        self
+    }
+
+    /// Trusts these authorities too: one or more certificates, as PEM.
+    pub fn authority(mut self, pem: impl Into<Vec<u8>>) -> Self {
+        self.authorities.push(pem.into());
+        self
+    }
+
+    /// Trusts the added authorities alone, and not what the operating system trusts.
+    pub const fn own_authorities_only(mut self, only: bool) -> Self {
+        self.own_authorities_only = only;
+        self
+    }
+
+    /// Shows this certificate (chain) to whoever asks for one: PEM, with its private key.
+    pub fn client_certificate(mut self, pem: Secret) -> Self {
+        self.identity = Some(pem);
+        self
+    }
+
+    /// Takes whatever certificate the other side shows: whoever is on the way can read and change everything. For tests.
+    pub const fn any_certificate(mut self, any: bool) -> Self {
+        self.any_certificate = any;
+        self
+    }
+
+    /// Through what requests go. Default: [`Proxy::Environment`].
+    pub fn proxy(mut self, proxy: Proxy) -> Self {
+        self.proxy = proxy;
+        self
+    }
+
+    /// How long a connection may take to come about. Default: 10 s.
+    pub const fn connect_timeout(mut self, time: Duration) -> Self {
+        self.connect = time;
+        self
+    }
+
+    /// How long nothing may move, in a body either way or before an answer to what only reads. Default: 60 s. However long
+    /// a blob takes that moves, it is not cut off.
+    pub const fn idle_timeout(mut self, time: Duration) -> Self {
+        self.idle = time;
+        self
+    }
+
+    /// How long an answer may take to what changes something: a registry may look at a large blob once more before it
+    /// says that it has it. Default: 10 min.
+    pub const fn answer_timeout(mut self, time: Duration) -> Self {
+        self.answer = time;
+        self
+    }
+
+    /// When something is tried again.
+    pub const fn retry(mut self, retry: Retry) -> Self {
+        self.retry = retry;
+        self
+    }
+
+    /// The connection.
+    ///
+    /// # Errors
+    /// [`Error::Configuration`] tells which setting cannot be used.
+    pub fn build(self) -> Result<Connection> {
+        let builder = reqwest::Client::builder()
+            // Redirects are followed by us, for where credentials go is decided there.
+            .redirect(Policy::none())
+            .referer(false)
+            .user_agent(&self.user_agent)
+            .connect_timeout(self.connect)
+            .tls_danger_accept_invalid_certs(self.any_certificate)
+            .tcp_nodelay(true);
+        let builder = self.proxied(self.trusting(builder)?)?;
+        let http = builder.build().map_err(|error| cannot("the connection", &error))?;
+        let (retry, idle, answer) = (self.retry, self.idle, self.answer);
+        Ok(Connection { inner: Arc::new(Inner { http, retry, idle, answer }) })
+    }
+
+    fn trusting(&self, mut builder: reqwest::ClientBuilder) -> Result<reqwest::ClientBuilder> {
+        let mut certificates = Vec::new();
+        for pem in &self.authorities {
+            let read = reqwest::Certificate::from_pem_bundle(pem);
+            let read = read.map_err(|error| cannot("the certificate of an authority", &error))?;
+            if read.is_empty() {
+                let what = "the certificate of an authority cannot be used: it is no PEM";
+                return Err(Error::Configuration(what.to_owned()));
+            }
+            certificates.extend(read);
+        }
+        builder = match (self.own_authorities_only, certificates.is_empty()) {
+            (true, _) => builder.tls_certs_only(certificates),
+            (false, true) => builder,
+            (false, false) => builder.tls_certs_merge(certificates),
+        };
+        match &self.identity {
+            None => Ok(builder),
+            Some(pem) => reqwest::Identity::from_pem(pem.expose().as_bytes())
+                .map(|identity| builder.identity(identity))
+                .map_err(|error| cannot("the client's certificate", &error)),
+        }
+    }
+
+    fn proxied(&self, builder: reqwest::ClientBuilder) -> Result<reqwest::ClientBuilder> {
+        match &self.proxy {
+            Proxy::Environment => Ok(builder),
+            Proxy::None => Ok(builder.no_proxy()),
+            Proxy::Through { address, except } => {
+                // What the library says of an address repeats it, and it may hold a password.
+                let what = "the proxy's address cannot be used: write http://host:port";
+                let wrong = || Error::Configuration(what.to_owned());
+                let proxy = reqwest::Proxy::all(address.expose()).map_err(|_| wrong())?;
+                Ok(builder.proxy(proxy.no_proxy(reqwest::NoProxy::from_string(except))))
+            }
+        }
+    }
+}
+
+fn cannot(what: &str, error: &reqwest::Error) -> Error {
+    Error::Configuration(format!("{what} cannot be used: {}", innermost(error)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_used_is_told_without_secrets() {
+        let wrong = |builder: ConnectionBuilder| builder.build().unwrap_err().to_string();
+        assert!(wrong(Connection::builder().authority("no PEM")).contains("authority"));
+        let key = Secret::new("-----BEGIN PRIVATE KEY-----\nhunter2\n-----END PRIVATE KEY-----");
+        let told = wrong(Connection::builder().client_certificate(key));
+        assert!(told.contains("client's certificate") && !told.contains("hunter2"), "{told}");
+        let proxy = Proxy::Through { address: Secret::new("http://me:hunter2@[:1"), except: String::new() };
+        let builder = Connection::builder().proxy(proxy);
+        assert!(!format!("{builder:?}").contains("hunter2"));
+        let told = wrong(builder);
+        assert!(told.contains("proxy") && !told.contains("hunter2"), "{told}");
+    }
+
+    #[test]
+    fn a_connection_is_shared_between_tasks() {
+        fn shared<T: Clone + Send + Sync + 'static>() {}
+        shared::<Connection>();
+    }
+}

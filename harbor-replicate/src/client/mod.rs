@@ -1,0 +1,50 @@
+//! The distribution client: pulls from, and pushes to, any registry that speaks the OCI Distribution Specification.
+//!
+//! [`Connection`] is how registries are reached (trust, proxies, patience, [`Retry`]); [`Registry`] is one of them as somebody
+//! ([`Credential`], or [`docker`]'s); [`Repository`] has the verbs: manifests, blobs, tags, referrers. All three are cheap to clone
+//! and shared between tasks. Every byte that is pulled is checked against its digest, and what breaks is taken up
+//! where it broke. Credentials go to the registry that they are for, and to the token service that it names, and nowhere
+//! else; no error has one in it.
+//!
+//! ```no_run
+//! use harbor_replicate::client::{ImageName, Registry, docker::DockerConfig};
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let name: ImageName = "registry.example/library/app:1.0".parse()?;
+//! let registry = Registry::builder(name.registry()).credentials(DockerConfig::from_environment()?).build()?;
+//! let app = registry.repository(name.repository().clone());
+//! let manifest = app.manifest(&"1.0".parse().unwrap()).await?;
+//! for layer in manifest.view()?.layers {
+//!     let mut blob = app.blob(&layer.digest, Some(layer.size)).await?;
+//!     while let Some(piece) = blob.next().await {
+//!         println!("{} bytes of {}", piece?.len(), layer.digest);
+//!     }
+//! }
+//! # Ok(()) }
+//! ```
+
+mod answer;
+mod challenge;
+mod connection;
+mod credential;
+pub mod docker;
+mod error;
+mod image;
+mod page;
+mod registry;
+mod request;
+mod retry;
+mod scope;
+mod tokens;
+mod transport;
+
+pub use connection::{Connection, ConnectionBuilder, Proxy};
+pub use credential::{Credential, CredentialSource};
+pub use error::{Error, Refusal, RefusalError, Result};
+pub use image::{ImageName, ImageNameError};
+pub use registry::{
+    BlobHead, BlobSource, BlobStream, FileSource, Listing, Manifest, ManifestHead, ManifestPut, PushOptions,
+    Pushed, Registry, RegistryBuilder, RemoteSource, Repository, Upload,
+};
+pub use request::ByteStream;
+pub use retry::Retry;
