@@ -271,6 +271,12 @@ impl TestRegistry {
         self.client.basic(name, &password_of(name))
     }
 
+    /// The password of the administrator, or of a user of [`RegistryBuilder::user`], for clients of other kinds.
+    #[must_use]
+    pub fn password(&self, name: &str) -> String {
+        if name == "admin" { PASSWORD.to_owned() } else { password_of(name) }
+    }
+
     /// Begins the session of a browser for a user; yields the cookie.
     pub async fn log_in(&self, name: &str) -> String {
         let form = format!("principal={name}&password={}", password_of(name));

@@ -54,10 +54,10 @@ impl PushOptions {
         self
     }
 
-    /// In chunks of so many bytes.
+    /// In chunks of so many bytes, or all in one request.
     #[must_use]
-    pub const fn chunk(mut self, bytes: u64) -> Self {
-        self.chunk = Some(bytes);
+    pub fn chunk(mut self, bytes: impl Into<Option<u64>>) -> Self {
+        self.chunk = bytes.into();
         self
     }
 
@@ -252,13 +252,25 @@ impl Push<'_> {
             let Some(wait) = wait else { return Err(error) };
             tokio::time::sleep(wait).await;
             self.resumed = true;
-            upload = match self.repository.upload_status(&upload).await? {
+            upload = match self.standing(&upload, wait).await? {
                 // More than was sent is somebody else's.
                 Some(now) if now.offset <= self.furthest => now,
                 _ => return Ok(Ended::Lost(error)),
             };
             failed = if upload.offset > before { 0 } else { failed };
         }
+    }
+
+    /// Where the session stands behind what broke.
+    async fn standing(&self, upload: &Upload, wait: Duration) -> Result<Option<Upload>> {
+        let now = self.repository.upload_status(upload).await?;
+        let unmoved = now.as_ref().is_some_and(|now| now.offset == upload.offset);
+        if !unmoved || self.furthest == upload.offset {
+            return Ok(now);
+        }
+        // A registry that has just lost the connection may not have put down yet what came by it.
+        tokio::time::sleep(wait).await;
+        self.repository.upload_status(upload).await
     }
 
     /// Sends what is missing, or a chunk of it. Nothing is left when it yields nothing.
@@ -301,7 +313,8 @@ impl Push<'_> {
         if length == 0 {
             return request.header(CONTENT_LENGTH, "0");
         }
-        if upload.offset > 0 || !is_last {
+        // Behind what broke also at the beginning: without a range, what was kept after all would be appended to.
+        if upload.offset > 0 || !is_last || self.resumed {
             let range = format!("{}-{}", upload.offset, upload.offset + length - 1);
             request = request.header(CONTENT_RANGE, &range)?;
         }

@@ -1,0 +1,178 @@
+//! TLS: own authorities, certificates of clients, and nothing that goes out without it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use harbor_core::access::Secret;
+use harbor_core::oci::Algorithm;
+use harbor_replicate::client::{ConnectionBuilder, Credential, Error, Registry};
+use harbor_server::TlsFiles;
+use harbor_tests::content::{self, Piece};
+use harbor_tests::{BackEnd, TestRegistry};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rustls::server::WebPkiClientVerifier;
+use rustls_pki_types::pem::PemObject as _;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+
+use super::double::{Double, Reply};
+use super::{REPO, admin, push, quick, tag};
+
+/// An authority, and what it signs.
+struct Authority(CertifiedIssuer<'static, KeyPair>);
+
+/// A certificate and its key, as PEM.
+struct Pair {
+    certificate: String,
+    key: String,
+}
+
+impl Authority {
+    fn new() -> Self {
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
+    }
+
+    fn pem(&self) -> String {
+        self.0.pem()
+    }
+
+    fn sign(&self) -> Pair {
+        let key = KeyPair::generate().unwrap();
+        let params = CertificateParams::new(vec!["localhost".to_owned(), "127.0.0.1".to_owned()]).unwrap();
+        let certificate = params.signed_by(&key, &self.0).unwrap().pem();
+        Pair { certificate, key: key.serialize_pem() }
+    }
+
+    /// What a server shows; with `clients`, it wants a certificate of theirs.
+    fn server(&self, clients: Option<&Self>) -> rustls::ServerConfig {
+        let pair = self.sign();
+        let certificate = CertificateDer::from_pem_slice(pair.certificate.as_bytes()).unwrap();
+        let key = PrivateKeyDer::from_pem_slice(pair.key.as_bytes()).unwrap();
+        let builder = rustls::ServerConfig::builder();
+        let builder = match clients {
+            None => builder.with_no_client_auth(),
+            Some(clients) => {
+                let mut roots = rustls::RootCertStore::empty();
+                roots.add(CertificateDer::from_pem_slice(clients.pem().as_bytes()).unwrap()).unwrap();
+                let verifier = WebPkiClientVerifier::builder(Arc::new(roots)).build().unwrap();
+                builder.with_client_cert_verifier(verifier)
+            }
+        };
+        builder.with_single_cert(vec![certificate], key).unwrap()
+    }
+}
+
+fn registry(
+    address: impl std::fmt::Display,
+    connection: ConnectionBuilder,
+    credential: Credential,
+) -> Registry {
+    let builder = Registry::builder(address.to_string()).connection(connection.build().unwrap());
+    builder.credentials(credential).build().unwrap()
+}
+
+#[tokio::test]
+async fn an_authority_of_ones_own_is_trusted_where_it_was_named() {
+    let (authority, folder) = (Authority::new(), tempfile::tempdir().unwrap());
+    let (pair, set) = (authority.sign(), content::image(Algorithm::Sha256));
+    let files = TlsFiles { certificate: folder.path().join("tls.crt"), key: folder.path().join("tls.key") };
+    std::fs::write(&files.certificate, &pair.certificate).unwrap();
+    std::fs::write(&files.key, &pair.key).unwrap();
+    let ours = TestRegistry::builder(BackEnd::Memory).tls(files, Duration::from_secs(60)).start().await;
+    for connection in [
+        quick().authority(authority.pem()),
+        quick().authority(Authority::new().pem()).authority(authority.pem()).own_authorities_only(true),
+        quick().any_certificate(true),
+    ] {
+        let app = registry(ours.address(), connection, admin(&ours)).repository(REPO.parse().unwrap());
+        push(&app, "a", &set).await;
+        // Large enough for its body to be a stream of its own, over HTTP/2.
+        let blob = Piece::blob(Algorithm::Sha256, 3_000_000);
+        app.blob_push(&blob.digest, &blob.bytes, &Default::default()).await.unwrap();
+        let pulled = app.blob(&blob.digest, None).await.unwrap().bytes(3_000_000).await.unwrap();
+        assert!(pulled == blob.bytes);
+    }
+    for stranger in [quick(), quick().authority(Authority::new().pem()), quick().own_authorities_only(true)] {
+        let error = registry(ours.address(), stranger, admin(&ours)).ping().await.unwrap_err();
+        assert!(
+            matches!(&error, Error::Unreachable { cause, .. } if cause.contains("certificate")),
+            "{error}"
+        );
+    }
+    ours.close().await;
+}
+
+#[tokio::test]
+async fn a_client_shows_its_certificate() {
+    let (servers, clients) = (Authority::new(), Authority::new());
+    let double = Double::over_tls(servers.server(Some(&clients)), |_| Reply::status(200)).await;
+    let trusting = || quick().authority(servers.pem());
+    let shown = |authority: &Authority| {
+        let pair = authority.sign();
+        trusting().client_certificate(Secret::new(format!("{}{}", pair.certificate, pair.key)))
+    };
+    registry(double.address, shown(&clients), Credential::Anonymous).ping().await.unwrap();
+    for connection in [trusting(), shown(&Authority::new())] {
+        let error = registry(double.address, connection, Credential::Anonymous).ping().await.unwrap_err();
+        assert!(matches!(error, Error::Unreachable { .. }), "{error}");
+    }
+    assert_eq!(double.came().len(), 1);
+}
+
+#[tokio::test]
+async fn nothing_that_came_over_tls_goes_on_without_it() {
+    let authority = Authority::new();
+    let plain = Double::start(|_| Reply::body(r#"{"token":"t"}"#)).await;
+    let at = plain.address;
+    let double = Double::over_tls(authority.server(None), move |came| match came.path() {
+        path if path.contains("/manifests/realm") => {
+            Reply::challenge(format!(r#"Bearer realm="http://{at}/token",service="x", Basic realm="x""#))
+        }
+        path if path.contains("/manifests/redirect") => {
+            Reply::status(307).header("Location", format!("http://{at}/"))
+        }
+        path if path.contains("/tags/list") => {
+            Reply::body(r#"{"tags":["a"]}"#).header("Link", format!("<http://{at}/>; rel=next"))
+        }
+        path if path.contains("/blobs/uploads/") => {
+            Reply::status(202).header("Location", format!("http://{at}/uploads/1"))
+        }
+        _ => Reply::status(404),
+    })
+    .await;
+    let credential = Credential::password("grace", "hunter2");
+    let ours = registry(double.address, quick().authority(authority.pem()), credential);
+    let app = ours.repository(REPO.parse().unwrap());
+    let blob = Piece::blob(Algorithm::Sha256, 600_000);
+    for (what, outcome) in [
+        ("realm", app.manifest(&tag("realm")).await.map(|_| ())),
+        ("redirect", app.manifest(&tag("redirect")).await.map(|_| ())),
+        ("tags", app.tags(None).all().await.map(|_| ())),
+        ("upload", app.blob_push(&blob.digest, &blob.bytes, &Default::default()).await.map(|_| ())),
+    ] {
+        assert!(matches!(outcome, Err(Error::BadAnswer { .. })), "{what}: {outcome:?}");
+    }
+    assert!(plain.came().is_empty());
+    assert!(double.came().iter().all(|came| came.header("authorization").is_none()));
+}
+
+/// Behind a proxy that ends TLS, many a registry tells addresses without it.
+#[tokio::test]
+async fn an_upload_of_the_same_host_goes_on_over_tls() {
+    let authority = Authority::new();
+    let double = Double::over_tls(authority.server(None), |came| match came.method.as_str() {
+        "HEAD" => Reply::status(404),
+        "POST" => {
+            let host = came.header("host").unwrap();
+            Reply::status(202).header("Location", format!("http://{host}/uploads/1"))
+        }
+        _ => Reply::status(201),
+    })
+    .await;
+    let ours = registry(double.address, quick().authority(authority.pem()), Credential::Anonymous);
+    let blob = Piece::blob(Algorithm::Sha256, 600_000);
+    let app = ours.repository(REPO.parse().unwrap());
+    app.blob_push(&blob.digest, &blob.bytes, &Default::default()).await.unwrap();
+    assert_eq!(double.lines().pop().unwrap(), "PUT /uploads/1");
+}
