@@ -1,0 +1,287 @@
+//! One call of one operation.
+
+use std::collections::HashSet;
+
+use bytes::Bytes;
+use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
+use harbor_core::operation::{Method, Operation};
+use http::header::{ACCEPT, CONTENT_TYPE, LOCATION};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use url::Url;
+
+use super::{Api, ProjectRef, Query};
+use crate::client::answer::Answer;
+use crate::client::page::next_page;
+use crate::client::registry::Listing;
+use crate::client::request::{Request, name};
+use crate::client::transport::Want;
+use crate::client::{Error, Result};
+
+/// How much of an answer is read, in bytes: a log may have ten million.
+const LARGEST: usize = 64 * 1024 * 1024;
+
+/// How many entries are asked for at a time: as many as there may be.
+const PAGE: u32 = 100;
+
+/// What stays as it is in a part of a path: RFC 3986, section 2.3.
+const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// What was made, and where it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Created {
+    /// Its path on the server; empty where the server does not tell.
+    pub location: String,
+}
+
+impl Created {
+    /// Its key, where the path ends with one.
+    #[must_use]
+    pub fn id(&self) -> Option<i64> {
+        self.location.rsplit('/').next()?.parse().ok()
+    }
+}
+
+/// A call that is being put together: see [`Api::call`].
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct Call {
+    api: Api,
+    operation: &'static Operation,
+    path: String,
+    query: Vec<(String, String)>,
+    body: Option<Bytes>,
+    /// Whether the project of the path is named, and not given by its key.
+    is_name: Option<bool>,
+    wrong: Option<String>,
+}
+
+/// A value for a place in a path.
+pub trait Place {
+    /// Its text.
+    fn text(&self) -> String;
+
+    /// Whether it is a name where a key may stand as well; nothing where that is no question.
+    fn is_name(&self) -> Option<bool> {
+        None
+    }
+}
+
+impl Place for &str {
+    fn text(&self) -> String {
+        (*self).to_owned()
+    }
+}
+
+impl Place for i64 {
+    fn text(&self) -> String {
+        self.to_string()
+    }
+}
+
+impl Place for ProjectRef<'_> {
+    fn text(&self) -> String {
+        match self {
+            Self::Name(name) => (*name).to_owned(),
+            Self::Id(id) => id.to_string(),
+        }
+    }
+
+    fn is_name(&self) -> Option<bool> {
+        Some(matches!(self, Self::Name(_)))
+    }
+}
+
+impl Call {
+    pub(super) fn new(api: Api, operation: &'static Operation) -> Self {
+        let path = operation.path.to_owned();
+        Self { api, operation, path, query: Vec::new(), body: None, is_name: None, wrong: None }
+    }
+
+    /// Fills a place of the path. The name of a repository is encoded twice, as Harbor wants it: it has slashes.
+    pub fn at(mut self, place: &str, value: impl Place) -> Self {
+        let (text, mark) = (value.text(), format!("{{{place}}}"));
+        if text.is_empty() || matches!(text.as_str(), "." | "..") {
+            self.wrong.get_or_insert_with(|| format!("{text:?} can be no {place}"));
+        }
+        if !self.path.contains(&mark) {
+            self.wrong.get_or_insert_with(|| format!("{} has no {place} in its path", self.operation.id));
+        }
+        let mut encoded = encode(&text);
+        if place == "repository_name" {
+            encoded = encode(&encoded);
+        }
+        self.path = self.path.replace(&mark, &encoded);
+        self.is_name = self.is_name.or(value.is_name());
+        self
+    }
+
+    /// Adds parameters of the query.
+    pub fn query(mut self, query: &Query) -> Self {
+        self.query.extend_from_slice(query.pairs());
+        self
+    }
+
+    /// Sends this, as JSON.
+    pub fn json<T: Serialize + ?Sized>(mut self, body: &T) -> Self {
+        match serde_json::to_vec(body) {
+            Ok(body) => self.body = Some(body.into()),
+            Err(error) => self.wrong = Some(format!("the body cannot be written: {error}")),
+        }
+        self
+    }
+
+    /// Calls, and takes an answer without content.
+    ///
+    /// # Errors
+    /// As every call: see the [module](super).
+    pub async fn nothing(self) -> Result<()> {
+        self.answer().await.map(|_| ())
+    }
+
+    /// Calls, and tells where what was made is.
+    ///
+    /// # Errors
+    /// As every call: see the [module](super).
+    pub async fn created(self) -> Result<Created> {
+        let answer = self.answer().await?;
+        // Some servers name themselves as well.
+        let location = answer.header(LOCATION).unwrap_or_default();
+        let location = answer.url.join(location).map_or_else(|_| String::new(), |url| url.path().to_owned());
+        Ok(Created { location: if answer.header(LOCATION).is_some() { location } else { String::new() } })
+    }
+
+    /// Calls, and reads the content of the answer as JSON.
+    ///
+    /// # Errors
+    /// As every call: see the [module](super).
+    pub async fn one<T: DeserializeOwned>(self) -> Result<T> {
+        let mut answer = self.answer().await?;
+        let body = answer.read("an answer", LARGEST).await?;
+        read(&answer, &body)
+    }
+
+    /// Calls, and yields the content of the answer as text.
+    ///
+    /// # Errors
+    /// As every call: see the [module](super).
+    pub async fn text(self) -> Result<String> {
+        let mut answer = self.answer().await?;
+        let body = answer.read("an answer", LARGEST).await?;
+        String::from_utf8(body.into()).map_err(|_| answer.bad("what is no text"))
+    }
+
+    /// Calls, and yields the content of the answer as it comes, however long that takes.
+    pub fn pieces(self) -> Listing<Bytes> {
+        let call = async move {
+            let answer = self.send(self.url()?, Want::Head).await?;
+            Ok(stream::try_unfold(answer, |mut answer| async move {
+                Ok(answer.piece().await?.map(|piece| (piece, answer)))
+            }))
+        };
+        Listing::new(stream::once(call).try_flatten())
+    }
+
+    /// Calls, and yields the entries of a list, page by page.
+    pub fn pages<T: DeserializeOwned + Send + 'static>(mut self) -> Listing<T> {
+        if !self.query.iter().any(|(name, _)| name == "page_size") {
+            self.query.push(("page_size".to_owned(), PAGE.to_string()));
+        }
+        let pages = stream::try_unfold(Pages { next: Some(self.url()), call: self, seen: HashSet::new() }, |mut pages| async {
+            Ok(pages.page::<T>().await?.map(|entries| (entries, pages)))
+        });
+        Listing::new(pages.map_ok(|entries| stream::iter(entries).map(Ok)).try_flatten())
+    }
+
+    async fn answer(self) -> Result<Answer> {
+        self.send(self.url()?, Want::Whole("an answer", LARGEST)).await
+    }
+
+    fn url(&self) -> Result<Url> {
+        if let Some(wrong) = &self.wrong {
+            return Err(Error::Configuration(wrong.clone()));
+        }
+        if let Some((_, place)) = self.path.split_once('{') {
+            let place = place.split('}').next().unwrap_or_default();
+            return Err(Error::Configuration(format!("{} needs a {place}", self.operation.id)));
+        }
+        let wrong = |_| Error::Configuration(format!("{} is no path", self.path));
+        let mut url = self.api.inner.base.join(self.path.trim_start_matches('/')).map_err(wrong)?;
+        if !self.query.is_empty() {
+            url.query_pairs_mut().extend_pairs(&self.query);
+        }
+        Ok(url)
+    }
+
+    async fn send(&self, url: Url, want: Want) -> Result<Answer> {
+        let method = match self.operation.method {
+            Method::Get => http::Method::GET,
+            Method::Head => http::Method::HEAD,
+            Method::Post => http::Method::POST,
+            Method::Put => http::Method::PUT,
+            Method::Patch => http::Method::PATCH,
+            Method::Delete => http::Method::DELETE,
+        };
+        let mut request = Request::new(method, url).header(ACCEPT, "application/json, */*;q=0.5")?;
+        if let Some(is_name) = self.is_name {
+            request = request.header(name("x-is-resource-name"), if is_name { "true" } else { "false" })?;
+        }
+        if let Some(body) = &self.body {
+            request = request.header(CONTENT_TYPE, "application/json")?.bytes(body.clone());
+        }
+        request.authorize(self.api.inner.authorization.clone(), &self.api.inner.secrets);
+        let answer = self.api.inner.connection.send(&request, want).await?;
+        match answer.status {
+            200..=299 => Ok(answer),
+            401 => Err(Error::Unauthorized {
+                to: answer.from(),
+                hint: match self.api.inner.authorization {
+                    Some(_) => "the credentials for it are wrong or have expired; log in anew",
+                    None => "it wants to know who asks; log in",
+                },
+                refusal: Some(Box::new(answer.refusal())),
+            }),
+            _ => Err(answer.into_error()),
+        }
+    }
+}
+
+/// Where a list is.
+struct Pages {
+    call: Call,
+    next: Option<Result<Url>>,
+    seen: HashSet<Url>,
+}
+
+impl Pages {
+    /// The entries of the next page; nothing behind the last.
+    async fn page<T: DeserializeOwned>(&mut self) -> Result<Option<Vec<T>>> {
+        let Some(url) = self.next.take().transpose()? else { return Ok(None) };
+        let mut answer = self.call.send(url.clone(), Want::Whole("a page of a list", LARGEST)).await?;
+        let body = answer.read("a page of a list", LARGEST).await?;
+        // As Harbor says that there is nothing.
+        let entries: Option<Vec<T>> = read(&answer, &body)?;
+        self.seen.insert(url);
+        self.next = next_page(&answer)?.map(Ok);
+        if let Some(Ok(next)) = &self.next
+            && self.seen.contains(next)
+        {
+            return Err(answer.bad("a next page that was there already"));
+        }
+        Ok(Some(entries.unwrap_or_default()))
+    }
+}
+
+fn read<T: DeserializeOwned>(answer: &Answer, body: &[u8]) -> Result<T> {
+    serde_json::from_slice(body).map_err(|error| {
+        // What it says of a value may repeat it, and some answers have secrets.
+        let (line, column) = (error.line(), error.column());
+        answer.bad(format!("it does not read as what the operation answers, at line {line}, column {column}"))
+    })
+}
+
+fn encode(text: &str) -> String {
+    utf8_percent_encode(text, PLAIN).to_string()
+}
