@@ -80,7 +80,9 @@ impl Work<'_> {
         let last = self.task.failures + 1 >= kind.rules.attempts;
         let running = Running::new(self.harbor.clone(), &self.task, last, Arc::clone(&self.log));
         if self.task.runs > 1 {
-            running.log(format!("begun again, for the {}. time", self.task.runs));
+            let at = self.task.progress.as_str();
+            let at = if at.is_empty() { String::new() } else { format!("; it had come to: {at}") };
+            running.log(format!("begun again, for the {}. time{at}", self.task.runs));
         }
         let (kind, payload) = (kind.clone(), self.task.payload.clone());
         let longest = kind.rules.longest;

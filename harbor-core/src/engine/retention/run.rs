@@ -6,6 +6,7 @@ use super::RETENTION_ID;
 use super::sweep::Sweep;
 use crate::access::{ProjectFilter, RepositoryTarget};
 use crate::engine::Harbor;
+use crate::engine::artifacts::Trial;
 use crate::engine::gate::contended;
 use crate::engine::jobs::{Enqueue, merged};
 use crate::event::EventKind;
@@ -146,7 +147,8 @@ impl Retain {
         for (number, rule) in policy.retention.about(name) {
             running.log(format!("rule {number}: {}", rule.says()));
         }
-        let sweep = Sweep { running, repository: &repository, target: &target, dry_run: self.dry_run };
+        let trial = if self.dry_run { Some(Trial::of(harbor, &repository).await?) } else { None };
+        let sweep = Sweep { running, repository: &repository, target: &target, trial };
         let retained = sweep.run(policy).await?;
         running.log(format!("{} of {} stay", retained.retained, retained.total));
         Done::with(&contended!(self.tell(running, policy, &repository, retained))?)
