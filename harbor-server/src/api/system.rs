@@ -8,7 +8,7 @@ use harbor_core::{ConfigKey, Error, Result};
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Method, Response, StatusCode};
 
-use super::answer::{Answered, json, ok, wrong_method};
+use super::answer::{Answered, done, json, ok, wrong_method};
 use super::call::Call;
 use super::error::refuse;
 use crate::app::App;
@@ -26,6 +26,11 @@ pub(super) async fn answer(call: &Call<'_>, id: &str) -> Answered {
         "getVolumes" => volumes(&call.system().await?, call).await.map(Some),
         // As with Harbor where it has none: this server makes no certificates of its own.
         "getCert" => Err(Error::NotFound("certificate")),
+        "rotateTokenKeys" => {
+            let proof = call.system().await?;
+            call.accounts()?.rotate_keys(call.harbor(), proof).await?;
+            Ok(Some(done()))
+        }
         _ => Ok(None),
     }
 }
