@@ -148,10 +148,11 @@ impl Retain {
             running.log(format!("rule {number}: {}", rule.says()));
         }
         let trial = if self.dry_run { Some(Trial::of(harbor, &repository).await?) } else { None };
-        let sweep = Sweep { running, repository: &repository, target: &target, trial };
+        let deleted = Vec::new();
+        let mut sweep = Sweep { running, repository: &repository, target: &target, trial, deleted };
         let retained = sweep.run(policy).await?;
         running.log(format!("{} of {} stay", retained.retained, retained.total));
-        Done::with(&contended!(self.tell(running, policy, &repository, retained))?)
+        Done::with(&contended!(self.tell(running, policy, &repository, retained, &sweep.deleted))?)
     }
 
     /// Tells everybody what was done to a repository, and notes it with the task: whoever does that again, for a worker ended right
@@ -162,6 +163,7 @@ impl Retain {
         policy: &RetentionPolicy,
         repository: &Repository,
         came: Retained,
+        deleted: &[String],
     ) -> Result<Retained> {
         let Retained { total, retained } = came;
         let mut write = running.harbor().write_as_system().await?;
@@ -180,6 +182,7 @@ impl Retain {
             total,
             retained,
             dry_run: self.dry_run,
+            deleted: deleted.to_vec(),
         });
         write.commit().await.map(|()| came)
     }

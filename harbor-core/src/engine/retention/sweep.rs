@@ -25,6 +25,9 @@ const TAGS: usize = 100;
 /// After how many artifacts it is said how far it is.
 const SAID: usize = 100;
 
+/// How many of those that went are told of.
+const TOLD: usize = 100;
+
 /// A run over one repository.
 pub(super) struct Sweep<'a> {
     pub(super) running: &'a Running,
@@ -32,6 +35,8 @@ pub(super) struct Sweep<'a> {
     pub(super) target: &'a RepositoryTarget,
     /// Where nothing is deleted, and only told what would be.
     pub(super) trial: Option<Trial<'a>>,
+    /// What went, each by its first tag, or by its digest where it had none: the first hundred.
+    pub(super) deleted: Vec<String>,
 }
 
 impl Sweep<'_> {
@@ -40,7 +45,7 @@ impl Sweep<'_> {
     }
 
     /// Deletes what goes, and tells of each artifact what becomes of it.
-    pub(super) async fn run(mut self, policy: &RetentionPolicy) -> Result<Retained> {
+    pub(super) async fn run(&mut self, policy: &RetentionPolicy) -> Result<Retained> {
         let judged = self.harbor().judge(policy, self.repository, usize::MAX).await?;
         let by_tag = policy.retention.by == By::Tag;
         let mut came = Retained::default();
@@ -65,6 +70,12 @@ impl Sweep<'_> {
         Ok(came)
     }
 
+    fn went(&mut self, name: String) {
+        if self.deleted.len() < TOLD {
+            self.deleted.push(name);
+        }
+    }
+
     /// A line of the log about an artifact.
     fn tell(&self, one: &Judged, what: &str) {
         let names: Vec<&str> = one.candidate.tags.iter().map(|tag| tag.name.as_str()).collect();
@@ -85,6 +96,10 @@ impl Sweep<'_> {
         };
         let refused = refusal(outcome)?;
         self.tell(one, refused.as_deref().unwrap_or("DELETE"));
+        if refused.is_none() {
+            let tag = one.candidate.tags.first().map(|tag| tag.name.to_string());
+            self.went(tag.unwrap_or_else(|| one.artifact.digest.to_string()));
+        }
         Ok(refused.is_none())
     }
 
@@ -107,7 +122,7 @@ impl Sweep<'_> {
     }
 
     /// Deletes those of an artifact's tags that no rule keeps; yields how many.
-    async fn single_tags(&self, one: &Judged) -> Result<usize> {
+    async fn single_tags(&mut self, one: &Judged) -> Result<usize> {
         let going: Vec<&Tagged> = one.tags_that_go().collect();
         if going.is_empty() {
             self.tell(one, &stays(one));
@@ -125,7 +140,10 @@ impl Sweep<'_> {
                 }
             }
             for (tag, refused) in asked.iter().zip(contended!(self.try_tags(one, &asked))?) {
-                gone += usize::from(refused.is_none());
+                if refused.is_none() {
+                    gone += 1;
+                    self.went(tag.name.to_string());
+                }
                 let what = refused.as_deref().unwrap_or("DELETE the tag");
                 self.running.log(format!("{} {}: {what}", one.artifact.digest, tag.name));
             }
