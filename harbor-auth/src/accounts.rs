@@ -18,7 +18,7 @@ use harbor_core::{Clock, ConfigKey, Configuration, StoreError, StoreErrorKind, T
 
 use crate::directory::Directory;
 use crate::grants::Grants;
-use crate::keyring::KeyRing;
+use crate::keyring::{KeyRing, UNAWARE};
 use crate::opaque::Csrf;
 use crate::password::{self, Passwords};
 use crate::rate::{Rate, RateLimiter};
@@ -37,7 +37,7 @@ const EARLIER: &str = "administrator.password";
 /// The setting that holds the hash of the administrator's password that was given last: by the environment.
 const APPLIED: &str = "administrator.given";
 
-/// After how long a start makes a new key for tokens. Tokens of the one before it go on to work.
+/// After how long a new key for tokens is made. Tokens of the one before it go on to work.
 const KEY_LIFE: Duration = Duration::from_secs(90 * 24 * 60 * 60);
 
 /// How often a locked name is compared with passwords that were right before: a minute, and at first.
@@ -189,6 +189,21 @@ impl Accounts {
                 .reloaded
                 .compare_exchange(last, now.micros(), Ordering::Relaxed, Ordering::Relaxed)
                 .is_ok()
+    }
+
+    /// Makes a new key for tokens where the one that signs is old, and finds the one that another node made while that still takes
+    /// tokens of the one before.
+    pub(crate) async fn tend_keys(&self) -> Result<(), StoreError> {
+        let now = self.now();
+        let read = Timestamp::from_micros(self.inner.reloaded.load(Ordering::Relaxed));
+        if now.since(read) < UNAWARE / 2 || !self.may_reload(now) {
+            return Ok(());
+        }
+        self.keys().reload(self.metadata()).await?;
+        if now.since(self.keys().current_since()) > KEY_LIFE {
+            self.keys().rotate(self.metadata(), now).await?;
+        }
+        Ok(())
     }
 
     /// Whether a robot may log in at the moment.

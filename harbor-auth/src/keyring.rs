@@ -11,7 +11,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 use harbor_core::access::Secret;
-use harbor_core::meta::MetadataStore;
+use harbor_core::meta::{MetadataStore, Transaction};
 use harbor_core::{StoreError, StoreErrorKind, Timestamp};
 use jsonwebtoken::{Algorithm, DecodingKey, Header, Validation};
 use serde::Deserialize;
@@ -27,7 +27,7 @@ const SETTING: &str = "tokens.keys";
 const ROTATED: &str = "tokens.keys.rotated";
 
 /// How long after a rotation a node may go on to sign with the key it knew.
-const UNAWARE: Duration = Duration::from_secs(60 * 60);
+pub(crate) const UNAWARE: Duration = Duration::from_secs(60 * 60);
 
 /// The longest token that is written or looked at, in bytes.
 const LONGEST: usize = 16 * 1024;
@@ -85,13 +85,19 @@ impl KeyRing {
     /// As the store fails.
     pub(crate) async fn rotate(&self, store: &dyn MetadataStore, now: Timestamp) -> Result<(), StoreError> {
         let mut transaction = store.begin().await?;
-        transaction.setting_put(ROTATED, &now.to_string()).await?;
-        let stored = transaction.setting(SETTING).await?.ok_or_else(gone)?;
-        let keys = Keys::read(&stored)?.rotated(now, now.plus(LONGEST_LIFE).plus(UNAWARE))?;
-        transaction.setting_put(SETTING, &keys.write()?).await?;
+        let keys = Self::rotated(&mut *transaction, now).await?;
         transaction.commit().await?;
         self.replace(keys);
         Ok(())
+    }
+
+    /// The same within a transaction of the caller's, who has the keys replaced once it is committed.
+    pub(crate) async fn rotated(rows: &mut dyn Transaction, now: Timestamp) -> Result<Keys, StoreError> {
+        rows.setting_put(ROTATED, &now.to_string()).await?;
+        let stored = rows.setting(SETTING).await?.ok_or_else(gone)?;
+        let keys = Keys::read(&stored)?.rotated(now, now.plus(LONGEST_LIFE).plus(UNAWARE))?;
+        rows.setting_put(SETTING, &keys.write()?).await?;
+        Ok(keys)
     }
 
     /// When the key that signs was made, for those who decide when the next one is due.
@@ -138,7 +144,8 @@ impl KeyRing {
         Arc::clone(&self.keys.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn replace(&self, keys: Keys) {
+    /// These keys hold from now on.
+    pub(crate) fn replace(&self, keys: Keys) {
         *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
     }
 }

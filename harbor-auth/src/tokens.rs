@@ -4,9 +4,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use harbor_core::access::permission::{ArtifactDelete, CatalogRead, RepositoryPull, RepositoryPush};
+use harbor_core::access::permission::{
+    ArtifactDelete, CatalogRead, RepositoryPull, RepositoryPush, SystemConfigurationUpdate,
+};
 use harbor_core::access::{
-    Action, Actor, Grant, Identity, InRepository, Permission, Place, Restriction, Secret, Target,
+    Action, Actor, Authorized, Grant, Identity, InRepository, Permission, Place, Restriction, Secret, Target,
 };
 use harbor_core::meta::{PersonalToken, ProjectId, RobotId, TokenId, UserId};
 use harbor_core::oci::RepositoryName;
@@ -14,6 +16,7 @@ use harbor_core::{ConfigKey, Error, Harbor, StoreError, StoreErrorKind, Timestam
 
 use crate::Accounts;
 use crate::claims::{Access, Claims, Holder};
+use crate::keyring::KeyRing;
 use crate::login::actor_of;
 
 /// The service that tokens are for: the name that Harbor has for it.
@@ -83,6 +86,7 @@ impl Accounts {
         for scope in scopes {
             access.push(self.access(harbor, actor, scope).await?);
         }
+        self.tend_keys().await?;
         let valid_for = self.configuration().await?.minutes(ConfigKey::TokenExpiration);
         let issued_at = self.now();
         let holder = Self::holder(actor)?;
@@ -188,12 +192,22 @@ impl Accounts {
         Ok(actor.map(|actor| actor.restricted(Arc::new(restriction(&claims.access)))))
     }
 
-    /// Makes a new key, which signs from now on; tokens that were signed before go on to work.
+    /// Makes a new key, which signs from now on; tokens that were signed before go on to work. Every 90 days that happens by itself.
     ///
     /// # Errors
     /// As the store fails.
-    pub async fn rotate_keys(&self) -> Result<(), StoreError> {
-        self.keys().rotate(self.metadata(), self.now()).await
+    pub async fn rotate_keys(
+        &self,
+        harbor: &Harbor,
+        proof: Authorized<SystemConfigurationUpdate>,
+    ) -> Result<(), Error> {
+        let mut write = harbor.write(&proof).await?;
+        let now = write.now();
+        let keys = KeyRing::rotated(write.rows(), now).await?;
+        write.audit("keys of the token service").await?;
+        write.commit().await?;
+        self.keys().replace(keys);
+        Ok(())
     }
 }
 

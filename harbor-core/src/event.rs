@@ -145,6 +145,9 @@ pub enum EventKind {
         retained: u64,
         /// Whether nothing was deleted in earnest.
         dry_run: bool,
+        /// What was deleted, each by its first tag, or by its digest where it had none: the first hundred.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        deleted: Vec<String>,
     },
 }
 
@@ -340,6 +343,7 @@ mod tests {
             r#"{"at":1,"actor":"admin:admin","project_id":3,"kind":"quota_exceeded","project":"library","hard":10,"used":9,"added":5}"#,
             r#"{"at":1,"actor":"admin:admin","project_id":3,"kind":"quota_warning","project":"library","hard":10,"used":9}"#,
             r#"{"at":1,"actor":"system","project_id":3,"kind":"retention_finished","repository":"library/a","policy_id":7,"execution_id":9,"total":5,"retained":4,"dry_run":false}"#,
+            r#"{"at":1,"actor":"system","project_id":3,"kind":"retention_finished","repository":"library/a","policy_id":7,"execution_id":9,"total":5,"retained":4,"dry_run":false,"deleted":["v1"]}"#,
         ] {
             let event: Event = serde_json::from_str(body).unwrap();
             assert_eq!(serde_json::to_string(&event).unwrap(), body);

@@ -20,7 +20,7 @@ const VERSION: u32 = 1;
 const EARLIER: usize = 32;
 
 /// The key that signs, and earlier ones that verify.
-pub(super) struct Keys {
+pub(crate) struct Keys {
     stored: Stored,
     signing: EncodingKey,
     /// By id; the first belongs to the key that signs.

@@ -148,7 +148,8 @@ impl Harbor {
     }
 
     /// The projects whose repositories `actor` may be told of in the catalogue: where it may pull. A token for the catalogue has
-    /// room for that, and for nothing else.
+    /// room for that, and for nothing else. So has one that has the catalogue beside other things: the permission is the system's, and
+    /// what it is limited to in projects narrows it as little as with a robot.
     pub(crate) async fn catalogued(&self, actor: &Actor) -> Result<ProjectFilter> {
         if actor.has_room_for(CatalogRead::PERMISSION, Target::System) {
             return Ok(self.inner.authorizer.projects(actor, RepositoryPull::PERMISSION).await?);

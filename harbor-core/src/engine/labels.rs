@@ -67,19 +67,16 @@ impl<'a> Labels<'a> {
         Self { harbor }
     }
 
-    /// The proof for a label that is named by its key.
+    /// The proof for a label that is named by its key. Everybody may read those of a public project.
     ///
     /// # Errors
-    /// [`Error::Unauthenticated`]; [`Error::NotFound`] for who may see every label; [`Error::Denied`] for others, whether there
+    /// [`Error::Unauthenticated`] for nobody in particular; [`Error::NotFound`] for who may see every label; [`Error::Denied`] for others, whether there
     /// is such a label or not.
     pub async fn authorize<S: Action<Scope = InSystem>, P: Action<Scope = InProject>>(
         &self,
         actor: &Actor,
         id: LabelId,
     ) -> Result<EitherProof<S, P>> {
-        if actor.is_anonymous() {
-            return Err(Error::Unauthenticated);
-        }
         let label = self.harbor.read().await?.label(id).await?;
         let owner = label.map(|label| label.project);
         self.harbor.authorize_either(actor, owner, Error::NotFound("label")).await

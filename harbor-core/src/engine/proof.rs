@@ -35,7 +35,8 @@ impl<S: Action<Scope = InSystem>, P: Action<Scope = InProject>> EitherProof<S, P
 
 impl Harbor {
     /// The proof for a stored thing whose project is `owner`, `Some(None)` for one that all share, or `None` when there is no such
-    /// thing: `missing` then tells so to who may see every one, and others are refused alike whether there is one or not.
+    /// thing: `missing` then tells so to who may see every one, and others are refused alike whether there is one or not;
+    /// nobody in particular as such.
     pub(super) async fn authorize_either<S: Action<Scope = InSystem>, P: Action<Scope = InProject>>(
         &self,
         actor: &Actor,
@@ -50,6 +51,7 @@ impl Harbor {
         };
         match proof {
             Ok(_) if owner.is_none() => Err(missing),
+            Err(Error::Unauthenticated) if actor.is_anonymous() => Err(Error::Unauthenticated),
             Err(Error::NameUnknown | Error::Unauthenticated) => Err(Error::Denied),
             proof => proof,
         }

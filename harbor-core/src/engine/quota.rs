@@ -171,7 +171,8 @@ impl Harbor {
 /// others, and of all those that did and have committed by then, the one that read the sum last, at a time *t*: it read at
 /// most 7/8 of the limit. What was committed after *t* had claimed before it, and so was between claim and commit at *t*:
 /// at most `CLAIMS` transactions, of at most 1/8 of the limit together. Nobody who claims alone comes in between, for that
-/// waits for all the others and lets none in; and who is alone knows the sum.
+/// waits for all the others and lets none in; and who is alone knows the sum. A limit that is set meanwhile holds for those who ask after
+/// that: what was admitted before counts as pushed before, also where it commits a moment later.
 fn may_be_beside(own: u64, Usage { hard, used }: Usage) -> bool {
     u64::try_from(hard).is_ok_and(|hard| own <= hard / (8 * CLAIMS) && used <= hard - hard / 8)
 }

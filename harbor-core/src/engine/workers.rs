@@ -59,6 +59,8 @@ pub(super) struct Workers {
     audit: Arc<Notify>,
     /// Who runs jobs here, once they are started.
     node: OnceLock<Arc<Node>>,
+    /// Who runs jobs here for a while, by [`Harbor::run_due_jobs`].
+    by_hand: Mutex<Vec<Weak<Node>>>,
 }
 
 impl Workers {
@@ -98,6 +100,19 @@ impl Workers {
     /// Who runs jobs here, if somebody does.
     pub(super) fn node(&self) -> Option<&Arc<Node>> {
         self.node.get()
+    }
+
+    /// Somebody runs jobs here for as long as they hold that node.
+    pub(super) fn add_by_hand(&self, node: &Arc<Node>) {
+        let mut by_hand = self.by_hand.lock().unwrap_or_else(PoisonError::into_inner);
+        by_hand.retain(|node| node.strong_count() > 0);
+        by_hand.push(Arc::downgrade(node));
+    }
+
+    /// All who run jobs here.
+    pub(super) fn nodes(&self) -> Vec<Arc<Node>> {
+        let by_hand = self.by_hand.lock().unwrap_or_else(PoisonError::into_inner);
+        self.node.get().cloned().into_iter().chain(by_hand.iter().filter_map(Weak::upgrade)).collect()
     }
 
     pub(super) fn wake_notices(&self) {

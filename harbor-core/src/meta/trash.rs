@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use super::{AccessoryKind, Listed, ManifestId, RepositoryId, RowResult};
+use super::{AccessoryKind, LabelId, Listed, ManifestId, RepositoryId, RowResult};
 use crate::Timestamp;
 use crate::oci::{Digest, MediaType, Tag};
 use crate::query::{Query, keys};
@@ -40,6 +40,8 @@ pub struct TrashedManifest {
     pub payload: Bytes,
     /// What was read from its config, as JSON.
     pub attributes: Option<String>,
+    /// The labels that were on it, by key. Some of them may be gone by now.
+    pub labels: Vec<LabelId>,
     /// What it was to which other manifest.
     pub accessory: Option<(AccessoryKind, Digest)>,
 }
@@ -88,7 +90,7 @@ pub trait TrashRows {
 /// Changes what is known of what was deleted.
 #[async_trait]
 pub trait TrashRowsMut {
-    /// Keeps a manifest that the caller has locked and is about to delete, with the tags that name it, in place of one of the same
+    /// Keeps a manifest that the caller has locked and is about to delete, with the tags that name it and the labels on it, in place of one of the same
     /// digest that was deleted before.
     async fn trash_put(
         &mut self,

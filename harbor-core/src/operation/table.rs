@@ -253,7 +253,8 @@ operations! {
 
 operations! {
     /// Operations that this registry has and Harbor has not.
-    EXTENSIONS: 40 {
+    EXTENSIONS: 41 {
+    "rotateTokenKeys" "systeminfo" Post "/system/token-keys/rotate" => SystemConfigurationUpdate;
     "listDeletedArtifacts" "artifact" Get "/projects/{project_name}/repositories/{repository_name}/deleted-artifacts" => ArtifactList;
     "restoreArtifact" "artifact" Post "/projects/{project_name}/repositories/{repository_name}/deleted-artifacts/{digest}/restore" => ArtifactCreate;
     "streamEvents" "event" Get "/events/stream" => Login;

@@ -81,6 +81,16 @@ struct Retention {
     project_name: String,
     retention_policy_id: i64,
     result: &'static str,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    deleted_artifact: Vec<Deleted>,
+}
+
+/// What retention deleted, as Harbor has it.
+#[derive(Serialize)]
+struct Deleted {
+    r#type: &'static str,
+    status: &'static str,
+    name_tag: String,
 }
 
 impl<'a> Notice<'a> {
@@ -188,7 +198,7 @@ impl<'a> Notice<'a> {
             EventKind::QuotaExceeded { project, .. } | EventKind::QuotaWarning { project, .. } => {
                 data.repository = Some(self.repository_of(project, "", ""));
             }
-            EventKind::RetentionFinished { repository, policy_id, total, retained, .. } => {
+            EventKind::RetentionFinished { repository, policy_id, total, retained, deleted, .. } => {
                 data.retention = Some(Retention {
                     total: *total,
                     retained: *retained,
@@ -196,6 +206,7 @@ impl<'a> Notice<'a> {
                     project_name: halves(repository).0.to_owned(),
                     retention_policy_id: *policy_id,
                     result: "SUCCESS",
+                    deleted_artifact: deleted.iter().map(|name| gone(repository, name)).collect(),
                 });
             }
             _ => {}
@@ -230,6 +241,13 @@ impl<'a> Notice<'a> {
             repo_type: if public { "public" } else { "private" },
         }
     }
+}
+
+/// An artifact that retention deleted, by a tag or by a digest.
+fn gone(repository: &str, name: &str) -> Deleted {
+    let joint = if name.contains(':') { '@' } else { ':' };
+    let name_tag = format!("{}{joint}{name}", halves(repository).1);
+    Deleted { r#type: "image", status: "SUCCESS", name_tag }
 }
 
 /// The project of a repository, and its name within.

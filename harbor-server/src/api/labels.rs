@@ -42,7 +42,6 @@ where
     S: Action<Scope = InSystem>,
     P: Action<Scope = InProject>,
 {
-    call.login()?;
     call.harbor().labels().authorize(&call.actor, label_id(call)?).await
 }
 

@@ -1,7 +1,8 @@
 //! `/api/v2.0`: Harbor's API over the engine.
 //!
 //! One table of operations ([`harbor_core::operation`]) finds what a request asks for; a file a noun answers it. A handler asks
-//! for its proof before it reads the body, and the proof is of the type that the use case takes.
+//! for its proof before it reads the body, and the proof is of the type that the use case takes. Where the body says what it is about
+//! (a robot, a label, a policy of retention), whoever is nobody is refused before it is read.
 
 mod additions;
 mod answer;

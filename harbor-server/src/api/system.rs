@@ -5,10 +5,10 @@ use harbor_core::access::Authorized;
 use harbor_core::access::permission::SystemVolumesRead;
 use harbor_core::api::{ComponentHealthStatus, GeneralInfo, OverallHealthStatus, Storage, SystemInfo};
 use harbor_core::{ConfigKey, Error, Result};
-use http::header::CONTENT_TYPE;
+use http::header::{CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderValue, Method, Response, StatusCode};
 
-use super::answer::{Answered, json, ok, wrong_method};
+use super::answer::{Answered, done, json, ok, wrong_method};
 use super::call::Call;
 use super::error::refuse;
 use crate::app::App;
@@ -26,6 +26,11 @@ pub(super) async fn answer(call: &Call<'_>, id: &str) -> Answered {
         "getVolumes" => volumes(&call.system().await?, call).await.map(Some),
         // As with Harbor where it has none: this server makes no certificates of its own.
         "getCert" => Err(Error::NotFound("certificate")),
+        "rotateTokenKeys" => {
+            let proof = call.system().await?;
+            call.accounts()?.rotate_keys(call.harbor(), proof).await?;
+            Ok(Some(done()))
+        }
         _ => Ok(None),
     }
 }
@@ -66,7 +71,9 @@ pub(crate) fn ping(method: &Method) -> Response<Body> {
         return wrong_method(READ);
     }
     let mut response = Response::new(Body::from("Pong"));
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response
 }
 

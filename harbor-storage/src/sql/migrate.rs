@@ -23,6 +23,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (11, "trash", include_str!("migrations/0011_trash.sql")),
     (12, "jobs_by_kind", include_str!("migrations/0012_jobs_by_kind.sql")),
     (13, "pulls", include_str!("migrations/0013_pulls.sql")),
+    (14, "trash_labels", include_str!("migrations/0014_trash_labels.sql")),
 ];
 
 fn migrator(dialect: Dialect, migrations: &[(i64, &'static str, &str)]) -> Migrator {

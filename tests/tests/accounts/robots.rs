@@ -169,11 +169,25 @@ async fn a_secret_is_renewed_without_an_outage(registry: &TestRegistry) {
     for client in [&first, &second] {
         client.get("/v2/team/app/manifests/latest").await.expect_status(200);
     }
-    let token = second.get("/service/token?scope=repository:team/app:pull").await.json();
-    let bearer = registry.anon().bearer(token["token"].as_str().unwrap());
+    let bearer_of = async |client: &Client| {
+        let token = client.get("/service/token?scope=repository:team/app:pull").await.json();
+        registry.anon().bearer(token["token"].as_str().unwrap())
+    };
+    // A third one ends the first one, and what came of it.
+    let of_the_first = bearer_of(&first).await;
+    let renewed =
+        admin.patch(&path).json(&json!({ "secret": "", "overlap": 3600 })).await.expect_status(200).json();
+    let third = as_robot(renewed["secret"].as_str().unwrap());
+    for client in [&first, &of_the_first] {
+        client.get("/v2/team/app/manifests/latest").await.expect_error(401, "UNAUTHORIZED");
+    }
+    for client in [&second, &third] {
+        client.get("/v2/team/app/manifests/latest").await.expect_status(200);
+    }
+    let bearer = bearer_of(&second).await;
     let chosen = json!({ "secret": "Chosen by hand 1" });
     admin.patch(&path).json(&chosen).await.expect_status(200);
-    for client in [&first, &second, &bearer] {
+    for client in [&first, &second, &third, &bearer] {
         client.get("/v2/team/app/manifests/latest").await.expect_error(401, "UNAUTHORIZED");
     }
     as_robot("Chosen by hand 1").get("/v2/team/app/manifests/latest").await.expect_status(200);

@@ -1,7 +1,12 @@
 //! The token service, and personal access tokens.
 
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use harbor_core::Clock;
 use harbor_core::access::Role;
-use harbor_tests::{Client, TestRegistry, content};
+use harbor_tests::{BackEnd, Client, TestRegistry, content};
 use serde_json::json;
 
 use super::{API, private, read};
@@ -14,6 +19,7 @@ harbor_tests::on_every_store! {
     a_personal_token_is_limited;
     what_is_limited_makes_nothing_wider;
     keys_are_rotated_and_tokens_go_on;
+    a_key_that_is_old_is_replaced(stores);
 }
 
 async fn ask(client: &Client, query: &str) -> (Client, serde_json::Value) {
@@ -21,7 +27,7 @@ async fn ask(client: &Client, query: &str) -> (Client, serde_json::Value) {
     let body = answer.json();
     let token = body["token"].as_str().unwrap();
     let claims = token.split('.').nth(1).unwrap();
-    let claims = base64::Engine::decode(&base64::engine::general_purpose::URL_SAFE_NO_PAD, claims).unwrap();
+    let claims = URL_SAFE_NO_PAD.decode(claims).unwrap();
     assert!(body["expires_in"].as_u64().unwrap() > 60 && body["issued_at"].is_string());
     (client.bearer(token), serde_json::from_slice(&claims).unwrap())
 }
@@ -172,9 +178,40 @@ async fn what_is_limited_makes_nothing_wider(registry: &TestRegistry) {
 async fn keys_are_rotated_and_tokens_go_on(registry: &TestRegistry) {
     team(registry).await;
     let (old, _) = ask(&registry.user("grace"), "scope=repository:team/app:pull").await;
-    registry.accounts.rotate_keys().await.unwrap();
+    let path = format!("{API}/system/token-keys/rotate");
+    let key = async || signed_by(&registry.user("grace")).await;
+    let first = key().await;
+    registry.user("grace").post(&path).await.expect_error(403, "FORBIDDEN");
+    assert_eq!(key().await, first);
+    registry.admin().post(&path).await.expect_status(200);
+    assert_ne!(key().await, first);
     let (new, _) = ask(&registry.user("grace"), "scope=repository:team/app:pull").await;
-    for bearer in [old, new] {
+    for bearer in [&old, &new] {
         bearer.get("/v2/team/app/manifests/latest").await.expect_status(200);
     }
+    let log =
+        registry.admin().get(&format!("{API}/auditlog-exts?q=resource=~token")).await.expect_status(200);
+    assert_eq!(log.json()[0]["resource"], json!("keys of the token service"));
+}
+
+/// The name of the key that signs.
+async fn signed_by(client: &Client) -> serde_json::Value {
+    let answer = client.get("/service/token").await.expect_status(200).json();
+    let (head, _) = answer["token"].as_str().unwrap().split_once('.').unwrap();
+    let head: serde_json::Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(head).unwrap()).unwrap();
+    head["kid"].clone()
+}
+
+/// Also by a server that runs for long.
+async fn a_key_that_is_old_is_replaced(back_end: BackEnd) {
+    let registry = TestRegistry::builder(back_end).clock(Clock::manual()).start().await;
+    let day = Duration::from_secs(24 * 3600);
+    let first = signed_by(&registry.admin()).await;
+    registry.clock.advance(day * 89);
+    assert_eq!(signed_by(&registry.admin()).await, first);
+    registry.clock.advance(day * 2);
+    let second = signed_by(&registry.admin()).await;
+    assert_ne!(second, first);
+    assert_eq!(signed_by(&registry.admin()).await, second);
+    registry.close().await;
 }

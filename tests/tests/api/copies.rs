@@ -1,9 +1,16 @@
 //! Copying artifacts.
 
-use harbor_core::access::Role;
-use harbor_tests::TestRegistry;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use harbor_core::StoreError;
+use harbor_core::access::{Actor, RepositoryTarget, Role};
+use harbor_core::policy::{Policy, Step, Verdict};
 use harbor_tests::content::{self, Maker};
+use harbor_tests::{BackEnd, TestRegistry};
 use serde_json::json;
+use tokio::sync::Semaphore;
 
 use super::accessories::cosign;
 use super::{API, SHA, artifact, at, digest, listed, push_image, read};
@@ -13,6 +20,7 @@ harbor_tests::on_every_store! {
     what_belongs_to_it_is_copied_too;
     copying_needs_both_sides;
     a_copy_keeps_within_the_quota;
+    a_copy_ends_for_who_may_pull_no_more(stores);
 }
 
 async fn an_image_is_copied_with_its_tags(registry: &TestRegistry) {
@@ -101,6 +109,64 @@ async fn copying_needs_both_sides(registry: &TestRegistry) {
     robot.get(&artifact("secret/app", "v1")).await.expect_status(200);
     robot.post(&to).query("from", "secret/app:v1").await.expect_error(403, "FORBIDDEN");
     robot.post(&to).query("from", "library/app:v1").await.expect_status(201);
+}
+
+/// Holds up the first manifest that is pushed into a repository.
+#[derive(Clone, Debug)]
+struct Held {
+    reached: Arc<Semaphore>,
+    go_on: Arc<Semaphore>,
+}
+
+#[async_trait]
+impl Policy for Held {
+    fn name(&self) -> &str {
+        "held"
+    }
+
+    async fn check(
+        &self,
+        _actor: &Actor,
+        repository: &RepositoryTarget,
+        step: Step<'_>,
+    ) -> Result<Verdict, StoreError> {
+        if matches!(step, Step::ManifestPush { .. }) && repository.name.as_str() == "mine/held" {
+            self.reached.add_permits(1);
+            let _stays_open = self.go_on.acquire().await.unwrap();
+        }
+        Ok(Verdict::Allow)
+    }
+}
+
+/// It may take long, and the right to pull from its source may be lost meanwhile.
+async fn a_copy_ends_for_who_may_pull_no_more(back_end: BackEnd) {
+    let held = Held { reached: Arc::new(Semaphore::new(0)), go_on: Arc::new(Semaphore::new(0)) };
+    let registry = TestRegistry::builder(back_end).policy(held.clone()).start().await;
+    registry.project("secret", false).await;
+    registry.project("mine", false).await;
+    let (one, two) = (content::image(SHA), content::image(SHA));
+    let index = Maker::index(SHA).entry(&one).entry(&two).done();
+    registry.admin().push("secret/app", Some("v1"), &index).await;
+    let id = registry.add_user("dev").await;
+    registry.add_member("secret", id, Role::Guest).await;
+    registry.add_member("mine", id, Role::Developer).await;
+    let to = format!("{}/artifacts", at("mine/held"));
+    let copy = tokio::spawn(registry.user("dev").post(&to).query("from", "secret/app:v1").into_future());
+    held.reached.acquire().await.unwrap().forget();
+    let members = format!("{API}/projects/secret/members");
+    let member = registry.admin().get(&members).query("entityname", "dev").await.expect_status(200).json();
+    registry.admin().delete(&format!("{members}/{}", member[0]["id"])).await.expect_status(200);
+    tokio::time::sleep(Duration::from_millis(1_100)).await;
+    held.go_on.add_permits(1);
+    copy.await.unwrap().expect_error(403, "FORBIDDEN");
+    // The one that it was at, and none after that.
+    let admin = registry.admin();
+    let mut copied = 0;
+    for manifest in [&one, &two, &index] {
+        copied += usize::from(admin.get(&artifact("mine/held", digest(manifest))).await.status == 200);
+    }
+    assert_eq!(copied, 1);
+    registry.close().await;
 }
 
 async fn a_copy_keeps_within_the_quota(registry: &TestRegistry) {

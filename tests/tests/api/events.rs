@@ -195,6 +195,7 @@ async fn policies_and_quotas_are_told(registry: &TestRegistry) {
         (&finished["total"], &finished["retained"], &finished["actor"]),
         (&json!(1), &json!(1), &json!("system"))
     );
+    assert_eq!(finished["deleted"], json!(null));
 
     let quota =
         read(&admin, format!("{API}/quotas?reference=project&sort=-id&page_size=1")).await[0]["id"].clone();
@@ -216,6 +217,15 @@ async fn policies_and_quotas_are_told(registry: &TestRegistry) {
     assert_eq!(warned["used"].as_i64(), Some(used + 18_000));
     let told = listener.text.contains("quota_warning");
     assert!(!told, "once");
+    // Of what goes it is told what it was.
+    let keeps = project_with(registry, "q", vec![rule("always", 0, "keep")]).await;
+    for tag in ["keep", "go"] {
+        push_image(&admin, "q/app", tag).await;
+    }
+    run(registry, &keeps, false).await;
+    let heard = listener.until("retention_finished").await;
+    let finished = heard.iter().find(|event| event["kind"] == "retention_finished").unwrap();
+    assert_eq!((&finished["retained"], &finished["deleted"]), (&json!(1), &json!(["go"])));
 }
 
 async fn each_hears_what_they_may_know(registry: &TestRegistry) {

@@ -14,6 +14,7 @@ use super::{API, SHA, artifact, at, digest, listed, push_image, read};
 harbor_tests::on_every_store! {
     with crate::retention::by_hand;
     what_was_deleted_comes_back;
+    labels_come_back_with_what_had_them;
     what_belongs_to_it_comes_back_with_it;
     what_retention_deleted_comes_back;
     not_for_ever;
@@ -30,6 +31,36 @@ fn restore(repository: &str, digest: &str) -> String {
 
 async fn tags(client: &Client, repository: &str) -> Value {
     client.get(&format!("/v2/{repository}/tags/list")).await.expect_status(200).json()["tags"].clone()
+}
+
+async fn labels_come_back_with_what_had_them(registry: &TestRegistry) {
+    registry.project("p", false).await;
+    let admin = registry.admin();
+    let set = push_image(&admin, "p/app", "v1").await;
+    let mut ids = Vec::new();
+    for name in ["goes", "stays"] {
+        let body = json!({ "name": name, "scope": "g" });
+        let made = admin.post(&format!("{API}/labels")).json(&body).await.expect_status(201);
+        let id: i64 = made.need("Location").rsplit('/').next().unwrap().parse().unwrap();
+        let on = admin.post(&format!("{}/labels", artifact("p/app", "v1"))).json(&json!({ "id": id }));
+        on.await.expect_status(200);
+        ids.push(id);
+    }
+    admin.delete(&at("p/app")).await.expect_status(200);
+    push_image(&admin, "p/app", "other").await;
+    admin.post(&restore("p/app", &digest(&set))).await.expect_status(404);
+    let again = push_image(&admin, "p/app", "v1").await;
+    for id in &ids {
+        let on = admin.post(&format!("{}/labels", artifact("p/app", "v1"))).json(&json!({ "id": id }));
+        on.await.expect_status(200);
+    }
+    admin.delete(&artifact("p/app", "v1")).await.expect_status(200);
+    // One of them is deleted meanwhile.
+    admin.delete(&format!("{API}/labels/{}", ids[0])).await.expect_status(200);
+    admin.post(&restore("p/app", &digest(&again))).await.expect_status(200);
+    let shown =
+        admin.get(&artifact("p/app", "v1")).query("with_label", "true").await.expect_status(200).json();
+    assert_eq!((&shown["labels"][0]["name"], &shown["labels"][1]), (&json!("stays"), &Value::Null));
 }
 
 async fn what_was_deleted_comes_back(registry: &TestRegistry) {

@@ -1,11 +1,13 @@
 //! Each kind of jobs that deletes, run twice: a node ends in the midst of it, ahead of its first transaction, of its second, and so
-//! on, and another one runs it again. It comes to the same as if it had run once. (For retention that is in `retention`.)
+//! on, and another one runs it again. It comes to the same as if it had run once. (For retention that is in `retention`.) A collection
+//! is stopped at the same places, too.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use harbor_core::access::permission::{
-    AuditLogList, GarbageCollectionCreate, ProjectCreate, PurgeAuditCreate, RepositoryPush,
+    AuditLogList, GarbageCollectionCreate, GarbageCollectionStop, ProjectCreate, PurgeAuditCreate,
+    RepositoryPush,
 };
 use harbor_core::blob::Location;
 use harbor_core::content::{Incoming, ManifestPush};
@@ -20,6 +22,7 @@ use crate::node::{LEASE, admin, node, node_over, status};
 
 on_every_store! {
     garbage_collection(stores);
+    garbage_collection_that_is_stopped(stores);
     purge_of_the_audit_log(stores);
 }
 
@@ -56,6 +59,39 @@ impl Nodes {
         let success = (ExecutionStatus::Success, vec![TaskStatus::Success]);
         assert_eq!(status(&self.stores, run).await, success, "{before}");
         cut_off
+    }
+
+    /// Has a collection stopped ahead of its transaction number `before`, and then another one run. Whether it was stopped by then; and
+    /// whether it ended while what it waited for did not come.
+    async fn stop(&self, before: usize, run: ExecutionId) -> (bool, bool) {
+        let held = Arc::new(HeldMetadata::new(Arc::clone(&self.stores.metadata), before));
+        let stops = node_over(&self.stores, Arc::clone(&held) as _, &self.clock, |parts| parts);
+        let mut running = tokio::spawn({
+            let stops = stops.clone();
+            async move { stops.run_due_jobs().await.unwrap() }
+        });
+        tokio::select! {
+            () = held.reached() => {}
+            jobs = &mut running => {
+                assert_eq!(jobs.unwrap(), 1, "{before}");
+                return (false, false);
+            }
+        }
+        let proof = stops.authorize::<GarbageCollectionStop>(&admin(), ()).await.unwrap();
+        stops.runs::<CollectGarbage>().stop(&proof, run).await.unwrap();
+        let at_once = tokio::time::timeout(Duration::from_millis(500), &mut running).await.is_ok();
+        if !at_once {
+            held.go_on();
+            running.await.unwrap();
+        }
+        match status(&self.stores, run).await.0 {
+            ExecutionStatus::Stopped => (true, at_once),
+            // All was done, but for saying so.
+            ended => {
+                assert_eq!((ended, at_once), (ExecutionStatus::Success, false), "{before}");
+                (false, false)
+            }
+        }
     }
 
     async fn project(&self, name: &str) {
@@ -100,44 +136,97 @@ impl Nodes {
     }
 }
 
-async fn garbage_collection(back_end: BackEnd) {
-    let nodes = Nodes::new(back_end).await;
-    nodes.project("p").await;
-    for before in 0.. {
-        let repository = &format!("p/r{before}");
+/// What a collection has to do in a repository, and what it has to leave.
+struct World {
+    repository: String,
+    kept: DataSet,
+    untagged: DataSet,
+    /// Blobs that belong to nothing, and where their bytes are.
+    strays: Vec<(Piece, Location)>,
+}
+
+impl World {
+    async fn make(nodes: &Nodes, repository: String) -> Self {
         let (kept, untagged) = (content::image(Algorithm::Sha256), content::image(Algorithm::Sha256));
-        nodes.push(repository, &kept, Some("kept")).await;
-        nodes.push(repository, &untagged, None).await;
-        let strays = [Piece::blob(Algorithm::Sha256, 1_000), Piece::blob(Algorithm::Sha256, 2_000)];
-        let mut places = Vec::new();
-        for stray in &strays {
-            nodes.push_blob(repository, stray).await;
-            places.push(nodes.location(repository, &stray.digest).await.unwrap());
+        nodes.push(&repository, &kept, Some("kept")).await;
+        nodes.push(&repository, &untagged, None).await;
+        let mut strays = Vec::new();
+        for stray in [Piece::blob(Algorithm::Sha256, 1_000), Piece::blob(Algorithm::Sha256, 2_000)] {
+            nodes.push_blob(&repository, &stray).await;
+            let place = nodes.location(&repository, &stray.digest).await.unwrap();
+            strays.push((stray, place));
         }
         nodes.clock.advance(HOUR * 3);
-        let proof = nodes.stays.authorize::<GarbageCollectionCreate>(&admin(), ()).await.unwrap();
-        let job = CollectGarbage { delete_untagged: true, ..CollectGarbage::default() };
-        let run = nodes.stays.runs::<CollectGarbage>().run(&proof, &job).await.unwrap();
-        let cut_off = nodes.cut_off(before, run).await;
-        for (stray, place) in strays.iter().zip(&places) {
-            assert_eq!(nodes.location(repository, &stray.digest).await, None, "{before}");
-            assert!(nodes.stores.blobs.open(place, 0..1).await.is_err(), "{before}: its bytes are there");
+        Self { repository, kept, untagged, strays }
+    }
+
+    async fn is_collected(&self, nodes: &Nodes) {
+        let Self { repository, untagged, .. } = self;
+        for (stray, place) in &self.strays {
+            assert_eq!(nodes.location(repository, &stray.digest).await, None, "{repository}");
+            assert!(nodes.stores.blobs.open(place, 0..1).await.is_err(), "{repository}: its bytes are there");
             // Nothing is left of it that stands in the way.
             nodes.push_blob(repository, stray).await;
             let place = nodes.location(repository, &stray.digest).await.unwrap();
             nodes.stores.blobs.open(&place, 0..1).await.unwrap();
         }
-        assert!(!nodes.has_manifest(repository, &untagged.top().digest).await, "{before}");
-        assert!(nodes.has_manifest(repository, &kept.top().digest).await, "{before}");
+        assert!(!nodes.has_manifest(repository, &untagged.top().digest).await, "{repository}");
+        self.kept_is_whole(nodes).await;
+    }
+
+    async fn kept_is_whole(&self, nodes: &Nodes) {
+        let Self { repository, kept, .. } = self;
+        assert!(nodes.has_manifest(repository, &kept.top().digest).await, "{repository}");
         for piece in &kept.blobs {
             let place = nodes.location(repository, &piece.digest).await.unwrap();
             nodes.stores.blobs.open(&place, 0..1).await.unwrap();
         }
+    }
+}
+
+async fn collect(nodes: &Nodes) -> ExecutionId {
+    let proof = nodes.stays.authorize::<GarbageCollectionCreate>(&admin(), ()).await.unwrap();
+    let job = CollectGarbage { delete_untagged: true, ..CollectGarbage::default() };
+    nodes.stays.runs::<CollectGarbage>().run(&proof, &job).await.unwrap()
+}
+
+async fn garbage_collection(back_end: BackEnd) {
+    let nodes = Nodes::new(back_end).await;
+    nodes.project("p").await;
+    for before in 0.. {
+        let world = World::make(&nodes, format!("p/r{before}")).await;
+        let run = collect(&nodes).await;
+        let cut_off = nodes.cut_off(before, run).await;
+        world.is_collected(&nodes).await;
         if !cut_off {
             // Claimed, an artifact deleted, links, blobs condemned and buried, ended.
             assert!(before >= 6, "{before}");
             break;
         }
+    }
+    nodes.stores.close().await;
+}
+
+async fn garbage_collection_that_is_stopped(back_end: BackEnd) {
+    let nodes = Nodes::new(back_end).await;
+    nodes.project("p").await;
+    let mut at_once = 0;
+    for before in 0.. {
+        let world = World::make(&nodes, format!("p/r{before}")).await;
+        let run = collect(&nodes).await;
+        let (stopped, ended_at_once) = nodes.stop(before, run).await;
+        world.kept_is_whole(&nodes).await;
+        at_once += usize::from(ended_at_once);
+        if !stopped {
+            world.is_collected(&nodes).await;
+            // All but what claims a job, stores its log, and ends it.
+            assert!(before >= 6 && at_once + 3 >= before, "{at_once} of {before}");
+            break;
+        }
+        // What it left undone is done by the next one.
+        collect(&nodes).await;
+        assert_eq!(nodes.stays.run_due_jobs().await.unwrap(), 1, "{before}");
+        world.is_collected(&nodes).await;
     }
     nodes.stores.close().await;
 }

@@ -108,14 +108,19 @@ async fn untagged_goes_with_what_belongs_to_it(registry: &TestRegistry) {
     admin.get("/v2/p/app/manifests/v2").await.expect_status(200);
 }
 
-/// A signature has a tag that is immutable, so what it signs stays with it; the rest goes.
+/// A signature has a tag that is immutable, so what it signs stays with it; the rest goes, and what two of the rest share goes with
+/// the last of them. A trial tells the same, also of what it tried ahead of a refusal.
 async fn untagged_that_cannot_go_holds_up_nothing(registry: &TestRegistry) {
     registry.project("p", false).await;
     let admin = registry.admin();
     let image = || content::image(Algorithm::Sha256);
-    let (signed, plain) = (image(), image());
+    let (shared, signed, plain) = (image(), image(), image());
+    let lists = |says: &str| Maker::index(Algorithm::Sha256).entry(&shared).annotation("is", says).done();
+    let (one, other) = (lists("one"), lists("other"));
+    admin.push("p/app", None, &one).await;
     admin.push("p/app", None, &signed).await;
     admin.push("p/app", None, &plain).await;
+    admin.push("p/app", None, &other).await;
     let says = "application/vnd.dev.cosign.simplesigning.v1+json";
     let layer = Piece::new(Algorithm::Sha256, says, content::random(50));
     let signature = Maker::image(Algorithm::Sha256).layer(layer).done();
@@ -131,7 +136,7 @@ async fn untagged_that_cannot_go_holds_up_nothing(registry: &TestRegistry) {
     registry.clock.advance(Duration::from_secs(3 * 3600));
     let would = run(registry, json!({ "delete_untagged": true, "dry_run": true })).await;
     let done = run(registry, json!({ "delete_untagged": true })).await;
-    assert_eq!((freed(&would), freed(&done).2), (freed(&done), 1));
+    assert_eq!((freed(&would), freed(&done).2), (freed(&done), 4));
     let log = admin.get(&format!("{HISTORY}/{}/log", done["id"])).await.expect_status(200);
     let log = String::from_utf8(log.body.to_vec()).unwrap();
     let says =

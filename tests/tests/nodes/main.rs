@@ -7,6 +7,7 @@ mod access;
 mod collecting;
 mod jobs;
 mod node;
+mod schedules;
 mod workers;
 
 use bytes::Bytes;

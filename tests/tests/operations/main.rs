@@ -1,7 +1,10 @@
 //! The API's operations: what is served and what is not yet; and who may call what.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests are tests")]
 
+mod callers;
+mod everybody;
 mod matrix;
+mod places;
 
 use std::collections::BTreeSet;
 
@@ -11,8 +14,20 @@ use harbor_tests::{Answer, Client, TestRegistry};
 /// The operations that answer 501. The list may only become shorter.
 const NOT_YET: &str = include_str!("not_yet_served.txt");
 
+/// How many there are left: lower it with the list, and never raise it.
+const NOT_YET_LEFT: usize = 74;
+
 /// The operations that need no permission and no login. The list may only become shorter.
 const OPEN: &str = include_str!("need_nothing.txt");
+
+/// How many there are: lower it with the list, and never raise it.
+const OPEN_LEFT: usize = 8;
+
+harbor_tests::on_every_store! {
+    what_is_not_served_yet_says_so;
+    what_is_served_is_documented;
+    what_is_no_operation;
+}
 
 /// The path of an operation, with something for each parameter.
 pub(crate) fn path(operation: &Operation, parameter: impl Fn(&str) -> String) -> String {
@@ -43,9 +58,7 @@ fn message(answer: &Answer) -> String {
     body["errors"][0]["message"].as_str().unwrap_or_default().to_owned()
 }
 
-#[tokio::test]
-async fn what_is_not_served_yet_says_so() {
-    let registry = TestRegistry::in_memory().await;
+async fn what_is_not_served_yet_says_so(registry: &TestRegistry) {
     let expected: BTreeSet<&str> = NOT_YET.lines().collect();
     for client in [registry.anon(), registry.admin()] {
         let mut not_yet = BTreeSet::new();
@@ -69,12 +82,9 @@ async fn what_is_not_served_yet_says_so() {
             "not served yet and not listed; listed and served"
         );
     }
-    registry.close().await;
 }
 
-#[tokio::test]
-async fn what_is_served_is_documented() {
-    let registry = TestRegistry::in_memory().await;
+async fn what_is_served_is_documented(registry: &TestRegistry) {
     let document = registry.anon().get(&format!("{BASE}/openapi.json")).await.expect_status(200).json();
     assert_eq!(document["openapi"], "3.1.0");
     let methods =
@@ -92,9 +102,28 @@ async fn what_is_served_is_documented() {
         "documented and not served; served and not documented"
     );
     let page = registry.anon().get(&format!("{BASE}/docs")).await.expect_status(200);
-    assert!(page.need("Content-Security-Policy").contains("default-src 'none'"));
+    // Nothing runs in it, nobody frames it, and it is nothing else than it says.
+    let policy: BTreeSet<&str> = page.need("Content-Security-Policy").split(';').map(str::trim).collect();
+    for directive in ["default-src 'none'", "frame-ancestors 'none'", "base-uri 'none'"] {
+        assert!(policy.contains(directive), "{directive} is not in {policy:?}");
+    }
+    assert!(!policy.iter().any(|directive| directive.starts_with("script-src")), "{policy:?}");
+    assert_eq!(page.need("X-Content-Type-Options"), "nosniff");
     assert!(String::from_utf8_lossy(&page.body).contains("createProject"));
-    registry.close().await;
+}
+
+/// Both lists are compared with what is so elsewhere. Here they are kept from growing: each of their lines is one operation, each
+/// once, and what is done is not undone.
+#[test]
+fn lists_only_become_shorter() {
+    for (list, left) in [(NOT_YET, NOT_YET_LEFT), (OPEN, OPEN_LEFT)] {
+        let ids: BTreeSet<&str> = list.lines().collect();
+        assert_eq!(ids.len(), list.lines().count(), "an operation is listed twice");
+        let unknown = |id: &&str| !operation::all().any(|operation| operation.id == *id);
+        assert_eq!(ids.iter().copied().filter(unknown).collect::<Vec<_>>(), Vec::<&str>::new());
+        assert!(ids.len() <= left, "a list that may only become shorter has {} instead of {left}", ids.len());
+        assert!(ids.len() == left, "a list became shorter: lower its bound from {left} to {}", ids.len());
+    }
 }
 
 #[test]
@@ -106,9 +135,7 @@ fn what_needs_nothing_is_listed() {
     assert_eq!(open, OPEN.lines().collect());
 }
 
-#[tokio::test]
-async fn what_is_no_operation() {
-    let registry = TestRegistry::in_memory().await;
+async fn what_is_no_operation(registry: &TestRegistry) {
     let anon = registry.anon();
     for path in
         ["/api/v2.0/", "/api/v2.0/nothing", "/api/v2.0/projects//members", "/api/v2.0/ping/pong", "/api/v1"]
@@ -121,5 +148,4 @@ async fn what_is_no_operation() {
     let version = anon.get("/api/version").await.expect_status(200).json();
     assert_eq!(version, serde_json::json!({ "version": "v2.0" }));
     anon.post("/api/version").await.expect_status(405);
-    registry.close().await;
 }

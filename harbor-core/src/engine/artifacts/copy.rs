@@ -43,7 +43,7 @@ impl Artifacts<'_> {
         &self,
         proof: Authorized<ArtifactCreate>,
         from: Authorized<ArtifactRead>,
-        _pulls: Authorized<RepositoryPull>,
+        pulls: Authorized<RepositoryPull>,
         reference: &Reference,
     ) -> Result<()> {
         let source = self.existing(from.target()).await?;
@@ -58,6 +58,8 @@ impl Artifacts<'_> {
         let root_id = root.artifact.id;
         let plan = self.plan(&source, root.artifact).await?;
         for artifact in &plan {
+            // It may take a while, and what is copied from then on is not for who may not pull it any more.
+            self.harbor.ask_again(&pulls).await?;
             let tags = if artifact.id == root_id { &tags[..] } else { &[] };
             let piece = self.piece(&from, &source, artifact, tags).await?;
             let step = Step::ManifestPush {

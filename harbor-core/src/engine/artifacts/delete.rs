@@ -1,19 +1,28 @@
 //! Deleting an artifact, with what goes with it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Artifacts;
 use crate::access::Authorized;
 use crate::access::permission::ArtifactDelete;
 use crate::engine::gate::{Write, contended};
-use crate::meta::{Accessory, ManifestId, Repository};
-use crate::oci::{Digest, Reference};
+use crate::meta::{Accessory, AccessoryRows, ArtifactRows, ManifestId, Repository, TagKey};
+use crate::oci::{Digest, Reference, Tag};
 use crate::policy::Step;
-use crate::query::Query;
-use crate::{Error, Result};
+use crate::query::{Order, Query};
+use crate::{Error, Result, Timestamp};
 
-/// How many accessories are read at a time.
+/// How many accessories, or tags, are read at a time.
 const AT_A_TIME: u32 = 1000;
+
+/// Manifests that went.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(in crate::engine) struct Deleted {
+    /// How many.
+    pub(in crate::engine) manifests: u64,
+    /// How many bytes they had.
+    pub(in crate::engine) bytes: u64,
+}
 
 impl Artifacts<'_> {
     /// Deletes an artifact with its tags, its accessories, and, of an index, what it lists and nothing else refers to. Blobs are
@@ -55,22 +64,22 @@ impl Artifacts<'_> {
         write.commit().await
     }
 
-    /// Deletes a manifest that the caller has locked, and then what nothing holds any more. Yields how many manifests went, and
-    /// how many bytes they had.
+    /// Deletes a manifest that the caller has locked, and then what nothing holds any more. A [`Trial`](super::Trial) goes the same
+    /// way.
     pub(in crate::engine) async fn delete_deeply(
         &self,
         write: &mut Write<'_>,
         repository: &Repository,
         id: ManifestId,
         digest: Digest,
-    ) -> Result<(u64, u64)> {
+    ) -> Result<Deleted> {
         let mut waiting = vec![(id, digest)];
         let (mut gone, mut bytes) = (BTreeSet::new(), 0_u64);
         while let Some((id, digest)) = waiting.pop() {
             if !gone.insert(id) {
                 continue;
             }
-            let accessories = accessories_of(write, id).await?;
+            let accessories = accessories_of(write.rows(), id).await?;
             let children = write.rows().references_of(&[id]).await?;
             bytes = bytes.saturating_add(write.rows().manifest_size(id).await?);
             self.content().remove_manifest(write, repository, id, &digest).await?;
@@ -86,17 +95,38 @@ impl Artifacts<'_> {
                 }
             }
         }
-        Ok((gone.len() as u64, bytes))
+        Ok(Deleted { manifests: gone.len() as u64, bytes })
     }
 }
 
 /// All accessories of a manifest, however many there are: none is left without what it belongs to.
-async fn accessories_of(write: &mut Write<'_>, id: ManifestId) -> Result<Vec<Accessory>> {
+pub(super) async fn accessories_of<R>(rows: &mut R, id: ManifestId) -> Result<Vec<Accessory>>
+where
+    R: AccessoryRows + Send + ?Sized,
+{
     let mut all = Vec::new();
     for number in 1.. {
-        let page = write.rows().accessories(id, &Query::default().page(number, AT_A_TIME)).await?;
+        let page = rows.accessories(id, &Query::default().page(number, AT_A_TIME)).await?;
         let last = page.entries.len() < AT_A_TIME as usize;
         all.extend(page.entries);
+        if last {
+            break;
+        }
+    }
+    Ok(all)
+}
+
+/// All tags of a manifest, each with when it was set last.
+pub(in crate::engine) async fn tags_of<R>(rows: &mut R, id: ManifestId) -> Result<BTreeMap<Tag, Timestamp>>
+where
+    R: ArtifactRows + Send + ?Sized,
+{
+    let mut all = BTreeMap::new();
+    for number in 1.. {
+        let query = Query::default().sort(TagKey::Id, Order::Ascending).page(number, AT_A_TIME);
+        let page = rows.artifact_tags(id, &query).await?.entries;
+        let last = page.len() < AT_A_TIME as usize;
+        all.extend(page.into_iter().map(|tag| (tag.name, tag.pushed_at)));
         if last {
             break;
         }

@@ -8,13 +8,16 @@ mod earlier;
 mod labels;
 mod restore;
 mod tags;
+mod trial;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 pub use additions::{Addition, AdditionKind};
+pub(super) use delete::{Deleted, tags_of};
 pub(super) use describe::{attributes, describe, has_attributes};
 pub use restore::Restored;
+pub(super) use trial::Trial;
 
 use super::Harbor;
 use super::content::Content;

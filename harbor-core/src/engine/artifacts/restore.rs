@@ -8,7 +8,7 @@ use crate::access::permission::{ArtifactCreate, ArtifactList};
 use crate::engine::Harbor;
 use crate::engine::content::Verified;
 use crate::engine::gate::{Write, contended};
-use crate::meta::{Listed, Repository, TrashKey, Trashed, TrashedManifest};
+use crate::meta::{LabelId, Listed, Repository, TrashKey, Trashed, TrashedManifest};
 use crate::oci::{Digest, ManifestView, Tag};
 use crate::policy::Step;
 use crate::query::Query;
@@ -26,6 +26,14 @@ pub struct Restored {
     pub taken: Vec<Tag>,
     /// How many manifests came back: the artifact, what it lists, and what belongs to it.
     pub manifests: u64,
+}
+
+/// A manifest that comes back.
+#[derive(Clone)]
+struct Returning {
+    push: Verified,
+    /// The labels that it had.
+    labels: Vec<LabelId>,
 }
 
 /// A step through what is to be put back.
@@ -51,7 +59,7 @@ impl Artifacts<'_> {
     }
 
     /// Puts back an artifact that was deleted, whoever or whatever deleted it: with what it lists and what belonged to it and was
-    /// deleted along, and with those of its tags that nothing else has since. It counts as pushed now. All of it comes back, or
+    /// deleted along, with its labels, and with those of its tags that nothing else has since. It counts as pushed now. All of it comes back, or
     /// nothing.
     ///
     /// # Errors
@@ -61,7 +69,7 @@ impl Artifacts<'_> {
     pub async fn restore(&self, proof: Authorized<ArtifactCreate>, digest: &Digest) -> Result<Restored> {
         let repository = self.existing(proof.target()).await?;
         let plan = self.restorable(&repository, digest).await?;
-        for push in &plan {
+        for Returning { push, .. } in &plan {
             let step = Step::ManifestPush {
                 manifest: &push.view,
                 payload: &push.payload,
@@ -74,7 +82,7 @@ impl Artifacts<'_> {
     }
 
     /// What comes back, in the order in which it can.
-    async fn restorable(&self, repository: &Repository, digest: &Digest) -> Result<Vec<Verified>> {
+    async fn restorable(&self, repository: &Repository, digest: &Digest) -> Result<Vec<Returning>> {
         let limit = self.harbor.settings().manifest_entries;
         let mut rows = self.harbor.read().await?;
         let root = rows.trashed(repository.id, digest).await?;
@@ -88,7 +96,7 @@ impl Artifacts<'_> {
             let found = match visit {
                 Visit::Enter(found) => found,
                 Visit::Leave(found) => {
-                    plan.push(verified(found)?);
+                    plan.push(returning(found)?);
                     continue;
                 }
             };
@@ -116,21 +124,27 @@ impl Artifacts<'_> {
         &self,
         proof: &Authorized<ArtifactCreate>,
         repository: &Repository,
-        plan: &[Verified],
+        plan: &[Returning],
     ) -> Result<Restored> {
         let mut write = self.harbor.write(proof).await?;
         let mut restored = Restored::default();
-        for push in plan {
+        for Returning { push, labels } in plan {
             let (free, taken) = self.split(&mut write, repository, &push.tags).await?;
             let push = Verified { tags: free.clone(), ..push.clone() };
             let stored =
                 self.content().store_manifest(&mut write, proof.target(), repository.id, &push).await;
-            stored.map_err(|error| match error {
+            let manifest = stored.map_err(|error| match error {
                 Error::ManifestBlobUnknown(missing) => Error::Precondition(format!(
                     "{missing}, which the artifact needs, is not there any more: push the artifact again"
                 )),
                 error => error,
             })?;
+            for label in labels {
+                // Some may be gone, and none goes as long as this is not over.
+                if write.rows().label_lock(*label).await?.is_some() {
+                    write.rows().label_put(*label, manifest).await?;
+                }
+            }
             write.rows().trash_delete(repository.id, &push.digest).await?;
             restored.tags.extend(free);
             restored.taken.extend(taken);
@@ -156,15 +170,16 @@ impl Artifacts<'_> {
     }
 }
 
-fn verified(found: TrashedManifest) -> Result<Verified> {
-    Ok(Verified {
+fn returning(found: TrashedManifest) -> Result<Returning> {
+    let push = Verified {
         view: ManifestView::parse(Some(&found.entry.media_type), &found.payload)?,
         digest: found.entry.digest,
         tags: found.entry.tags,
         payload: found.payload,
         attributes: found.attributes,
         accessory: found.accessory,
-    })
+    };
+    Ok(Returning { push, labels: found.labels })
 }
 
 impl Harbor {

@@ -1,7 +1,5 @@
 //! Reviews, many in a transaction: what one costs beside the transaction is little.
 
-use std::time::Instant;
-
 use super::GcReport;
 use super::pace::Pace;
 use crate::Result;
@@ -10,19 +8,20 @@ use crate::engine::gate::contended;
 use crate::meta::{Blob, BlobId, BlobState, LinkId, ReviewSubject};
 
 impl Harbor {
-    /// Removes those of these links that are due and that no manifest refers to, and enters their blobs into the queue.
-    pub(super) async fn review_links(&self, links: &[LinkId]) -> Result<GcReport> {
-        let (mut report, mut pace, mut left) = (GcReport::default(), Pace::new(self), links);
+    /// Removes those of these links that are due and that no manifest refers to, and enters their blobs into the queue. The report has
+    /// what was done, also where this fails.
+    pub(super) async fn review_links(&self, links: &[LinkId], report: &mut GcReport) -> Result<()> {
+        let (mut pace, mut left) = (Pace::new(self), links);
         while let Some(links) = pace.rows(&mut left) {
-            let began = Instant::now();
-            report.links += contended!(self.review_links_once(links))?;
-            pace.rest_since(began).await;
+            report.links += contended!(self.review_links_once(links, &mut pace))?;
+            pace.rest().await?;
         }
-        Ok(report)
+        Ok(())
     }
 
-    async fn review_links_once(&self, links: &[LinkId]) -> Result<u64> {
+    async fn review_links_once(&self, links: &[LinkId], pace: &mut Pace<'_>) -> Result<u64> {
         let mut write = self.write_as_system().await?;
+        pace.begin();
         let now = write.now();
         let rows = write.rows();
         let due = rows.links_review(links, now).await?;
@@ -46,37 +45,48 @@ impl Harbor {
 
     /// Deletes those of these blobs that are due and that no repository links to: condemned first, so that nobody links to them
     /// any more; then the bytes; then the rows. A crash in between leaves their entries in the queue, and the next look goes
-    /// on.
-    pub(super) async fn review_blobs(&self, blobs: &[BlobId]) -> Result<GcReport> {
-        let (mut report, mut pace, mut left) = (GcReport::default(), Pace::new(self), blobs);
+    /// on. The report has what was done, also where this fails.
+    pub(super) async fn review_blobs(&self, blobs: &[BlobId], report: &mut GcReport) -> Result<()> {
+        let (mut pace, mut left) = (Pace::new(self), blobs);
         while let Some(blobs) = pace.bytes(&mut left) {
-            let (mut condemned, mut left) = (Vec::new(), blobs);
-            while let Some(blobs) = pace.rows(&mut left) {
-                let began = Instant::now();
-                condemned.extend(contended!(self.condemn_all(blobs))?);
-                pace.rest_since(began).await;
+            let condemned = self.condemn(blobs, &mut pace).await?;
+            if pace.is_over() {
+                break;
             }
-            let locations: Vec<_> = condemned.iter().map(|blob| blob.location.clone()).collect();
-            let began = Instant::now();
-            self.inner.blobs.delete_all(&locations).await?;
-            pace.rest_since(began).await;
-            locations.iter().for_each(|location| self.inner.caches.drop_small_blob(location));
+            self.delete_bytes(&condemned, &mut pace).await?;
             let mut left = condemned.as_slice();
             while let Some(blobs) = pace.rows(&mut left) {
-                let began = Instant::now();
-                let gone = contended!(self.bury_all(blobs))?;
-                pace.rest_since(began).await;
+                let gone = contended!(self.bury_once(blobs, &mut pace))?;
                 let went = blobs.iter().filter(|blob| gone.contains(&blob.id));
                 report.blobs += gone.len() as u64;
                 report.bytes += went.map(|blob| blob.size).sum::<u64>();
+                pace.rest().await?;
             }
         }
-        Ok(report)
+        Ok(())
     }
 
-    /// Marks those that nothing links to. Yields them, with those that were marked before.
-    async fn condemn_all(&self, blobs: &[BlobId]) -> Result<Vec<Blob>> {
+    /// Marks those of these that nothing links to. Yields them, with those that were marked before.
+    async fn condemn(&self, blobs: &[BlobId], pace: &mut Pace<'_>) -> Result<Vec<Blob>> {
+        let (mut condemned, mut left) = (Vec::new(), blobs);
+        while let Some(blobs) = pace.rows(&mut left) {
+            condemned.extend(contended!(self.condemn_once(blobs, pace))?);
+            pace.rest().await?;
+        }
+        Ok(condemned)
+    }
+
+    async fn delete_bytes(&self, condemned: &[Blob], pace: &mut Pace<'_>) -> Result<()> {
+        let locations: Vec<_> = condemned.iter().map(|blob| blob.location.clone()).collect();
+        pace.begin();
+        self.inner.blobs.delete_all(&locations).await?;
+        locations.iter().for_each(|location| self.inner.caches.drop_small_blob(location));
+        pace.rest().await
+    }
+
+    async fn condemn_once(&self, blobs: &[BlobId], pace: &mut Pace<'_>) -> Result<Vec<Blob>> {
         let mut write = self.write_as_system().await?;
+        pace.begin();
         let now = write.now();
         let rows = write.rows();
         let (mut condemned, mut kept) = (Vec::new(), Vec::new());
@@ -93,8 +103,9 @@ impl Harbor {
         Ok(condemned)
     }
 
-    async fn bury_all(&self, blobs: &[Blob]) -> Result<Vec<BlobId>> {
+    async fn bury_once(&self, blobs: &[Blob], pace: &mut Pace<'_>) -> Result<Vec<BlobId>> {
         let mut write = self.write_as_system().await?;
+        pace.begin();
         let gone = write.rows().blobs_bury(blobs).await?;
         write.commit().await?;
         Ok(gone)

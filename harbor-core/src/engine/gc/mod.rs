@@ -15,8 +15,8 @@ pub use run::{CollectGarbage, Freed};
 
 use futures_util::{StreamExt as _, stream};
 
+use super::Harbor;
 use super::gate::contended;
-use super::{ConfigKey, Harbor};
 use crate::access::Authorized;
 use crate::access::permission::GarbageCollectionCreate;
 use crate::blob::UploadId;
@@ -111,10 +111,10 @@ impl Harbor {
         }
     }
 
-    /// Looks at the next due entries, at so many batches at a time. One that reviewed nothing had nothing due, or found that the
-    /// registry is read-only: whoever copies it then relies on everything staying as it is.
+    /// Looks at the next due entries, at so many batches at a time. One that reviewed nothing had nothing due, or nothing is collected
+    /// now.
     async fn gc_batch(&self, workers: u32) -> Result<GcReport> {
-        if self.configuration().await?.flag(ConfigKey::ReadOnly) {
+        if self.collects_no_more().await? {
             return Ok(GcReport::default());
         }
         // Nothing that is due later than that it was seen not to be read-only.
@@ -146,38 +146,36 @@ impl Harbor {
             }
         }
         let mut report = GcReport { reviewed: due.len() as u64, ..GcReport::default() };
-        match self.review_links(&links).await {
-            Ok(done) => report.add(done),
-            Err(error) => {
-                tracing::debug!(%error, "links are looked at one by one");
-                for link in links {
-                    report.add(self.review_one(ReviewSubject::Link(link), &due).await?);
-                }
+        if let Err(error) = self.review_links(&links, &mut report).await {
+            tracing::debug!(%error, "links are looked at one by one");
+            for link in links {
+                self.review_one(ReviewSubject::Link(link), &due, &mut report).await?;
             }
         }
-        match self.review_blobs(&blobs).await {
-            Ok(done) => report.add(done),
-            Err(error) => {
-                tracing::debug!(%error, "blobs are looked at one by one");
-                for blob in blobs {
-                    report.add(self.review_one(ReviewSubject::Blob(blob), &due).await?);
-                }
+        if let Err(error) = self.review_blobs(&blobs, &mut report).await {
+            tracing::debug!(%error, "blobs are looked at one by one");
+            for blob in blobs {
+                self.review_one(ReviewSubject::Blob(blob), &due, &mut report).await?;
             }
         }
         Ok(report)
     }
 
-    async fn review_one(&self, subject: ReviewSubject, due: &[Review]) -> Result<GcReport> {
+    async fn review_one(&self, subject: ReviewSubject, due: &[Review], report: &mut GcReport) -> Result<()> {
+        if self.collects_no_more().await? {
+            return Ok(());
+        }
         let done = match subject {
-            ReviewSubject::Link(link) => self.review_links(&[link]).await,
-            ReviewSubject::Blob(blob) => self.review_blobs(&[blob]).await,
+            ReviewSubject::Link(link) => self.review_links(&[link], report).await,
+            ReviewSubject::Blob(blob) => self.review_blobs(&[blob], report).await,
         };
-        let Err(error) = done else { return done };
+        let Err(error) = done else { return Ok(()) };
         tracing::warn!(?subject, %error, "a review failed and will be tried again");
         if let Some(review) = due.iter().find(|review| review.subject == subject) {
             self.postpone(*review).await?;
         }
-        Ok(GcReport { failed: 1, ..GcReport::default() })
+        report.failed += 1;
+        Ok(())
     }
 
     async fn postpone(&self, review: Review) -> Result<()> {

@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use crate::engine::Harbor;
+use crate::Result;
+use crate::engine::{ConfigKey, Harbor};
 use crate::meta::Sharing;
 
 /// How many links, or blobs, are looked at in one transaction: what one costs beside the transaction is little.
@@ -32,31 +33,66 @@ pub(super) struct Pace<'a> {
     exclusive: bool,
     /// Whether others were at work during the last step.
     beside_others: bool,
+    /// When the step began to work.
+    began: Instant,
+    /// Whether nothing more is to be done: the registry ends, or has come to be read-only.
+    over: bool,
 }
 
 impl<'a> Pace<'a> {
     pub(super) fn new(harbor: &'a Harbor) -> Self {
         let exclusive = harbor.inner.metadata.sharing() == Sharing::Exclusive;
-        Self { harbor, exclusive, beside_others: exclusive && harbor.inner.asked.is_marked() }
+        let beside_others = exclusive && harbor.inner.asked.is_marked();
+        Self { harbor, exclusive, beside_others, began: Instant::now(), over: false }
     }
 
-    /// The next of these links or blobs, for one transaction.
+    /// The next of these links or blobs, for one transaction; none when it is over.
     pub(super) fn rows<'s, T>(&self, left: &mut &'s [T]) -> Option<&'s [T]> {
-        take(left, if self.beside_others { ROWS_BESIDE_OTHERS } else { ROWS })
+        let at_most = if self.beside_others { ROWS_BESIDE_OTHERS } else { ROWS };
+        if self.over { None } else { take(left, at_most) }
     }
 
-    /// The next of these blobs, for one step of the blob store.
+    /// The next of these blobs, for one step of the blob store; none when it is over.
     pub(super) fn bytes<'s, T>(&self, left: &mut &'s [T]) -> Option<&'s [T]> {
-        take(left, if self.beside_others { BYTES_BESIDE_OTHERS } else { BYTES })
+        let at_most = if self.beside_others { BYTES_BESIDE_OTHERS } else { BYTES };
+        if self.over { None } else { take(left, at_most) }
     }
 
-    /// Rests as long as it worked since `began`, or several times as long when somebody asked for something meanwhile.
-    pub(super) async fn rest_since(&mut self, began: Instant) {
+    /// A step begins to work: what it waited for until now is no work.
+    pub(super) fn begin(&mut self) {
+        self.began = Instant::now();
+    }
+
+    /// Whether nothing more is to be done.
+    pub(super) const fn is_over(&self) -> bool {
+        self.over
+    }
+
+    /// Rests as long as the step worked, or several times as long when somebody asked for something meanwhile. Then it is seen whether
+    /// it is over.
+    ///
+    /// # Errors
+    /// As the metadata store fails.
+    pub(super) async fn rest(&mut self) -> Result<()> {
         if self.exclusive {
             self.beside_others = self.harbor.inner.asked.take();
             let times = if self.beside_others { RESTS_BESIDE_OTHERS } else { 1 };
-            tokio::time::sleep((began.elapsed() * times).min(LONGEST_REST)).await;
+            let rest = (self.began.elapsed() * times).min(LONGEST_REST);
+            let stopping = self.harbor.inner.workers.stopping();
+            // Whoever shuts down does not wait for a rest.
+            let _ = tokio::time::timeout(rest, stopping.cancelled()).await;
         }
+        self.over = self.harbor.collects_no_more().await?;
+        Ok(())
+    }
+}
+
+impl Harbor {
+    /// Whether nothing is collected now: the registry ends; or it is read-only, and whoever copies it relies on everything staying as
+    /// it is.
+    pub(super) async fn collects_no_more(&self) -> Result<bool> {
+        let stopping = self.inner.workers.stopping().is_cancelled();
+        Ok(stopping || self.configuration().await?.flag(ConfigKey::ReadOnly))
     }
 }
 

@@ -9,7 +9,8 @@ use crate::access::permission::{
 };
 use crate::access::{Actor, ProjectFilter, RepositoryTarget};
 use crate::engine::Harbor;
-use crate::engine::gate::Write;
+use crate::engine::artifacts::{Deleted, Trial};
+use crate::engine::gate::contended;
 use crate::engine::runs::{RunChange, SystemJob};
 use crate::job::{Done, Job, Rules, Running};
 use crate::meta::{ManifestId, Repository, RepositoryFilter, Untagged};
@@ -93,13 +94,6 @@ pub struct Freed {
     pub purged_manifests: u64,
 }
 
-/// Manifests that went.
-#[derive(Clone, Copy, Debug, Default)]
-struct Manifests {
-    count: u64,
-    bytes: u64,
-}
-
 impl CollectGarbage {
     pub(in crate::engine) async fn run(self, running: Running) -> Result<Done> {
         let harbor = running.harbor();
@@ -113,8 +107,7 @@ impl CollectGarbage {
             self.workers,
             harbor.settings().gc_grace.as_secs()
         ));
-        let manifests =
-            if self.delete_untagged { self.untagged(&running).await? } else { Manifests::default() };
+        let untagged = if self.delete_untagged { self.untagged(&running).await? } else { Deleted::default() };
         let report = if self.dry_run {
             would_free(harbor).await?
         } else {
@@ -124,9 +117,9 @@ impl CollectGarbage {
             harbor.collect(self.workers, tell).await?
         };
         let freed = Freed {
-            freed_space: report.bytes.saturating_add(manifests.bytes),
+            freed_space: report.bytes.saturating_add(untagged.bytes),
             purged_blobs: report.blobs,
-            purged_manifests: manifests.count,
+            purged_manifests: untagged.manifests,
         };
         let would = if self.dry_run { "would be freed" } else { "freed" };
         let Freed { freed_space, purged_blobs, purged_manifests } = freed;
@@ -147,9 +140,9 @@ impl CollectGarbage {
     }
 
     /// Deletes untagged artifacts, or counts them.
-    async fn untagged(self, running: &Running) -> Result<Manifests> {
+    async fn untagged(self, running: &Running) -> Result<Deleted> {
         let harbor = running.harbor();
-        let mut total = Manifests::default();
+        let mut total = Deleted::default();
         let mut after: Option<RepositoryName> = None;
         let everywhere = RepositoryFilter::from(ProjectFilter::All);
         loop {
@@ -158,102 +151,89 @@ impl CollectGarbage {
             let Some(last) = names.last().cloned() else { return Ok(total) };
             for name in &names {
                 let found = self.untagged_of(running, name).await?;
-                total.count += found.count;
+                total.manifests += found.manifests;
                 total.bytes += found.bytes;
             }
-            running.progress(format!("{} untagged manifests, up to {last}", total.count));
+            running.progress(format!("{} untagged manifests, up to {last}", total.manifests));
             after = Some(last);
         }
     }
 
-    async fn untagged_of(self, running: &Running, name: &RepositoryName) -> Result<Manifests> {
+    async fn untagged_of(self, running: &Running, name: &RepositoryName) -> Result<Deleted> {
         let harbor = running.harbor();
         let Some(repository) = harbor.read().await?.repository(name).await? else {
-            return Ok(Manifests::default());
+            return Ok(Deleted::default());
         };
         let Some(project) = harbor.project_of(repository.project).await? else {
-            return Ok(Manifests::default());
+            return Ok(Deleted::default());
         };
         let target = RepositoryTarget { project, name: name.clone() };
         let before = harbor.now().minus(harbor.settings().gc_grace);
-        let mut total = Manifests::default();
+        let mut total = Deleted::default();
         let mut after = ManifestId::new(0);
-        // A dry run deletes all of a repository's in one transaction that is never committed: what an index that goes lists
-        // goes too, once nothing else that stays refers to it.
-        let mut trial = None;
+        let mut trial = if self.dry_run { Some(Trial::of(harbor, &repository).await?) } else { None };
         loop {
             let page = harbor.read().await?.manifests_untagged(repository.id, before, after, BATCH).await?;
             let Some(last) = page.last() else { return Ok(total) };
             after = last.id;
             for untagged in &page {
-                let gone = self.one_untagged(running, &target, &repository, untagged, &mut trial).await;
+                let gone = one_untagged(harbor, &target, &repository, untagged, &mut trial).await;
                 let (says, gone) = match gone {
-                    Ok(Manifests { count: 0, .. }) => continue,
-                    Ok(gone) if self.dry_run => (format!("{} manifests would be deleted", gone.count), gone),
-                    Ok(gone) => (format!("{} manifests deleted", gone.count), gone),
+                    Ok(Deleted { manifests: 0, .. }) => continue,
+                    Ok(gone) if self.dry_run => {
+                        (format!("{} manifests would be deleted", gone.manifests), gone)
+                    }
+                    Ok(gone) => (format!("{} manifests deleted", gone.manifests), gone),
                     Err(
                         error @ (Error::Immutable { .. } | Error::Referenced(_) | Error::PolicyDenied { .. }),
-                    ) => (format!("stays: {}", error.public_message()), Manifests::default()),
+                    ) => (format!("stays: {}", error.public_message()), Deleted::default()),
                     Err(error) => return Err(error),
                 };
                 running.log(format!("{name}@{}: {says}", untagged.digest));
-                total.count += gone.count;
+                total.manifests += gone.manifests;
                 total.bytes += gone.bytes;
             }
         }
     }
+}
 
-    /// Deletes an untagged artifact, or tries to. What is refused leaves no trace, and no trial that went before it.
-    async fn one_untagged<'a>(
-        self,
-        running: &'a Running,
-        target: &RepositoryTarget,
-        repository: &Repository,
-        untagged: &Untagged,
-        trial: &mut Option<Write<'a>>,
-    ) -> Result<Manifests> {
-        let harbor = running.harbor();
-        let step = Step::ManifestDelete { digest: &untagged.digest };
-        harbor.content().ask_policies(&Actor::system(), target, step).await?;
-        if !self.dry_run {
-            return delete(harbor, repository, untagged).await;
+/// Deletes an untagged artifact, or tries to.
+async fn one_untagged(
+    harbor: &Harbor,
+    target: &RepositoryTarget,
+    repository: &Repository,
+    untagged: &Untagged,
+    trial: &mut Option<Trial<'_>>,
+) -> Result<Deleted> {
+    let step = Step::ManifestDelete { digest: &untagged.digest };
+    harbor.content().ask_policies(&Actor::system(), target, step).await?;
+    match trial {
+        None => delete(harbor, repository, untagged).await,
+        Some(trial) if trial.is_gone(untagged.id) || trial.is_listed(untagged.id).await? => {
+            Ok(Deleted::default())
         }
-        let mut open = match trial.take() {
-            Some(open) => open,
-            None => harbor.write_as_system().await?,
-        };
-        let gone = remove(&mut open, repository, untagged).await?;
-        *trial = Some(open);
-        Ok(gone)
+        Some(trial) => trial.delete(untagged.id).await,
     }
 }
 
 /// Deletes an untagged artifact, if it still is one.
-async fn delete(harbor: &Harbor, repository: &Repository, untagged: &Untagged) -> Result<Manifests> {
-    crate::engine::gate::contended!(async {
+async fn delete(harbor: &Harbor, repository: &Repository, untagged: &Untagged) -> Result<Deleted> {
+    contended!(async {
         // It may have come to be so in the midst of a run.
         harbor.refuse_read_only().await?;
         let mut write = harbor.write_as_system().await?;
         write.within(repository.project);
-        let gone = remove(&mut write, repository, untagged).await?;
-        if gone.count > 0 {
-            write.commit().await?;
+        let Some(id) = write.rows().manifest_lock(repository.id, &untagged.digest).await? else {
+            return Ok(Deleted::default());
+        };
+        if write.rows().artifact_is_held(id).await? != (false, false) {
+            return Ok(Deleted::default());
         }
+        let digest = untagged.digest;
+        let gone = harbor.artifacts().delete_deeply(&mut write, repository, id, digest).await?;
+        write.commit().await?;
         Ok(gone)
     })
-}
-
-/// The same in an open transaction.
-async fn remove(write: &mut Write<'_>, repository: &Repository, untagged: &Untagged) -> Result<Manifests> {
-    let Some(id) = write.rows().manifest_lock(repository.id, &untagged.digest).await? else {
-        return Ok(Manifests::default());
-    };
-    if write.rows().artifact_is_held(id).await? != (false, false) {
-        return Ok(Manifests::default());
-    }
-    let (count, bytes) =
-        write.harbor().artifacts().delete_deeply(write, repository, id, untagged.digest).await?;
-    Ok(Manifests { count, bytes })
 }
 
 /// What looking at everything that is due would free.

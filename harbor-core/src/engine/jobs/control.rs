@@ -139,7 +139,7 @@ impl Harbor {
 
     /// Ends those of these tasks at once that run on this node; others end with the next beat of theirs.
     pub(crate) fn stop_here(&self, tasks: &[TaskId]) {
-        if let Some(node) = self.inner.workers.node() {
+        for node in self.inner.workers.nodes() {
             tasks.iter().for_each(|task| node.stop(*task));
         }
     }

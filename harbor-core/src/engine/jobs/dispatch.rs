@@ -108,7 +108,7 @@ impl Harbor {
         let now = self.now();
         // Where this process alone has the store, nobody else could ask.
         let shared = self.inner.metadata.sharing() == Sharing::Shared;
-        if shared && told.is_none_or(|told| now.since(told) >= TELL) {
+        if shared && !node.by_hand && told.is_none_or(|told| now.since(told) >= TELL) {
             let mut write = self.write_as_system().await?;
             write.rows().worker_pools_forget(now.minus(FORGET)).await?;
             write.rows().worker_pool_put(&node.pool(&self.inner.settings.node, now)).await?;
@@ -180,7 +180,12 @@ impl Harbor {
     /// # Errors
     /// As the stores fail.
     pub async fn run_due_jobs(&self) -> Result<u64> {
-        let node = Arc::new(Node::new(self.inner.settings.job_workers.max(1), self.now()));
+        let node = Arc::new(Node::by_hand(self.inner.settings.job_workers.max(1), self.now()));
+        self.inner.workers.add_by_hand(&node);
+        let ended = CancellationToken::new();
+        let _ends = ended.clone().drop_guard();
+        // Others would take what takes longer than a lease.
+        tokio::spawn(Self::beat(Arc::downgrade(&self.inner), Arc::clone(&node), ended));
         self.plan_schedules().await?;
         let mut jobs = 0;
         loop {

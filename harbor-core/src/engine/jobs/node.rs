@@ -36,6 +36,8 @@ pub(crate) struct Node {
     /// How many jobs it runs at once.
     pub(crate) workers: u32,
     started_at: Timestamp,
+    /// Whether it is there for one [`Harbor::run_due_jobs`](crate::Harbor::run_due_jobs): no list has it.
+    pub(super) by_hand: bool,
     /// There may be something to do.
     pub(super) wake: Notify,
     pub(super) tracker: TaskTracker,
@@ -48,10 +50,15 @@ impl Node {
             id: Uuid::new_v4().to_string(),
             workers,
             started_at: now,
+            by_hand: false,
             wake: Notify::new(),
             tracker: TaskTracker::new(),
             here: Mutex::default(),
         }
+    }
+
+    pub(super) fn by_hand(workers: u32, now: Timestamp) -> Self {
+        Self { by_hand: true, ..Self::new(workers, now) }
     }
 
     /// There may be something to do.

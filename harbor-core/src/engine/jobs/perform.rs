@@ -80,7 +80,9 @@ impl Work<'_> {
         let last = self.task.failures + 1 >= kind.rules.attempts;
         let running = Running::new(self.harbor.clone(), &self.task, last, Arc::clone(&self.log));
         if self.task.runs > 1 {
-            running.log(format!("begun again, for the {}. time", self.task.runs));
+            let at = self.task.progress.as_str();
+            let at = if at.is_empty() { String::new() } else { format!("; it had come to: {at}") };
+            running.log(format!("begun again, for the {}. time{at}", self.task.runs));
         }
         let (kind, payload) = (kind.clone(), self.task.payload.clone());
         let longest = kind.rules.longest;
@@ -106,13 +108,35 @@ impl Work<'_> {
                 () = &mut too_long => {
                     break End::Done(Done::failed(format!("it took longer than {} s", longest.as_secs())));
                 }
-                _ = flush.tick() => self.flush().await,
+                _ = flush.tick() => {
+                    if let Some(reason) = self.flush_beside(&job, &mut stop).await {
+                        break End::Stopped(reason);
+                    }
+                }
             }
         };
         job.abort();
         // Whoever is next shall not run beside it.
         let _ = job.await;
         end
+    }
+
+    /// Stores what the job has said so far, which may take long. Yields why, when the job is to end meanwhile: it does so at once.
+    async fn flush_beside<T>(
+        &mut self,
+        job: &AbortOnDropHandle<T>,
+        stop: &mut watch::Receiver<Option<Stop>>,
+    ) -> Option<Stop> {
+        let flush = self.flush();
+        tokio::pin!(flush);
+        tokio::select! {
+            () = &mut flush => None,
+            reason = told(stop) => {
+                job.abort();
+                flush.await;
+                Some(reason)
+            }
+        }
     }
 
     /// Stores what the job has said so far.

@@ -6,6 +6,7 @@ use super::RETENTION_ID;
 use super::sweep::Sweep;
 use crate::access::{ProjectFilter, RepositoryTarget};
 use crate::engine::Harbor;
+use crate::engine::artifacts::Trial;
 use crate::engine::gate::contended;
 use crate::engine::jobs::{Enqueue, merged};
 use crate::event::EventKind;
@@ -146,10 +147,12 @@ impl Retain {
         for (number, rule) in policy.retention.about(name) {
             running.log(format!("rule {number}: {}", rule.says()));
         }
-        let sweep = Sweep { running, repository: &repository, target: &target, dry_run: self.dry_run };
+        let trial = if self.dry_run { Some(Trial::of(harbor, &repository).await?) } else { None };
+        let deleted = Vec::new();
+        let mut sweep = Sweep { running, repository: &repository, target: &target, trial, deleted };
         let retained = sweep.run(policy).await?;
         running.log(format!("{} of {} stay", retained.retained, retained.total));
-        Done::with(&contended!(self.tell(running, policy, &repository, retained))?)
+        Done::with(&contended!(self.tell(running, policy, &repository, retained, &sweep.deleted))?)
     }
 
     /// Tells everybody what was done to a repository, and notes it with the task: whoever does that again, for a worker ended right
@@ -160,6 +163,7 @@ impl Retain {
         policy: &RetentionPolicy,
         repository: &Repository,
         came: Retained,
+        deleted: &[String],
     ) -> Result<Retained> {
         let Retained { total, retained } = came;
         let mut write = running.harbor().write_as_system().await?;
@@ -178,6 +182,7 @@ impl Retain {
             total,
             retained,
             dry_run: self.dry_run,
+            deleted: deleted.to_vec(),
         });
         write.commit().await.map(|()| came)
     }

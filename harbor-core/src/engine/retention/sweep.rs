@@ -1,7 +1,6 @@
 //! Deleting what no rule keeps of a repository: each artifact in a transaction of its own, and only while it is what the rules
 //! were asked about.
 
-use std::collections::BTreeMap;
 use std::slice;
 
 use super::judge::Judged;
@@ -9,19 +8,16 @@ use super::run::Retained;
 use crate::access::permission::TagDelete;
 use crate::access::{Actor, RepositoryTarget};
 use crate::engine::Harbor;
+use crate::engine::artifacts::{Trial, tags_of};
 use crate::engine::gate::{Write, contended};
 use crate::engine::immutable::{Fate, refuse_immutable};
 use crate::event::EventKind;
 use crate::job::Running;
-use crate::meta::{ManifestId, Repository, RetentionPolicy, TagKey};
+use crate::meta::{Repository, RetentionPolicy};
 use crate::oci::Tag;
 use crate::policy::Step;
-use crate::query::{Order, Query};
 use crate::retention::{By, Tagged};
-use crate::{Error, Result, Timestamp};
-
-/// How many tags of an artifact are read at a time.
-const PAGE: u32 = 1000;
+use crate::{Error, Result};
 
 /// How many tags are deleted in one transaction.
 const TAGS: usize = 100;
@@ -29,12 +25,18 @@ const TAGS: usize = 100;
 /// After how many artifacts it is said how far it is.
 const SAID: usize = 100;
 
+/// How many of those that went are told of.
+const TOLD: usize = 100;
+
 /// A run over one repository.
 pub(super) struct Sweep<'a> {
     pub(super) running: &'a Running,
     pub(super) repository: &'a Repository,
     pub(super) target: &'a RepositoryTarget,
-    pub(super) dry_run: bool,
+    /// Where nothing is deleted, and only told what would be.
+    pub(super) trial: Option<Trial<'a>>,
+    /// What went, each by its first tag, or by its digest where it had none: the first hundred.
+    pub(super) deleted: Vec<String>,
 }
 
 impl Sweep<'_> {
@@ -43,7 +45,7 @@ impl Sweep<'_> {
     }
 
     /// Deletes what goes, and tells of each artifact what becomes of it.
-    pub(super) async fn run(&self, policy: &RetentionPolicy) -> Result<Retained> {
+    pub(super) async fn run(&mut self, policy: &RetentionPolicy) -> Result<Retained> {
         let judged = self.harbor().judge(policy, self.repository, usize::MAX).await?;
         let by_tag = policy.retention.by == By::Tag;
         let mut came = Retained::default();
@@ -68,6 +70,12 @@ impl Sweep<'_> {
         Ok(came)
     }
 
+    fn went(&mut self, name: String) {
+        if self.deleted.len() < TOLD {
+            self.deleted.push(name);
+        }
+    }
+
     /// A line of the log about an artifact.
     fn tell(&self, one: &Judged, what: &str) {
         let names: Vec<&str> = one.candidate.tags.iter().map(|tag| tag.name.as_str()).collect();
@@ -76,16 +84,22 @@ impl Sweep<'_> {
     }
 
     /// Deletes an artifact with all that belongs to it. False when it stays.
-    async fn whole(&self, one: &Judged) -> Result<bool> {
+    async fn whole(&mut self, one: &Judged) -> Result<bool> {
         let step = Step::ManifestDelete { digest: &one.artifact.digest };
-        let outcome = match self.harbor().content().ask_policies(&Actor::system(), self.target, step).await {
+        let asked = self.harbor().content().ask_policies(&Actor::system(), self.target, step).await;
+        let outcome = match (asked, &mut self.trial) {
             // Nobody else has a say, and a trial of many is to end soon.
-            Ok(()) if self.dry_run && one.artifact.alone => Ok(()),
-            Ok(()) => contended!(self.try_whole(one)),
-            refused => refused,
+            (Ok(()), Some(_)) if one.artifact.alone => Ok(()),
+            (Ok(()), Some(trial)) => try_without(trial, one).await,
+            (Ok(()), None) => contended!(self.try_whole(one)),
+            (refused, _) => refused,
         };
         let refused = refusal(outcome)?;
         self.tell(one, refused.as_deref().unwrap_or("DELETE"));
+        if refused.is_none() {
+            let tag = one.candidate.tags.first().map(|tag| tag.name.to_string());
+            self.went(tag.unwrap_or_else(|| one.artifact.digest.to_string()));
+        }
         Ok(refused.is_none())
     }
 
@@ -97,18 +111,18 @@ impl Sweep<'_> {
             return Err(changed());
         }
         if write.rows().artifact_is_held(id).await?.1 {
-            return Err(Error::Referenced("an index of this repository lists it"));
+            return Err(listed());
         }
         let seen = one.candidate.tags.iter().map(|tag| (tag.name.clone(), tag.pushed)).collect();
-        if tags_of(&mut write, id).await? != seen {
+        if tags_of(write.rows(), id).await? != seen {
             return Err(changed());
         }
         self.harbor().artifacts().delete_deeply(&mut write, self.repository, id, digest).await?;
-        self.close(write).await
+        write.commit().await
     }
 
     /// Deletes those of an artifact's tags that no rule keeps; yields how many.
-    async fn single_tags(&self, one: &Judged) -> Result<usize> {
+    async fn single_tags(&mut self, one: &Judged) -> Result<usize> {
         let going: Vec<&Tagged> = one.tags_that_go().collect();
         if going.is_empty() {
             self.tell(one, &stays(one));
@@ -126,7 +140,10 @@ impl Sweep<'_> {
                 }
             }
             for (tag, refused) in asked.iter().zip(contended!(self.try_tags(one, &asked))?) {
-                gone += usize::from(refused.is_none());
+                if refused.is_none() {
+                    gone += 1;
+                    self.went(tag.name.to_string());
+                }
                 let what = refused.as_deref().unwrap_or("DELETE the tag");
                 self.running.log(format!("{} {}: {what}", one.artifact.digest, tag.name));
             }
@@ -137,6 +154,9 @@ impl Sweep<'_> {
 
     /// Deletes some tags of an artifact; yields for each why it stays, if it does.
     async fn try_tags(&self, one: &Judged, tags: &[&Tagged]) -> Result<Vec<Option<String>>> {
+        if self.trial.is_some() {
+            return Ok(vec![None; tags.len()]);
+        }
         let mut write = self.open().await?;
         let locked = write.rows().manifest_lock(self.repository.id, &one.artifact.digest).await?;
         let mut fates = Vec::with_capacity(tags.len());
@@ -147,7 +167,7 @@ impl Sweep<'_> {
             };
             fates.push(refusal(outcome)?);
         }
-        self.close(write).await.map(|()| fates)
+        write.commit().await.map(|()| fates)
     }
 
     /// Deletes a tag of an artifact that is locked, when it is as it was.
@@ -169,17 +189,10 @@ impl Sweep<'_> {
 
     /// Nothing is deleted while the registry is read-only, also when it came to be so in the midst of a run.
     async fn open(&self) -> Result<Write<'_>> {
-        if !self.dry_run {
-            self.harbor().refuse_read_only().await?;
-        }
+        self.harbor().refuse_read_only().await?;
         let mut write = self.harbor().write_as_system().await?;
         write.within(self.repository.project);
         Ok(write)
-    }
-
-    /// Makes it so, unless this is a trial: then it never was.
-    async fn close(&self, write: Write<'_>) -> Result<()> {
-        if self.dry_run { Ok(()) } else { write.commit().await }
     }
 }
 
@@ -209,21 +222,21 @@ fn refusal(outcome: Result<()>) -> Result<Option<String>> {
     }
 }
 
-fn changed() -> Error {
-    Error::Precondition("it was changed or deleted meanwhile".to_owned())
+/// Tries to delete an artifact as it was judged.
+async fn try_without(trial: &mut Trial<'_>, one: &Judged) -> Result<()> {
+    if trial.is_gone(one.artifact.id) {
+        return Err(changed());
+    }
+    if trial.is_listed(one.artifact.id).await? {
+        return Err(listed());
+    }
+    trial.delete(one.artifact.id).await.map(|_| ())
 }
 
-/// The tags of a manifest that is locked, with when each was set: no others come, and none is set anew.
-async fn tags_of(write: &mut Write<'_>, id: ManifestId) -> Result<BTreeMap<Tag, Timestamp>> {
-    let mut all = BTreeMap::new();
-    for number in 1.. {
-        let query = Query::default().sort(TagKey::Id, Order::Ascending).page(number, PAGE);
-        let page = write.rows().artifact_tags(id, &query).await?.entries;
-        let last = page.len() < PAGE as usize;
-        all.extend(page.into_iter().map(|tag| (tag.name, tag.pushed_at)));
-        if last {
-            break;
-        }
-    }
-    Ok(all)
+const fn listed() -> Error {
+    Error::Referenced("an index of this repository lists it")
+}
+
+fn changed() -> Error {
+    Error::Precondition("it was changed or deleted meanwhile".to_owned())
 }

@@ -2,6 +2,7 @@
 
 use super::MetadataFixture;
 use super::kit::{Says, at, begin, digest, manifest, read, store_with, tagged};
+use super::labels::label;
 use crate::meta::{AccessoryKind, Described, TrashKey};
 use crate::query::{Query, Test, Value};
 
@@ -12,6 +13,12 @@ pub async fn trash(fixture: &dyn MetadataFixture) {
     let subject = digest("image");
     let image = manifest(&store, one.id, "image", &Says::default()).await;
     tagged(&store, one.id, image, &["v2", "v1"]).await;
+    let mut rows = begin(&store).await;
+    let labels = [label(&mut *rows, "one", None).await, label(&mut *rows, "two", None).await];
+    for label in labels {
+        rows.label_put(label, image).await.unwrap();
+    }
+    rows.commit().await.unwrap();
     let says = Described { accessory: Some((AccessoryKind::Cosign, subject)), ..Described::default() };
     let signature = manifest(&store, one.id, "signature", &Says { described: says, ..Says::default() }).await;
     for (id, by) in [(image, "user:Ærø 🚢"), (image, "admin:admin"), (signature, "system")] {
@@ -36,7 +43,9 @@ pub async fn trash(fixture: &dyn MetadataFixture) {
     let mut rows = read(&store).await;
     let whole = rows.trashed(one.id, &subject).await.unwrap().unwrap();
     assert_eq!((&whole.entry, &whole.payload[..], whole.accessory), (&entry, &b"image"[..], None));
+    assert_eq!(whole.labels, labels);
     let whole = rows.trashed(one.id, &digest("signature")).await.unwrap().unwrap();
+    assert_eq!(whole.labels, []);
     assert_eq!(
         (whole.accessory, whole.entry.subject),
         (Some((AccessoryKind::Cosign, subject)), Some(subject))

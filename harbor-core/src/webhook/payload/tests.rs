@@ -36,7 +36,7 @@ fn table() -> Vec<(EventKind, &'static str, &'static str, Value)> {
         (EventKind::PolicyChanged { policy: Policy::Immutable, policy_id: 7, change: Change::Deleted }, "CHANGE_POLICY", "policy.changed", json!({ "custom_attributes": { "project": "library", "policy": "immutable", "policy_id": "7", "change": "deleted" } })),
         (EventKind::QuotaExceeded { project: p.clone(), hard: 10, used: 9, added: 5 }, "QUOTA_EXCEED", "quota.exceeded", json!({ "repository": project_alone, "custom_attributes": { "Details": exceeded } })),
         (EventKind::QuotaWarning { project: p, hard: 10, used: 9 }, "QUOTA_WARNING", "quota.warned", json!({ "repository": project_alone, "custom_attributes": { "Details": "quota usage reach 85%: 9 of 10 bytes of storage resource are used" } })),
-        (EventKind::RetentionFinished { repository: a, policy_id: 7, execution_id: 9, total: 5, retained: 4, dry_run: false }, "TAG_RETENTION", "tag_retention.finished", json!({ "retention": { "total": 5, "retained": 4, "harbor_hostname": "reg", "project_name": "library", "retention_policy_id": 7, "result": "SUCCESS" } })),
+        (EventKind::RetentionFinished { repository: a, policy_id: 7, execution_id: 9, total: 5, retained: 3, dry_run: false, deleted: vec!["v1".to_owned(), HEX.to_owned()] }, "TAG_RETENTION", "tag_retention.finished", json!({ "retention": { "total": 5, "retained": 3, "harbor_hostname": "reg", "project_name": "library", "retention_policy_id": 7, "result": "SUCCESS", "deleted_artifact": [{ "type": "image", "status": "SUCCESS", "name_tag": "a/b:v1" }, { "type": "image", "status": "SUCCESS", "name_tag": format!("a/b@{HEX}") }] } })),
     ]
 }
 
@@ -132,6 +132,7 @@ fn of_some_nobody_is_told() {
             total,
             retained,
             dry_run,
+            deleted: Vec::new(),
         };
         assert!(Notice::new(&event(kind), &around()).is_none());
     }

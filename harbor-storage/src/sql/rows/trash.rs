@@ -1,6 +1,6 @@
 use async_trait::async_trait;
 use harbor_core::meta::{
-    Listed, ManifestId, RepositoryId, TrashKey, TrashRows, TrashRowsMut, Trashed, TrashedManifest,
+    LabelId, Listed, ManifestId, RepositoryId, TrashKey, TrashRows, TrashRowsMut, Trashed, TrashedManifest,
 };
 use harbor_core::oci::{Digest, Tag};
 use harbor_core::query::Query;
@@ -40,8 +40,10 @@ fn unread(error: impl std::error::Error + Send + Sync + 'static) -> StoreError {
 
 fn manifest(row: &Row) -> Result<TrashedManifest, StoreError> {
     let (kind, subject) = (row.optional_parsed(11)?, row.optional_parsed(12)?);
+    let labels: Option<Vec<i64>> = row.optional_text(13)?.map(|text| of_json(&text)).transpose()?;
     Ok(TrashedManifest {
         entry: entry(row)?,
+        labels: labels.unwrap_or_default().into_iter().map(LabelId::new).collect(),
         payload: row.bytes(9)?.into(),
         attributes: row.optional_text(10)?,
         accessory: kind.zip(subject),
@@ -80,7 +82,7 @@ impl TrashRows for Rows {
         let find = sql!(concat!(
             "SELECT ",
             columns!(),
-            ", d.payload, d.attributes, d.accessory, d.accessory_subject FROM trash d \
+            ", d.payload, d.attributes, d.accessory, d.accessory_subject, d.labels FROM trash d \
              WHERE d.repository_id = ? AND d.digest = ?"
         ));
         let rows = self.session.fetch(find, values![repository.get(), digest.to_string()]).await?;
@@ -115,6 +117,9 @@ impl TrashRowsMut for Rows {
         let find = sql!("SELECT name FROM tags WHERE manifest_id = ? ORDER BY name");
         let tags = self.session.fetch(find, values![manifest.get()]).await?;
         let tags = tags.iter().map(|row| row.text(0)).collect::<Result<Vec<_>, _>>()?;
+        let find = sql!("SELECT label_id FROM artifact_labels WHERE manifest_id = ? ORDER BY label_id");
+        let labels = self.session.fetch(find, values![manifest.get()]).await?;
+        let labels = labels.iter().map(|row| row.int(0)).collect::<Result<Vec<_>, _>>()?;
         let before = sql!(
             "DELETE FROM trash WHERE repository_id = (SELECT m.repository_id FROM manifests m WHERE m.id = ?) \
              AND digest = (SELECT m.digest FROM manifests m WHERE m.id = ?)"
@@ -122,12 +127,13 @@ impl TrashRowsMut for Rows {
         self.session.defer(before, values![manifest.get(), manifest.get()]).await?;
         let insert = sql!(
             "INSERT INTO trash (repository_id, digest, media_type, artifact_type, subject, accessory, accessory_subject, \
-             attributes, payload, tags, pushed_at, deleted_at, deleted_by, until) \
+             attributes, payload, tags, labels, pushed_at, deleted_at, deleted_by, until) \
              SELECT m.repository_id, m.digest, m.media_type, m.artifact_type, m.subject, m.accessory, m.accessory_subject, \
-             m.attributes, m.payload, ?, m.pushed_at, ?, ?, ? FROM manifests m WHERE m.id = ?"
+             m.attributes, m.payload, ?, ?, m.pushed_at, ?, ?, ? FROM manifests m WHERE m.id = ?"
         );
         let (now, until) = (now.micros(), until.micros());
-        self.session.defer(insert, values![json_of(&tags)?, now, deleted_by, until, manifest.get()]).await
+        let (tags, labels) = (json_of(&tags)?, json_of(&labels)?);
+        self.session.defer(insert, values![tags, labels, now, deleted_by, until, manifest.get()]).await
     }
 
     async fn trash_delete(&mut self, repository: RepositoryId, digest: &Digest) -> Result<(), StoreError> {

@@ -1,5 +1,7 @@
 //! Where what the audit log tells came from, with what, and what was refused.
 
+use std::slice;
+
 use harbor_core::access::Role;
 use harbor_tests::content::Piece;
 use harbor_tests::{BackEnd, Client, TestRegistry};
@@ -111,6 +113,22 @@ async fn lines_say_from_where_and_with_what(registry: &TestRegistry) {
     }
 }
 
+/// Who was refused what, and how often: on a slow machine, what is told at once elsewhere may be told in two lines.
+fn counted(lines: &[Value]) -> Vec<(&str, &str, u64)> {
+    let mut counted: Vec<(&str, &str, u64)> = Vec::new();
+    for line in lines {
+        let (user, text) =
+            (line["username"].as_str().unwrap(), line["operation_description"].as_str().unwrap());
+        let times = text.strip_suffix(" times)").and_then(|text| text.rsplit_once(" ("));
+        let (text, times) = times.map_or((text, 1), |(text, times)| (text, times.parse().unwrap()));
+        match counted.last_mut().filter(|last| (last.0, last.1) == (user, text)) {
+            Some(last) => last.2 += times,
+            None => counted.push((user, text, times)),
+        }
+    }
+    counted
+}
+
 async fn refusals_are_told_once(registry: &TestRegistry) {
     registry.project("one", false).await;
     registry.project("two", false).await;
@@ -127,17 +145,13 @@ async fn refusals_are_told_once(registry: &TestRegistry) {
     grace.get(&format!("{API}/users")).await.expect_status(403);
     // What there is not is no refusal.
     grace.get(&format!("{API}/projects/none/members")).await.expect_status(403);
-    let told: Vec<String> = lines(registry, "username=grace,operation_result=false")
-        .await
-        .iter()
-        .map(|line| line["operation_description"].as_str().unwrap().to_owned())
-        .collect();
+    let found = lines(registry, "username=grace,operation_result=false").await;
     assert_eq!(
-        told,
+        counted(&found),
         [
-            "refused: list user: ",
-            "refused: list member: two",
-            "refused: delete repository: one/app (5 times)",
+            ("grace", "refused: list user: ", 1),
+            ("grace", "refused: list member: two", 1),
+            ("grace", "refused: delete repository: one/app", 5),
         ]
     );
     // Who may read the log of a project is told of what was refused in it, and the older form, which cannot say so, leaves it out.
@@ -166,15 +180,12 @@ async fn failed_logins_are_told(registry: &TestRegistry) {
     let form = format!("principal=nobody%00here&password={canary}");
     registry.anon().post("/c/login").body(form).await.expect_status(401);
     let found = lines(registry, "operation=login,operation_result=false").await;
-    let told = found
-        .iter()
-        .map(|line| (line["username"].as_str().unwrap(), line["operation_description"].as_str().unwrap()));
     assert_eq!(
-        told.collect::<Vec<_>>(),
+        counted(&found),
         [
-            ("nobody\u{fffd}here", "refused: login user: nobody\u{fffd}here (wrong name or password)"),
-            ("hpat_…", "refused: login user: hpat_… (wrong name or password)"),
-            ("grace", "refused: login user: grace (wrong name or password) (3 times)"),
+            ("nobody\u{fffd}here", "refused: login user: nobody\u{fffd}here (wrong name or password)", 1),
+            ("hpat_…", "refused: login user: hpat_… (wrong name or password)", 1),
+            ("grace", "refused: login user: grace (wrong name or password)", 3),
         ]
     );
     assert_eq!(origin(&found[2])[..2], ["192.0.2.9", "password"]);
@@ -207,18 +218,21 @@ async fn tokens_that_nobody_knows_are_told(registry: &TestRegistry) {
     let call = registry.anon().get(&format!("{API}/users/current")).header("Authorization", shown);
     call.header("X-Forwarded-For", "192.0.2.8").await.expect_status(401);
     let found = lines(registry, "operation=login,operation_result=false").await;
-    let told = found.iter().map(|line| {
-        let [address, credential, _] = origin(line);
-        let description = line["operation_description"].as_str().unwrap();
-        (line["username"].as_str().unwrap(), address, credential, description.ends_with("(3 times)"))
-    });
+    let mut told: Vec<(&str, &str, &str, u64)> = Vec::new();
+    for line in &found {
+        let ([address, credential, _], (user, _, times)) = (origin(line), counted(slice::from_ref(line))[0]);
+        match told.last_mut().filter(|last| (last.0, last.1) == (user, address)) {
+            Some(last) => last.3 += times,
+            None => told.push((user, address, credential, times)),
+        }
+    }
     let kind = "personal_access_token";
     assert_eq!(
-        told.collect::<Vec<_>>(),
+        told,
         [
-            ("anonymous", "192.0.2.8", kind, false),
-            ("grace", "127.0.0.1", kind, false),
-            ("anonymous", "192.0.2.7", kind, true),
+            ("anonymous", "192.0.2.8", kind, 1),
+            ("grace", "127.0.0.1", kind, 1),
+            ("anonymous", "192.0.2.7", kind, 3),
         ]
     );
     assert!(!found.iter().any(|line| line.to_string().contains("Canary")));

@@ -66,6 +66,13 @@ pub(super) const TABLE: &[Documented] = &[
         Answer::One(of::<api::Statistic>()),
     ),
     op(
+        "rotateTokenKeys",
+        "Make a new key that signs tokens; those that were signed before go on to work. It happens every 90 days by itself",
+        &[],
+        None,
+        Answer::Nothing,
+    ),
+    op(
         "listAuditLogs",
         "Audit log of artifacts, tags, repositories and projects, as far as the caller may see it",
         &[],
