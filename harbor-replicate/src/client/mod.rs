@@ -24,6 +24,7 @@
 //! ```
 
 mod answer;
+pub mod api;
 mod challenge;
 mod connection;
 mod credential;

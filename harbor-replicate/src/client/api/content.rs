@@ -27,9 +27,9 @@ nouns! {
         /// Those of a project; with `latest_in_repository` the newest of each repository.
         of_project "listArtifactsOfProject" (project_name_or_id: ProjectRef<'_>) => Pages[api::Artifact];
         /// Copies the artifact that `from` names (`project/repository:tag`) here.
-        copy "CopyArtifact" (project_name: &str, repository_name: &str) => Created "?";
+        copy "CopyArtifact" (project_name: &str, repository_name: &str) => Created asks;
         /// One artifact.
-        get "getArtifact" (project_name: &str, repository_name: &str, reference: &str) => One[api::Artifact] "?";
+        get "getArtifact" (project_name: &str, repository_name: &str, reference: &str) => One[api::Artifact] asks;
         /// Deletes it with its tags, and what belongs to it.
         delete "deleteArtifact" (project_name: &str, repository_name: &str, reference: &str) => Nothing;
         /// Gives it another tag.

@@ -35,14 +35,14 @@ const fn same(one: &str, other: &str) -> bool {
 
 /// Makes nouns of a file, and the list of their operations. A line is a verb, its operation, what fills the places of the path, what it
 /// sends if something, and what it answers: `Nothing`, `Created` (somewhere), `One[T]`, `Many[T]` (all of a list), `Pages[T]`, `Text`, or
-/// `Pieces`. One with `?` takes a query; pages always do.
+/// `Pieces`. One with `asks` takes a query; pages always do.
 macro_rules! nouns {
     ($(
         $(#[$doc:meta])*
         $by:ident $noun:ident {
             $(
                 $(#[$says:meta])*
-                $verb:ident $id:literal ($($place:ident: $kind:ty),*) $(with $body:ty)? => $answer:ident $([$of:ty])? $($asks:literal)?;
+                $verb:ident $id:literal ($($place:ident: $kind:ty),*) $(with $body:ty)? => $answer:ident $([$of:ty])? $($asks:ident)?;
             )*
         }
     )*) => {
@@ -78,13 +78,24 @@ macro_rules! nouns {
 
 /// One verb of a noun.
 macro_rules! verb {
-    ([$($says:tt)*] $verb:ident $id:literal ($($place:ident: $kind:ty),*) [$($body:ty)?] Nothing [] [$($asks:literal)?]) => {
+    ([$($says:tt)*] $verb:ident $id:literal ($($place:ident: $kind:ty),*) [$($body:ty)?] Nothing [] []) => {
         $($says)*
         ///
         /// # Errors
         /// As every call: see the [module](super).
         pub async fn $verb(&self $(, $place: $kind)* $(, body: &$body)?) -> $crate::client::Result<()> {
             $crate::client::api::noun::call!(self, $id $(, $place)*)$(.json::<$body>(body))?.nothing().await
+        }
+    };
+    ([$($says:tt)*] $verb:ident $id:literal ($($place:ident: $kind:ty),*) [] Nothing [] [asks]) => {
+        $($says)*
+        ///
+        /// # Errors
+        /// As every call: see the [module](super).
+        pub async fn $verb(
+            &self $(, $place: $kind)*, query: &$crate::client::api::Query
+        ) -> $crate::client::Result<()> {
+            $crate::client::api::noun::call!(self, $id $(, $place)*).query(query).nothing().await
         }
     };
     ([$($says:tt)*] $verb:ident $id:literal ($($place:ident: $kind:ty),*) [$($body:ty)?] Created [] []) => {
@@ -98,7 +109,7 @@ macro_rules! verb {
             $crate::client::api::noun::call!(self, $id $(, $place)*)$(.json::<$body>(body))?.created().await
         }
     };
-    ([$($says:tt)*] $verb:ident $id:literal ($($place:ident: $kind:ty),*) [$($body:ty)?] Created [] ["?"]) => {
+    ([$($says:tt)*] $verb:ident $id:literal ($($place:ident: $kind:ty),*) [$($body:ty)?] Created [] [asks]) => {
         $($says)*
         ///
         /// # Errors
@@ -119,7 +130,7 @@ macro_rules! verb {
             $crate::client::api::noun::call!(self, $id $(, $place)*)$(.json::<$body>(body))?.one().await
         }
     };
-    ([$($says:tt)*] $verb:ident $id:literal ($($place:ident: $kind:ty),*) [] One [$of:ty] ["?"]) => {
+    ([$($says:tt)*] $verb:ident $id:literal ($($place:ident: $kind:ty),*) [] One [$of:ty] [asks]) => {
         $($says)*
         ///
         /// # Errors
@@ -139,7 +150,7 @@ macro_rules! verb {
             $crate::client::api::noun::call!(self, $id $(, $place)*).text().await
         }
     };
-    ([$($says:tt)*] $verb:ident $id:literal ($($place:ident: $kind:ty),*) [] Pieces [] ["?"]) => {
+    ([$($says:tt)*] $verb:ident $id:literal ($($place:ident: $kind:ty),*) [] Pieces [] [asks]) => {
         $($says)*
         #[must_use]
         pub fn $verb(

@@ -1,6 +1,7 @@
 //! Who there is, and what they may do.
 
 use harbor_core::api;
+use serde_json::Value;
 
 use super::noun::nouns;
 use super::query::ProjectRef;
@@ -87,9 +88,9 @@ nouns! {
         /// Changes the password of a user.
         set_password "updateUserPassword" (user_id: i64) with api::PasswordReq => Nothing;
         /// What who asks may do: `scope`, `relative`.
-        permissions "getCurrentUserPermissions" () => One[Vec<api::PermissionEntry>] "?";
+        permissions "getCurrentUserPermissions" () => One[Vec<api::PermissionEntry>] asks;
         /// Sets the secret that a user of OIDC has for command lines.
-        set_cli_secret "setCliSecret" (user_id: i64) with api::OidcCliSecretReq => Nothing;
+        set_cli_secret "setCliSecret" (user_id: i64) with Value => Nothing;
         /// Takes somebody's second factor away.
         reset_totp "resetTotp" (user_id: i64) => Nothing;
     }

@@ -13,7 +13,7 @@ nouns! {
         /// The projects that may be seen; filters `name`, `public`, `owner`.
         list "listProjects" () => Pages[api::Project];
         /// Whether there is a project: `project_name` in the query. Refused with 404 when there is none.
-        exists "headProject" () => Nothing "?";
+        exists "headProject" () => Nothing asks;
         /// Makes a project.
         create "createProject" () with api::ProjectReq => Created;
         /// One project.

@@ -43,10 +43,6 @@ impl Query {
     pub(super) fn pairs(&self) -> &[(String, String)] {
         &self.0
     }
-
-    pub(super) fn has(&self, name: &str) -> bool {
-        self.0.iter().any(|(known, _)| known == name)
-    }
 }
 
 /// A project, by its name or by its key. A name that is a number is one all the same.

@@ -18,7 +18,7 @@ nouns! {
         /// The certificate of its own authority, where it has one.
         certificate "getCert" () => Text;
         /// Projects and repositories whose name has `q` in it.
-        search "search" () => One[api::Search] "?";
+        search "search" () => One[api::Search] asks;
         /// How much there is.
         statistics "getStatistic" () => One[api::Statistic];
         /// How it is set.
@@ -30,7 +30,7 @@ nouns! {
         /// Has it sign tokens with a new key. Harbor cannot.
         rotate_token_keys "rotateTokenKeys" () => Nothing;
         /// Events as they happen, as server-sent events (HTML Standard, section 9.2): `kind`, `project_name`, `after`, `seconds`. Harbor has none.
-        events "streamEvents" () => Pieces "?";
+        events "streamEvents" () => Pieces asks;
     }
 
     /// The audit log.
@@ -42,8 +42,8 @@ nouns! {
         /// What may be left out of it.
         event_types "listAuditLogEventTypes" () => One[Vec<api::AuditLogEventType>];
         /// All of it, the oldest first: `format` is `jsonl` or `csv`. Harbor cannot, here and below.
-        export "exportAuditLog" () => Pieces "?";
+        export "exportAuditLog" () => Pieces asks;
         /// Whether it is as it was written; `head` for each head that was kept.
-        verify "verifyAuditLog" () => One[api::AuditVerification] "?";
+        verify "verifyAuditLog" () => One[api::AuditVerification] asks;
     }
 }

@@ -203,7 +203,7 @@ impl Repository {
 }
 
 /// The address of a registry, and by what credentials know it.
-fn address(text: &str) -> Result<(Url, String)> {
+pub(crate) fn address(text: &str) -> Result<(Url, String)> {
     let wrong = || {
         let text: String = text.chars().filter(|char| !char.is_control()).take(100).collect();
         // Somebody may have written a password into it.

@@ -43,7 +43,7 @@ impl<T> Stream for Listing<T> {
 }
 
 impl<T: Send + 'static> Listing<T> {
-    pub(super) fn new(stream: impl Stream<Item = Result<T>> + Send + 'static) -> Self {
+    pub(crate) fn new(stream: impl Stream<Item = Result<T>> + Send + 'static) -> Self {
         Self(Box::pin(stream))
     }
 
