@@ -26,6 +26,7 @@
 mod answer;
 mod challenge;
 mod connection;
+mod copy;
 mod credential;
 pub mod docker;
 mod error;
@@ -39,6 +40,7 @@ mod tokens;
 mod transport;
 
 pub use connection::{Connection, ConnectionBuilder, Proxy};
+pub use copy::{Copied, CopyOptions, CopyProgress};
 pub use credential::{Credential, CredentialSource};
 pub use error::{Error, Refusal, RefusalError, Result};
 pub use image::{ImageName, ImageNameError};

@@ -47,10 +47,17 @@ impl Connection {
 
     async fn attempt(&self, request: &Request, want: Want) -> Result<Answer> {
         let mut answer = self.follow(request).await?;
+        // Who lets a body drip must not hold us for ever.
         match want {
-            _ if answer.status >= 400 => answer.read_refusal().await,
+            _ if answer.status >= 400 => {
+                // The status is told all the same.
+                let _ = tokio::time::timeout(self.inner.idle, answer.read_refusal()).await;
+            }
             Want::Head => {}
-            Want::Whole(what, limit) => answer.keep(what, limit).await?,
+            Want::Whole(what, limit) => {
+                let read = tokio::time::timeout(self.inner.answer, answer.keep(what, limit)).await;
+                read.map_err(|_| unanswered(&request.url))??;
+            }
         }
         Ok(answer)
     }
