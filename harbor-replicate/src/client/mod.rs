@@ -30,6 +30,7 @@ mod copy;
 mod credential;
 pub mod docker;
 mod error;
+mod guard;
 mod image;
 mod page;
 mod registry;
