@@ -5,9 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use harbor_core::access::Secret;
+use harbor_core::egress::Allowed;
 use reqwest::redirect::Policy;
 
 use super::error::innermost;
+use super::guard::Guard;
 use super::{Error, Result, Retry};
 
 /// How registries are reached, for any number of them: a pool of connections with its settings. Cheap to clone.
@@ -31,6 +33,7 @@ pub(super) struct Inner {
     pub(super) retry: Retry,
     pub(super) idle: Duration,
     pub(super) answer: Duration,
+    pub(super) guard: Option<Guard>,
 }
 
 impl Connection {
@@ -92,6 +95,7 @@ pub struct ConnectionBuilder {
     idle: Duration,
     answer: Duration,
     retry: Retry,
+    allowed: Option<Allowed>,
 }
 
 impl Default for ConnectionBuilder {
@@ -107,6 +111,7 @@ impl Default for ConnectionBuilder {
             idle: Duration::from_secs(60),
             answer: Duration::from_secs(600),
             retry: Retry::default(),
+            allowed: None,
         }
     }
 }
@@ -174,6 +179,14 @@ impl ConnectionBuilder {
         self
     }
 
+    /// Sends only to the internet, and to networks that are allowed: for a program that is told by others where to go. It is
+    /// the address that counts, also behind a name and a redirect, so no proxy is used, for that would be who looks up names.
+    /// Default: to wherever it is told.
+    pub fn only_to(mut self, allowed: Allowed) -> Self {
+        self.allowed = Some(allowed);
+        self
+    }
+
     /// The connection.
     ///
     /// # Errors
@@ -187,10 +200,14 @@ impl ConnectionBuilder {
             .connect_timeout(self.connect)
             .tls_danger_accept_invalid_certs(self.any_certificate)
             .tcp_nodelay(true);
-        let builder = self.proxied(self.trusting(builder)?)?;
+        let mut builder = self.proxied(self.trusting(builder)?)?;
+        let guard = self.allowed.map(Guard::new);
+        if let Some(guard) = &guard {
+            builder = builder.no_proxy().dns_resolver(guard.clone());
+        }
         let http = builder.build().map_err(|error| cannot("the connection", &error))?;
         let (retry, idle, answer) = (self.retry, self.idle, self.answer);
-        Ok(Connection { inner: Arc::new(Inner { http, retry, idle, answer }) })
+        Ok(Connection { inner: Arc::new(Inner { http, retry, idle, answer, guard }) })
     }
 
     fn trusting(&self, mut builder: reqwest::ClientBuilder) -> Result<reqwest::ClientBuilder> {
@@ -221,6 +238,9 @@ impl ConnectionBuilder {
         match &self.proxy {
             Proxy::Environment => Ok(builder),
             Proxy::None => Ok(builder.no_proxy()),
+            Proxy::Through { .. } if self.allowed.is_some() => {
+                Err(Error::Configuration("a proxy cannot be used where addresses are limited".to_owned()))
+            }
             Proxy::Through { address, except } => {
                 // What the library says of an address repeats it, and it may hold a password.
                 let what = "the proxy's address cannot be used: write http://host:port";

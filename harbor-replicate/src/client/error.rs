@@ -22,6 +22,14 @@ pub enum Error {
         /// The innermost cause.
         cause: String,
     },
+    /// Nothing is sent there: see [`ConnectionBuilder::only_to`](super::ConnectionBuilder::only_to).
+    #[error("{to} is or has {kind}, to which nothing is sent from here")]
+    Forbidden {
+        /// Host and port.
+        to: String,
+        /// What kind of address it is.
+        kind: &'static str,
+    },
     /// The registry said no.
     #[error(transparent)]
     Refused(Box<Refusal>),

@@ -10,6 +10,7 @@ use url::Url;
 
 use super::answer::{Answer, host};
 use super::error::innermost;
+use super::guard::refused_name;
 use super::request::{Payload, Progress, Request, secret_value};
 use super::{Connection, Error, Result};
 
@@ -47,10 +48,17 @@ impl Connection {
 
     async fn attempt(&self, request: &Request, want: Want) -> Result<Answer> {
         let mut answer = self.follow(request).await?;
+        // Who lets a body drip must not hold us for ever.
         match want {
-            _ if answer.status >= 400 => answer.read_refusal().await,
+            _ if answer.status >= 400 => {
+                // The status is told all the same.
+                let _ = tokio::time::timeout(self.inner.idle, answer.read_refusal()).await;
+            }
             Want::Head => {}
-            Want::Whole(what, limit) => answer.keep(what, limit).await?,
+            Want::Whole(what, limit) => {
+                let read = tokio::time::timeout(self.inner.answer, answer.keep(what, limit)).await;
+                read.map_err(|_| unanswered(&request.url))??;
+            }
         }
         Ok(answer)
     }
@@ -73,6 +81,9 @@ impl Connection {
 
     /// Without following anything.
     async fn once(&self, request: &Request, url: &Url, own: bool) -> Result<Response> {
+        if let Some(guard) = &self.inner.guard {
+            guard.look(url)?;
+        }
         let mut builder = self.inner.http.request(request.method.clone(), url.clone());
         builder = builder.headers(request.headers.clone());
         if let Some(secret) = request.authorization.as_ref().filter(|_| own) {
@@ -165,7 +176,10 @@ fn unanswered(url: &Url) -> Error {
 }
 
 fn failed(url: &Url, error: &reqwest::Error) -> Error {
-    unreachable(url, innermost(error))
+    match refused_name(error) {
+        Some(kind) => Error::Forbidden { to: host(url), kind },
+        None => unreachable(url, innermost(error)),
+    }
 }
 
 #[cfg(test)]

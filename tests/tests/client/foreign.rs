@@ -14,7 +14,7 @@ fn address() -> std::net::SocketAddr {
 }
 
 /// A repository of its own for each test.
-fn repository() -> Repository {
+pub(crate) fn repository() -> Repository {
     let name = format!("client/{}", uuid::Uuid::new_v4());
     at(address(), Credential::Anonymous).repository(name.parse().unwrap())
 }

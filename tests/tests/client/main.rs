@@ -5,6 +5,7 @@
 mod auth;
 mod blobs;
 mod breaker;
+mod copies;
 mod docker;
 mod double;
 mod foreign;

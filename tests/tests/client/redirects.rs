@@ -1,7 +1,8 @@
 //! Redirects: blobs come from wherever the registry sends us, and credentials do not go there.
 
+use harbor_core::egress::Allowed;
 use harbor_core::oci::Algorithm;
-use harbor_replicate::client::{Credential, Error, Repository};
+use harbor_replicate::client::{ConnectionBuilder, Credential, Error, Registry, Repository};
 use harbor_tests::content::Piece;
 
 use super::double::{Double, Reply};
@@ -125,4 +126,32 @@ async fn an_upload_that_goes_on_elsewhere_goes_without_credentials() {
     let came = store.came();
     assert_eq!((came.len(), came[0].header("authorization"), came[0].body.len()), (1, None, 600_000));
     assert_eq!(came[0].query("X-Amz-Signature"), ["topsecret"]);
+}
+
+/// Whoever may name a registry must not reach by it what only this machine can.
+#[tokio::test]
+async fn where_addresses_are_limited_nothing_goes_elsewhere() {
+    let inner = Double::start(|_| Reply::status(200)).await;
+    let to = |builder: ConnectionBuilder, address: String| {
+        Registry::builder(address).connection(builder.build().unwrap()).build().unwrap()
+    };
+    let limited = || super::quick().only_to(Allowed::default());
+    let port = inner.address.port();
+    for name in ["127.0.0.1", "localhost", "0x7f.1", "2130706433", "[::1]", "[::ffff:127.0.0.1]"] {
+        let error = to(limited(), format!("http://{name}:{port}")).ping().await.unwrap_err();
+        assert!(matches!(error, Error::Forbidden { .. }), "{name}: {error}");
+    }
+    // Behind a redirect as well, and in the realm of a token service.
+    let there = "http://127.0.0.2:1/";
+    let outer = Double::start(move |came| match came.path() {
+        "/v2/" => Reply::challenge(format!(r#"Bearer realm="{there}token""#)),
+        _ => Reply::status(307).header("Location", there),
+    })
+    .await;
+    let only = super::quick().only_to(Allowed::new(vec!["127.0.0.1".parse().unwrap()]));
+    let outer = to(only, format!("http://localhost:{}", outer.address.port()));
+    assert!(matches!(outer.ping().await, Err(Error::Forbidden { .. })));
+    let app = outer.repository(REPO.parse().unwrap());
+    assert!(matches!(app.manifest(&tag("a")).await, Err(Error::Forbidden { .. })));
+    assert!(inner.came().is_empty());
 }
