@@ -14,6 +14,7 @@ use http::{HeaderName as Name, Method};
 use http_body::{Frame, SizeHint};
 use url::Url;
 
+use super::retry::Retried;
 use super::{Error, Result};
 
 /// Pieces of content as they come.
@@ -26,6 +27,8 @@ pub(crate) struct Request {
     pub(crate) url: Url,
     pub(crate) headers: HeaderMap,
     pub(crate) payload: Payload,
+    /// Whether doing it twice may come to something else than doing it once.
+    pub(crate) counts: bool,
     /// Who asks: goes to the origin of `url` and nowhere else.
     pub(crate) authorization: Option<Secret>,
     /// What must not be told when it stands in an answer.
@@ -44,7 +47,15 @@ pub(crate) enum Payload {
 impl Request {
     pub(crate) fn new(method: Method, url: Url) -> Self {
         let payload = Payload::Bytes(Bytes::new());
-        Self { method, url, headers: HeaderMap::new(), payload, authorization: None, secrets: Vec::new() }
+        Self {
+            method,
+            url,
+            headers: HeaderMap::new(),
+            payload,
+            counts: false,
+            authorization: None,
+            secrets: Vec::new(),
+        }
     }
 
     /// With a header.
@@ -68,6 +79,13 @@ impl Request {
     /// Whether it can be sent again as it is.
     pub(crate) const fn is_replayable(&self) -> bool {
         matches!(self.payload, Payload::Bytes(_))
+    }
+
+    /// Whether it can be sent again after that.
+    pub(crate) fn may_repeat<T: Retried>(&self, outcome: &Result<T>) -> bool {
+        // Both say that nothing was done.
+        let refused_untouched = || outcome.as_ref().is_ok_and(|answer| matches!(answer.status(), 429 | 503));
+        self.is_replayable() && (!self.counts || refused_untouched())
     }
 
     /// Whether it only reads.

@@ -34,7 +34,7 @@ impl Connection {
         loop {
             let outcome = self.attempt(request, want).await;
             failed += 1;
-            let wait = self.inner.retry.after(failed, &outcome).filter(|_| request.is_replayable());
+            let wait = self.inner.retry.after(failed, &outcome).filter(|_| request.may_repeat(&outcome));
             let Some(wait) = wait else {
                 return outcome.map(|mut answer| {
                     answer.failed = failed - 1;

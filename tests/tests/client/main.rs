@@ -2,6 +2,7 @@
 //! Debian's docker-registry. One file a noun.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests are tests")]
 
+mod api;
 mod auth;
 mod blobs;
 mod breaker;

@@ -189,9 +189,10 @@ impl Call {
         if !self.query.iter().any(|(name, _)| name == "page_size") {
             self.query.push(("page_size".to_owned(), PAGE.to_string()));
         }
-        let pages = stream::try_unfold(Pages { next: Some(self.url()), call: self, seen: HashSet::new() }, |mut pages| async {
-            Ok(pages.page::<T>().await?.map(|entries| (entries, pages)))
-        });
+        let pages = stream::try_unfold(
+            Pages { next: Some(self.url()), call: self, seen: HashSet::new() },
+            |mut pages| async { Ok(pages.page::<T>().await?.map(|entries| (entries, pages))) },
+        );
         Listing::new(pages.map_ok(|entries| stream::iter(entries).map(Ok)).try_flatten())
     }
 
@@ -231,6 +232,7 @@ impl Call {
         if let Some(body) = &self.body {
             request = request.header(CONTENT_TYPE, "application/json")?.bytes(body.clone());
         }
+        request.counts = matches!(self.operation.method, Method::Post | Method::Patch);
         request.authorize(self.api.inner.authorization.clone(), &self.api.inner.secrets);
         let answer = self.api.inner.connection.send(&request, want).await?;
         match answer.status {

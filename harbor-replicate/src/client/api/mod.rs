@@ -56,10 +56,18 @@ pub use webhooks::{ProjectWebhooks, Webhooks};
 
 /// The operations that have a verb, by their names in [`harbor_core::operation`].
 pub fn verbs() -> impl Iterator<Item = &'static str> {
-    [projects::VERBS, people::VERBS, content::VERBS, jobs::VERBS, retention::VERBS, system::VERBS, webhooks::VERBS]
-        .into_iter()
-        .flatten()
-        .copied()
+    [
+        projects::VERBS,
+        people::VERBS,
+        content::VERBS,
+        jobs::VERBS,
+        retention::VERBS,
+        system::VERBS,
+        webhooks::VERBS,
+    ]
+    .into_iter()
+    .flatten()
+    .copied()
 }
 
 /// The API of a server, as somebody. Cheap to clone.
@@ -139,7 +147,8 @@ impl Api {
     /// [`Error::Configuration`] when there is none of that name.
     pub fn call(&self, id: &str) -> Result<Call> {
         let operation = operation::all().find(|operation| operation.id == id);
-        let operation = operation.ok_or_else(|| Error::Configuration(format!("there is no operation {id:?}")))?;
+        let operation =
+            operation.ok_or_else(|| Error::Configuration(format!("there is no operation {id:?}")))?;
         Ok(Call::new(self.clone(), operation))
     }
 }
