@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct ConfigItem {
     /// The value.
+    #[serde(default)]
     pub value: Value,
     /// Whether it can be set, and is not fixed by the server's file or environment.
     pub editable: bool,

@@ -211,3 +211,33 @@ async fn what_counts_is_done_once() {
         assert_eq!((asked.load(Ordering::SeqCst), created.is_ok()), (expected, expected == 2), "{status}");
     }
 }
+
+/// As Harbor writes them: what is empty or not known is `null`, or left out, and there is more than anybody knows.
+#[tokio::test]
+async fn answers_of_harbor() {
+    let artifact = json!({
+        "accessories": null, "addition_links": { "build_history": { "absolute": false, "href": "/api/v2.0/x" } },
+        "artifact_type": "application/vnd.oci.image.config.v1+json", "digest": "sha256:abc", "extra_attrs": { "os": "linux" },
+        "icon": "sha256:0", "id": 7, "labels": null, "manifest_media_type": "application/vnd.oci.image.manifest.v1+json",
+        "media_type": "application/vnd.oci.image.config.v1+json", "project_id": 2, "pull_time": "0001-01-01T00:00:00.000Z",
+        "push_time": "2024-05-06T07:08:09.123Z", "references": null, "repository_id": 3, "repository_name": "p/app", "size": 70,
+        "tags": [{ "artifact_id": 7, "id": 1, "immutable": false, "name": "v1", "pull_time": "0001-01-01T00:00:00.000Z",
+            "push_time": "2024-05-06T07:08:09.123Z", "repository_id": 3 }],
+        "type": "IMAGE",
+    });
+    let double = Double::start(move |came| match came.path() {
+        "/api/v2.0/projects/p/repositories/app/artifacts" => {
+            Reply::body(json!([artifact]).to_string()).header("X-Total-Count", 1)
+        }
+        "/api/v2.0/labels" => Reply::body("null"),
+        _ => Reply::body("<html>"),
+    })
+    .await;
+    let builder = Api::builder(format!("http://{}", double.address));
+    let api = builder.connection(quick().build().unwrap()).build().unwrap();
+    let artifacts = api.artifacts().list("p", "app", &Query::new()).all().await.unwrap();
+    assert_eq!((artifacts[0].id, artifacts[0].tags[0].name.as_str()), (7, "v1"));
+    assert_eq!(api.labels().list(&Query::new()).all().await.unwrap(), []);
+    let error = api.users().current().await.unwrap_err();
+    assert!(error.to_string().contains("is no JSON"), "{error}");
+}

@@ -9,6 +9,8 @@ use http::header::{ACCEPT, CONTENT_TYPE, LOCATION};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
+use serde_json::error::Category;
 use url::Url;
 
 use super::{Api, ProjectRef, Query};
@@ -277,11 +279,30 @@ impl Pages {
 }
 
 fn read<T: DeserializeOwned>(answer: &Answer, body: &[u8]) -> Result<T> {
-    serde_json::from_slice(body).map_err(|error| {
+    let read = serde_json::from_slice::<Value>(body).and_then(|mut value| {
+        without_nothing(&mut value);
+        T::deserialize(value)
+    });
+    read.map_err(|error| {
         // What it says of a value may repeat it, and some answers have secrets.
-        let (line, column) = (error.line(), error.column());
-        answer.bad(format!("it does not read as what the operation answers, at line {line}, column {column}"))
+        let what = match error.classify() {
+            Category::Data => "is not what the operation answers",
+            Category::Syntax | Category::Eof | Category::Io => "is no JSON",
+        };
+        answer.bad(format!("the content {what}"))
     })
+}
+
+/// Takes away members that are `null`: so Harbor says that a list is empty, and that there is no value.
+fn without_nothing(value: &mut Value) {
+    match value {
+        Value::Object(members) => {
+            members.retain(|_, member| !member.is_null());
+            members.values_mut().for_each(without_nothing);
+        }
+        Value::Array(entries) => entries.iter_mut().for_each(without_nothing),
+        _ => {}
+    }
 }
 
 fn encode(text: &str) -> String {
