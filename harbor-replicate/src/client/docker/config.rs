@@ -38,6 +38,15 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 ///
 /// For a host counts, as with docker, its helper (`credHelpers`), the store of all (`credsStore`), and the file itself
 /// (`auths`), whichever knows it first. Keys of `auth.json` that name more than a host are left out.
+///
+/// ```no_run
+/// use harbor_replicate::client::{Registry, docker::DockerConfig};
+///
+/// # async fn example() -> harbor_replicate::client::Result<()> {
+/// let registry = Registry::builder("docker.io").credentials(DockerConfig::from_environment()?).build()?;
+/// registry.ping().await?;
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Default)]
 pub struct DockerConfig {
     auths: HashMap<String, Auth>,
