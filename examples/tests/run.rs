@@ -12,6 +12,14 @@ fn run(program: &str, says: &str) {
 }
 
 #[test]
+fn client() {
+    run(
+        env!("CARGO_BIN_EXE_client"),
+        "what an image is made of, by way of two registries: 2 blobs were sent",
+    );
+}
+
+#[test]
 fn embed() {
     run(env!("CARGO_BIN_EXE_embed"), "/hello says hello");
 }

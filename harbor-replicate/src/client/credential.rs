@@ -63,6 +63,22 @@ impl Credential {
 
 /// Where credentials come from. It is asked for a registry when that wants to know who asks, and again when what it told
 /// was refused.
+///
+/// ```
+/// use harbor_replicate::client::{Credential, CredentialSource, Result};
+///
+/// /// Reads a token that somebody else keeps fresh.
+/// #[derive(Debug)]
+/// struct TokenFile(std::path::PathBuf);
+///
+/// #[async_trait::async_trait]
+/// impl CredentialSource for TokenFile {
+///     async fn credential(&self, _host: &str) -> Result<Credential> {
+///         let token = std::fs::read_to_string(&self.0).unwrap_or_default();
+///         Ok(Credential::password("oauth2", token.trim()))
+///     }
+/// }
+/// ```
 #[async_trait]
 pub trait CredentialSource: fmt::Debug + Send + Sync + 'static {
     /// Who asks the registry at `host`: a name, with its port unless that is the scheme's; `docker.io` for Docker Hub.

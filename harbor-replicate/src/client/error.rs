@@ -22,6 +22,16 @@ pub enum Error {
         /// The innermost cause.
         cause: String,
     },
+    /// The other side showed a certificate that is not trusted. Nothing was sent to it.
+    #[error(
+        "{to} shows a certificate that is not trusted: {cause}; if it is its own, add the authority that signed it"
+    )]
+    Untrusted {
+        /// Host and port.
+        to: String,
+        /// What is wrong with it.
+        cause: String,
+    },
     /// Nothing is sent there: see [`ConnectionBuilder::only_to`](super::ConnectionBuilder::only_to).
     #[error("{to} is or has {kind}, to which nothing is sent from here")]
     Forbidden {

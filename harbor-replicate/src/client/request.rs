@@ -88,6 +88,14 @@ impl Request {
         self.is_replayable() && (!self.counts || refused_untouched())
     }
 
+    /// How far its body is, when that comes from a source.
+    pub(crate) fn progress(&self) -> Option<Arc<Progress>> {
+        match &self.payload {
+            Payload::Bytes(_) => None,
+            Payload::Stream(stream) => Some(stream.progress()),
+        }
+    }
+
     /// Whether it only reads.
     pub(crate) fn reads(&self) -> bool {
         self.method == Method::GET || self.method == Method::HEAD

@@ -17,6 +17,9 @@ use super::{Connection, Error, Result};
 /// How many redirects are followed, one behind the other.
 const REDIRECTS: u32 = 5;
 
+/// How the library of TLS begins what it says of a certificate that it does not take.
+const UNTRUSTED: &str = "invalid peer certificate";
+
 /// How much of an answer's body is part of an attempt.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Want {
@@ -176,9 +179,15 @@ fn unanswered(url: &Url) -> Error {
 }
 
 fn failed(url: &Url, error: &reqwest::Error) -> Error {
-    match refused_name(error) {
-        Some(kind) => Error::Forbidden { to: host(url), kind },
-        None => unreachable(url, innermost(error)),
+    if let Some(kind) = refused_name(error) {
+        return Error::Forbidden { to: host(url), kind };
+    }
+    let cause = innermost(error);
+    match cause.strip_prefix(UNTRUSTED) {
+        Some(cause) => {
+            Error::Untrusted { to: host(url), cause: cause.trim_start_matches([':', ' ']).to_owned() }
+        }
+        None => unreachable(url, cause),
     }
 }
 

@@ -32,12 +32,17 @@ fn script(folder: &Path, name: &str, text: &str) -> PathBuf {
     path
 }
 
+/// Of tests that write programs and run them, one at a time: a program that is open for writing, also in the child of another
+/// test that is about to begin, cannot be run.
+static ALONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
 fn folder() -> TempDir {
     tempfile::tempdir().unwrap()
 }
 
 #[tokio::test]
 async fn a_helper_keeps_and_tells_and_forgets() {
+    let _alone = ALONE.lock().await;
     let folder = folder();
     let helper = CredentialHelper::at(script(folder.path(), "docker-credential-test", HELPER));
     for (server, other) in
@@ -56,6 +61,7 @@ async fn a_helper_keeps_and_tells_and_forgets() {
 
 #[tokio::test]
 async fn what_a_helper_prints_is_never_told() {
+    let _alone = ALONE.lock().await;
     let folder = folder();
     for (name, text) in [
         ("fails", "echo hunter2; echo hunter2 >&2; exit 3"),
@@ -91,4 +97,31 @@ async fn what_docker_login_wrote_opens_the_registry() {
     let app = builder.build().unwrap().repository(REPO.parse().unwrap());
     push(&app, "a", &content::image(Algorithm::Sha256)).await;
     registry.close().await;
+}
+
+#[tokio::test]
+async fn the_helper_of_a_host_comes_before_that_of_all_and_both_before_the_file() {
+    let _alone = ALONE.lock().await;
+    let folder = folder();
+    let says =
+        |name: &str| format!("#!/bin/sh\necho '{{\"Username\":\"{name}\",\"Secret\":\"'\"$(cat)\"'\"}}'\n");
+    script(folder.path(), "docker-credential-one", &says("one"));
+    script(folder.path(), "docker-credential-all", HELPER);
+    let config = serde_json::json!({
+        "auths": {"a": {"auth": "ZmlsZTpw"}, "b": {"auth": "ZmlsZTpw"}, "https://index.docker.io/v1/": {}},
+        "credHelpers": {"b": "one", "docker.io": "one"},
+        "credsStore": "all",
+    });
+    let path = folder.path().join("config.json");
+    std::fs::write(&path, config.to_string()).unwrap();
+    let config = DockerConfig::load(&path).unwrap().helpers_in(folder.path());
+    assert_eq!(config.find("b").await.unwrap(), Credential::password("one", "b"));
+    // By the name that docker has for it.
+    let hub = config.find("registry-1.docker.io").await.unwrap();
+    assert_eq!(hub, Credential::password("one", "https://index.docker.io/v1/"));
+    assert_eq!(config.find("a").await.unwrap(), Credential::password("file", "p"), "the store has nothing");
+    let store = CredentialHelper::at(folder.path().join("docker-credential-all"));
+    store.store("a", "all", &"q".into()).await.unwrap();
+    assert_eq!(config.find("a").await.unwrap(), Credential::password("all", "q"));
+    assert_eq!(config.find("c").await.unwrap(), Credential::Anonymous);
 }

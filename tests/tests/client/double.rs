@@ -52,6 +52,7 @@ pub(crate) struct Reply {
     /// Without a length.
     chunked: bool,
     hangs: bool,
+    lingers: bool,
 }
 
 impl Reply {
@@ -72,6 +73,12 @@ impl Reply {
     /// Nothing, and no end.
     pub(crate) fn hangs() -> Self {
         Self { hangs: true, ..Self::status(200) }
+    }
+
+    /// What still comes is read behind the answer, and dropped: so that the client sees the answer ahead of the end.
+    pub(crate) fn lingers(mut self) -> Self {
+        self.lingers = true;
+        self
     }
 
     pub(crate) fn header(mut self, name: &str, value: impl std::fmt::Display) -> Self {
@@ -193,8 +200,13 @@ impl One {
         if reply.hangs {
             std::future::pending::<()>().await;
         }
+        let lingers = reply.lingers;
         if reply.status != 0 {
             write(&mut stream, &came, reply).await;
+        }
+        if lingers {
+            // Without an end to it: the client goes away when it has read the answer.
+            let _ = tokio::io::copy(&mut stream, &mut tokio::io::sink()).await;
         }
     }
 }

@@ -378,6 +378,52 @@ async fn a_registry_that_is_elsewhere_than_was_thought_is_asked_where() {
 }
 
 #[tokio::test]
+async fn a_refusal_in_the_middle_of_a_body_is_told() {
+    let (double, _) = Kept::taking(
+        |came| (came.method == "PUT").then_some(1000),
+        Box::new(|_, came| (came.method == "PUT").then(|| Reply::error(413, "SIZE_INVALID").lingers())),
+    )
+    .await;
+    let blob = Piece::blob(Algorithm::Sha256, LARGE * 4);
+    let error = on(&double).blob_push(&blob.digest, &blob.bytes, &Default::default()).await.unwrap_err();
+    assert!(error.refusal().is_some_and(|refusal| refusal.has_code("SIZE_INVALID")), "{error}");
+    // And the session is ended.
+    assert_eq!(methods(&double), ["HEAD", "POST", "PUT", "DELETE"]);
+}
+
+#[tokio::test]
+async fn a_registry_that_loses_what_it_had_is_left_in_the_end() {
+    // It takes two chunks, and has forgotten both when the third comes.
+    let (double, _) = Kept::start(Box::new(|kept, came| match (came.method.as_str(), kept.length()) {
+        ("PATCH", 600_000..) => {
+            kept.bytes.lock().unwrap().clear();
+            Some(Reply::error(503, "UNAVAILABLE"))
+        }
+        _ => None,
+    }))
+    .await;
+    let blob = Piece::blob(Algorithm::Sha256, 1_200_000);
+    let options = PushOptions::default().chunk(300_000);
+    let error = on(&double).blob_push(&blob.digest, &blob.bytes, &options).await.unwrap_err();
+    assert_eq!(error.status(), Some(503), "{error}");
+    assert!(methods(&double).len() < 40, "{}", methods(&double).len());
+}
+
+#[tokio::test]
+async fn an_upload_that_does_not_move_is_left() {
+    let (double, _) = Kept::start(Box::new(|kept, came| {
+        (came.method == "PATCH")
+            .then(|| Reply::status(202).header("Location", kept.location()).header("Range", "0-0"))
+    }))
+    .await;
+    let blob = Piece::blob(Algorithm::Sha256, 1_200_000);
+    let options = PushOptions::default().chunk(300_000);
+    let error = on(&double).blob_push(&blob.digest, &blob.bytes, &options).await.unwrap_err();
+    assert!(matches!(error, Error::BadAnswer { .. }), "{error}");
+    assert_eq!(methods(&double), ["HEAD", "POST", "PATCH", "DELETE"]);
+}
+
+#[tokio::test]
 async fn nobody_pushes_for_ever() {
     // Broken each time, with a status that never moves.
     let (double, _) = Kept::start(Box::new(|_, came| (came.method == "PUT").then(Reply::none))).await;

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::env;
+use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -37,11 +38,21 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 ///
 /// For a host counts, as with docker, its helper (`credHelpers`), the store of all (`credsStore`), and the file itself
 /// (`auths`), whichever knows it first. Keys of `auth.json` that name more than a host are left out.
+///
+/// ```no_run
+/// use harbor_replicate::client::{Registry, docker::DockerConfig};
+///
+/// # async fn example() -> harbor_replicate::client::Result<()> {
+/// let registry = Registry::builder("docker.io").credentials(DockerConfig::from_environment()?).build()?;
+/// registry.ping().await?;
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Default)]
 pub struct DockerConfig {
     auths: HashMap<String, Auth>,
     helpers: HashMap<String, String>,
     store: Option<String>,
+    folder: Option<PathBuf>,
 }
 
 #[derive(Default, Deserialize)]
@@ -82,7 +93,11 @@ impl DockerConfig {
     /// # Errors
     /// [`Error::Configuration`] for a file that cannot be read, or has not the form.
     pub fn from_environment() -> Result<Self> {
-        let path = |name: &str| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        Self::from_variables(|name| env::var_os(name))
+    }
+
+    fn from_variables(variable: impl Fn(&str) -> Option<OsString>) -> Result<Self> {
+        let path = |name: &str| variable(name).filter(|value| !value.is_empty()).map(PathBuf::from);
         if let Some(file) = path("REGISTRY_AUTH_FILE") {
             return Self::load(&file);
         }
@@ -123,6 +138,7 @@ impl DockerConfig {
                 .filter_map(|(key, helper)| Some((host_of(&key)?, helper)))
                 .collect(),
             store: file.creds_store.filter(|store| !store.is_empty()),
+            folder: None,
         })
     }
 
@@ -138,6 +154,13 @@ impl DockerConfig {
         self
     }
 
+    /// With helpers that are in a folder, and not where the environment's `PATH` says.
+    #[must_use]
+    pub fn helpers_in(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.folder = Some(folder.into());
+        self
+    }
+
     /// What is known of a registry, by its host.
     ///
     /// # Errors
@@ -146,7 +169,11 @@ impl DockerConfig {
         let host = host_of(host).unwrap_or_default();
         let server = if HUB_HOSTS.contains(&host.as_str()) { HUB } else { &host };
         for helper in self.helpers.get(&host).into_iter().chain(&self.store) {
-            if let Some(credential) = CredentialHelper::new(helper)?.get(server).await? {
+            let mut helper = CredentialHelper::new(helper)?;
+            if let Some(folder) = &self.folder {
+                helper = helper.in_folder(folder);
+            }
+            if let Some(credential) = helper.get(server).await? {
                 return Ok(credential);
             }
         }
@@ -260,6 +287,37 @@ mod tests {
         assert!(told.contains("docker-credential-none-such-helper cannot be run"), "{told}");
         assert!(matches!(config.find("b.example").await, Err(Error::Configuration(_))));
         assert_eq!(found(&config, "c.example").await, Credential::Anonymous);
+    }
+
+    #[tokio::test]
+    async fn the_environment_says_which_files_count() {
+        let home = tempfile::tempdir().unwrap();
+        let write = |file: &str, password: &str| {
+            let path = home.path().join(file);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            let auth = BASE64.encode(format!("u:{password}"));
+            std::fs::write(&path, format!(r#"{{"auths":{{"a":{{"auth":"{auth}"}}}}}}"#)).unwrap();
+            path
+        };
+        let of = |variables: &[(&str, &Path)]| {
+            let found = |name: &str| variables.iter().find(|(known, _)| *known == name);
+            DockerConfig::from_variables(|name| found(name).map(|(_, path)| path.as_os_str().to_owned()))
+        };
+        let whole = ("HOME", home.path());
+        assert_eq!(found(&of(&[]).unwrap(), "a").await, Credential::Anonymous);
+        assert_eq!(found(&of(&[whole]).unwrap(), "a").await, Credential::Anonymous);
+        write(".config/containers/auth.json", "podman");
+        assert_eq!(found(&of(&[whole]).unwrap(), "a").await, Credential::password("u", "podman"));
+        write(".docker/config.json", "docker");
+        assert_eq!(found(&of(&[whole]).unwrap(), "a").await, Credential::password("u", "docker"));
+        let folder = write("elsewhere/config.json", "folder");
+        let folder = ("DOCKER_CONFIG", folder.parent().unwrap());
+        assert_eq!(found(&of(&[whole, folder]).unwrap(), "a").await, Credential::password("u", "folder"));
+        let file = write("auth.json", "file");
+        let all = [whole, folder, ("REGISTRY_AUTH_FILE", file.as_path())];
+        assert_eq!(found(&of(&all).unwrap(), "a").await, Credential::password("u", "file"));
+        // A file that was named and is not there is no empty one.
+        assert!(of(&[("REGISTRY_AUTH_FILE", &home.path().join("none"))]).is_err());
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Programs that keep credentials: docker's `docker-credential-*`.
 
 use std::ffi::OsString;
+use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -63,6 +64,11 @@ impl CredentialHelper {
         }
         let name = format!("docker-credential-{name}");
         Ok(Self { program: name.clone().into(), name })
+    }
+
+    /// The same, in a folder.
+    pub(super) fn in_folder(self, folder: &Path) -> Self {
+        Self { program: folder.join(&self.name).into_os_string(), ..self }
     }
 
     /// The helper at a path.

@@ -91,11 +91,13 @@ impl Authority {
             }
             let more = wanted.clone().with(&self.learn(&answer)?);
             let refused = shown.value.take();
-            if refused.is_some() && shown.fresh && more == wanted {
-                return Err(self.unauthorized(NOT_ALLOWED, Some(&answer)));
-            }
             if let Some(refused) = &refused {
                 self.forget(refused).await;
+                if shown.fresh && more == wanted {
+                    let is_token = refused.expose().starts_with("Bearer ");
+                    let hint = if is_token { NOT_ALLOWED } else { REFUSED };
+                    return Err(self.unauthorized(hint, Some(&answer)));
+                }
             }
             if !request.is_replayable() {
                 return Err(self.unauthorized(REFUSED, Some(&answer)));

@@ -82,6 +82,13 @@ impl Repository {
     /// The manifest that a tag or a digest names (end-3). Its digest is checked against what was asked for, and against what
     /// the registry says.
     ///
+    /// ```no_run
+    /// # async fn example(app: harbor_replicate::client::Repository) -> Result<(), Box<dyn std::error::Error>> {
+    /// let manifest = app.manifest(&"latest".parse().unwrap()).await?;
+    /// println!("{} is {} of {} layers", manifest.digest, manifest.media_type, manifest.view()?.layers.len());
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     /// [`Error::Digest`] when the bytes are not those; [`Error::TooLarge`] for more than 4 MiB; [`Error::Refused`] with 404 when
     /// there is none.

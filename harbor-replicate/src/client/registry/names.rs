@@ -153,6 +153,13 @@ impl Registry {
 
 impl Repository {
     /// The tags, in the registry's order (end-8); `page` as with [`Registry::catalog`].
+    ///
+    /// ```no_run
+    /// # async fn example(app: harbor_replicate::client::Repository) -> harbor_replicate::client::Result<()> {
+    /// let tags = app.tags(Some(100)).all().await?;
+    /// println!("{} tags", tags.len());
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn tags(&self, page: Option<u32>) -> Listing<Tag> {
         let first = paged(self.registry.at(&Route::Tags(self.name.clone())), page);

@@ -224,18 +224,17 @@ impl Push<'_> {
 
     /// One session, from where it is to its end.
     async fn session(&mut self, mut upload: Upload) -> Result<Ended> {
-        let mut failed = 0;
+        // What was there before is no progress, or a registry that loses it again and again is never left.
+        let (mut failed, mut best) = (0, upload.offset);
         loop {
-            let before = upload.offset;
             let error = match self.part(&upload).await {
                 Ok(None) => return Ok(Ended::Whole),
                 Ok(Some(next)) => {
                     upload = next;
-                    failed = if upload.offset > before { 0 } else { failed + 1 };
-                    if failed <= 1 {
-                        continue;
+                    if upload.offset > best {
+                        (failed, best) = (0, upload.offset);
                     }
-                    Error::bad_answer(self.repository.registry.host(), "an upload that does not move")
+                    continue;
                 }
                 Err(error) => error,
             };
@@ -257,7 +256,9 @@ impl Push<'_> {
                 Some(now) if now.offset <= self.furthest => now,
                 _ => return Ok(Ended::Lost(error)),
             };
-            failed = if upload.offset > before { 0 } else { failed };
+            if upload.offset > best {
+                (failed, best) = (0, upload.offset);
+            }
         }
     }
 
@@ -282,10 +283,7 @@ impl Push<'_> {
         let length = chunk.map_or(left, |chunk| chunk.min(left));
         let is_last = length == left;
         let request = self.request(upload, length, is_last).await?;
-        let progress = match &request.payload {
-            crate::client::request::Payload::Stream(stream) => Some(stream.progress()),
-            crate::client::request::Payload::Bytes(_) => None,
-        };
+        let progress = request.progress();
         let registry = &self.repository.registry;
         let want = Want::Whole("an answer", IDLE_BODY);
         let answered = registry.call(request, &self.repository.push_scopes(), want).await;
@@ -299,6 +297,9 @@ impl Push<'_> {
         let next = upload.moved(&answer, &registry.inner.url, upload.offset + length)?;
         if next.offset > self.furthest {
             return Err(answer.bad("an upload that has more than was sent"));
+        }
+        if next.offset <= upload.offset {
+            return Err(answer.bad("an upload that does not move"));
         }
         Ok(Some(next))
     }

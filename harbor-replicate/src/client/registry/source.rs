@@ -21,6 +21,29 @@ const PIECE: usize = 256 * 1024;
 
 /// Content that can be read again from anywhere, so that a push that broke goes on where it did. Bytes are one; so is
 /// [`FileSource`].
+///
+/// ```
+/// use std::io;
+///
+/// use bytes::Bytes;
+/// use futures_util::stream;
+/// use harbor_replicate::client::{BlobSource, ByteStream};
+///
+/// /// So many zeros.
+/// struct Zeros(u64);
+///
+/// #[async_trait::async_trait]
+/// impl BlobSource for Zeros {
+///     fn size(&self) -> u64 {
+///         self.0
+///     }
+///
+///     async fn open(&self, offset: u64) -> io::Result<ByteStream> {
+///         let zeros = (offset..self.0).map(|_| Ok(Bytes::from_static(&[0])));
+///         Ok(Box::pin(stream::iter(zeros)))
+///     }
+/// }
+/// ```
 #[async_trait]
 pub trait BlobSource: Send + Sync {
     /// How many bytes there are.
