@@ -182,7 +182,7 @@ fn responses(documented: &Documented) -> Value {
             (200, json!({ "description": "Values by name.", "content": content(&words) }))
         }
         Answer::Stream(shape) => {
-            let content = json!({ "text/event-stream": { "schema": { "type": "string" }, "x-data-schema": shape.reference() } });
+            let content = json!({ "text/event-stream": { "schema": event(shape) } });
             (200, json!({ "description": "Events, until somebody has enough.", "content": content }))
         }
         Answer::Records => {
@@ -201,6 +201,17 @@ fn responses(documented: &Documented) -> Value {
         responses.insert(status.to_string(), json!({ "description": description, "content": errors }));
     }
     Value::Object(responses)
+}
+
+/// One event of a stream, as readers of documents before OpenAPI 3.2 take the schema of a stream: its data is JSON, and empty where
+/// it tells that some were missed.
+fn event(shape: &Shape) -> Value {
+    let text = json!({ "type": "string" });
+    let nothing = json!({ "type": "object", "maxProperties": 0 });
+    let data = json!({ "type": "string", "contentMediaType": "application/json",
+        "contentSchema": { "anyOf": [shape.reference(), nothing] } });
+    let properties = json!({ "id": text, "event": text, "data": data });
+    json!({ "type": "object", "properties": properties, "required": ["event", "data"] })
 }
 
 fn content(schema: &Value) -> Value {
