@@ -196,6 +196,38 @@ impl Call<'_> {
         let too_large = || Error::TooLarge { limit: LARGEST as u64 };
         let body = self.body.whole(headers, self.app.options.body_pause, LARGEST, too_large).await?;
         serde_json::from_slice(&body)
-            .map_err(|error| Error::BadRequest(format!("the body does not read: {error}")))
+            .map_err(|error| Error::BadRequest(format!("the body does not read: {}", fault(&error))))
+    }
+}
+
+/// What is wrong with a body, without the value that is: that may be a secret.
+fn fault(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    let told = ["invalid type: ", "invalid value: "].into_iter().find_map(|kind| {
+        let (found, expected) = text.strip_prefix(kind)?.rsplit_once(", expected ")?;
+        let found = found.split(['`', '"']).next().unwrap_or_default().trim_end();
+        Some(format!("{kind}{found}, expected {expected}"))
+    });
+    told.unwrap_or(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fault_has_no_value() {
+        for (body, told) in [
+            ("47110815", "invalid type: integer, expected a string at line 1 column 8"),
+            ("4711.0815", "invalid type: floating point, expected a string at line 1 column 9"),
+            ("[4711]", "invalid type: sequence, expected a string at line 1 column 0"),
+        ] {
+            assert_eq!(fault(&serde_json::from_str::<String>(body).unwrap_err()), told);
+        }
+        let text = r#""a \" 4711, expected 4711""#;
+        let told = fault(&serde_json::from_str::<u64>(text).unwrap_err());
+        assert!(told.starts_with("invalid type: string, expected u64") && !told.contains("4711"), "{told}");
+        assert!(fault(&serde_json::from_str::<String>("{").unwrap_err()).starts_with("invalid type: map"));
+        assert!(fault(&serde_json::from_str::<String>("").unwrap_err()).starts_with("EOF while parsing"));
     }
 }

@@ -9,7 +9,6 @@ harbor_tests::on_every_store! {
     what_is_sent_never_becomes_a_statement;
     bodies_that_are_none_are_told_so;
     somebody_who_shows_wrong_credentials_is_nobody;
-    secrets_are_in_no_answer;
     columns_of_secrets_are_no_keys;
     names_may_be_written_in_each_way;
     fields_that_nobody_may_set_are_not_taken;
@@ -114,40 +113,6 @@ async fn somebody_who_shows_wrong_credentials_is_nobody(registry: &TestRegistry)
     assert!(info.get("harbor_version").is_none() && info["auth_mode"] == json!("db_auth"));
     let info = read(&registry.admin(), "/systeminfo").await;
     assert!(info["harbor_version"].as_str().unwrap().starts_with("v2."));
-}
-
-/// A word that nobody else writes is a password, a secret and a token, and then looked for in all that can be read.
-async fn secrets_are_in_no_answer(registry: &TestRegistry) {
-    const CANARY: &str = "Canary4711Xyzzy";
-    let admin = registry.admin();
-    let user = json!({ "username": "grace", "password": CANARY });
-    admin.post(&format!("{API}/users")).json(&user).await.expect_status(201);
-    let robot = json!({ "name": "ci", "level": "system", "duration": 1, "secret": CANARY, "permissions": [
-        { "kind": "system", "namespace": "/", "access": [{ "resource": "user", "action": "list" }] }] });
-    admin.post(&format!("{API}/robots")).json(&robot).await.expect_status(201);
-    registry.anon().basic("robot$ci", CANARY).get(&format!("{API}/users")).await.expect_status(200);
-    for wrong in [
-        json!({ "username": "x", "password": format!("{CANARY} ").repeat(20) }),
-        json!({ "password": CANARY }),
-    ] {
-        let answer = admin.post(&format!("{API}/users")).json(&wrong).await;
-        assert!(answer.status >= 400 && !String::from_utf8_lossy(&answer.body).contains(CANARY), "{answer}");
-    }
-    for operation in harbor_core::operation::all() {
-        let named = operation
-            .path
-            .replace("{user_id}", "2")
-            .replace("{robot_id}", "1")
-            .replace("{project_name_or_id}", "library");
-        if operation.method.as_str() == "GET" && !named.contains('{') {
-            // A stream that would go on ends at once.
-            let answer = admin.get(&format!("{API}{named}")).query("seconds", 0).await;
-            let text = String::from_utf8_lossy(&answer.body).to_string();
-            assert!(!text.contains(CANARY) && !text.contains("$argon2"), "{}: {text}", operation.id);
-        }
-    }
-    let metrics = admin.get("/metrics").await.expect_status(200);
-    assert!(!String::from_utf8_lossy(&metrics.body).contains(CANARY));
 }
 
 /// CVE-2025-30086: what cannot be filtered by is ignored, and so tells nothing.

@@ -14,6 +14,7 @@ mod patterns;
 mod projects;
 mod quotas;
 mod robots;
+mod secrets;
 mod sessions;
 mod slow_bodies;
 mod throttling;

@@ -26,7 +26,7 @@ harbor_tests::on_every_store! {
 const OWN: &str = "/users/current/totp";
 
 /// The code of a secret in base 32, so many steps from now (RFC 6238): as an application computes it.
-fn code_at(secret: &str, now: Timestamp, steps: i64) -> String {
+pub(crate) fn code_at(secret: &str, now: Timestamp, steps: i64) -> String {
     let mut bits = 0_u64;
     let mut key = Vec::new();
     for (index, digit) in secret.bytes().enumerate() {
