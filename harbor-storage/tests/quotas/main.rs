@@ -3,6 +3,7 @@
 // Helpers outside of `#[test]`, where the lint does not know that this is a test.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
+mod artifacts;
 mod counting;
 mod kit;
 mod limits;

@@ -12,7 +12,7 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 use sqlx::{AssertSqlSafe, Connection, Executor};
 
-use super::counting::{at_once, deed, runtime};
+use super::counting::{at_once, deed, limit, runtime};
 use super::kit::Registry;
 
 /// A database of its own, which is left to the server's end.
@@ -36,7 +36,7 @@ async fn node(url: &str) -> Arc<SqlMetadata> {
 /// Random histories, several deeds at a time.
 async fn histories(url: impl AsyncFn() -> String) {
     let mut runner = TestRunner::deterministic();
-    let strategy = (prop::collection::vec(deed(), 16..64), prop::option::of(100..900_i64));
+    let strategy = (prop::collection::vec(deed(), 16..64), prop::option::of(limit()));
     for _ in 0..6 {
         let (deeds, limit) = strategy.new_tree(&mut runner).unwrap().current();
         at_once(node(&url().await).await, limit, &deeds).await;
