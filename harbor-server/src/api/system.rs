@@ -5,7 +5,7 @@ use harbor_core::access::Authorized;
 use harbor_core::access::permission::SystemVolumesRead;
 use harbor_core::api::{ComponentHealthStatus, GeneralInfo, OverallHealthStatus, Storage, SystemInfo};
 use harbor_core::{ConfigKey, Error, Result};
-use http::header::CONTENT_TYPE;
+use http::header::{CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderValue, Method, Response, StatusCode};
 
 use super::answer::{Answered, json, ok, wrong_method};
@@ -66,7 +66,9 @@ pub(crate) fn ping(method: &Method) -> Response<Body> {
         return wrong_method(READ);
     }
     let mut response = Response::new(Body::from("Pong"));
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response
 }
 

@@ -37,6 +37,11 @@ fn compare(caller: &Caller, operation: &Operation, place: Place, answer: &Answer
     let what = format!("{} as {} in {place:?}: {answer}", operation.id, caller.name);
     assert_eq!(!refused, may(caller.is, operation, place), "{what}");
     assert!(answer.status < 500, "{what}");
+    // Nothing else is a page, which browsers might show within another one: see what is said of the one that there is.
+    if let Some(kind) = answer.header("Content-Type") {
+        assert!(!kind.contains("html"), "{what}");
+        assert_eq!(answer.header("X-Content-Type-Options"), Some("nosniff"), "{what}");
+    }
     if refused {
         assert_eq!(answer.status == 401, caller.is == Is::Anonymous, "{what}");
     }

@@ -10,7 +10,7 @@ use std::sync::LazyLock;
 
 use axum::body::Body;
 use harbor_core::operation::{self, BASE, Method, Need, Operation};
-use http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE};
+use http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderValue, Response, StatusCode};
 use serde_json::{Map, Value, json};
 
@@ -61,6 +61,7 @@ fn html(text: &str) -> Response<Body> {
     // Nothing runs in it and nobody frames it.
     let policy = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'";
     headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response
 }
 
