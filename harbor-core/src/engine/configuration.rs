@@ -402,8 +402,9 @@ impl<'a> Configurations<'a> {
         let text = serde_json::to_string(&Stored { v: VERSION, values: set })
             .map_err(|error| Error::Internal(error.to_string()))?;
         write.rows().setting_put(SETTING, &text).await?;
-        let names: Vec<&str> = values.keys().map(String::as_str).collect();
-        write.audit(names.join(", ")).await?;
+        // Of what is ignored the line has nothing: a name that there is not is any text.
+        let names = values.keys().filter_map(|name| ConfigKey::named(name)).map(ConfigKey::name);
+        write.audit(names.collect::<Vec<_>>().join(", ")).await?;
         write.changed_configuration();
         write.commit().await
     }

@@ -8,6 +8,7 @@ use super::{API, PASSWORD, read};
 
 harbor_tests::on_every_store! {
     values_are_read_and_set;
+    of_what_is_ignored_no_line_tells;
     what_is_set_holds_at_once;
     nothing_changes_while_it_is_read_only;
     what_the_file_fixes_nobody_sets(stores);
@@ -42,6 +43,15 @@ async fn values_are_read_and_set(registry: &TestRegistry) {
         admin.put(&format!("{API}/configurations")).json(&wrong).await.expect_error(400, "BAD_REQUEST");
     }
     assert_eq!(read(&admin, "/configurations").await, after);
+}
+
+/// A key that there is not may be any text, also one that no database takes or that is very long.
+async fn of_what_is_ignored_no_line_tells(registry: &TestRegistry) {
+    let long = "x".repeat(200_000);
+    set(registry, &json!({ "a\u{0}b": 1, long: 2, "banner_message": "b", "session_timeout": 5 })).await;
+    let lines = read(&registry.admin(), "/auditlog-exts?q=resource_type=configuration").await;
+    let resources: Vec<_> = lines.as_array().unwrap().iter().map(|line| &line["resource"]).collect();
+    assert_eq!(resources, [&json!("banner_message, session_timeout")]);
 }
 
 async fn what_is_set_holds_at_once(registry: &TestRegistry) {
