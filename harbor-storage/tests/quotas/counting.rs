@@ -276,8 +276,11 @@ mod in_sqlite {
                 in_turn(Arc::new(SqlMetadata::in_memory().await.unwrap()), None, &deeds).await
             });
             never.retain(|kind| !done.iter().any(|deed| discriminant(deed) == discriminant(*kind)));
+            if never.is_empty() {
+                return;
+            }
         }
-        assert!(never.is_empty(), "never done: {never:?}");
+        panic!("never done: {never:?}");
     }
 
     proptest! {

@@ -36,7 +36,7 @@ async fn node(url: &str) -> Arc<SqlMetadata> {
 /// Random histories, several deeds at a time.
 async fn histories(url: impl AsyncFn() -> String) {
     let mut runner = TestRunner::deterministic();
-    let strategy = (prop::collection::vec(deed(), 16..64), prop::option::of(limit()));
+    let strategy = (prop::collection::vec(deed(), 16..48), prop::option::of(limit()));
     for _ in 0..6 {
         let (deeds, limit) = strategy.new_tree(&mut runner).unwrap().current();
         at_once(node(&url().await).await, limit, &deeds).await;
