@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use harbor_core::oci::{Algorithm, Digest};
 use harbor_replicate::client::{
-    BlobSource, ByteStream, Credential, Error, FileSource, PushOptions, Pushed, Repository,
+    BlobSource, ByteStream, Credential, Error, FileSource, PushOptions, Pushed, Registry, Repository, Retry,
 };
 use harbor_tests::TestRegistry;
 use harbor_tests::content::{ALGORITHMS, Piece, random};
@@ -80,7 +80,12 @@ async fn a_push_goes_on_where_it_broke() {
     for chunk in [None, Some(900_000)] {
         let blob = Piece::blob(Algorithm::Sha256, LARGE);
         let breaker = Breaker::start(registry.address(), Way::Up, 700_000, 7).await;
-        let app = at(breaker.address, admin(&registry)).repository(REPO.parse().unwrap());
+        // With the waits that everybody has: a registry needs a moment to see that a connection is gone, and to put down what
+        // came by it.
+        let connection = super::quick().retry(Retry::default()).build().unwrap();
+        let builder = Registry::builder(format!("http://{}", breaker.address)).connection(connection);
+        let broken = builder.credentials(admin(&registry)).build().unwrap();
+        let app = broken.repository(REPO.parse().unwrap());
         let options = PushOptions::default().chunk(chunk);
         assert_eq!(app.blob_push(&blob.digest, &blob.bytes, &options).await.unwrap(), Pushed::Sent);
         assert_eq!(breaker.left(), 0);

@@ -14,6 +14,7 @@ use rustls::server::WebPkiClientVerifier;
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
+use super::breaker::{Breaker, Way};
 use super::double::{Double, Reply};
 use super::{REPO, admin, push, quick, tag};
 
@@ -72,14 +73,20 @@ fn registry(
     builder.credentials(credential).build().unwrap()
 }
 
-#[tokio::test]
-async fn an_authority_of_ones_own_is_trusted_where_it_was_named() {
-    let (authority, folder) = (Authority::new(), tempfile::tempdir().unwrap());
-    let (pair, set) = (authority.sign(), content::image(Algorithm::Sha256));
+/// A registry of ours with a certificate.
+async fn served(authority: &Authority) -> (TestRegistry, tempfile::TempDir) {
+    let (pair, folder) = (authority.sign(), tempfile::tempdir().unwrap());
     let files = TlsFiles { certificate: folder.path().join("tls.crt"), key: folder.path().join("tls.key") };
     std::fs::write(&files.certificate, &pair.certificate).unwrap();
     std::fs::write(&files.key, &pair.key).unwrap();
     let ours = TestRegistry::builder(BackEnd::Memory).tls(files, Duration::from_secs(60)).start().await;
+    (ours, folder)
+}
+
+#[tokio::test]
+async fn an_authority_of_ones_own_is_trusted_where_it_was_named() {
+    let (authority, set) = (Authority::new(), content::image(Algorithm::Sha256));
+    let (ours, _folder) = served(&authority).await;
     for connection in [
         quick().authority(authority.pem()),
         quick().authority(Authority::new().pem()).authority(authority.pem()).own_authorities_only(true),
@@ -96,6 +103,34 @@ async fn an_authority_of_ones_own_is_trusted_where_it_was_named() {
     for stranger in [quick(), quick().authority(Authority::new().pem()), quick().own_authorities_only(true)] {
         let error = registry(ours.address(), stranger, admin(&ours)).ping().await.unwrap_err();
         assert!(matches!(error, Error::Untrusted { .. }), "{error:?}");
+    }
+    ours.close().await;
+}
+
+/// There all requests share a connection, and all break with it.
+#[tokio::test]
+async fn what_breaks_over_http2_is_taken_up_as_well() {
+    let authority = Authority::new();
+    let (ours, _folder) = served(&authority).await;
+    let blobs: Vec<_> = (0..3).map(|_| Piece::blob(Algorithm::Sha256, 2_000_000)).collect();
+    for way in [Way::Up, Way::Down] {
+        let breaker = Breaker::start(ours.address(), way, 600_000, 4).await;
+        let registry = registry(breaker.address, quick().authority(authority.pem()), admin(&ours));
+        let tasks = blobs.iter().cloned().map(|blob| {
+            let app = registry.repository(REPO.parse().unwrap());
+            tokio::spawn(async move {
+                if way == Way::Up {
+                    app.blob_push(&blob.digest, &blob.bytes, &Default::default()).await.unwrap();
+                } else {
+                    let pulled = app.blob(&blob.digest, None).await.unwrap().bytes(2_000_000).await.unwrap();
+                    assert!(pulled == blob.bytes);
+                }
+            })
+        });
+        for task in tasks.collect::<Vec<_>>() {
+            task.await.unwrap();
+        }
+        assert_eq!(breaker.left(), 0);
     }
     ours.close().await;
 }
