@@ -6,6 +6,8 @@
 //! where it broke. Credentials go to the registry that they are for, and to the token service that it names, and nowhere
 //! else; no error has one in it.
 //!
+//! [`api`] is the client of Harbor's API beside it, over the same connections.
+//!
 //! ```no_run
 //! use harbor_replicate::client::{ImageName, Registry, docker::DockerConfig};
 //!
