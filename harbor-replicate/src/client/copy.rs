@@ -141,7 +141,7 @@ impl Repository {
     ) -> Result<Copied> {
         let top = self.manifest(reference).await?;
         let mut found = Found::default();
-        found.add(self, top.clone(), options.referrers).await?;
+        found.add(self, top.clone(), options).await?;
         let copy = Copy { from: self, to: destination, options, bytes: AtomicU64::new(0) };
         let pushed = copy.blobs(&found.blobs).await?;
         copy.manifests(&found.manifests).await?;
@@ -171,6 +171,8 @@ struct Found {
     seen: HashSet<Digest>,
     /// What refers to something, for when all of that is known: it may list what is still to come.
     referrers: Vec<(Digest, u64)>,
+    /// How many manifests were got, and how many bytes they have.
+    kept: usize,
     bytes: usize,
 }
 
@@ -178,8 +180,6 @@ struct Found {
 enum Step {
     /// Look at a manifest.
     Look(Manifest),
-    /// Get one that is listed, with the size that is stated.
-    Get(Digest, u64),
     /// Store one: all that it lists is ahead of it.
     Store(Manifest),
 }
@@ -187,35 +187,36 @@ enum Step {
 impl Found {
     /// A manifest of `from` and all that belongs to it. Nothing of a manifest decides how deep this goes but the memory that
     /// is allowed for it.
-    async fn add(&mut self, from: &Repository, top: Manifest, referrers: bool) -> Result<()> {
+    async fn add(&mut self, from: &Repository, top: Manifest, options: &CopyOptions) -> Result<()> {
         let mut steps = vec![Step::Look(top)];
         loop {
-            let Some(step) = steps.pop() else {
-                let Some((digest, size)) = self.referrers.pop() else { return Ok(()) };
-                steps.extend(self.referrer(from, digest, size).await?);
-                continue;
-            };
-            match step {
-                Step::Store(manifest) => self.manifests.push(manifest),
-                Step::Get(digest, _) if self.seen.contains(&digest) => {}
-                Step::Get(digest, size) => steps.push(Step::Look(get(from, digest, size).await?)),
-                Step::Look(manifest) => {
+            match steps.pop() {
+                Some(Step::Store(manifest)) => self.manifests.push(manifest),
+                Some(Step::Look(manifest)) => {
                     if self.seen.insert(manifest.digest) {
-                        self.look(from, manifest, referrers, &mut steps).await?;
+                        self.look(from, manifest, options, &mut steps).await?;
                     }
                 }
+                None => match self.referrers.pop() {
+                    Some((digest, size)) => steps.extend(self.referrer(from, digest, size).await?),
+                    None => return Ok(()),
+                },
             }
         }
     }
 
     /// What refers to something. Lists that clients keep may have what is there no more.
-    async fn referrer(&self, from: &Repository, digest: Digest, size: u64) -> Result<Option<Step>> {
+    async fn referrer(&mut self, from: &Repository, digest: Digest, size: u64) -> Result<Option<Step>> {
         if self.seen.contains(&digest) {
             return Ok(None);
         }
         match get(from, digest, size).await {
             Err(error) if error.is_absent() => Ok(None),
-            got => got.map(Step::Look).map(Some),
+            got => {
+                let manifest = got?;
+                self.account(&manifest)?;
+                Ok(Some(Step::Look(manifest)))
+            }
         }
     }
 
@@ -223,24 +224,50 @@ impl Found {
         &mut self,
         from: &Repository,
         manifest: Manifest,
-        referrers: bool,
+        options: &CopyOptions,
         steps: &mut Vec<Step>,
     ) -> Result<()> {
-        self.bytes += manifest.bytes.len();
-        if self.seen.len() > MANIFESTS || self.bytes > MANIFEST_BYTES {
-            return Err(Error::TooLarge { what: "what belongs to the image", limit: MANIFEST_BYTES as u64 });
-        }
         let view = view(from, &manifest)?;
-        if referrers {
-            let listed = from.referrers(&manifest.digest, None).all().await?;
-            self.referrers.extend(listed.iter().map(|entry| (entry.digest, entry.size)));
+        if options.referrers {
+            self.list_referrers(from, &manifest.digest).await?;
         }
         // The last is done first: members, then the manifest that lists them.
         steps.push(Step::Store(manifest));
-        steps.extend(view.manifests.iter().map(|entry| Step::Get(entry.digest, entry.size)));
         self.blobs.extend(view.required_blobs());
+        let members = view.manifests.iter().map(|entry| (entry.digest, entry.size));
+        let members: BTreeMap<_, _> = members.filter(|(digest, _)| !self.seen.contains(digest)).collect();
+        let members = stream::iter(members).map(|(digest, size)| get(from, digest, size));
+        let mut members = members.buffer_unordered(options.jobs.get());
+        while let Some(member) = members.next().await {
+            let member = member?;
+            self.account(&member)?;
+            steps.push(Step::Look(member));
+        }
         Ok(())
     }
+
+    async fn list_referrers(&mut self, from: &Repository, subject: &Digest) -> Result<()> {
+        let mut listed = from.referrers(subject, None);
+        while let Some(entry) = listed.next().await {
+            let entry = entry?;
+            self.referrers.push((entry.digest, entry.size));
+            if self.referrers.len() > MANIFESTS {
+                return Err(too_large());
+            }
+        }
+        Ok(())
+    }
+
+    /// Counts what is kept.
+    fn account(&mut self, manifest: &Manifest) -> Result<()> {
+        self.kept += 1;
+        self.bytes += manifest.bytes.len();
+        if self.kept > MANIFESTS || self.bytes > MANIFEST_BYTES { Err(too_large()) } else { Ok(()) }
+    }
+}
+
+fn too_large() -> Error {
+    Error::TooLarge { what: "what belongs to the image", limit: MANIFEST_BYTES as u64 }
 }
 
 fn view(from: &Repository, manifest: &Manifest) -> Result<ManifestView> {

@@ -17,6 +17,9 @@ use super::{Connection, Error, Result};
 /// How many redirects are followed, one behind the other.
 const REDIRECTS: u32 = 5;
 
+/// Up to how many bytes the body of a redirect is read, which nobody needs.
+const SHORT: u64 = 16 * 1024;
+
 /// How the library of TLS begins what it says of a certificate that it does not take.
 const UNTRUSTED: &str = "invalid peer certificate";
 
@@ -78,6 +81,10 @@ impl Connection {
             };
             own = own && next.origin() == request.url.origin();
             url = next;
+            // What is read to its end leaves a connection that can be used again.
+            if response.content_length().is_some_and(|length| length <= SHORT) {
+                let _ = tokio::time::timeout(self.inner.idle, response.bytes()).await;
+            }
         }
         Err(Error::bad_answer(host(&request.url), format!("more than {REDIRECTS} redirects")))
     }

@@ -200,6 +200,27 @@ async fn a_member_of_another_size_is_refused() {
     other.close().await;
 }
 
+/// However large what a stranger's index lists may be, it is not all kept.
+#[tokio::test]
+async fn what_lists_too_much_is_not_copied() {
+    let other = TestRegistry::in_memory().await;
+    let padded = |number: u32| {
+        Maker::image(Algorithm::Sha256)
+            .annotation("number", &number.to_string())
+            .annotation("x", &"x".repeat(4_000_000))
+            .done()
+    };
+    let sets: Vec<_> = (0..18).map(padded).collect();
+    let index = sets.iter().fold(Maker::index(Algorithm::Sha256), |index, set| index.entry(set)).done();
+    let double = having(&index, |piece| piece.bytes.to_vec()).await;
+    let from = at(double.address, Credential::Anonymous).repository(REPO.parse().unwrap());
+    let to = repository(&other);
+    let outcome = from.copy_to(&by(index.top().digest), &to, None, &CopyOptions::default()).await;
+    assert!(matches!(outcome, Err(Error::TooLarge { .. })), "{outcome:?}");
+    assert!(double.came().len() < 1 + 18 + 4);
+    other.close().await;
+}
+
 #[tokio::test]
 async fn referrers_that_are_listed_and_gone_are_left_out() {
     let (other, image) = (TestRegistry::in_memory().await, content::image(Algorithm::Sha256));

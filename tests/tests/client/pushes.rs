@@ -249,6 +249,20 @@ async fn a_registry_that_takes_no_whole_blobs_is_asked_once() {
 }
 
 #[tokio::test]
+async fn a_registry_that_refuses_whole_blobs_gets_them_otherwise() {
+    for status in [400, 404, 405, 501] {
+        let (double, _) = Kept::start(Box::new(move |_, came| {
+            let whole = came.method == "POST" && !came.query("digest").is_empty();
+            whole.then(|| Reply::error(status, "UNSUPPORTED"))
+        }))
+        .await;
+        let blob = Piece::blob(Algorithm::Sha256, 100);
+        on(&double).blob_push(&blob.digest, &blob.bytes, &Default::default()).await.unwrap();
+        assert_eq!(methods(&double), ["HEAD", "POST", "POST", "PUT"]);
+    }
+}
+
+#[tokio::test]
 async fn a_body_that_breaks_goes_on_from_what_was_kept() {
     // Of the first PUT it takes 700000 bytes, and says nothing.
     let (double, _) = Kept::taking(
