@@ -19,6 +19,7 @@ mod redirects;
 mod referrers;
 mod retries;
 mod secrets;
+mod sweep;
 mod tls;
 
 use std::net::SocketAddr;

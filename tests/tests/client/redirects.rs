@@ -73,14 +73,19 @@ async fn what_leads_back_gets_no_credentials_either() {
 
 #[tokio::test]
 async fn what_another_host_asks_for_is_not_shown() {
-    let store = Double::start(|_| Reply::challenge("Basic realm=x")).await;
-    let to = format!("http://{}{SIGNED}", store.address);
-    let registry = registry(move |_| Reply::status(307).header("Location", &to)).await;
-    let error = on(&registry).blob(&Piece::blob(Algorithm::Sha256, 1).digest, None).await.unwrap_err();
-    assert_eq!(error.status(), Some(401), "{error}");
-    assert_eq!(store.came().len(), 1);
-    assert_eq!(store.came()[0].header("authorization"), None);
-    assert!(!format!("{error} {error:?}").contains("topsecret"), "{error:?}");
+    let thief = Double::start(|_| Reply::body(r#"{"token":"t"}"#)).await;
+    let realm = format!(r#"Bearer realm="http://{}/token""#, thief.address);
+    for challenge in [realm, "Basic realm=x".to_owned()] {
+        let store = Double::start(move |_| Reply::challenge(&challenge)).await;
+        let to = format!("http://{}{SIGNED}", store.address);
+        let registry = registry(move |_| Reply::status(307).header("Location", &to)).await;
+        let error = on(&registry).blob(&Piece::blob(Algorithm::Sha256, 1).digest, None).await.unwrap_err();
+        assert!(matches!(error, Error::Refused(_)) && error.status() == Some(401), "{error:?}");
+        assert_eq!(store.came().len(), 1);
+        assert_eq!(store.came()[0].header("authorization"), None);
+        assert!(!format!("{error} {error:?}").contains("topsecret"), "{error:?}");
+    }
+    assert!(thief.came().is_empty());
 }
 
 #[tokio::test]
