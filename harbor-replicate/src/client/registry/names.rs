@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::fmt;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -12,12 +13,12 @@ use serde::Deserialize;
 use url::Url;
 
 use super::{Registry, Repository};
+use crate::client::Result;
 use crate::client::answer::Answer;
 use crate::client::page::next_page;
 use crate::client::request::Request;
 use crate::client::scope::Scopes;
 use crate::client::transport::Want;
-use crate::client::{Error, Result};
 
 /// How much of a page is read, in bytes.
 const PAGE_LIMIT: usize = 32 * 1024 * 1024;
@@ -68,7 +69,8 @@ pub(super) struct Pages<F> {
     pub(super) next: Option<Url>,
     /// What is on a page.
     pub(super) read: F,
-    seen: HashSet<Url>,
+    /// Hashes of where it was: addresses may be long.
+    seen: HashSet<u64>,
 }
 
 impl<T, F> Pages<F>
@@ -99,16 +101,22 @@ where
 
     pub(super) async fn took(&mut self, url: Url, mut answer: Answer) -> Result<Vec<T>> {
         let body = answer.read("a page of a list", PAGE_LIMIT).await?;
-        self.seen.insert(url);
+        self.seen.insert(hash(&url));
         self.next = next_page(&answer)?;
-        if self.next.as_ref().is_some_and(|next| self.seen.contains(next)) {
+        if self.next.as_ref().is_some_and(|next| self.seen.contains(&hash(next))) {
             return Err(answer.bad("a next page that was there already"));
         }
         if self.seen.len() >= PAGES {
-            return Err(Error::TooLarge { what: "a list of so many pages", limit: PAGES as u64 });
+            return Err(answer.bad(format!("a list of more than {PAGES} pages")));
         }
         (self.read)(&answer, &body)
     }
+}
+
+fn hash(url: &Url) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    url.hash(&mut hasher);
+    hasher.finish()
 }
 
 /// Reads a member of a page that is a list of names; `null` is an empty one.
