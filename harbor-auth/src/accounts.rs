@@ -196,10 +196,11 @@ impl Accounts {
     pub(crate) async fn tend_keys(&self) -> Result<(), StoreError> {
         let now = self.now();
         let read = Timestamp::from_micros(self.inner.reloaded.load(Ordering::Relaxed));
-        if now.since(read) < UNAWARE / 2 || !self.may_reload(now) {
+        if now.since(read) < UNAWARE / 2 {
             return Ok(());
         }
         self.keys().reload(self.metadata()).await?;
+        self.inner.reloaded.store(now.micros(), Ordering::Relaxed);
         if now.since(self.keys().current_since()) > KEY_LIFE {
             self.keys().rotate(self.metadata(), now).await?;
         }

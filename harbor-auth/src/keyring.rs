@@ -100,6 +100,11 @@ impl KeyRing {
         Ok(keys)
     }
 
+    /// Whether another key would take the place of one whose tokens may still be about.
+    pub(crate) fn is_full(&self, now: Timestamp) -> bool {
+        self.keys().is_full(now)
+    }
+
     /// When the key that signs was made, for those who decide when the next one is due.
     pub(crate) fn current_since(&self) -> Timestamp {
         self.keys().current_since()

@@ -38,8 +38,12 @@ impl Accounts {
                 let hashes = [robot.map(|robot| &robot.secret), earlier];
                 let right = self.right(name, password, hashes, from).await?;
                 let robot = robot.filter(|robot| right && self.is_live(robot));
-                let actor =
-                    |robot: &Robot| Identity::Robot { id: robot.id, name: name.into(), epoch: robot.epoch };
+                let actor = |robot: &Robot| {
+                    let remembers = |hash: &Secret| self.verifier().remembers(password, hash);
+                    let by_earlier = earlier.is_some_and(remembers) && !remembers(&robot.secret);
+                    let epoch = robot.epoch - i64::from(by_earlier);
+                    Identity::Robot { id: robot.id, name: name.into(), epoch }
+                };
                 Ok(robot.map(actor).map(Actor::new))
             }
             None => {
@@ -217,6 +221,13 @@ impl Accounts {
             .is_some_and(|known| Some(known.token.user) == actor.user_id() && !self.has_ended(&known.token)))
     }
 
+    /// Whether the secret of an epoch still works: that of the robot's, or the one before it as long as it overlaps. So what came of
+    /// a secret ends with it, and with no other.
+    pub(crate) fn has_secret_of(&self, robot: &Robot, epoch: i64) -> bool {
+        let earlier = robot.earlier_secret.as_ref().is_some_and(|(_, until)| self.now() < *until);
+        epoch == robot.epoch || (earlier && epoch == robot.epoch - 1)
+    }
+
     /// Whether the time of a personal access token is over.
     pub(crate) fn has_ended(&self, token: &PersonalToken) -> bool {
         token.expires_at.is_some_and(|end| end <= self.now())
@@ -259,7 +270,9 @@ impl Authenticator for Accounts {
             }
             Identity::Robot { id, epoch, .. } => {
                 let known = self.directory().robot(*id).await?;
-                Ok(known.is_some_and(|known| known.robot.epoch == *epoch && self.is_live(&known.robot)))
+                Ok(known.is_some_and(|known| {
+                    self.is_live(&known.robot) && self.has_secret_of(&known.robot, *epoch)
+                }))
             }
         }
     }

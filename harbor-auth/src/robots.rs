@@ -298,11 +298,8 @@ impl Robots<'_> {
         };
         self.change_held(&proof, id, |robot| {
             let earlier_secret = until.map(|until| (robot.secret.clone(), until));
-            // Tokens of a secret that ends at once end with it, also of one that was the earlier one until now. Whose secret goes on
-            // to work gets another token for it.
-            let ends = earlier_secret.is_none() || robot.earlier_secret.is_some();
-            let epoch = robot.epoch + i64::from(ends);
-            Robot { secret: hash.clone(), earlier_secret, epoch, ..robot }
+            // Each secret has an epoch: see `Accounts::has_secret_of`.
+            Robot { secret: hash.clone(), earlier_secret, epoch: robot.epoch + 1, ..robot }
         })
         .await?;
         Ok(secret)

@@ -179,7 +179,8 @@ impl Accounts {
             }
             Holder::Robot { id, epoch } => {
                 let known = self.directory().robot(RobotId::new(id)).await?;
-                let live = known.filter(|known| known.robot.epoch == epoch && self.is_live(&known.robot));
+                let live = known
+                    .filter(|known| self.is_live(&known.robot) && self.has_secret_of(&known.robot, epoch));
                 live.map(|known| {
                     Actor::new(Identity::Robot {
                         id: known.robot.id,
@@ -195,12 +196,17 @@ impl Accounts {
     /// Makes a new key, which signs from now on; tokens that were signed before go on to work. Every 90 days that happens by itself.
     ///
     /// # Errors
-    /// As the store fails.
+    /// [`Error::Precondition`] when so many keys were made lately that tokens would end with one that is forgotten; as the store fails.
     pub async fn rotate_keys(
         &self,
         harbor: &Harbor,
         proof: Authorized<SystemConfigurationUpdate>,
     ) -> Result<(), Error> {
+        self.keys().reload(self.metadata()).await?;
+        if self.keys().is_full(self.now()) {
+            let why = "there are 32 earlier keys whose tokens may still work, and no room for another: each goes after 8 days";
+            return Err(Error::Precondition(why.to_owned()));
+        }
         let mut write = harbor.write(&proof).await?;
         let now = write.now();
         let keys = KeyRing::rotated(write.rows(), now).await?;

@@ -181,7 +181,7 @@ impl MetadataStore for FailingWrites {
 #[derive(Debug)]
 pub struct HeldMetadata {
     inner: Arc<dyn MetadataStore>,
-    before: usize,
+    before: AtomicUsize,
     begun: AtomicUsize,
     reached: Semaphore,
     go_on: Semaphore,
@@ -192,7 +192,13 @@ impl HeldMetadata {
     #[must_use]
     pub fn new(inner: Arc<dyn MetadataStore>, before: usize) -> Self {
         let (reached, go_on) = (Semaphore::new(0), Semaphore::new(0));
+        let before = AtomicUsize::new(before);
         Self { inner, before, begun: AtomicUsize::new(0), reached, go_on }
+    }
+
+    /// Holds another one: that which is begun after so many more.
+    pub fn hold_after(&self, more: usize) {
+        self.before.store(self.begun.load(Ordering::SeqCst) + more, Ordering::SeqCst);
     }
 
     /// Waits until somebody stands there.
@@ -221,7 +227,7 @@ impl MetadataStore for HeldMetadata {
     }
 
     async fn begin(&self) -> Result<Box<dyn Transaction>, StoreError> {
-        if self.begun.fetch_add(1, Ordering::SeqCst) == self.before {
+        if self.begun.fetch_add(1, Ordering::SeqCst) == self.before.load(Ordering::SeqCst) {
             self.reached.add_permits(1);
             self.go_on.acquire().await.expect("a semaphore that nobody closes").forget();
         }
@@ -232,7 +238,6 @@ impl MetadataStore for HeldMetadata {
         self.inner.check().await
     }
 
-    async fn close(&self) {
-        self.inner.close().await;
-    }
+    /// Others have the store too.
+    async fn close(&self) {}
 }

@@ -96,6 +96,11 @@ impl Keys {
         Self::open(Stored { version: VERSION, current: Current::make(now)?, earlier })
     }
 
+    /// Whether there are as many that verify as there may be.
+    pub(super) fn is_full(&self, now: Timestamp) -> bool {
+        self.stored.earlier.iter().filter(|key| key.until > now.micros()).count() >= EARLIER
+    }
+
     /// When the key that signs was made.
     pub(super) fn current_since(&self) -> Timestamp {
         Timestamp::from_micros(self.stored.current.since)

@@ -210,6 +210,8 @@ impl Harbor {
         if let Some(stop) = stop {
             stop.cancel();
         }
+        // The dispatcher may be at something else; what runs here is to know at once.
+        self.inner.workers.nodes().iter().for_each(|node| node.stop_all());
         self.inner.workers.tracker.close();
         self.inner.workers.tracker.wait().await;
         if let Err(error) = self.write_pulls().await {

@@ -173,15 +173,15 @@ async fn a_secret_is_renewed_without_an_outage(registry: &TestRegistry) {
         let token = client.get("/service/token?scope=repository:team/app:pull").await.json();
         registry.anon().bearer(token["token"].as_str().unwrap())
     };
-    // A third one ends the first one, and what came of it.
-    let of_the_first = bearer_of(&first).await;
+    // A third one ends the first one, and what came of it; and nothing else.
+    let (of_the_first, of_the_second) = (bearer_of(&first).await, bearer_of(&second).await);
     let renewed =
         admin.patch(&path).json(&json!({ "secret": "", "overlap": 3600 })).await.expect_status(200).json();
     let third = as_robot(renewed["secret"].as_str().unwrap());
     for client in [&first, &of_the_first] {
         client.get("/v2/team/app/manifests/latest").await.expect_error(401, "UNAUTHORIZED");
     }
-    for client in [&second, &third] {
+    for client in [&second, &of_the_second, &third] {
         client.get("/v2/team/app/manifests/latest").await.expect_status(200);
     }
     let bearer = bearer_of(&second).await;

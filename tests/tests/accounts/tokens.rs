@@ -189,6 +189,13 @@ async fn keys_are_rotated_and_tokens_go_on(registry: &TestRegistry) {
     for bearer in [&old, &new] {
         bearer.get("/v2/team/app/manifests/latest").await.expect_status(200);
     }
+    // None is forgotten whose tokens are still about.
+    let mut refused = 0;
+    for _ in 0..35 {
+        refused += usize::from(registry.admin().post(&path).await.status == 412);
+    }
+    assert_eq!(refused, 4);
+    old.get("/v2/team/app/manifests/latest").await.expect_status(200);
     let log =
         registry.admin().get(&format!("{API}/auditlog-exts?q=resource=~token")).await.expect_status(200);
     assert_eq!(log.json()[0]["resource"], json!("keys of the token service"));

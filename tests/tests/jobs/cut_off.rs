@@ -13,16 +13,18 @@ use harbor_core::blob::Location;
 use harbor_core::content::{Incoming, ManifestPush};
 use harbor_core::meta::{AuditId, ExecutionId, ExecutionStatus, TaskStatus};
 use harbor_core::oci::{Algorithm, Digest, Reference};
-use harbor_core::{Clock, CollectGarbage, Harbor, NewProject, PurgeAudit};
+use harbor_core::{Clock, CollectGarbage, Freed, Harbor, NewProject, PurgeAudit};
 use harbor_tests::content::{self, DataSet, Piece};
 use harbor_tests::faults::HeldMetadata;
 use harbor_tests::{BackEnd, Stores, on_every_store};
 
-use crate::node::{LEASE, admin, node, node_over, status};
+use crate::node::{LEASE, admin, node, node_over, settings, status};
 
 on_every_store! {
     garbage_collection(stores);
     garbage_collection_that_is_stopped(stores);
+    garbage_collection_that_a_shutdown_ends(stores);
+    without_a_window_a_trial_tells_what_a_run_does(stores);
     purge_of_the_audit_log(stores);
 }
 
@@ -65,7 +67,10 @@ impl Nodes {
     /// whether it ended while what it waited for did not come.
     async fn stop(&self, before: usize, run: ExecutionId) -> (bool, bool) {
         let held = Arc::new(HeldMetadata::new(Arc::clone(&self.stores.metadata), before));
-        let stops = node_over(&self.stores, Arc::clone(&held) as _, &self.clock, |parts| parts);
+        // Leases that are renewed meanwhile would be transactions, too.
+        let stops = node_over(&self.stores, Arc::clone(&held) as _, &self.clock, |parts| {
+            parts.settings(settings(HOUR))
+        });
         let mut running = tokio::spawn({
             let stops = stops.clone();
             async move { stops.run_due_jobs().await.unwrap() }
@@ -79,7 +84,7 @@ impl Nodes {
         }
         let proof = stops.authorize::<GarbageCollectionStop>(&admin(), ()).await.unwrap();
         stops.runs::<CollectGarbage>().stop(&proof, run).await.unwrap();
-        let at_once = tokio::time::timeout(Duration::from_millis(500), &mut running).await.is_ok();
+        let at_once = tokio::time::timeout(Duration::from_secs(5), &mut running).await.is_ok();
         if !at_once {
             held.go_on();
             running.await.unwrap();
@@ -88,7 +93,7 @@ impl Nodes {
             ExecutionStatus::Stopped => (true, at_once),
             // All was done, but for saying so.
             ended => {
-                assert_eq!((ended, at_once), (ExecutionStatus::Success, false), "{before}");
+                assert_eq!(ended, ExecutionStatus::Success, "{before}");
                 (false, false)
             }
         }
@@ -185,9 +190,13 @@ impl World {
 }
 
 async fn collect(nodes: &Nodes) -> ExecutionId {
-    let proof = nodes.stays.authorize::<GarbageCollectionCreate>(&admin(), ()).await.unwrap();
+    collect_by(&nodes.stays).await
+}
+
+async fn collect_by(node: &Harbor) -> ExecutionId {
+    let proof = node.authorize::<GarbageCollectionCreate>(&admin(), ()).await.unwrap();
     let job = CollectGarbage { delete_untagged: true, ..CollectGarbage::default() };
-    nodes.stays.runs::<CollectGarbage>().run(&proof, &job).await.unwrap()
+    node.runs::<CollectGarbage>().run(&proof, &job).await.unwrap()
 }
 
 async fn garbage_collection(back_end: BackEnd) {
@@ -228,6 +237,63 @@ async fn garbage_collection_that_is_stopped(back_end: BackEnd) {
         assert_eq!(nodes.stays.run_due_jobs().await.unwrap(), 1, "{before}");
         world.is_collected(&nodes).await;
     }
+    nodes.stores.close().await;
+}
+
+/// It is no success then, unless all was done, and begins again.
+async fn garbage_collection_that_a_shutdown_ends(back_end: BackEnd) {
+    let nodes = Nodes::new(back_end).await;
+    nodes.project("p").await;
+    for before in 1..9 {
+        let world = World::make(&nodes, format!("p/r{before}")).await;
+        let held = Arc::new(HeldMetadata::new(Arc::clone(&nodes.stores.metadata), usize::MAX));
+        let ends = node_over(&nodes.stores, Arc::clone(&held) as _, &nodes.clock, |parts| {
+            parts.settings(settings(HOUR))
+        });
+        ends.start().await.unwrap();
+        held.hold_after(before);
+        collect_by(&ends).await;
+        let _ = tokio::time::timeout(Duration::from_secs(2), held.reached()).await;
+        let shutdown = tokio::spawn(async move { ends.shutdown().await });
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        held.go_on();
+        shutdown.await.unwrap();
+        world.kept_is_whole(&nodes).await;
+        nodes.clock.advance(HOUR * 2);
+        nodes.stays.run_due_jobs().await.unwrap();
+        world.is_collected(&nodes).await;
+    }
+    nodes.stores.close().await;
+}
+
+/// What it deletes is due at once then, by a clock that goes on, and is left to the next run all the same.
+async fn without_a_window_a_trial_tells_what_a_run_does(back_end: BackEnd) {
+    let stores = back_end.open().await;
+    let stays = node_over(&stores, Arc::clone(&stores.metadata), &Clock::System, |parts| {
+        let mut settings = settings(HOUR);
+        settings.gc_grace = Duration::ZERO;
+        parts.settings(settings)
+    });
+    let nodes = Nodes { stores, clock: Clock::System, stays };
+    nodes.project("p").await;
+    for _ in 0..2 {
+        nodes.push("p/app", &content::image(Algorithm::Sha256), None).await;
+    }
+    nodes.push_blob("p/app", &Piece::blob(Algorithm::Sha256, 5_000)).await;
+    let freed = async |dry_run: bool| {
+        let proof = nodes.stays.authorize::<GarbageCollectionCreate>(&admin(), ()).await.unwrap();
+        let job = CollectGarbage { delete_untagged: true, dry_run, ..CollectGarbage::default() };
+        let run = nodes.stays.runs::<CollectGarbage>().run(&proof, &job).await.unwrap();
+        assert_eq!(nodes.stays.run_due_jobs().await.unwrap(), 1);
+        let execution = nodes.stores.metadata.read().await.unwrap().execution(run).await.unwrap().unwrap();
+        serde_json::from_str::<Freed>(&execution.detail).unwrap()
+    };
+    let (would, did) = (freed(true).await, freed(false).await);
+    assert_eq!(would, did);
+    assert!(did.purged_manifests > 1 && did.purged_blobs == 1, "{did:?}");
+    let (would, did) = (freed(true).await, freed(false).await);
+    assert_eq!(would, did);
+    assert!(did.purged_manifests == 0 && did.purged_blobs > 1, "what they referred to: {did:?}");
     nodes.stores.close().await;
 }
 

@@ -28,13 +28,18 @@ pub(crate) fn node_over(
     clock: &Clock,
     with: impl FnOnce(Builder) -> Builder,
 ) -> Harbor {
+    let parts = Harbor::builder().metadata_arc(metadata).blobs_arc(Arc::clone(&stores.blobs));
+    let parts = parts.authorizer(AllowAll).clock(clock.clone()).settings(settings(LEASE));
+    with(parts).build().unwrap()
+}
+
+/// With leases of that length.
+pub(crate) fn settings(lease: Duration) -> Settings {
     let mut settings = Settings::default();
     // One after the other, so that what comes next is known.
-    (settings.job_workers, settings.job_lease) = (1, LEASE);
+    (settings.job_workers, settings.job_lease) = (1, lease);
     settings.gc_interval = Duration::from_secs(3600);
-    let parts = Harbor::builder().metadata_arc(metadata).blobs_arc(Arc::clone(&stores.blobs));
-    let parts = parts.authorizer(AllowAll).clock(clock.clone()).settings(settings);
-    with(parts).build().unwrap()
+    settings
 }
 
 /// How an execution is, and how its tasks are, in order. Nobody is at what does not run.

@@ -58,8 +58,6 @@ impl Artifacts<'_> {
         let root_id = root.artifact.id;
         let plan = self.plan(&source, root.artifact).await?;
         for artifact in &plan {
-            // It may take a while, and what is copied from then on is not for who may not pull it any more.
-            self.harbor.ask_again(&pulls).await?;
             let tags = if artifact.id == root_id { &tags[..] } else { &[] };
             let piece = self.piece(&from, &source, artifact, tags).await?;
             let step = Step::ManifestPush {
@@ -69,6 +67,8 @@ impl Artifacts<'_> {
                 tags,
             };
             self.content().ask_policies(proof.actor(), proof.target(), step).await?;
+            // All of that may have taken a while, and what is copied now is not for who may not pull it any more.
+            self.harbor.ask_again(&pulls).await?;
             contended!(self.try_copy(&proof, &source, &piece))?;
         }
         Ok(())

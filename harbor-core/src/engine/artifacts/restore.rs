@@ -59,8 +59,8 @@ impl Artifacts<'_> {
     }
 
     /// Puts back an artifact that was deleted, whoever or whatever deleted it: with what it lists and what belonged to it and was
-    /// deleted along, with its labels, and with those of its tags that nothing else has since. It counts as pushed now. All of it comes back, or
-    /// nothing.
+    /// deleted along, with its labels (whoever may put it back puts back what was on it), and with those of its tags that nothing else
+    /// has since. It counts as pushed now. All of it comes back, or nothing.
     ///
     /// # Errors
     /// [`Error::NotFound`] for what was not deleted, or longer ago than [`Settings::gc_grace`](crate::Settings::gc_grace);

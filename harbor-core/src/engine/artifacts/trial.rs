@@ -1,6 +1,7 @@
 //! What deletions would come to: found out by reading alone, so that nobody waits for a trial.
 
-use std::collections::BTreeSet;
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::delete::{Deleted, accessories_of, tags_of};
 use crate::Result;
@@ -17,6 +18,8 @@ pub(in crate::engine) struct Trial<'a> {
     repository: &'a Repository,
     held: Held,
     gone: BTreeSet<ManifestId>,
+    /// The indexes that list a manifest, those that were not looked at lately first: many may list the same.
+    parents: BTreeMap<ManifestId, Vec<ManifestId>>,
 }
 
 impl<'a> Trial<'a> {
@@ -24,7 +27,7 @@ impl<'a> Trial<'a> {
     pub(in crate::engine) async fn of(harbor: &'a Harbor, repository: &'a Repository) -> Result<Self> {
         let mut rows = harbor.read().await?;
         let held = Held::of(&mut *rows, repository.project, &repository.name, Fate::Deleted).await?;
-        Ok(Self { harbor, repository, held, gone: BTreeSet::new() })
+        Ok(Self { harbor, repository, held, gone: BTreeSet::new(), parents: BTreeMap::new() })
     }
 
     /// Whether a manifest would be gone by now.
@@ -33,7 +36,7 @@ impl<'a> Trial<'a> {
     }
 
     /// Whether an index that would still be there lists a manifest.
-    pub(in crate::engine) async fn is_listed(&self, id: ManifestId) -> Result<bool> {
+    pub(in crate::engine) async fn is_listed(&mut self, id: ManifestId) -> Result<bool> {
         self.listed(&mut *self.harbor.read().await?, id, &BTreeSet::new()).await
     }
 
@@ -72,12 +75,22 @@ impl<'a> Trial<'a> {
 
     /// Whether an index lists a manifest that neither went nor is about to.
     async fn listed(
-        &self,
+        &mut self,
         rows: &mut dyn Reads,
         id: ManifestId,
         going: &BTreeSet<ManifestId>,
     ) -> Result<bool> {
-        let parents = rows.parents_of(&[id]).await?;
-        Ok(parents.iter().any(|(_, parent)| !self.is_gone(*parent) && !going.contains(parent)))
+        let parents = match self.parents.entry(id) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(place) => {
+                let parents = rows.parents_of(&[id]).await?;
+                // They go in the order of keys, so the next to go is the last of these.
+                place.insert(parents.into_iter().rev().map(|(_, parent)| parent).collect())
+            }
+        };
+        while parents.last().is_some_and(|parent| self.gone.contains(parent)) {
+            parents.pop();
+        }
+        Ok(parents.iter().rev().any(|parent| !self.gone.contains(parent) && !going.contains(parent)))
     }
 }

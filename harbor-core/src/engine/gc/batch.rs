@@ -2,16 +2,21 @@
 
 use super::GcReport;
 use super::pace::Pace;
-use crate::Result;
 use crate::engine::Harbor;
 use crate::engine::gate::contended;
 use crate::meta::{Blob, BlobId, BlobState, LinkId, ReviewSubject};
+use crate::{Result, Timestamp};
 
 impl Harbor {
     /// Removes those of these links that are due and that no manifest refers to, and enters their blobs into the queue. The report has
     /// what was done, also where this fails.
-    pub(super) async fn review_links(&self, links: &[LinkId], report: &mut GcReport) -> Result<()> {
-        let (mut pace, mut left) = (Pace::new(self), links);
+    pub(super) async fn review_links(
+        &self,
+        links: &[LinkId],
+        as_of: Timestamp,
+        report: &mut GcReport,
+    ) -> Result<()> {
+        let (mut pace, mut left) = (Pace::new(self, as_of), links);
         while let Some(links) = pace.rows(&mut left) {
             report.links += contended!(self.review_links_once(links, &mut pace))?;
             pace.rest().await?;
@@ -22,9 +27,8 @@ impl Harbor {
     async fn review_links_once(&self, links: &[LinkId], pace: &mut Pace<'_>) -> Result<u64> {
         let mut write = self.write_as_system().await?;
         pace.begin();
-        let now = write.now();
         let rows = write.rows();
-        let due = rows.links_review(links, now).await?;
+        let due = rows.links_review(links, pace.as_of).await?;
         let reviewed: Vec<_> = due.iter().map(|due| ReviewSubject::Link(due.link)).collect();
         rows.reviews_delete(&reviewed).await?;
         let gone = due.iter().filter(|due| !due.referenced).filter_map(|due| Some((due.link, due.place?.1)));
@@ -33,7 +37,8 @@ impl Harbor {
         blobs.sort_unstable();
         blobs.dedup();
         let blobs: Vec<_> = blobs.into_iter().map(ReviewSubject::Blob).collect();
-        rows.reviews_put(&blobs, now, "unlinked").await?;
+        // Whoever looks next looks at them, also a run that began before this.
+        rows.reviews_put(&blobs, Timestamp::default(), "unlinked").await?;
         let mut repositories: Vec<_> = due.iter().filter_map(|due| Some(due.place?.0)).collect();
         repositories.sort_unstable();
         repositories.dedup();
@@ -46,8 +51,13 @@ impl Harbor {
     /// Deletes those of these blobs that are due and that no repository links to: condemned first, so that nobody links to them
     /// any more; then the bytes; then the rows. A crash in between leaves their entries in the queue, and the next look goes
     /// on. The report has what was done, also where this fails.
-    pub(super) async fn review_blobs(&self, blobs: &[BlobId], report: &mut GcReport) -> Result<()> {
-        let (mut pace, mut left) = (Pace::new(self), blobs);
+    pub(super) async fn review_blobs(
+        &self,
+        blobs: &[BlobId],
+        as_of: Timestamp,
+        report: &mut GcReport,
+    ) -> Result<()> {
+        let (mut pace, mut left) = (Pace::new(self, as_of), blobs);
         while let Some(blobs) = pace.bytes(&mut left) {
             let condemned = self.condemn(blobs, &mut pace).await?;
             if pace.is_over() {
@@ -87,10 +97,9 @@ impl Harbor {
     async fn condemn_once(&self, blobs: &[BlobId], pace: &mut Pace<'_>) -> Result<Vec<Blob>> {
         let mut write = self.write_as_system().await?;
         pace.begin();
-        let now = write.now();
         let rows = write.rows();
         let (mut condemned, mut kept) = (Vec::new(), Vec::new());
-        for review in rows.blobs_review(blobs, now).await? {
+        for review in rows.blobs_review(blobs, pace.as_of).await? {
             match review.blob.filter(|_| !review.linked) {
                 Some(blob) => condemned.push(blob),
                 None => kept.push(ReviewSubject::Blob(review.id)),

@@ -85,16 +85,21 @@ impl Harbor {
         _proof: Authorized<GarbageCollectionCreate>,
         workers: u32,
     ) -> Result<GcReport> {
-        self.collect(workers, |_| ()).await
+        self.collect(workers, None, |_| ()).await
     }
 
-    /// Looks at everything that is due, and tells after each batch what was done so far. The worker of this node stands aside
-    /// meanwhile, so that the report has all that the node did.
-    async fn collect(&self, workers: u32, progress: impl Fn(&GcReport)) -> Result<GcReport> {
+    /// Looks at everything that is due, or was at some time, and tells after each batch what was done so far. The worker of this node
+    /// stands aside meanwhile, so that the report has all that the node did.
+    async fn collect(
+        &self,
+        workers: u32,
+        as_of: Option<Timestamp>,
+        progress: impl Fn(&GcReport),
+    ) -> Result<GcReport> {
         let _alone = self.inner.collecting.lock().await;
         let mut total = GcReport::default();
         loop {
-            let batch = self.gc_batch(workers).await?;
+            let batch = self.gc_batch(workers, as_of.unwrap_or_else(|| self.now())).await?;
             total.add(batch);
             if batch.reviewed == 0 {
                 return Ok(total);
@@ -106,29 +111,27 @@ impl Harbor {
     /// A batch of the worker, unless somebody else collects on this node.
     pub(super) async fn gc_online(&self) -> Result<GcReport> {
         match self.inner.collecting.try_lock() {
-            Ok(_alone) => self.gc_batch(1).await,
+            Ok(_alone) => self.gc_batch(1, self.now()).await,
             Err(_) => Ok(GcReport::default()),
         }
     }
 
     /// Looks at the next due entries, at so many batches at a time. One that reviewed nothing had nothing due, or nothing is collected
     /// now.
-    async fn gc_batch(&self, workers: u32) -> Result<GcReport> {
+    async fn gc_batch(&self, workers: u32, as_of: Timestamp) -> Result<GcReport> {
         if self.collects_no_more().await? {
             return Ok(GcReport::default());
         }
-        // Nothing that is due later than that it was seen not to be read-only.
-        let now = self.now();
         let mut report = self.expire_uploads().await?;
         self.forget_events().await?;
         self.forget_trash().await?;
-        let due = self.read().await?.reviews_due(now, BATCH).await?;
+        let due = self.read().await?.reviews_due(as_of, BATCH).await?;
         // Where writers take turns, several would only take them from one another, and from everybody else.
         let exclusive = self.inner.metadata.sharing() == Sharing::Exclusive;
         let workers = if exclusive { 1 } else { workers.max(1) as usize };
         let each = due.len().div_ceil(workers).max(1);
         let parts: Vec<Vec<Review>> = due.chunks(each).map(<[Review]>::to_vec).collect();
-        let reviews = stream::iter(parts).map(|due| self.review_all(due));
+        let reviews = stream::iter(parts).map(|due| self.review_all(due, as_of));
         let mut reviews = reviews.buffer_unordered(workers);
         while let Some(done) = reviews.next().await {
             report.add(done?);
@@ -137,7 +140,7 @@ impl Harbor {
     }
 
     /// Looks at these entries together; and, when that fails, at each by itself, so that one that fails holds up no other.
-    async fn review_all(&self, due: Vec<Review>) -> Result<GcReport> {
+    async fn review_all(&self, due: Vec<Review>, as_of: Timestamp) -> Result<GcReport> {
         let (mut links, mut blobs) = (Vec::new(), Vec::new());
         for review in &due {
             match review.subject {
@@ -146,28 +149,34 @@ impl Harbor {
             }
         }
         let mut report = GcReport { reviewed: due.len() as u64, ..GcReport::default() };
-        if let Err(error) = self.review_links(&links, &mut report).await {
+        if let Err(error) = self.review_links(&links, as_of, &mut report).await {
             tracing::debug!(%error, "links are looked at one by one");
             for link in links {
-                self.review_one(ReviewSubject::Link(link), &due, &mut report).await?;
+                self.review_one(ReviewSubject::Link(link), as_of, &due, &mut report).await?;
             }
         }
-        if let Err(error) = self.review_blobs(&blobs, &mut report).await {
+        if let Err(error) = self.review_blobs(&blobs, as_of, &mut report).await {
             tracing::debug!(%error, "blobs are looked at one by one");
             for blob in blobs {
-                self.review_one(ReviewSubject::Blob(blob), &due, &mut report).await?;
+                self.review_one(ReviewSubject::Blob(blob), as_of, &due, &mut report).await?;
             }
         }
         Ok(report)
     }
 
-    async fn review_one(&self, subject: ReviewSubject, due: &[Review], report: &mut GcReport) -> Result<()> {
+    async fn review_one(
+        &self,
+        subject: ReviewSubject,
+        as_of: Timestamp,
+        due: &[Review],
+        report: &mut GcReport,
+    ) -> Result<()> {
         if self.collects_no_more().await? {
             return Ok(());
         }
         let done = match subject {
-            ReviewSubject::Link(link) => self.review_links(&[link], report).await,
-            ReviewSubject::Blob(blob) => self.review_blobs(&[blob], report).await,
+            ReviewSubject::Link(link) => self.review_links(&[link], as_of, report).await,
+            ReviewSubject::Blob(blob) => self.review_blobs(&[blob], as_of, report).await,
         };
         let Err(error) = done else { return Ok(()) };
         tracing::warn!(?subject, %error, "a review failed and will be tried again");

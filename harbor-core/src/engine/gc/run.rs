@@ -1,5 +1,7 @@
 //! A run of garbage collection that somebody, or a schedule, set going.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use super::GcReport;
@@ -16,13 +18,16 @@ use crate::job::{Done, Job, Rules, Running};
 use crate::meta::{ManifestId, Repository, RepositoryFilter, Untagged};
 use crate::oci::RepositoryName;
 use crate::policy::Step;
-use crate::{Error, Result};
+use crate::{Error, Result, Timestamp};
 
 /// How many names are read at a time.
 const NAMES: u32 = 1000;
 
 /// How many blobs a run may delete at a time.
 const WORKERS: std::ops::RangeInclusive<u32> = 1..=10;
+
+/// How long a run waits to be stopped, when the registry ends.
+const STOPS: Duration = Duration::from_secs(60);
 
 /// How many untagged artifacts are deleted in one transaction.
 const BATCH: u32 = 100;
@@ -100,6 +105,9 @@ impl CollectGarbage {
         if !self.dry_run {
             harbor.refuse_read_only().await?;
         }
+        // Nothing that comes to be due by what this deletes, however short the window and however long the run: a trial could not
+        // tell of it.
+        let as_of = harbor.now().minus(Duration::from_micros(1));
         running.log(format!(
             "garbage collection: delete_untagged={}, dry_run={}, workers={}, time window {} s",
             self.delete_untagged,
@@ -109,12 +117,18 @@ impl CollectGarbage {
         ));
         let untagged = if self.delete_untagged { self.untagged(&running).await? } else { Deleted::default() };
         let report = if self.dry_run {
-            would_free(harbor).await?
+            would_free(harbor, as_of).await?
         } else {
             let tell = |so_far: &GcReport| {
                 running.progress(format!("{} blobs, {} bytes", so_far.blobs, so_far.bytes));
             };
-            harbor.collect(self.workers, tell).await?
+            let report = harbor.collect(self.workers, Some(as_of), tell).await?;
+            if harbor.inner.workers.stopping().is_cancelled() {
+                // It is stopped as well, and begins again elsewhere, or here, later.
+                tokio::time::sleep(STOPS).await;
+                return Err(Error::Precondition("the registry ended in the midst of it".to_owned()));
+            }
+            report
         };
         let freed = Freed {
             freed_space: report.bytes.saturating_add(untagged.bytes),
@@ -207,13 +221,11 @@ async fn one_untagged(
 ) -> Result<Deleted> {
     let step = Step::ManifestDelete { digest: &untagged.digest };
     harbor.content().ask_policies(&Actor::system(), target, step).await?;
-    match trial {
-        None => delete(harbor, repository, untagged).await,
-        Some(trial) if trial.is_gone(untagged.id) || trial.is_listed(untagged.id).await? => {
-            Ok(Deleted::default())
-        }
-        Some(trial) => trial.delete(untagged.id).await,
+    let Some(trial) = trial else { return delete(harbor, repository, untagged).await };
+    if trial.is_gone(untagged.id) || trial.is_listed(untagged.id).await? {
+        return Ok(Deleted::default());
     }
+    trial.delete(untagged.id).await
 }
 
 /// Deletes an untagged artifact, if it still is one.
@@ -237,8 +249,8 @@ async fn delete(harbor: &Harbor, repository: &Repository, untagged: &Untagged) -
 }
 
 /// What looking at everything that is due would free.
-async fn would_free(harbor: &Harbor) -> Result<GcReport> {
-    let (blobs, bytes) = harbor.read().await?.reviews_would_free(harbor.now()).await?;
+async fn would_free(harbor: &Harbor, as_of: Timestamp) -> Result<GcReport> {
+    let (blobs, bytes) = harbor.read().await?.reviews_would_free(as_of).await?;
     Ok(GcReport { blobs, bytes, ..GcReport::default() })
 }
 

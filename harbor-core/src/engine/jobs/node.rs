@@ -119,7 +119,7 @@ impl Node {
         }
     }
 
-    pub(super) fn stop_all(&self) {
+    pub(crate) fn stop_all(&self) {
         for job in self.here().values() {
             job.stop.send_replace(Some(Stop::Shutdown));
         }
