@@ -18,7 +18,7 @@ use harbor_tests::content::{self, DataSet, Piece};
 use harbor_tests::faults::HeldMetadata;
 use harbor_tests::{BackEnd, Stores, on_every_store};
 
-use crate::node::{LEASE, admin, node, node_over, settings, status};
+use crate::node::{LONG, admin, node, node_over, settings, status};
 
 on_every_store! {
     garbage_collection(stores);
@@ -47,7 +47,9 @@ impl Nodes {
     /// Has a run cut off ahead of its transaction number `before`, and run again. Whether it was cut off.
     async fn cut_off(&self, before: usize, run: ExecutionId) -> bool {
         let held = Arc::new(HeldMetadata::new(Arc::clone(&self.stores.metadata), before));
-        let ends = node_over(&self.stores, Arc::clone(&held) as _, &self.clock, |parts| parts);
+        let ends = node_over(&self.stores, Arc::clone(&held) as _, &self.clock, |parts| {
+            parts.settings(settings(LONG))
+        });
         let cut_off = tokio::select! {
             () = held.reached() => true,
             jobs = ends.run_due_jobs() => {
@@ -56,7 +58,7 @@ impl Nodes {
             }
         };
         drop(ends);
-        self.clock.advance(LEASE * 2);
+        self.clock.advance(LONG * 2);
         assert_eq!(self.stays.run_due_jobs().await.unwrap(), u64::from(cut_off), "{before}");
         let success = (ExecutionStatus::Success, vec![TaskStatus::Success]);
         assert_eq!(status(&self.stores, run).await, success, "{before}");
@@ -67,9 +69,8 @@ impl Nodes {
     /// whether it ended while what it waited for did not come.
     async fn stop(&self, before: usize, run: ExecutionId) -> (bool, bool) {
         let held = Arc::new(HeldMetadata::new(Arc::clone(&self.stores.metadata), before));
-        // Leases that are renewed meanwhile would be transactions, too.
         let stops = node_over(&self.stores, Arc::clone(&held) as _, &self.clock, |parts| {
-            parts.settings(settings(HOUR))
+            parts.settings(settings(LONG))
         });
         let mut running = tokio::spawn({
             let stops = stops.clone();
@@ -248,15 +249,20 @@ async fn garbage_collection_that_a_shutdown_ends(back_end: BackEnd) {
         let world = World::make(&nodes, format!("p/r{before}")).await;
         let held = Arc::new(HeldMetadata::new(Arc::clone(&nodes.stores.metadata), usize::MAX));
         let ends = node_over(&nodes.stores, Arc::clone(&held) as _, &nodes.clock, |parts| {
-            parts.settings(settings(HOUR))
+            parts.settings(settings(LONG))
         });
         ends.start().await.unwrap();
         held.hold_after(before);
-        collect_by(&ends).await;
+        // Others begin transactions too, so this one may be the one that is held.
+        let asked = tokio::spawn({
+            let ends = ends.clone();
+            async move { collect_by(&ends).await }
+        });
         let _ = tokio::time::timeout(Duration::from_secs(2), held.reached()).await;
         let shutdown = tokio::spawn(async move { ends.shutdown().await });
         tokio::time::sleep(Duration::from_millis(50)).await;
         held.go_on();
+        asked.await.unwrap();
         shutdown.await.unwrap();
         world.kept_is_whole(&nodes).await;
         nodes.clock.advance(HOUR * 2);
@@ -270,7 +276,7 @@ async fn garbage_collection_that_a_shutdown_ends(back_end: BackEnd) {
 async fn without_a_window_a_trial_tells_what_a_run_does(back_end: BackEnd) {
     let stores = back_end.open().await;
     let stays = node_over(&stores, Arc::clone(&stores.metadata), &Clock::System, |parts| {
-        let mut settings = settings(HOUR);
+        let mut settings = settings(LONG);
         settings.gc_grace = Duration::ZERO;
         parts.settings(settings)
     });

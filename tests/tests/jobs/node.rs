@@ -33,6 +33,9 @@ pub(crate) fn node_over(
     with(parts).build().unwrap()
 }
 
+/// A lease that nobody renews while a test goes on: that would be a transaction, too.
+pub(crate) const LONG: Duration = Duration::from_secs(3600);
+
 /// With leases of that length.
 pub(crate) fn settings(lease: Duration) -> Settings {
     let mut settings = Settings::default();

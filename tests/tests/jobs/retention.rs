@@ -25,7 +25,7 @@ use harbor_tests::{BackEnd, Stores, on_every_store};
 use serde_json::json;
 use tokio::sync::Semaphore;
 
-use crate::node::{LEASE, admin, node, node_over, status};
+use crate::node::{LEASE, LONG, admin, node, node_over, settings, status};
 
 on_every_store! {
     cut_off_at_every_transaction(stores);
@@ -162,13 +162,14 @@ async fn cut_off_at_every_transaction(back_end: BackEnd) {
         let policed = Policed::new(&other, &format!("p{before}"), 2, 2).await;
         let run = policed.run(&other).await;
         let held = Arc::new(HeldMetadata::new(Arc::clone(&stores.metadata), before));
-        let ending = node_over(&stores, Arc::clone(&held) as _, &clock, |parts| parts);
+        let ending =
+            node_over(&stores, Arc::clone(&held) as _, &clock, |parts| parts.settings(settings(LONG)));
         let cut_off = tokio::select! {
             () = held.reached() => true,
             jobs = ending.run_due_jobs() => jobs.is_err(),
         };
         drop(ending);
-        clock.advance(LEASE * 2);
+        clock.advance(LONG * 2);
         let rest = other.run_due_jobs().await.unwrap();
         assert_eq!(rest > 0, cut_off, "{before}");
         let success = (ExecutionStatus::Success, vec![TaskStatus::Success; 3]);
