@@ -183,7 +183,7 @@ impl Repository {
     /// Deletes a tag, and leaves the manifest.
     ///
     /// # Errors
-    /// [`Error::Refused`]: 404 when there is none; 405 or 400 where the registry deletes no tags.
+    /// [`Error::Refused`](crate::client::Error::Refused): 404 when there is none; 405 or 400 where the registry deletes no tags.
     pub async fn tag_delete(&self, tag: &Tag) -> Result<()> {
         self.manifest_delete(&Reference::Tag(tag.clone())).await
     }
