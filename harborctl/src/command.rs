@@ -12,7 +12,7 @@ use crate::session::{Global, Session};
 
 /// The registry from a terminal and from scripts: this one, and Harbor.
 #[derive(Debug, Parser)]
-#[command(name = "harborctl", version, about, after_help = EXIT_CODES, max_term_width = 100)]
+#[command(name = "harborctl", version, after_help = EXIT_CODES, max_term_width = 100)]
 pub struct Cli {
     #[command(flatten)]
     global: Global,

@@ -19,6 +19,7 @@ mod body;
 mod command;
 mod completion;
 mod context;
+mod examples;
 mod failure;
 mod lookup;
 mod names;
@@ -30,7 +31,7 @@ use std::ffi::OsString;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
-use clap::{CommandFactory as _, Parser as _};
+use clap::{CommandFactory as _, FromArgMatches as _};
 
 pub use command::Cli;
 pub use failure::{Failure, Kind};
@@ -62,7 +63,7 @@ pub fn run() -> ExitCode {
 /// # Errors
 /// [`Failure`], with the exit code that stands for it. What is wrong with the arguments has been told by then.
 pub async fn run_with(arguments: Vec<OsString>) -> Result<(), Failure> {
-    let cli = match Cli::try_parse_from(arguments) {
+    let cli = match parsed(arguments) {
         Ok(cli) => cli,
         Err(error) => {
             let _ = error.print();
@@ -75,7 +76,13 @@ pub async fn run_with(arguments: Vec<OsString>) -> Result<(), Failure> {
 /// The command line, for completions, manuals and documentation.
 #[must_use]
 pub fn command_line() -> clap::Command {
-    Cli::command()
+    examples::with_examples(Cli::command())
+}
+
+fn parsed(arguments: Vec<OsString>) -> Result<Cli, clap::Error> {
+    let mut command = command_line();
+    let matches = command.try_get_matches_from_mut(arguments)?;
+    Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
 }
 
 fn told(failure: &Failure) -> ExitCode {
