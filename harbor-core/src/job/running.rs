@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::meta::{ExecutionId, Task, TaskId};
+use crate::meta::{ExecutionId, Task, TaskId, TaskStatus};
 use crate::{Harbor, Timestamp};
 
 /// How much a task's log may hold, in bytes: as much as Harbor's API shows of one.
@@ -21,13 +21,18 @@ pub struct Running {
     harbor: Harbor,
     task: TaskId,
     execution: ExecutionId,
+    /// Who is at it, and for which time: what tells this worker from another one that has the task by now.
+    turn: Arc<(String, u32)>,
+    begun: Timestamp,
     last: bool,
     log: Arc<Log>,
 }
 
 impl Running {
     pub(crate) fn new(harbor: Harbor, task: &Task, last: bool, log: Arc<Log>) -> Self {
-        Self { harbor, task: task.id, execution: task.execution, last, log }
+        let turn = Arc::new((task.owner.clone(), task.runs));
+        let begun = task.started_at.unwrap_or_else(|| harbor.now());
+        Self { harbor, task: task.id, execution: task.execution, turn, begun, last, log }
     }
 
     /// The registry that it belongs to.
@@ -46,6 +51,16 @@ impl Running {
     #[must_use]
     pub const fn execution(&self) -> ExecutionId {
         self.execution
+    }
+
+    /// When it was begun for the first time, by whoever did.
+    pub(crate) const fn begun(&self) -> Timestamp {
+        self.begun
+    }
+
+    /// Whether a task's row says that this worker is at it.
+    pub(crate) fn has_turn(&self, task: &Task) -> bool {
+        task.status == TaskStatus::Running && (&task.owner, task.runs) == (&self.turn.0, self.turn.1)
     }
 
     /// Whether it is not tried again when it fails now.

@@ -75,6 +75,7 @@ impl Jobs<'_> {
                 return Err(Error::Precondition(why));
             }
             (task.failures, task.runs, task.due) = (0, 0, now);
+            task.started_at = None;
             moved(write.rows(), &mut task, TaskStatus::Waiting, now).await?;
             write.audit_as(job, format!("retry the {} job {job}", task.kind)).await?;
             write.enqueued();
