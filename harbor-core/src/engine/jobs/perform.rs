@@ -278,9 +278,7 @@ impl Work<'_> {
         let beyond = rows.executions_beyond(kind, subject, rules.kept, TRIMMED).await?;
         drop(rows);
         for id in beyond {
-            let mut write = self.harbor.write_as_system().await?;
-            write.rows().execution_delete(id).await?;
-            write.commit().await?;
+            self.harbor.forget_execution(id).await?;
         }
         Ok(())
     }
