@@ -37,10 +37,12 @@ async fn make(admin: &Client, path: &str, body: &Value) -> Value {
     json!({ "at": location, "body": body })
 }
 
-#[tokio::test]
-#[ignore = "needs PostgreSQL and the built harbor-server"]
-async fn what_is_taken_away_here_is_gone_there() {
-    let database = Database::postgres();
+over_both! {
+    "current_thread", " and the built harbor-server";
+    what_is_taken_away_here_is_gone_there;
+}
+
+async fn what_is_taken_away_here_is_gone_there(database: Database) {
     let (a, b) = tokio::join!(Node::over(database.url()), Node::over(database.url()));
     let admin = a.client("admin", PASSWORD);
     let private = json!({ "project_name": "team", "metadata": { "public": "false" } });
