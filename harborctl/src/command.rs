@@ -8,7 +8,7 @@ use crate::completion::{Completion, Man};
 use crate::context::ContextCommand;
 use crate::failure::{EXIT_CODES, Failure};
 #[cfg(feature = "local")]
-use crate::local::Run;
+use crate::local::{Local, Run};
 use crate::noun;
 use crate::session::{Global, Session};
 
@@ -104,6 +104,10 @@ enum Command {
     Api(Api),
     #[cfg(feature = "local")]
     Run(Run),
+    /// Work on the stores themselves, without a server
+    #[cfg(feature = "local")]
+    #[command(subcommand)]
+    Local(Local),
     Completion(Completion),
     Man(Man),
 }
@@ -158,6 +162,8 @@ impl Cli {
             Command::Api(command) => command.run(session).await,
             #[cfg(feature = "local")]
             Command::Run(command) => command.run(session).await,
+            #[cfg(feature = "local")]
+            Command::Local(command) => command.run(session).await,
             Command::Completion(command) => command.run(),
             Command::Man(command) => command.run(),
         }
