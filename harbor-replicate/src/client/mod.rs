@@ -6,6 +6,7 @@
 //! where it broke. Credentials go to the registry that they are for, and to the token service that it names, and nowhere
 //! else; no error has one in it.
 //!
+//! [`place`] has the other places that content lives in, layouts and archives, and [`copy()`] copies between any two.
 //! [`api`] is the client of Harbor's API beside it, over the same connections.
 //!
 //! ```no_run
@@ -29,6 +30,7 @@ mod answer;
 pub mod api;
 mod challenge;
 mod connection;
+mod contents;
 mod copy;
 mod credential;
 pub mod docker;
@@ -36,6 +38,8 @@ mod error;
 mod guard;
 mod image;
 mod page;
+pub mod place;
+mod platform;
 mod registry;
 mod request;
 mod retry;
@@ -44,10 +48,12 @@ mod tokens;
 mod transport;
 
 pub use connection::{Connection, ConnectionBuilder, Proxy};
-pub use copy::{Copied, CopyOptions, CopyProgress};
+pub use contents::{Contents, FileChange, FileKind, ImageFile};
+pub use copy::{Copied, CopyOptions, CopyProgress, copy};
 pub use credential::{Credential, CredentialSource};
 pub use error::{Error, Refusal, RefusalError, Result};
 pub use image::{ImageName, ImageNameError};
+pub use platform::{Platform, PlatformError};
 pub use registry::{
     BlobHead, BlobSource, BlobStream, FileSource, Listing, Manifest, ManifestHead, ManifestPut, PushOptions,
     Pushed, Registry, RegistryBuilder, RemoteSource, Repository, Upload,

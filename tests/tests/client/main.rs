@@ -13,6 +13,7 @@ mod foreign;
 mod manifests;
 mod mounts;
 mod names;
+mod places;
 mod proxies;
 mod pushes;
 mod redirects;
