@@ -1,22 +1,86 @@
 //! `harborctl`, as a library: the registry from a terminal and from scripts.
 //!
-//! It has no commands yet; it tells its version and what it is.
+//! It works with this registry and with Harbor itself, by the API client and the distribution client of `harbor-replicate`.
+//! [`Cli`] is the command line, [`run`] the whole program, [`run_with`] the same with arguments and a place for what it prints.
+//!
+//! | where | has |
+//! |---|---|
+//! | `command.rs` | the command line as a whole, and which command does what |
+//! | `context/` | servers and who one is there: the file of contexts, the stores of secrets |
+//! | `account.rs` | `login`, `logout`, `whoami` |
+//! | `noun/` | a file for each noun of the API, with its verbs |
+//! | `output/` | tables, JSON, YAML, names; lists as they come |
+//! | `session.rs` | what a verb has in hand: the API as somebody, and where to print |
+//! | `failure.rs` | what went wrong, what to try, and the exit code |
 
+mod account;
+mod api;
+mod body;
+mod command;
+mod completion;
+mod context;
+mod failure;
+mod lookup;
+mod names;
+mod noun;
+mod output;
+mod session;
+
+use std::ffi::OsString;
+use std::io::{self, Write as _};
 use std::process::ExitCode;
 
-use clap::{CommandFactory as _, Parser};
+use clap::{CommandFactory as _, Parser as _};
 
-/// The registry from a terminal and from scripts. It has no commands yet.
-#[derive(Debug, Parser)]
-#[command(name = "harborctl", version, about)]
-struct Arguments {}
+pub use command::Cli;
+pub use failure::{Failure, Kind};
 
-/// Runs the program as the command line says.
+/// Runs the program as the command line says, and tells on the standard error what went wrong.
 #[must_use]
 pub fn run() -> ExitCode {
-    let Arguments {} = Arguments::parse();
-    match Arguments::command().print_help() {
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return told(&Failure::new(Kind::Failed, format!("the program cannot start: {error}"))),
+    };
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    let outcome = runtime.block_on(async {
+        tokio::select! {
+            outcome = run_with(arguments) => outcome,
+            _ = tokio::signal::ctrl_c() => Err(Failure::interrupted()),
+        }
+    });
+    // A thread that reads the standard input cannot be told to stop.
+    runtime.shutdown_background();
+    match outcome {
         Ok(()) => ExitCode::SUCCESS,
-        Err(_) => ExitCode::FAILURE,
+        Err(failure) => told(&failure),
     }
+}
+
+/// Runs one command; the first argument is the program's name.
+///
+/// # Errors
+/// [`Failure`], with the exit code that stands for it. What is wrong with the arguments has been told by then.
+pub async fn run_with(arguments: Vec<OsString>) -> Result<(), Failure> {
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) => {
+            let _ = error.print();
+            return if error.use_stderr() { Err(Failure::told(Kind::Usage)) } else { Ok(()) };
+        }
+    };
+    Box::pin(cli.run()).await
+}
+
+/// The command line, for completions, manuals and documentation.
+#[must_use]
+pub fn command_line() -> clap::Command {
+    Cli::command()
+}
+
+fn told(failure: &Failure) -> ExitCode {
+    if let Some(text) = failure.text() {
+        let _ = writeln!(io::stderr(), "{text}");
+    }
+    failure.kind().code()
 }

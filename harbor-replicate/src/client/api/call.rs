@@ -1,17 +1,18 @@
 //! One call of one operation.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 
 use bytes::Bytes;
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
-use harbor_core::operation::{Method, Operation};
+use harbor_core::operation::{BASE, Method, Operation};
 use http::header::{ACCEPT, CONTENT_TYPE, LOCATION};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use serde_json::error::Category;
-use url::Url;
+use url::{Url, form_urlencoded};
 
 use super::{Api, ProjectRef, Query};
 use crate::client::answer::Answer;
@@ -51,7 +52,9 @@ impl Created {
 #[must_use]
 pub struct Call {
     api: Api,
-    operation: &'static Operation,
+    /// What it is called in errors.
+    id: Cow<'static, str>,
+    method: Method,
     path: String,
     query: Vec<(String, String)>,
     body: Option<Bytes>,
@@ -98,8 +101,19 @@ impl Place for ProjectRef<'_> {
 
 impl Call {
     pub(super) fn new(api: Api, operation: &'static Operation) -> Self {
-        let path = operation.path.to_owned();
-        Self { api, operation, path, query: Vec::new(), body: None, is_name: None, wrong: None }
+        Self::named(api, operation.id.into(), operation.method, operation.path.to_owned())
+    }
+
+    pub(super) fn to(api: Api, method: Method, path: &str) -> Self {
+        // The whole path is taken too, as a server tells it.
+        let path = path.strip_prefix(BASE).unwrap_or(path);
+        let (path, query) = path.split_once('?').unwrap_or((path, ""));
+        let query = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
+        Self { query, ..Self::named(api, "the call".into(), method, path.to_owned()) }
+    }
+
+    const fn named(api: Api, id: Cow<'static, str>, method: Method, path: String) -> Self {
+        Self { api, id, method, path, query: Vec::new(), body: None, is_name: None, wrong: None }
     }
 
     /// Fills a place of the path. The name of a repository is encoded twice, as Harbor wants it: it has slashes.
@@ -109,7 +123,7 @@ impl Call {
             self.wrong.get_or_insert_with(|| format!("{text:?} can be no {place}"));
         }
         if !self.path.contains(&mark) {
-            self.wrong.get_or_insert_with(|| format!("{} has no {place} in its path", self.operation.id));
+            self.wrong.get_or_insert_with(|| format!("{} has no {place} in its path", self.id));
         }
         let mut encoded = encode(&text);
         if place == "repository_name" {
@@ -208,7 +222,7 @@ impl Call {
         }
         if let Some((_, place)) = self.path.split_once('{') {
             let place = place.split('}').next().unwrap_or_default();
-            return Err(Error::Configuration(format!("{} needs a {place}", self.operation.id)));
+            return Err(Error::Configuration(format!("{} needs a {place}", self.id)));
         }
         let wrong = |_| Error::Configuration(format!("{} is no path", self.path));
         let mut url = self.api.inner.base.join(self.path.trim_start_matches('/')).map_err(wrong)?;
@@ -219,7 +233,7 @@ impl Call {
     }
 
     async fn send(&self, url: Url, want: Want) -> Result<Answer> {
-        let method = match self.operation.method {
+        let method = match self.method {
             Method::Get => http::Method::GET,
             Method::Head => http::Method::HEAD,
             Method::Post => http::Method::POST,
@@ -234,7 +248,7 @@ impl Call {
         if let Some(body) = &self.body {
             request = request.header(CONTENT_TYPE, "application/json")?.bytes(body.clone());
         }
-        request.counts = matches!(self.operation.method, Method::Post | Method::Patch);
+        request.counts = matches!(self.method, Method::Post | Method::Patch);
         request.authorize(self.api.inner.authorization.clone(), &self.api.inner.secrets);
         let answer = self.api.inner.connection.send(&request, want).await?;
         match answer.status {

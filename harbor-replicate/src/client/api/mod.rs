@@ -38,7 +38,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use harbor_core::access::Secret;
-use harbor_core::operation::{self, BASE};
+use harbor_core::operation::{self, BASE, Method};
 use url::Url;
 
 use super::registry::address;
@@ -150,5 +150,10 @@ impl Api {
         let operation =
             operation.ok_or_else(|| Error::Configuration(format!("there is no operation {id:?}")))?;
         Ok(Call::new(self.clone(), operation))
+    }
+
+    /// A call of any path below `/api/v2.0`, encoded as it is sent and with its query: for what is in no table.
+    pub fn call_path(&self, method: Method, path: &str) -> Call {
+        Call::to(self.clone(), method, path)
     }
 }

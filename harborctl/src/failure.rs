@@ -1,0 +1,179 @@
+//! What went wrong, what to try, and the exit code.
+
+use std::io;
+use std::process::ExitCode;
+
+use harbor_replicate::client::Error;
+
+/// What verbs yield.
+pub(crate) type Outcome<T = ()> = Result<T, Failure>;
+
+/// What kind of failure it is: each has an exit code of its own, which stays what it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Kind {
+    /// Anything without a kind of its own: 1.
+    Failed,
+    /// The command line, or a file that it names, says what cannot be: 2.
+    Usage,
+    /// There is no such thing: 3.
+    NotFound,
+    /// Who asks is not known there, or may not do it: 4.
+    Denied,
+    /// It is there already, something holds it, or a rule forbids it: 5.
+    Conflict,
+    /// The server cannot be reached, or its certificate is not trusted: 6.
+    Unreachable,
+    /// The server could not do it (5xx), or asks to come back later (429): 7.
+    Server,
+    /// What was looked at is not as it should be: a digest, a signature, a part that is missing: 8.
+    Broken,
+    /// Ctrl-C: 130.
+    Interrupted,
+}
+
+impl Kind {
+    /// The exit code.
+    #[must_use]
+    pub fn code(self) -> ExitCode {
+        ExitCode::from(self.number())
+    }
+
+    /// The exit code as a number.
+    #[must_use]
+    pub const fn number(self) -> u8 {
+        match self {
+            Self::Failed => 1,
+            Self::Usage => 2,
+            Self::NotFound => 3,
+            Self::Denied => 4,
+            Self::Conflict => 5,
+            Self::Unreachable => 6,
+            Self::Server => 7,
+            Self::Broken => 8,
+            Self::Interrupted => 130,
+        }
+    }
+}
+
+/// Exit codes, as the help tells them.
+pub(crate) const EXIT_CODES: &str = "\
+Exit codes:
+  0    done
+  1    failed in another way
+  2    the command line, or a file that it names, is wrong
+  3    there is no such thing
+  4    not logged in, or not allowed
+  5    it is there already, something holds it, or a rule forbids it
+  6    the server cannot be reached or is not trusted
+  7    the server could not do it, or asks to come back later
+  8    content is not what it should be
+  130  interrupted";
+
+/// Why a command did not do what it should. It holds and prints no secret.
+#[derive(Debug)]
+pub struct Failure {
+    kind: Kind,
+    what: Option<String>,
+    hint: Option<String>,
+}
+
+impl Failure {
+    /// With what went wrong.
+    pub fn new(kind: Kind, what: impl Into<String>) -> Self {
+        Self { kind, what: Some(what.into()), hint: None }
+    }
+
+    /// A wrong command line.
+    pub(crate) fn usage(what: impl Into<String>) -> Self {
+        Self::new(Kind::Usage, what)
+    }
+
+    /// Something that is not there.
+    pub(crate) fn absent(what: impl Into<String>) -> Self {
+        Self::new(Kind::NotFound, what)
+    }
+
+    /// One that was told already.
+    pub(crate) const fn told(kind: Kind) -> Self {
+        Self { kind, what: None, hint: None }
+    }
+
+    pub(crate) fn interrupted() -> Self {
+        Self::new(Kind::Interrupted, "interrupted")
+    }
+
+    /// With what to try.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// What kind it is.
+    #[must_use]
+    pub const fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// The lines that tell of it; nothing when it was told already, or nobody listens any more.
+    #[must_use]
+    pub fn text(&self) -> Option<String> {
+        let what = self.what.as_ref()?;
+        Some(match &self.hint {
+            Some(hint) => format!("error: {what}\n  try: {hint}"),
+            None => format!("error: {what}"),
+        })
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        let kind = kind_of(&error);
+        let hint = hint_of(kind, &error);
+        Self { kind, what: Some(error.to_string()), hint: hint.map(str::to_owned) }
+    }
+}
+
+fn kind_of(error: &Error) -> Kind {
+    match error {
+        Error::Unauthorized { .. } => Kind::Denied,
+        Error::Unreachable { .. } | Error::Untrusted { .. } | Error::Forbidden { .. } => Kind::Unreachable,
+        Error::Configuration(_) => Kind::Usage,
+        Error::Digest { .. } | Error::Size { .. } | Error::Truncated { .. } => Kind::Broken,
+        Error::Refused(refusal) => match refusal.status {
+            401 | 403 => Kind::Denied,
+            404 => Kind::NotFound,
+            409 | 412 => Kind::Conflict,
+            429 | 500.. => Kind::Server,
+            _ => Kind::Failed,
+        },
+        _ => Kind::Failed,
+    }
+}
+
+const fn hint_of(kind: Kind, error: &Error) -> Option<&'static str> {
+    match (kind, error) {
+        (_, Error::Unauthorized { .. }) => Some("harborctl login SERVER"),
+        (_, Error::Untrusted { .. }) => {
+            Some("--ca FILE, with the certificate of the authority that signed it")
+        }
+        (Kind::Denied, _) => Some("harborctl whoami tells who asks; another context is chosen by --context"),
+        (Kind::Unreachable, _) => {
+            Some("harborctl context list tells the addresses; HTTPS_PROXY and NO_PROXY count")
+        }
+        (Kind::Server, _) => Some("the same again later; the server's log has the request"),
+        _ => None,
+    }
+}
+
+impl From<io::Error> for Failure {
+    /// Of printing.
+    fn from(error: io::Error) -> Self {
+        // Who read it has enough, as `head` does.
+        if error.kind() == io::ErrorKind::BrokenPipe {
+            return Self::told(Kind::Failed);
+        }
+        Self::new(Kind::Failed, format!("what came out cannot be written: {error}"))
+    }
+}

@@ -1,0 +1,48 @@
+//! The nouns of the API: a file for each, with its verbs and what of it is shown in tables.
+
+mod artifact;
+mod audit;
+mod config;
+mod gc;
+mod group;
+mod immutable;
+mod job;
+mod label;
+mod member;
+mod project;
+mod quota;
+mod repository;
+mod retention;
+mod robot;
+mod role;
+mod run;
+mod schedule;
+mod system;
+mod tag;
+mod token;
+mod totp;
+mod user;
+mod webhook;
+
+pub(crate) use artifact::Artifact;
+pub(crate) use audit::Audit;
+pub(crate) use config::Config;
+pub(crate) use gc::Gc;
+pub(crate) use group::Group;
+pub(crate) use immutable::Immutable;
+pub(crate) use job::Job;
+pub(crate) use label::Label;
+pub(crate) use member::Member;
+pub(crate) use project::Project;
+pub(crate) use quota::Quota;
+pub(crate) use repository::Repository;
+pub(crate) use retention::Retention;
+pub(crate) use robot::Robot;
+pub(crate) use role::Role;
+pub(crate) use schedule::Schedule;
+pub(crate) use system::{System, health};
+pub(crate) use tag::Tag;
+pub(crate) use token::Token;
+pub(crate) use totp::Totp;
+pub(crate) use user::User;
+pub(crate) use webhook::Webhook;
