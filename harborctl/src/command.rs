@@ -5,6 +5,7 @@ use clap::{Parser, Subcommand};
 use crate::account::{self, Login, Logout};
 use crate::api::Api;
 use crate::completion::{Completion, Man};
+use crate::content::{Copy, Delete, Diff, Inspect, Pull, Push, Tree};
 use crate::context::ContextCommand;
 use crate::failure::{EXIT_CODES, Failure};
 use crate::noun;
@@ -30,6 +31,13 @@ enum Command {
     /// Servers and who one is there
     #[command(subcommand)]
     Context(ContextCommand),
+    Push(Push),
+    Pull(Pull),
+    Copy(Copy),
+    Inspect(Inspect),
+    Tree(Tree),
+    Diff(Diff),
+    Delete(Delete),
     /// Projects
     #[command(subcommand)]
     Project(noun::Project),
@@ -116,6 +124,13 @@ impl Cli {
             Command::Logout(command) => command.run(session).await,
             Command::Whoami => account::whoami(session).await,
             Command::Context(command) => command.run(session).await,
+            Command::Push(command) => command.run(session).await,
+            Command::Pull(command) => command.run(session).await,
+            Command::Copy(command) => command.run(session).await,
+            Command::Inspect(command) => command.run(session).await,
+            Command::Tree(command) => command.run(session).await,
+            Command::Diff(command) => command.run(session).await,
+            Command::Delete(command) => command.run(session).await,
             Command::Project(command) => command.run(session).await,
             Command::Member(command) => command.run(session).await,
             Command::Repository(command) => command.run(session).await,

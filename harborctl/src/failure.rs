@@ -140,7 +140,10 @@ fn kind_of(error: &Error) -> Kind {
         Error::Unauthorized { .. } => Kind::Denied,
         Error::Unreachable { .. } | Error::Untrusted { .. } | Error::Forbidden { .. } => Kind::Unreachable,
         Error::Configuration(_) => Kind::Usage,
-        Error::Digest { .. } | Error::Size { .. } | Error::Truncated { .. } => Kind::Broken,
+        Error::Digest { .. } | Error::Size { .. } | Error::Truncated { .. } | Error::Unusable { .. } => {
+            Kind::Broken
+        }
+        Error::Absent { .. } => Kind::NotFound,
         Error::Refused(refusal) => match refusal.status {
             401 | 403 => Kind::Denied,
             404 => Kind::NotFound,

@@ -49,7 +49,7 @@ mod transport;
 
 pub use connection::{Connection, ConnectionBuilder, Proxy};
 pub use contents::{Contents, FileChange, FileKind, ImageFile};
-pub use copy::{Copied, CopyOptions, CopyProgress, copy};
+pub use copy::{Copied, CopyOptions, CopyProgress, copy, cosign_tags};
 pub use credential::{Credential, CredentialSource};
 pub use error::{Error, Refusal, RefusalError, Result};
 pub use image::{ImageName, ImageNameError};

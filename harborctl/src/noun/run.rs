@@ -92,8 +92,7 @@ impl Operations {
     /// Sets a run going, and waits for its end when that is wished.
     pub(super) async fn run(&self, session: &Session, parameters: Map<String, Value>, wait: bool) -> Outcome {
         let schedule = Some(ScheduleObj { kind: "Manual".to_owned(), ..ScheduleObj::default() });
-        let call =
-            session.call(self.create).await?.json(&Schedule { schedule, parameters });
+        let call = session.call(self.create).await?.json(&Schedule { schedule, parameters });
         if !wait {
             return session.makes(call, "a run is set going", None).await;
         }

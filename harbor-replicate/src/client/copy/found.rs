@@ -153,7 +153,7 @@ impl Found {
 }
 
 /// The tags under which cosign keeps what belongs to a manifest: its signature, its attestations, its SBOM.
-fn cosign_tags(subject: &Digest) -> impl Iterator<Item = Tag> {
+pub fn cosign_tags(subject: &Digest) -> impl Iterator<Item = Tag> {
     let stem = format!("{}-{}", subject.algorithm(), subject.hex());
     COSIGN.into_iter().filter_map(move |kind| format!("{stem}.{kind}").parse().ok())
 }
@@ -168,24 +168,28 @@ fn view(from: &dyn Source, manifest: &Manifest) -> Result<ManifestView> {
         .map_err(|error| Error::bad_answer(from.told(), format!("the manifest {}: {error}", manifest.digest)))
 }
 
-/// The manifest that an index has for a platform; the manifest itself, where it is none.
-pub(super) async fn of_platform(from: &dyn Source, top: Manifest, platform: &Platform) -> Result<Manifest> {
-    let mut manifest = top;
-    // Indexes in indexes are few, and never deep.
-    for _ in 0..8 {
-        let view = view(from, &manifest)?;
-        if view.kind != ManifestKind::Index {
-            return Ok(manifest);
+impl Platform {
+    /// The manifest that an index has for this platform; the manifest itself, where it is no index.
+    ///
+    /// # Errors
+    /// [`Error::Absent`] when the index has none; what reading one ends with.
+    pub async fn choose(&self, from: &dyn Source, top: Manifest) -> Result<Manifest> {
+        let mut manifest = top;
+        // Indexes in indexes are few, and never deep.
+        for _ in 0..8 {
+            let view = view(from, &manifest)?;
+            if view.kind != ManifestKind::Index {
+                return Ok(manifest);
+            }
+            let Some(entry) = view.manifests.iter().find(|entry| self.is_of(entry)) else {
+                let known = view.manifests.iter().filter_map(told).collect::<Vec<_>>().join(", ");
+                let what = format!("image for {self}, but for {known}");
+                return Err(Error::Absent { place: from.told(), what });
+            };
+            manifest = from.read_manifest(entry).await?;
         }
-        let fits = |entry: &&Descriptor| platform.is_of(entry);
-        let Some(entry) = view.manifests.iter().find(fits) else {
-            let known = view.manifests.iter().filter_map(told).collect::<Vec<_>>().join(", ");
-            let what = format!("image for {platform}, but for {known}");
-            return Err(Error::Absent { place: from.told(), what });
-        };
-        manifest = from.read_manifest(entry).await?;
+        Err(Error::bad_answer(from.told(), "an index within too many others"))
     }
-    Err(Error::bad_answer(from.told(), "an index within too many others"))
 }
 
 /// The platform of a member of an index, for people.

@@ -13,7 +13,8 @@ use harbor_core::oci::{Digest, Reference, RepositoryName, Tag};
 
 use super::place::{Destination, Source};
 use super::{Error, Manifest, Platform, PushOptions, Pushed, Repository, Result};
-use found::{Found, of_platform};
+use found::Found;
+pub use found::cosign_tags;
 
 /// How many blobs go at the same time unless the caller says otherwise.
 const JOBS: NonZeroUsize = NonZeroUsize::new(4).unwrap();
@@ -158,7 +159,7 @@ pub async fn copy(
     options: &CopyOptions,
 ) -> Result<Copied> {
     let top = match &options.platform {
-        Some(platform) => of_platform(from, top, platform).await?,
+        Some(platform) => platform.choose(from, top).await?,
         None => top,
     };
     let mut found = Found::default();
