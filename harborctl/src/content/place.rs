@@ -53,8 +53,25 @@ pub(super) struct Opened {
 }
 
 impl PlaceArg {
+    /// Whether it says what kind of place it is.
+    fn is_explicit(&self) -> bool {
+        let schemes = ["docker://", "oci:", "oci-archive:", "docker-archive:", "docker-dir:"];
+        schemes.iter().any(|scheme| self.0.starts_with(scheme))
+    }
+
+    /// Whether it is a path, and what is there says what it is.
     fn is_path(&self) -> bool {
-        self.0.starts_with(['.', '/', '~']) || self.0.starts_with('\\') || self.0.ends_with(".tar")
+        if self.is_explicit() {
+            return false;
+        }
+        self.0.starts_with(['.', '/', '~'])
+            || self.0.starts_with('\\')
+            || [".tar", ".tar.gz", ".tgz", "/"].iter().any(|end| self.0.ends_with(end))
+    }
+
+    /// The same, which is a path unless it says something else.
+    pub(super) fn as_path(&self) -> Self {
+        if self.is_explicit() || self.is_path() { self.clone() } else { Self(format!("./{self}")) }
     }
 
     /// What it names.
@@ -75,10 +92,9 @@ impl PlaceArg {
 
     /// Whether it is a repository of a project, and says no host.
     fn is_of_server(&self) -> bool {
-        let schemes = ["docker://", "oci:", "oci-archive:", "docker-archive:", "docker-dir:"];
         let first = self.0.split_once('/').map(|(first, _)| first);
         let is_host = |first: &str| first.contains(['.', ':']) || first == "localhost";
-        first.is_some_and(|first| !is_host(first)) && !schemes.iter().any(|scheme| self.0.starts_with(scheme))
+        !self.is_explicit() && first.is_some_and(|first| !is_host(first))
     }
 
     /// What is there, to be read.

@@ -71,14 +71,14 @@ pub(crate) struct Copy {
 impl Push {
     pub(crate) async fn run(self, session: &Session) -> Outcome {
         self.to.image(session).await?;
-        transfer(session, &self.from, &self.to, self.moving).await
+        transfer(session, &self.from.as_path(), &self.to, self.moving).await
     }
 }
 
 impl Pull {
     pub(crate) async fn run(self, session: &Session) -> Outcome {
         self.from.image(session).await?;
-        transfer(session, &self.from, &self.to, self.moving).await
+        transfer(session, &self.from, &self.to.as_path(), self.moving).await
     }
 }
 
