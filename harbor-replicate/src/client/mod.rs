@@ -7,7 +7,7 @@
 //! else; no error has one in it.
 //!
 //! [`place`] has the other places that content lives in, layouts and archives, and [`copy()`] copies between any two.
-//! [`api`] is the client of Harbor's API beside it, over the same connections.
+//! [`bundle`] carries many of them across an air gap. [`api`] is the client of Harbor's API beside it, over the same connections.
 //!
 //! ```no_run
 //! use harbor_replicate::client::{ImageName, Registry, docker::DockerConfig};
@@ -28,6 +28,7 @@
 
 mod answer;
 pub mod api;
+pub mod bundle;
 mod challenge;
 mod connection;
 mod contents;

@@ -56,6 +56,8 @@ struct State {
     /// What the archive before it lists.
     index: Index,
     named: Vec<Named>,
+    /// What else is in it.
+    files: Vec<(&'static str, Vec<u8>)>,
     /// Whether it has its name.
     is_over: bool,
 }
@@ -118,6 +120,11 @@ impl LayoutArchive {
             archive.take_over(&before).await?;
         }
         Ok(archive)
+    }
+
+    /// Puts a file beside those of the layout.
+    pub(crate) fn add_file(&self, name: &'static str, bytes: Vec<u8>) {
+        self.target.state().files.push((name, bytes));
     }
 
     /// What an archive of the same name has.
@@ -195,6 +202,7 @@ impl Target {
             let read = |digest: &Digest| read_slot(&self.file, state.slots.get(digest).copied());
             files.push((docker::FILE, docker::list(&index, read)?));
         }
+        files.append(&mut state.files);
         self.end(state.end, &files)?;
         state.is_over = true;
         Ok(())

@@ -30,7 +30,7 @@ const GZIP: [u8; 2] = [0x1f, 0x8b];
 
 /// Files by name. No name leads out of the folder or the archive.
 #[derive(Clone, Debug)]
-pub(super) struct Files {
+pub(crate) struct Files {
     path: Arc<Path>,
     kept: Kept,
 }
@@ -52,10 +52,10 @@ struct Tar {
 
 /// A file, or a part of an archive that is one.
 #[derive(Clone, Debug)]
-pub(super) struct Region {
+pub(crate) struct Region {
     pub(super) file: Arc<File>,
     pub(super) start: u64,
-    pub(super) size: u64,
+    pub(crate) size: u64,
 }
 
 /// Runs what waits for the disk where that holds up nobody.
@@ -112,7 +112,7 @@ impl Files {
     }
 
     /// All of a small file.
-    pub(super) async fn read(&self, name: &str, what: &'static str, limit: usize) -> Result<Option<Bytes>> {
+    pub(crate) async fn read(&self, name: &str, what: &'static str, limit: usize) -> Result<Option<Bytes>> {
         match self.find(name).await? {
             None => Ok(None),
             Some(region) => region.read(what, limit).await.map(Some).map_err(|error| match error {
@@ -122,11 +122,11 @@ impl Files {
         }
     }
 
-    pub(super) fn unusable(&self, what: impl Into<String>) -> Error {
+    pub(crate) fn unusable(&self, what: impl Into<String>) -> Error {
         Error::Unusable { place: self.told(), what: what.into() }
     }
 
-    pub(super) fn absent(&self, what: impl Into<String>) -> Error {
+    pub(crate) fn absent(&self, what: impl Into<String>) -> Error {
         Error::Absent { place: self.told(), what: what.into() }
     }
 }
@@ -301,7 +301,7 @@ impl Region {
     }
 
     /// The digest of its bytes.
-    pub(super) fn digest(&self, mut hasher: Hasher) -> io::Result<Digest> {
+    pub(crate) fn digest(&self, mut hasher: Hasher) -> io::Result<Digest> {
         let (mut buffer, mut at) = (vec![0; PIECE], 0);
         while at < self.size {
             let length = usize::try_from(self.size - at).unwrap_or(usize::MAX).min(PIECE);

@@ -10,7 +10,7 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use harbor_core::oci::{Descriptor, Digest, MANIFEST_LIMIT, ManifestKind, MediaType, Tag};
 use serde::Deserialize;
 
-use super::files::{Files, RegionSource, blob_name};
+use super::files::{Files, Region, RegionSource, blob_name};
 use super::index::{self, FULL_NAME, Index, NAME};
 use super::{Source, check};
 use crate::client::{BlobSource, Error, Listing, Manifest, Result};
@@ -163,13 +163,13 @@ impl Layout {
         Ok(Manifest { media_type: media_type.ok_or_else(what)?, digest: *digest, bytes })
     }
 
-    /// Whether all files that a blob's digest stands for are there.
-    pub(super) async fn blob_region(&self, digest: &Digest) -> Result<Option<super::files::Region>> {
+    /// Where a blob is; nothing when it is not there.
+    pub(crate) async fn blob_region(&self, digest: &Digest) -> Result<Option<Region>> {
         self.files.find(&blob_name(digest)).await
     }
 
     /// Its files.
-    pub(super) const fn files(&self) -> &Files {
+    pub(crate) const fn files(&self) -> &Files {
         &self.files
     }
 
