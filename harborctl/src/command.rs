@@ -5,7 +5,7 @@ use clap::{Parser, Subcommand};
 use crate::account::{self, Login, Logout};
 use crate::api::Api;
 use crate::completion::{Completion, Man};
-use crate::content::{Copy, Delete, Diff, Inspect, Pull, Push, Tree};
+use crate::content::{Copy, Delete, Diff, Export, Import, Inspect, Key, Pull, Push, Tree};
 use crate::context::ContextCommand;
 use crate::failure::{EXIT_CODES, Failure};
 use crate::noun;
@@ -13,7 +13,7 @@ use crate::session::{Global, Session};
 
 /// The registry from a terminal and from scripts: this one, and Harbor.
 #[derive(Debug, Parser)]
-#[command(name = "harborctl", version, about, after_help = EXIT_CODES, max_term_width = 100)]
+#[command(name = "harborctl", version, after_help = EXIT_CODES, max_term_width = 100)]
 pub struct Cli {
     #[command(flatten)]
     global: Global,
@@ -38,6 +38,11 @@ enum Command {
     Tree(Tree),
     Diff(Diff),
     Delete(Delete),
+    Export(Export),
+    Import(Import),
+    /// Keys that exports are signed with
+    #[command(subcommand)]
+    Key(Key),
     /// Projects
     #[command(subcommand)]
     Project(noun::Project),
@@ -131,6 +136,9 @@ impl Cli {
             Command::Tree(command) => command.run(session).await,
             Command::Diff(command) => command.run(session).await,
             Command::Delete(command) => command.run(session).await,
+            Command::Export(command) => command.run(session).await,
+            Command::Import(command) => command.run(session).await,
+            Command::Key(command) => command.run(session),
             Command::Project(command) => command.run(session).await,
             Command::Member(command) => command.run(session).await,
             Command::Repository(command) => command.run(session).await,

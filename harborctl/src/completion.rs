@@ -3,10 +3,9 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use clap::{Args, CommandFactory as _};
+use clap::Args;
 use clap_complete::Shell;
 
-use crate::command::Cli;
 use crate::failure::{Failure, Kind, Outcome};
 
 /// Print completions for a shell.
@@ -24,7 +23,7 @@ pub(crate) struct Completion {
 impl Completion {
     pub(crate) fn run(&self) -> Outcome {
         let mut text = Vec::new();
-        clap_complete::generate(self.shell, &mut Cli::command(), "harborctl", &mut text);
+        clap_complete::generate(self.shell, &mut crate::command_line(), "harborctl", &mut text);
         io::Write::write_all(&mut io::stdout().lock(), &text)?;
         Ok(())
     }
@@ -43,7 +42,7 @@ impl Man {
             Failure::new(Kind::Failed, format!("{} cannot be written: {error}", self.folder.display()))
         };
         std::fs::create_dir_all(&self.folder).map_err(wrong)?;
-        let mut command = Cli::command();
+        let mut command = crate::command_line();
         command.build();
         pages(&command, &self.folder).map_err(wrong)
     }

@@ -14,7 +14,7 @@ pub(crate) type Outcome<T = ()> = Result<T, Failure>;
 pub enum Kind {
     /// Anything without a kind of its own: 1.
     Failed,
-    /// The command line, or a file that it names, says what cannot be: 2.
+    /// The command line, or a file that it names, says what cannot be, by itself or by what the server says: 2.
     Usage,
     /// There is no such thing: 3.
     NotFound,
@@ -145,6 +145,7 @@ fn kind_of(error: &Error) -> Kind {
         }
         Error::Absent { .. } => Kind::NotFound,
         Error::Refused(refusal) => match refusal.status {
+            400 | 422 => Kind::Usage,
             401 | 403 => Kind::Denied,
             404 => Kind::NotFound,
             409 | 412 => Kind::Conflict,

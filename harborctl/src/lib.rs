@@ -21,6 +21,7 @@ mod command;
 mod completion;
 mod content;
 mod context;
+mod examples;
 mod failure;
 mod lookup;
 mod names;
@@ -32,7 +33,7 @@ use std::ffi::OsString;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
-use clap::{CommandFactory as _, Parser as _};
+use clap::{CommandFactory as _, FromArgMatches as _};
 
 pub use command::Cli;
 pub use failure::{Failure, Kind};
@@ -64,7 +65,7 @@ pub fn run() -> ExitCode {
 /// # Errors
 /// [`Failure`], with the exit code that stands for it. What is wrong with the arguments has been told by then.
 pub async fn run_with(arguments: Vec<OsString>) -> Result<(), Failure> {
-    let cli = match Cli::try_parse_from(arguments) {
+    let cli = match parsed(arguments) {
         Ok(cli) => cli,
         Err(error) => {
             let _ = error.print();
@@ -77,7 +78,13 @@ pub async fn run_with(arguments: Vec<OsString>) -> Result<(), Failure> {
 /// The command line, for completions, manuals and documentation.
 #[must_use]
 pub fn command_line() -> clap::Command {
-    Cli::command()
+    examples::with_examples(Cli::command())
+}
+
+fn parsed(arguments: Vec<OsString>) -> Result<Cli, clap::Error> {
+    let mut command = command_line();
+    let matches = command.try_get_matches_from_mut(arguments)?;
+    Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
 }
 
 fn told(failure: &Failure) -> ExitCode {

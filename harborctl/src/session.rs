@@ -45,7 +45,7 @@ pub(crate) struct Listed {
     #[arg(long, value_name = "Q")]
     query: Option<String>,
     /// The order: `name`, `-creation_time`, several with commas
-    #[arg(long, value_name = "KEYS")]
+    #[arg(long, value_name = "KEYS", allow_hyphen_values = true)]
     sort: Option<String>,
     /// How many entries at most; all without
     #[arg(long, value_name = "COUNT")]

@@ -37,14 +37,19 @@ impl Build {
         if let Some(path) = std::env::var_os("HARBOR_SERVER_BIN") {
             return path.into();
         }
+        let newest = self.program("harbor-server");
+        newest.expect("`cargo build --bin harbor-server` comes first, or set HARBOR_SERVER_BIN")
+    }
+
+    /// What was built of a program.
+    pub(crate) fn program(self, name: &str) -> Option<PathBuf> {
         let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace");
         let target =
             std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace.join("target"), PathBuf::from);
         let profiles: &[&str] = if self == Self::Release { &["release"] } else { &["release", "debug"] };
-        let built = profiles.iter().map(|profile| target.join(profile).join("harbor-server"));
+        let built = profiles.iter().map(|profile| target.join(profile).join(name));
         let when = |path: &PathBuf| path.metadata().and_then(|file| file.modified()).ok();
-        let newest = built.filter(|path| path.exists()).max_by_key(when);
-        newest.expect("`cargo build --bin harbor-server` comes first, or set HARBOR_SERVER_BIN")
+        built.filter(|path| path.exists()).max_by_key(when)
     }
 
     /// The program, not yet started, without any setting of whoever runs the tests.

@@ -75,7 +75,20 @@ fn the_engine_knows_no_driver() {
         let client = path.ends_with("egress/client.rs");
         assert!(client || !text.contains("reqwest"), "{} must go through egress", path.display());
     }
-    assert!(!dependencies()["harborctl"].contains("sqlx"), "harborctl is free of databases by default");
+}
+
+#[test]
+fn harborctl_is_free_of_databases_and_stores_by_default() {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut command = Command::new(cargo);
+    command.args(["tree", "--locked", "--offline", "-p", "harborctl", "-e", "normal", "--prefix", "none"]);
+    let output = command.current_dir(root()).output().expect("cargo runs");
+    let tree = String::from_utf8(output.stdout).expect("text");
+    assert!(tree.starts_with("harborctl "), "{}", String::from_utf8_lossy(&output.stderr));
+    for foreign in ["sqlx", "object_store", "harbor-storage", "harbor-server"] {
+        let is_there = tree.lines().any(|line| line.split(' ').next() == Some(foreign));
+        assert!(!is_there, "harborctl depends on {foreign}");
+    }
 }
 
 /// Source files of a folder, with their texts.

@@ -221,6 +221,12 @@ async fn repository(session: &Session, image: &ImageName) -> Outcome<Repository>
     Ok(registry.repository(image.repository().clone()))
 }
 
+/// The registry of the server that is chosen.
+pub(super) async fn chosen(session: &Session) -> Outcome<Registry> {
+    let server = session.server()?;
+    known(session, &server, server.credential().await?)
+}
+
 /// The registry at a host: the server that was chosen, one that there is a context of, or another.
 async fn registry(session: &Session, at: &str) -> Outcome<Registry> {
     let chosen = session.server().ok().filter(|server| host(&server.address) == at);

@@ -70,19 +70,19 @@ static TEMPLATE: Shape = Shape {
     columns: &[Column::plain("TEMPLATE", "/rule_template"), Column::plain("KEEPS", "/display_text")],
 };
 
-/// Retention: which artifacts stay. Instead of a project, `--default` names the policy of all that have none of their own.
+/// Retention: which artifacts stay, in a project (--project), or in all that have no policy of their own (--default).
 #[derive(Debug, Subcommand)]
 pub(crate) enum Retention {
     /// Show which templates of rules there are
     Templates,
     /// Show the rules of a policy
-    #[command(after_help = "Example:\n  harborctl retention get team -o yaml > policy.yaml")]
+    #[command(after_help = "Example:\n  harborctl retention get -p team -o yaml > policy.yaml")]
     Get {
         #[command(flatten)]
         of: Of,
     },
     /// Set a policy, from a file
-    #[command(after_help = "Example:\n  harborctl retention set team --file policy.yaml")]
+    #[command(after_help = "Example:\n  harborctl retention set -p team --file policy.yaml")]
     Set {
         #[command(flatten)]
         of: Of,
@@ -92,11 +92,12 @@ pub(crate) enum Retention {
     /// Add a rule to a policy; makes the policy where there is none
     #[command(after_help = "\
 Examples:
-  harborctl retention add-rule team latestPushedK 10
-  harborctl retention add-rule team nDaysSinceLastPull 30 --tags 'v*' --repositories 'release/**'
-  harborctl retention add-rule team always --tags latest")]
+  harborctl retention add-rule -p team latestPushedK 10
+  harborctl retention add-rule -p team nDaysSinceLastPull 30 --tags 'v*' --repositories 'release/**'
+  harborctl retention add-rule -p team always --tags latest")]
     AddRule(AddRule),
     /// Set when a policy is carried out: `hourly`, `daily`, `weekly`, six fields of cron, or `none`
+    #[command(after_help = "Example:\n  harborctl retention schedule daily -p team")]
     Schedule {
         when: String,
         #[command(flatten)]
@@ -106,12 +107,13 @@ Examples:
         time_zone: Option<String>,
     },
     /// Delete a policy with its runs
-    #[command(visible_alias = "rm")]
+    #[command(visible_alias = "rm", after_help = "Example:\n  harborctl retention delete -p team")]
     Delete {
         #[command(flatten)]
         of: Of,
     },
     /// Show what a run would delete, and which rule keeps each of the rest
+    #[command(after_help = "Example:\n  harborctl retention preview -p team --repository web")]
     Preview {
         #[command(flatten)]
         of: Of,
@@ -125,7 +127,7 @@ Examples:
         listed: Listed,
     },
     /// Carry a policy out
-    #[command(after_help = "Example:\n  harborctl retention run team --dry-run --wait")]
+    #[command(after_help = "Example:\n  harborctl retention run -p team --dry-run --wait")]
     Run {
         #[command(flatten)]
         of: Of,
@@ -137,6 +139,7 @@ Examples:
         wait: bool,
     },
     /// Show the runs of a policy
+    #[command(after_help = "Example:\n  harborctl retention runs --default")]
     Runs {
         #[command(flatten)]
         of: Of,
@@ -144,12 +147,14 @@ Examples:
         listed: Listed,
     },
     /// Stop a run
+    #[command(after_help = "Example:\n  harborctl retention stop 7 -p team")]
     Stop {
         run: i64,
         #[command(flatten)]
         of: Of,
     },
     /// Show what a run did in each repository
+    #[command(after_help = "Example:\n  harborctl retention tasks 7 -p team")]
     Tasks {
         run: i64,
         #[command(flatten)]
@@ -158,6 +163,7 @@ Examples:
         listed: Listed,
     },
     /// Print the log of a task
+    #[command(after_help = "Example:\n  harborctl retention log 7 15 -p team")]
     Log {
         run: i64,
         task: i64,
@@ -171,6 +177,7 @@ Examples:
 #[group(required = true, multiple = false)]
 pub(crate) struct Of {
     /// Of this project
+    #[arg(short, long)]
     project: Option<String>,
     /// Of all projects that have none of their own
     #[arg(long)]
@@ -179,7 +186,8 @@ pub(crate) struct Of {
 
 #[derive(Debug, Args)]
 pub(crate) struct AddRule {
-    project: String,
+    #[command(flatten)]
+    of: Of,
     /// What it keeps: `harborctl retention templates` shows all
     template: String,
     /// How many, or for how many days
@@ -307,13 +315,12 @@ async fn set(session: &Session, of: &Of, mut policy: RetentionPolicy) -> Outcome
 
 impl AddRule {
     async fn run(self, session: &Session) -> Outcome {
-        let of = Of { project: Some(self.project.clone()), default: false };
-        let (_, mut policy) = of.policy(session).await?;
+        let (_, mut policy) = self.of.policy(session).await?;
         policy.rules.push(self.rule());
-        set(session, &of, policy).await
+        set(session, &self.of, policy).await
     }
 
-    fn rule(self) -> RetentionRule {
+    fn rule(&self) -> RetentionRule {
         let selector = |decoration: &str, pattern: String, extras: String| RetentionSelector {
             kind: "doublestar".to_owned(),
             decoration: decoration.to_owned(),
@@ -321,13 +328,13 @@ impl AddRule {
             extras,
         };
         let tags = if self.exclude_tags { "excludes" } else { "matches" };
-        let tags = selector(tags, self.tags, json!({"untagged": !self.not_untagged}).to_string());
+        let tags = selector(tags, self.tags.clone(), json!({"untagged": !self.not_untagged}).to_string());
         let repositories = if self.exclude_repositories { "repoExcludes" } else { "repoMatches" };
-        let repositories = selector(repositories, self.repositories, String::new());
+        let repositories = selector(repositories, self.repositories.clone(), String::new());
         let params = self.number.map(|number| (self.template.clone(), json!(number)));
         RetentionRule {
             action: "retain".to_owned(),
-            template: self.template,
+            template: self.template.clone(),
             params: params.into_iter().collect(),
             tag_selectors: vec![tags],
             scope_selectors: [("repository".to_owned(), vec![repositories])].into(),

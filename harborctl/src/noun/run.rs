@@ -53,8 +53,8 @@ pub(crate) enum Plan {
     /// Set the schedule
     #[command(after_help = "\
 Examples:
-  … schedule set daily
-  … schedule set '0 30 3 * * 6' --time-zone Europe/Berlin")]
+  harborctl gc schedule set daily
+  harborctl gc schedule set '0 30 3 * * 6' --time-zone Europe/Berlin")]
     Set(Set),
     /// Take the schedule away
     #[command(visible_alias = "rm")]

@@ -1,0 +1,169 @@
+//! Logging in, contexts, and where secrets are kept.
+
+use std::os::unix::fs::PermissionsExt as _;
+
+use harbor_tests::{Harborctl, TestRegistry};
+
+use crate::{Transcript, logged_in};
+
+#[tokio::test]
+#[ignore = "needs the built harborctl"]
+async fn context() {
+    let registry = TestRegistry::in_memory().await;
+    let harborctl = logged_in(&registry).await;
+    let mut told = Transcript::of(&harborctl);
+    told.type_in(
+        "whoami
+         whoami -o json
+         context list -o wide
+         context set staging https://staging.example
+         context set wrong 'not an address'
+         context list
+         context use staging
+         context use nope
+         context current -o name
+         --context test whoami -o name
+         --context nope whoami
+         context rename test production
+         context rename staging production
+         context use production -q
+         context delete staging
+         context list -o json
+         logout
+         logout
+         whoami
+         project list -o name
+         user list
+         context delete production
+         project list
+         context current",
+    )
+    .await;
+    told.check("context");
+}
+
+#[tokio::test]
+#[ignore = "needs the built harborctl"]
+async fn login() {
+    let registry = TestRegistry::in_memory().await;
+    let harborctl = Harborctl::new();
+    let mut told = Transcript::of(&harborctl);
+    let server = format!("http://{}", registry.address());
+    let password = registry.password("admin");
+    told.type_in("project list\nwhoami\nlogout\nlogout nowhere.example").await;
+    told.line(&format!("login {server} -u admin --password-stdin --store file"), "wrong").await;
+    told.line(&format!("login {server} -u admin --password-stdin --store file"), "").await;
+    told.line(&format!("login {server} -u admin --password-stdin --store nonsense"), &password).await;
+    told.line(&format!("login {server} -u admin --store file"), &password).await;
+    told.line("login http://127.0.0.1:1 -u admin --password-stdin --store file", &password).await;
+    told.line("login ftp://127.0.0.1 -u admin --password-stdin --store file", &password).await;
+    told.line("login http://me:secret@127.0.0.1 -u admin --password-stdin --store file", &password).await;
+    // There is no keyring where there is no session.
+    told.line(&format!("login {server} -u admin --password-stdin --store keyring"), &password).await;
+    told.line(&format!("login {server} -u admin --password-stdin"), &password).await;
+    told.type_in("whoami -o name").await;
+    told.check("login");
+}
+
+/// A secret is in one file, which is nobody else's, and in nothing that is printed.
+#[tokio::test]
+#[ignore = "needs the built harborctl"]
+async fn secrets_are_in_one_file_alone() {
+    let registry = TestRegistry::in_memory().await;
+    let harborctl = logged_in(&registry).await;
+    let folder = harborctl.home().join(".config/harborctl");
+    let password = registry.password("admin");
+    for entry in std::fs::read_dir(&folder).unwrap() {
+        let entry = entry.unwrap();
+        assert_eq!(entry.metadata().unwrap().permissions().mode() & 0o777, 0o600, "{entry:?}");
+        let text = std::fs::read_to_string(entry.path()).unwrap();
+        assert_eq!(text.contains(&password), entry.file_name() == "credentials.toml", "{entry:?}");
+    }
+    for command in
+        [&["whoami"][..], &["context", "list", "-o", "json"], &["user", "get", "nobody"], &["logout"]]
+    {
+        let ran = harborctl.run(command).await;
+        assert!(!ran.out.contains(&password) && !ran.told.contains(&password), "{command:?}");
+    }
+    let text = std::fs::read_to_string(folder.join("credentials.toml")).unwrap();
+    assert!(!text.contains(&password), "a logout forgets");
+}
+
+/// A file that was damaged is told by its line, and never by what is in it.
+#[tokio::test]
+#[ignore = "needs the built harborctl"]
+async fn a_damaged_file_is_told_without_its_secrets() {
+    let registry = TestRegistry::in_memory().await;
+    let harborctl = logged_in(&registry).await;
+    let file = harborctl.home().join(".config/harborctl/credentials.toml");
+    std::fs::write(&file, "[\"x\"]\nadmin = canary-secret").unwrap();
+    let ran = harborctl.run(&["whoami"]).await;
+    assert_eq!(ran.code, Some(2), "{}", ran.told);
+    assert!(ran.told.contains("credentials.toml") && ran.told.contains("line 2"), "{}", ran.told);
+    assert!(!ran.told.contains("canary"), "{}", ran.told);
+}
+
+/// The environment goes ahead of what is remembered: that is how CI is told.
+#[tokio::test]
+#[ignore = "needs the built harborctl"]
+async fn the_environment_is_enough() {
+    let registry = TestRegistry::builder(harbor_tests::BackEnd::Memory).user("grace", &[]).start().await;
+    let server = format!("http://{}", registry.address());
+    let harborctl = Harborctl::new()
+        .env("HARBOR_URL", &server)
+        .env("HARBOR_USERNAME", "grace")
+        .env("HARBOR_PASSWORD", &registry.password("grace"));
+    assert_eq!(harborctl.ok(&["whoami", "-o", "name"]).await.trim(), "grace");
+    let half = Harborctl::new().env("HARBOR_URL", &server).env("HARBOR_USERNAME", "grace");
+    let ran = half.run(&["whoami"]).await;
+    assert_eq!(ran.code, Some(2), "{}", ran.told);
+    let nobody = Harborctl::new().env("HARBOR_URL", &server);
+    assert_eq!(nobody.run(&["whoami"]).await.code, Some(4));
+    nobody.ok(&["project", "list"]).await;
+}
+
+/// A helper of docker's keeps the secret, and forgets it.
+#[tokio::test]
+#[ignore = "needs the built harborctl"]
+async fn a_helper_of_dockers_keeps_the_secret() {
+    const HELPER: &str = r#"#!/bin/sh
+store="$HOME/kept"
+case "$1" in
+store) cat > "$store" ;;
+get) if [ -s "$store" ]; then cat "$store"; else echo "credentials not found in native keychain"; exit 1; fi ;;
+erase) rm -f "$store" ;;
+esac
+"#;
+    let registry = TestRegistry::in_memory().await;
+    let tools = tempfile::tempdir().unwrap();
+    let helper = tools.path().join("docker-credential-double");
+    std::fs::write(&helper, HELPER).unwrap();
+    std::fs::set_permissions(&helper, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let path = format!("{}:{}", tools.path().display(), std::env::var("PATH").unwrap());
+    let harborctl = Harborctl::new().env("PATH", &path);
+    let server = format!("http://{}", registry.address());
+    let login = ["login", &server, "-u", "admin", "--password-stdin", "--store", "helper:double"];
+    let ran = harborctl.told(&login, &registry.password("admin")).await;
+    assert_eq!(ran.code, Some(0), "{}", ran.told);
+    assert!(harborctl.home().join("kept").exists());
+    assert!(!harborctl.home().join(".config/harborctl/credentials.toml").exists());
+    assert_eq!(harborctl.ok(&["whoami", "-o", "name"]).await.trim(), "admin");
+    harborctl.ok(&["logout"]).await;
+    assert!(!harborctl.home().join("kept").exists());
+    assert_eq!(harborctl.run(&["whoami"]).await.code, Some(4));
+}
+
+/// What docker knows is used, where nobody logged in here.
+#[tokio::test]
+#[ignore = "needs the built harborctl"]
+async fn what_docker_knows_is_used() {
+    use base64::Engine as _;
+    let registry = TestRegistry::in_memory().await;
+    let harborctl = Harborctl::new().env("HARBOR_URL", &format!("http://{}", registry.address()));
+    let pair = format!("admin:{}", registry.password("admin"));
+    let auth = base64::engine::general_purpose::STANDARD.encode(pair);
+    let config = serde_json::json!({"auths": {registry.address().to_string(): {"auth": auth}}});
+    std::fs::create_dir(harborctl.home().join(".docker")).unwrap();
+    std::fs::write(harborctl.home().join(".docker/config.json"), config.to_string()).unwrap();
+    assert_eq!(harborctl.ok(&["whoami", "-o", "name"]).await.trim(), "admin");
+}

@@ -1,0 +1,28 @@
+//! The command line against a running server: transcripts of what it prints, and what it is to scripts. One file a noun, or a
+//! few that belong together.
+//!
+//! Transcripts are compared with `snapshots/`; `INSTA_UPDATE=always` writes them anew.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests are tests")]
+
+mod account;
+mod any_call;
+mod content;
+mod help;
+mod jobs;
+mod people;
+mod projects;
+mod system;
+mod transcript;
+
+use harbor_tests::{Harborctl, TestRegistry};
+use transcript::Transcript;
+
+/// A command line that is logged in as the administrator.
+async fn logged_in(registry: &TestRegistry) -> Harborctl {
+    let harborctl = Harborctl::new();
+    let server = format!("http://{}", registry.address());
+    let login = ["login", &server, "-u", "admin", "--password-stdin", "--store", "file", "--name", "test"];
+    let ran = harborctl.told(&login, &registry.password("admin")).await;
+    assert_eq!(ran.code, Some(0), "{}", ran.told);
+    harborctl
+}
