@@ -6,6 +6,7 @@ mod api;
 mod auth;
 mod blobs;
 mod breaker;
+mod bundles;
 mod copies;
 mod docker;
 mod double;

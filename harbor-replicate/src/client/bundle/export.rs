@@ -93,6 +93,7 @@ impl Export {
             version: inventory::VERSION,
             created,
             base: self.base.as_ref().map(|(digest, _)| *digest),
+            index: digest_of(&self.archive.listing()),
             images: state.images,
             blobs: state.blobs.into_values().collect(),
         };

@@ -12,7 +12,7 @@ use harbor_core::oci::{Descriptor, Digest, RepositoryName, Tag};
 use super::export::digest_of;
 use super::inventory::{self, Inventory, InventoryImage};
 use super::key::{Signature, VerifyKey};
-use crate::client::place::{Layout, Source};
+use crate::client::place::{Layout, Source, index};
 use crate::client::{
     BlobSource, Copied, CopyOptions, Error, Listing, Manifest, Registry, Repository, Result, copy,
 };
@@ -124,6 +124,11 @@ impl Bundle {
     /// # Errors
     /// [`Error::Unusable`] when it is not whole, [`Error::Absent`] when something is missing that an earlier bundle had.
     pub async fn check<'a>(&'a self, loading: &'a Loading) -> Result<Checked<'a>> {
+        let files = self.layout.files();
+        let index = files.read(index::FILE, "the index of a layout", index::LIMIT).await?;
+        if digest_of(&index.unwrap_or_default()) != self.inventory.index {
+            return Err(files.unusable("its index.json is not the one of its contents.json"));
+        }
         self.hash().await?;
         let mut elsewhere = BTreeMap::new();
         let needed = self.needed().await?;

@@ -29,6 +29,8 @@ pub struct Inventory {
     /// The digest of the earlier bundle's inventory that this one builds on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base: Option<Digest>,
+    /// The digest of the layout's `index.json`, so that whoever reads the layout sees what is listed here.
+    pub index: Digest,
     /// What it has, in the order in which it is loaded.
     pub images: Vec<InventoryImage>,
     /// All configs, layers and manifests that belong to any of the images.

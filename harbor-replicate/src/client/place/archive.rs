@@ -127,6 +127,11 @@ impl LayoutArchive {
         self.target.state().files.push((name, bytes));
     }
 
+    /// The index that it is going to have, when nothing more is written.
+    pub(crate) fn listing(&self) -> Vec<u8> {
+        self.target.state().listing().to_bytes()
+    }
+
     /// What an archive of the same name has.
     async fn take_over(&self, before: &Layout) -> Result<()> {
         let listed = before.files().read(index::FILE, "the index of a layout", index::LIMIT).await?;
@@ -154,6 +159,17 @@ impl LayoutArchive {
         }
         self.target.state().index = index;
         Ok(())
+    }
+}
+
+impl State {
+    /// What was listed before, and what was named since.
+    fn listing(&self) -> Index {
+        let mut index = self.index.clone();
+        for named in &self.named {
+            index.put(named);
+        }
+        index
     }
 }
 
@@ -189,10 +205,7 @@ impl Target {
         if state.is_over {
             return Err(over());
         }
-        let mut index = state.index.clone();
-        for named in &state.named {
-            index.put(named);
-        }
+        let index = state.listing();
         let kept = reachable(&self.file, &index, &state.slots)?;
         state.slots.retain(|digest, slot| slot.is_whole && kept.contains(digest));
         compact(&self.file, &mut state)?;

@@ -13,10 +13,10 @@ pub(super) const NAME: &str = "org.opencontainers.image.ref.name";
 pub(super) const FULL_NAME: &str = "io.containerd.image.name";
 
 /// The file.
-pub(super) const FILE: &str = "index.json";
+pub(crate) const FILE: &str = "index.json";
 
 /// How large it may be, in bytes.
-pub(super) const LIMIT: usize = 64 * 1024 * 1024;
+pub(crate) const LIMIT: usize = 64 * 1024 * 1024;
 
 /// The file that says that a folder is a layout.
 pub(super) const MARK: &str = "oci-layout";

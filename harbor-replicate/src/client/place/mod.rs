@@ -11,7 +11,7 @@ mod archive;
 mod docker;
 mod files;
 mod folder;
-mod index;
+pub(crate) mod index;
 mod layout;
 mod name;
 mod pour;
