@@ -144,6 +144,8 @@ fn kind_of(error: &Error) -> Kind {
             Kind::Broken
         }
         Error::Absent { .. } => Kind::NotFound,
+        Error::File { cause, .. } if cause.kind() == io::ErrorKind::NotFound => Kind::NotFound,
+        Error::File { cause, .. } if cause.kind() == io::ErrorKind::ResourceBusy => Kind::Conflict,
         Error::Refused(refusal) => match refusal.status {
             400 | 422 => Kind::Usage,
             401 | 403 => Kind::Denied,
