@@ -108,7 +108,11 @@ impl CopyProgress for Bars {
         const TOTAL: &str = "{msg:14} [{bar:30}] {binary_bytes:>10}/{binary_total_bytes:10} {binary_bytes_per_sec:>12} {eta:>4} left";
         let total = self.bar(size, format!("{blobs} blobs"), TOTAL);
         total.enable_steady_tick(std::time::Duration::from_millis(200));
-        locked(&self.state).total = Some(total);
+        // Several images go one behind the other.
+        if let Some(before) = locked(&self.state).total.replace(total) {
+            before.finish_and_clear();
+            self.all.remove(&before);
+        }
     }
 
     fn begins(&self, digest: &Digest, size: u64) {

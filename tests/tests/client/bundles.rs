@@ -190,6 +190,17 @@ async fn what_builds_on_something_needs_it() {
         "{error}"
     );
     assert_eq!(to.tags().await, BTreeMap::new());
+    // One that was changed is of no use.
+    let spoilt = world.path("spoilt.tar");
+    let mut files = entries(&one);
+    let name = format!("blobs/sha256/{}", world.second.blobs[1].digest.hex());
+    files.iter_mut().find(|(known, _)| *known == name).unwrap().1[9] ^= 1;
+    write(&spoilt, &files);
+    let mut loading = to.loading();
+    loading.bases.push(Bundle::open(&spoilt).await.unwrap());
+    let error = load(&two, &world.key, &loading).await.unwrap_err();
+    assert!(matches!(error, Error::Digest { .. }), "{error}");
+    assert_eq!(to.tags().await, BTreeMap::new());
     // With the earlier one at hand, it need not have been loaded.
     let mut loading = to.loading();
     loading.bases.push(Bundle::open(&one).await.unwrap());

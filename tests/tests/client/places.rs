@@ -356,6 +356,28 @@ async fn what_was_cut_off_is_gone_on_with() {
 }
 
 #[tokio::test]
+async fn what_was_spoilt_is_written_anew() {
+    let registry = TestRegistry::in_memory().await;
+    let from = repository(&registry);
+    let set = content::image(Algorithm::Sha256);
+    push(&from, "a", &set).await;
+    let top = from.manifest(&tag("a")).await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    for expected in [3, 1] {
+        let to = LayoutFolder::create(folder.path()).await.unwrap();
+        let copied = copy(&from, top.clone(), &to, Some("1"), &plain()).await.unwrap();
+        to.commit().await.unwrap();
+        assert_eq!(copied.sent, expected);
+        is_at(&Layout::open(folder.path()).await.unwrap(), &set).await;
+        let blob = folder.path().join("blobs/sha256").join(set.blobs[1].digest.hex());
+        let mut bytes = std::fs::read(&blob).unwrap();
+        bytes[7] ^= 1;
+        std::fs::write(&blob, bytes).unwrap();
+    }
+    registry.close().await;
+}
+
+#[tokio::test]
 async fn two_do_not_write_one_archive() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.tar");

@@ -160,20 +160,9 @@ impl Bundle {
     async fn hash(&self) -> Result<()> {
         let here = self.inventory.blobs.iter().filter(|blob| !blob.left_out);
         let hashed = stream::iter(here).map(|blob| async move {
-            let region = self.layout.blob_region(&blob.digest).await?;
-            let files = self.layout.files();
-            let region = region.ok_or_else(|| files.unusable(format!("{} is not in it", blob.digest)))?;
-            if region.size != blob.size {
-                return Err(Error::Size { expected: blob.size, actual: region.size });
-            }
-            let hasher = Hasher::new(blob.digest.algorithm());
-            let hashed = tokio::task::spawn_blocking(move || region.digest(hasher));
-            let actual = hashed.await.map_err(std::io::Error::other).flatten();
-            let actual = actual.map_err(|error| files.unusable(format!("{}: {error}", blob.digest)))?;
-            if actual == blob.digest {
-                return Ok(());
-            }
-            Err(Error::Digest { expected: Box::new(blob.digest), actual: Box::new(actual) })
+            let there = is_right(&self.layout, &blob.digest, blob.size).await?;
+            let absent = || self.layout.files().unusable(format!("{} is not in it", blob.digest));
+            there.then_some(()).ok_or_else(absent)
         });
         hashed.buffer_unordered(JOBS).try_collect().await
     }
@@ -225,8 +214,9 @@ impl Bundle {
         digest: Digest,
         to: BTreeSet<RepositoryName>,
     ) -> Result<(Digest, Found)> {
+        let known = self.inventory.blobs.iter().find(|blob| blob.digest == digest);
         for base in &loading.bases {
-            if base.layout.blob_region(&digest).await?.is_some() {
+            if is_right(&base.layout, &digest, known.map_or(0, |blob| blob.size)).await? {
                 return Ok((digest, Found::There));
             }
         }
@@ -237,7 +227,6 @@ impl Bundle {
         if !lacking {
             return Ok((digest, Found::There));
         }
-        let known = self.inventory.blobs.iter().find(|blob| blob.digest == digest);
         for name in known.into_iter().flat_map(|blob| &blob.repositories) {
             let name =
                 name.parse().map_err(|_| self.layout.files().unusable("it names what is no repository"))?;
@@ -248,6 +237,22 @@ impl Bundle {
         }
         Ok((digest, Found::Nowhere))
     }
+}
+
+/// Whether a layout has a blob; an error when it has something else of that name.
+async fn is_right(layout: &Layout, digest: &Digest, size: u64) -> Result<bool> {
+    let Some(region) = layout.blob_region(digest).await? else { return Ok(false) };
+    if region.size != size {
+        return Err(Error::Size { expected: size, actual: region.size });
+    }
+    let hasher = Hasher::new(digest.algorithm());
+    let hashed = tokio::task::spawn_blocking(move || region.digest(hasher));
+    let actual = hashed.await.map_err(std::io::Error::other).flatten();
+    let actual = actual.map_err(|error| layout.files().unusable(format!("{digest}: {error}")))?;
+    if actual == *digest {
+        return Ok(true);
+    }
+    Err(Error::Digest { expected: Box::new(*digest), actual: Box::new(actual) })
 }
 
 /// Where something is.

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use harbor_core::blob::Hasher;
 use harbor_core::oci::Digest;
 
-use super::files::{PIECE, blob_path, blocking, read_at, wrong};
+use super::files::{PIECE, Region, blob_path, blocking, read_at, wrong};
 use super::index::{self, Index, Named};
 use super::pour::{Pour, open_partial, sync_folder};
 use super::{COMMON, Destination, is_of_nothing};
@@ -43,12 +43,12 @@ impl LayoutFolder {
 
     async fn write(&self, digest: &Digest, source: &dyn BlobSource, options: &PushOptions) -> Result<Pushed> {
         let path = blob_path(&self.root, digest);
-        if self.has(&path, source.size()).await? {
+        if self.has(&path, digest, source.size()).await? {
             return Ok(Pushed::Existed);
         }
         let partial = self.root.join(PARTIAL).join(format!("{}-{}", digest.algorithm(), digest.hex()));
         let file = Arc::new(open_partial(&partial).await?);
-        if self.has(&path, source.size()).await? {
+        if self.has(&path, digest, source.size()).await? {
             // Somebody else has ended it before we had it.
             let _ = fs::remove_file(&partial);
             return Ok(Pushed::Existed);
@@ -110,13 +110,21 @@ impl LayoutFolder {
         looked.await.map_err(|cause| wrong(&self.root, cause))
     }
 
-    /// Whether a blob is there: none has its name before it is whole.
-    async fn has(&self, path: &Path, size: u64) -> Result<bool> {
-        match tokio::fs::metadata(path).await {
-            Ok(known) => Ok(known.is_file() && known.len() == size),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-            Err(cause) => Err(wrong(path, cause)),
-        }
+    /// Whether a blob is there. One that somebody has spoilt is not, and is written anew.
+    async fn has(&self, path: &Path, digest: &Digest, size: u64) -> Result<bool> {
+        let (of, digest) = (path.to_owned(), *digest);
+        let looked = blocking(move || {
+            let known = match fs::metadata(&of) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+                known => known?,
+            };
+            if !known.is_file() || known.len() != size {
+                return Ok(false);
+            }
+            let region = Region { file: Arc::new(File::open(&of)?), start: 0, size };
+            Ok(region.digest(Hasher::new(digest.algorithm()))? == digest)
+        });
+        looked.await.map_err(|cause| wrong(path, cause))
     }
 }
 

@@ -14,6 +14,9 @@ const NAME: u64 = 4096;
 /// How long a name may be in a header itself, in bytes.
 const SHORT: usize = 100;
 
+/// How long all names of an archive may be together, in bytes: they are kept.
+const NAMES: usize = 256 * 1024 * 1024;
+
 /// How long a pax header may be, in bytes.
 const PAX: u64 = 1024 * 1024;
 
@@ -73,12 +76,14 @@ pub(crate) struct Entries<R> {
     /// How many there were.
     count: usize,
     limit: usize,
+    /// How long their names were together.
+    names: usize,
 }
 
 impl<R: Input> Entries<R> {
     /// At most `limit` entries of `input`.
     pub(crate) const fn new(input: R, limit: usize) -> Self {
-        Self { input, left: 0, fill: 0, count: 0, limit }
+        Self { input, left: 0, fill: 0, count: 0, limit, names: 0 }
     }
 
     /// What they are read from: it stands at the content of the entry that came last.
@@ -142,6 +147,11 @@ impl<R: Input> Entries<R> {
         self.count += 1;
         if self.count > self.limit {
             return Err(wrong(&format!("more than {} entries", self.limit)));
+        }
+        let target = if let Kind::Symlink(to) | Kind::Hardlink(to) = &kind { to.len() } else { 0 };
+        self.names += name.len() + target;
+        if self.names > NAMES {
+            return Err(wrong("names that are too long together"));
         }
         // Of a link the size is that of what it leads to, and nothing stands behind it.
         let size = if matches!(kind, Kind::Symlink(_) | Kind::Hardlink(_)) { 0 } else { size };
