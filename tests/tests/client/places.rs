@@ -1,28 +1,23 @@
 //! Layouts and archives: between them and registries everything goes, and comes back as it was.
 
 use std::collections::BTreeMap;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use flate2::Compression;
-use flate2::write::GzEncoder;
 use harbor_core::oci::{Algorithm, Digest};
-use harbor_replicate::client::place::{
-    Destination, DockerArchive, Layout, LayoutArchive, LayoutFolder, Source,
-};
-use harbor_replicate::client::{CopyOptions, Error, Platform, Repository, copy};
+use harbor_replicate::client::place::{Destination, Layout, LayoutArchive, LayoutFolder, Source};
+use harbor_replicate::client::{CopyOptions, Platform, Repository, copy};
 use harbor_tests::TestRegistry;
 use harbor_tests::content::{self, ALGORITHMS, DataSet, Maker, Piece};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{by, push, repository, tag};
 
-fn plain() -> CopyOptions {
+pub(super) fn plain() -> CopyOptions {
     CopyOptions::default()
 }
 
 /// Everything of a set is at a place, byte for byte.
-async fn is_at(from: &dyn Source, set: &DataSet) {
+pub(super) async fn is_at(from: &dyn Source, set: &DataSet) {
     for blob in &set.blobs {
         let size = blob.bytes.len() as u64;
         let source = from.read_blob(&blob.digest, size).await.unwrap();
@@ -35,14 +30,17 @@ async fn is_at(from: &dyn Source, set: &DataSet) {
     }
 }
 
-async fn read(source: &dyn harbor_replicate::client::BlobSource, from: u64) -> std::io::Result<Vec<u8>> {
+pub(super) async fn read(
+    source: &dyn harbor_replicate::client::BlobSource,
+    from: u64,
+) -> std::io::Result<Vec<u8>> {
     use futures_util::TryStreamExt as _;
     let pieces: Vec<_> = source.open(from).await?.try_collect().await?;
     Ok(pieces.concat())
 }
 
 /// The files of a folder, by their paths, and what is in them.
-fn files(root: &Path) -> BTreeMap<String, Vec<u8>> {
+pub(super) fn files(root: &Path) -> BTreeMap<String, Vec<u8>> {
     let (mut found, mut folders) = (BTreeMap::new(), vec![root.to_owned()]);
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(folder).unwrap() {
@@ -58,7 +56,7 @@ fn files(root: &Path) -> BTreeMap<String, Vec<u8>> {
     found
 }
 
-fn tar_of(path: &Path, files: &[(String, Vec<u8>)]) {
+pub(super) fn tar_of(path: &Path, files: &[(String, Vec<u8>)]) {
     let mut builder = tar::Builder::new(std::fs::File::create(path).unwrap());
     for (name, content) in files {
         let mut header = tar::Header::new_gnu();
@@ -397,232 +395,28 @@ async fn two_do_not_write_one_archive() {
     assert!(error.to_string().contains("no OCI layout"), "{error}");
 }
 
-/// An image as docker has saved it for years.
-fn saved(layers: &[Vec<u8>]) -> Vec<(String, Vec<u8>)> {
-    let diffs: Vec<String> =
-        layers.iter().map(|layer| Digest::of(Algorithm::Sha256, layer).to_string()).collect();
-    let config =
-        json!({"architecture": "amd64", "os": "linux", "rootfs": {"type": "layers", "diff_ids": diffs}});
-    let names: Vec<String> = (0..layers.len()).map(|number| format!("{number}/layer.tar")).collect();
-    let list = json!([{"Config": "config.json", "RepoTags": ["debian:12", "grace/app:1"], "Layers": names}]);
-    let layers = names.iter().cloned().zip(layers.iter().cloned());
-    let own =
-        [("config.json".to_owned(), config.to_string()), ("manifest.json".to_owned(), list.to_string())];
-    layers.chain(own.map(|(name, text)| (name, text.into_bytes()))).collect()
-}
-
+/// Some keep lists of referrers by tag in layouts too.
 #[tokio::test]
-async fn what_docker_has_saved_is_read() {
-    let folder = tempfile::tempdir().unwrap();
-    let layers = [content::random(700_000).to_vec(), content::random(1000).to_vec()];
-    let (tar, gz, unpacked) =
-        (folder.path().join("a.tar"), folder.path().join("a.tar.gz"), folder.path().join("unpacked"));
-    tar_of(&tar, &saved(&layers));
-    let mut encoder = GzEncoder::new(std::fs::File::create(&gz).unwrap(), Compression::fast());
-    encoder.write_all(&std::fs::read(&tar).unwrap()).unwrap();
-    encoder.finish().unwrap();
-    tar::Archive::new(std::fs::File::open(&tar).unwrap()).unpack(&unpacked).unwrap();
-    let registry = TestRegistry::in_memory().await;
-    let to = repository(&registry);
-    for path in [&tar, &gz, &unpacked] {
-        let archive = DockerArchive::open(path).await.unwrap();
-        assert_eq!(archive.names().collect::<Vec<_>>(), ["debian:12", "grace/app:1"]);
-        let top = archive.find(Some("docker.io/library/debian:12")).await.unwrap();
-        assert_eq!(archive.find(None).await.unwrap(), top);
-        assert!(archive.find(Some("debian:13")).await.unwrap_err().is_absent());
-        copy(&archive, top.clone(), &to, Some("12"), &plain()).await.unwrap();
-        let pulled = to.manifest(&tag("12")).await.unwrap();
-        assert_eq!(pulled.bytes, top.bytes);
-        for (entry, layer) in pulled.view().unwrap().layers.iter().zip(&layers) {
-            let bytes =
-                to.blob(&entry.digest, Some(entry.size)).await.unwrap().bytes(1_000_000).await.unwrap();
-            assert!(bytes == layer.as_slice() && entry.media_type.ends_with(".tar"));
-        }
-    }
-    // Compressed layers have the digests that they have.
-    let mut compressed = saved(&layers);
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
-    encoder.write_all(&layers[1]).unwrap();
-    compressed[1].1 = encoder.finish().unwrap();
-    tar_of(&tar, &compressed);
-    let archive = DockerArchive::open(&tar).await.unwrap();
-    let view = archive.find(None).await.unwrap().view().unwrap();
-    assert_eq!(view.layers[1].digest, Digest::of(Algorithm::Sha256, &compressed[1].1));
-    assert!(view.layers[1].media_type.ends_with("gzip"));
-    // A layer that is not what the config says goes nowhere.
-    let mut wrong = saved(&layers);
-    wrong[0].1[9] ^= 1;
-    tar_of(&tar, &wrong);
-    let archive = DockerArchive::open(&tar).await.unwrap();
-    let to = to.registry().repository("library/elsewhere".parse().unwrap());
-    let error =
-        copy(&archive, archive.find(None).await.unwrap(), &to, Some("13"), &plain()).await.unwrap_err();
-    assert!(matches!(error, Error::Digest { .. }), "{error}");
-    assert_eq!(to.manifest_head(&tag("13")).await.unwrap(), None);
-    registry.close().await;
-}
-
-#[tokio::test]
-async fn what_docker_reads_is_written() {
+async fn referrers_that_a_layout_keeps_by_tag_are_found() {
     let registry = TestRegistry::in_memory().await;
     let from = repository(&registry);
-    let (one, other) = (content::image(Algorithm::Sha256), content::image(Algorithm::Sha256));
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("a.tar");
-    for (set, name) in [(&one, "debian:12"), (&other, "registry.example/grace/app:12")] {
-        push(&from, "a", set).await;
-        let to = LayoutArchive::docker(&path).await.unwrap();
-        copy(&from, from.manifest(&tag("a")).await.unwrap(), &to, Some(name), &plain()).await.unwrap();
-        to.commit().await.unwrap();
-    }
-    let archive = DockerArchive::open(&path).await.unwrap();
-    let mut names: Vec<&str> = archive.names().collect();
-    names.sort_unstable();
-    assert_eq!(names, ["debian:12", "registry.example/grace/app:12"]);
-    // The manifests are those that they were.
-    for (set, name) in [(&one, "debian:12"), (&other, "registry.example/grace/app:12")] {
-        let found = archive.find(Some(name)).await.unwrap();
-        assert_eq!(found.bytes, set.top().bytes);
-        is_at(&archive, set).await;
-    }
-    let unpacked = folder.path().join("unpacked");
-    tar::Archive::new(std::fs::File::open(&path).unwrap()).unpack(&unpacked).unwrap();
-    let list: Value = serde_json::from_slice(&files(&unpacked)["manifest.json"]).unwrap();
-    for image in list.as_array().unwrap() {
-        let names = image["Layers"].as_array().unwrap().iter().chain([&image["Config"]]);
-        for name in names {
-            assert!(unpacked.join(name.as_str().unwrap()).is_file(), "{name}");
-        }
-    }
-    // An index is not what docker's archives have.
-    push(&from, "i", &content::index(Algorithm::Sha256)).await;
-    let to = LayoutArchive::docker(&path).await.unwrap();
-    let error =
-        copy(&from, from.manifest(&tag("i")).await.unwrap(), &to, Some("a:1"), &plain()).await.unwrap_err();
-    assert!(error.to_string().contains("one platform"), "{error}");
-    registry.close().await;
-}
-
-/// A layout of one image, as the files of a tar.
-async fn layout() -> (DataSet, Vec<(String, Vec<u8>)>) {
-    let set = content::image(Algorithm::Sha256);
+    let image = content::image(Algorithm::Sha256);
+    let signature = Maker::artifact(Algorithm::Sha256, "application/vnd.example").subject(image.top()).done();
+    push(&from, "a", &image).await;
+    push(&from, "s", &signature).await;
+    let list = Maker::index(Algorithm::Sha256).entry(&signature).done();
+    push(&from, "l", &list).await;
     let folder = tempfile::tempdir().unwrap();
     let to = LayoutFolder::create(folder.path()).await.unwrap();
-    for blob in set.blobs.iter().chain(&set.manifests) {
-        to.write_blob(&blob.digest, &blob.bytes, &Default::default()).await.unwrap();
+    let name = harbor_core::oci::Tag::of_referrers(&image.top().digest).to_string();
+    for (set, name) in [(&image, "1"), (&list, &name)] {
+        let top = from.manifest(&by(set.top().digest)).await.unwrap();
+        copy(&from, top, &to, Some(name), &plain()).await.unwrap();
     }
-    let registry = TestRegistry::in_memory().await;
-    let from = repository(&registry);
-    push(&from, "a", &set).await;
-    to.write_name(&from.manifest(&by(set.top().digest)).await.unwrap(), Some("1")).await.unwrap();
     to.commit().await.unwrap();
+    let layout = Layout::open(folder.path()).await.unwrap();
+    let found = layout.list_referrers(&image.top().digest).all().await.unwrap();
+    assert_eq!(found.iter().map(|entry| entry.digest).collect::<Vec<_>>(), [signature.top().digest]);
+    assert_eq!(layout.find(None).await.unwrap().digest, image.top().digest, "lists are no images");
     registry.close().await;
-    (set, files(folder.path()).into_iter().collect())
-}
-
-async fn opened(files: &[(String, Vec<u8>)]) -> Result<Layout, Error> {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("a.tar");
-    tar_of(&path, files);
-    Layout::open(&path).await
-}
-
-#[tokio::test]
-async fn archives_that_lie_are_refused() {
-    let (set, whole) = layout().await;
-    is_at(&opened(&whole).await.unwrap(), &set).await;
-    let with = |name: &str, content: &[u8]| {
-        let mut files = whole.clone();
-        files.retain(|(known, _)| known != name);
-        files.push((name.to_owned(), content.to_vec()));
-        files
-    };
-    let wrongs = [
-        with("../outside", b"x"),
-        with("/etc/passwd", b"x"),
-        with("blobs/../../outside", b"x"),
-        with("index.json", b"{"),
-        with("index.json", br#"{"manifests":[{"mediaType":"a/b","digest":"sha256:../../x","size":1}]}"#),
-        with("oci-layout", br#"{"imageLayoutVersion":"9.0.0"}"#),
-        with("oci-layout", &vec![b' '; 5 * 1024 * 1024]),
-        whole.iter().cloned().chain([whole[0].clone()]).collect(),
-        whole.iter().filter(|(name, _)| name != "index.json").cloned().collect(),
-        whole.iter().filter(|(name, _)| name != "oci-layout").cloned().collect(),
-        Vec::new(),
-    ];
-    for (place, wrong) in wrongs.iter().enumerate() {
-        assert!(opened(wrong).await.is_err(), "{place}");
-    }
-    // A blob, a config or a manifest of other bytes, or of fewer.
-    let registry = TestRegistry::in_memory().await;
-    let to = repository(&registry);
-    for piece in set.blobs.iter().chain(&set.manifests) {
-        let name = format!("blobs/sha256/{}", piece.digest.hex());
-        let mut other = piece.bytes.to_vec();
-        other[3] ^= 1;
-        let shorter = &piece.bytes[..piece.bytes.len() - 1];
-        for content in [&other[..], shorter] {
-            let layout = opened(&with(&name, content)).await.unwrap();
-            let outcome = match layout.find(Some("1")).await {
-                Ok(top) => copy(&layout, top, &to, Some("z"), &plain()).await.map(|_| ()),
-                Err(error) => Err(error),
-            };
-            assert!(matches!(outcome, Err(Error::Digest { .. } | Error::Size { .. })), "{outcome:?}");
-        }
-        let missing: Vec<_> = whole.iter().filter(|(known, _)| *known != name).cloned().collect();
-        let layout = opened(&missing).await.unwrap();
-        let outcome = match layout.find(Some("1")).await {
-            Ok(top) => copy(&layout, top, &to, Some("z"), &plain()).await.map(|_| ()),
-            Err(error) => Err(error),
-        };
-        assert!(outcome.is_err_and(|error| error.is_absent()));
-    }
-    assert_eq!(to.manifest_head(&tag("z")).await.unwrap(), None);
-    registry.close().await;
-}
-
-#[tokio::test]
-async fn links_and_cut_off_archives_are_refused() {
-    let (set, whole) = layout().await;
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("a.tar");
-    tar_of(&path, &whole);
-    let bytes = std::fs::read(&path).unwrap();
-    for part in [1, 3, 5, 7] {
-        let cut = bytes.len() * part / 8 / 512 * 512 + 100;
-        std::fs::write(&path, &bytes[..cut]).unwrap();
-        let error = Layout::open(&path).await.unwrap_err();
-        assert!(matches!(error, Error::Unusable { .. }), "{error}");
-    }
-    // A link out of the archive, and out of the folder.
-    let blob = &set.blobs[1];
-    let name = format!("blobs/sha256/{}", blob.digest.hex());
-    let mut builder = tar::Builder::new(std::fs::File::create(&path).unwrap());
-    let mut header = tar::Header::new_gnu();
-    header.set_entry_type(tar::EntryType::symlink());
-    header.set_size(0);
-    builder.append_link(&mut header, &name, "../../../outside").unwrap();
-    builder.finish().unwrap();
-    assert!(Layout::open(&path).await.unwrap_err().to_string().contains("leads out"));
-    let (outside, inside) = (folder.path().join("outside"), folder.path().join("layout"));
-    std::fs::write(&outside, &blob.bytes).unwrap();
-    for (name, content) in &whole {
-        std::fs::create_dir_all(inside.join(name).parent().unwrap()).unwrap();
-        std::fs::write(inside.join(name), content).unwrap();
-    }
-    std::fs::remove_file(inside.join(&name)).unwrap();
-    std::os::unix::fs::symlink(&outside, inside.join(&name)).unwrap();
-    let layout = Layout::open(&inside).await.unwrap();
-    let size = blob.bytes.len() as u64;
-    let error = layout.read_blob(&blob.digest, size).await.err().unwrap();
-    assert!(error.to_string().contains("leads out"), "{error}");
-    // Docker's own list of files names no other.
-    for layer in ["../outside", "/etc/passwd"] {
-        let mut files = saved(&[b"x".to_vec()]);
-        let list = json!([{"Config": "config.json", "RepoTags": ["a:1"], "Layers": [layer]}]);
-        files.last_mut().unwrap().1 = list.to_string().into_bytes();
-        tar_of(&path, &files);
-        let error = DockerArchive::open(&path).await.unwrap().find(None).await.unwrap_err();
-        assert!(error.to_string().contains("leads out"), "{error}");
-    }
 }
