@@ -49,9 +49,6 @@ const AT_FIRST: NonZeroU32 = NonZeroU32::MIN.saturating_add(19);
 const AN_HOUR: NonZeroU32 = NonZeroU32::MIN.saturating_add(19);
 const CODES: NonZeroU32 = NonZeroU32::MIN.saturating_add(4);
 
-/// How often the keys are read again at most.
-const RELOAD: Duration = Duration::from_secs(10);
-
 /// How accounts behave.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
@@ -86,7 +83,7 @@ struct Inner {
     /// How often a code is looked at for a locked name.
     codes: RateLimiter,
     keys: KeyRing,
-    /// When the keys were last read again, in microseconds: anybody can name a key that there is not.
+    /// When the keys were last read again, in microseconds.
     reloaded: AtomicI64,
     verified: Verified,
     uses: Uses,
@@ -109,8 +106,9 @@ impl Accounts {
         let made = Founding { store: metadata.as_ref(), passwords: &passwords, now: clock.now() };
         let made = made.ensure(given).await?;
         let keys = KeyRing::load(metadata.as_ref(), clock.now()).await?;
-        if clock.now().since(keys.current_since()) > KEY_LIFE {
-            keys.rotate(metadata.as_ref(), clock.now()).await?;
+        let now = clock.now();
+        if now.since(keys.current_since()) > KEY_LIFE {
+            keys.renew(metadata.as_ref(), now, now.minus(KEY_LIFE)).await?;
         }
         let inner = Inner {
             directory: Directory::new(Arc::clone(&metadata)),
@@ -180,17 +178,6 @@ impl Accounts {
         self.inner.clock.now()
     }
 
-    /// Whether the keys of tokens may be read again, and takes the occasion.
-    pub(crate) fn may_reload(&self, now: Timestamp) -> bool {
-        let last = self.inner.reloaded.load(Ordering::Relaxed);
-        now.since(Timestamp::from_micros(last)) > RELOAD
-            && self
-                .inner
-                .reloaded
-                .compare_exchange(last, now.micros(), Ordering::Relaxed, Ordering::Relaxed)
-                .is_ok()
-    }
-
     /// Makes a new key for tokens where the one that signs is old, and finds the one that another node made while that still takes
     /// tokens of the one before.
     pub(crate) async fn tend_keys(&self) -> Result<(), StoreError> {
@@ -202,7 +189,7 @@ impl Accounts {
         self.keys().reload(self.metadata()).await?;
         self.inner.reloaded.store(now.micros(), Ordering::Relaxed);
         if now.since(self.keys().current_since()) > KEY_LIFE {
-            self.keys().rotate(self.metadata(), now).await?;
+            self.keys().renew(self.metadata(), now, now.minus(KEY_LIFE)).await?;
         }
         Ok(())
     }

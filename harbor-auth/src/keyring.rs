@@ -5,14 +5,16 @@ mod key;
 mod tests;
 
 use std::fmt;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 use harbor_core::access::Secret;
+use harbor_core::meta::revision::TOKEN_KEYS;
 use harbor_core::meta::{MetadataStore, Transaction};
-use harbor_core::{StoreError, StoreErrorKind, Timestamp};
+use harbor_core::{StoreError, StoreErrorKind, Timestamp, audit};
 use jsonwebtoken::{Algorithm, DecodingKey, Header, Validation};
 use serde::Deserialize;
 
@@ -26,6 +28,9 @@ const SETTING: &str = "tokens.keys";
 /// and sees what the first one made.
 const ROTATED: &str = "tokens.keys.rotated";
 
+/// What a rotation is of, in the audit log.
+pub(crate) const ROTATES: &str = "keys of the token service";
+
 /// How long after a rotation a node may go on to sign with the key it knew.
 pub(crate) const UNAWARE: Duration = Duration::from_secs(60 * 60);
 
@@ -35,6 +40,8 @@ const LONGEST: usize = 16 * 1024;
 /// Signs and verifies tokens: JSON Web Tokens (RFC 7519) with ES256 (RFC 7518, section 3.4) and nothing else.
 pub(crate) struct KeyRing {
     keys: RwLock<Arc<Keys>>,
+    /// The revision that the store had when the keys were read.
+    revision: AtomicI64,
 }
 
 /// The header of a token. Whatever else one says is refused, above all where to find a key: `jwk`, `jku`, `x5u`, `x5c`.
@@ -54,7 +61,11 @@ impl KeyRing {
     /// # Errors
     /// As the store fails. `TooNew` and `Corrupt` when the keys cannot be read.
     pub(crate) async fn load(store: &dyn MetadataStore, now: Timestamp) -> Result<Self, StoreError> {
-        let stored = store.read().await?.setting(SETTING).await?;
+        let mut rows = store.read().await?;
+        // First: keys that are newer than their revision are read once more, and the other way round they would never be.
+        let revision = AtomicI64::new(rows.revision(TOKEN_KEYS).await?);
+        let stored = rows.setting(SETTING).await?;
+        drop(rows);
         let stored = match stored {
             Some(stored) => stored,
             None => {
@@ -65,7 +76,7 @@ impl KeyRing {
                 stored
             }
         };
-        Ok(Self { keys: RwLock::new(Arc::new(Keys::read(&stored)?)) })
+        Ok(Self { keys: RwLock::new(Arc::new(Keys::read(&stored)?)), revision })
     }
 
     /// Reads the keys again, as another node may have rotated them.
@@ -73,30 +84,66 @@ impl KeyRing {
     /// # Errors
     /// As the store fails; what was known then goes on to hold.
     pub(crate) async fn reload(&self, store: &dyn MetadataStore) -> Result<(), StoreError> {
-        let stored = store.read().await?.setting(SETTING).await?;
+        let mut rows = store.read().await?;
+        let revision = rows.revision(TOKEN_KEYS).await?;
+        let stored = rows.setting(SETTING).await?;
         self.replace(Keys::read(&stored.ok_or_else(gone)?)?);
+        self.revision.fetch_max(revision, Ordering::Relaxed);
         Ok(())
     }
 
-    /// Makes a new key, which signs from now on. The one before it verifies until the last token that it may have signed has
-    /// ended; those of which that is true already are dropped.
+    /// Reads the keys again where another node made one since, and tells whether it did. It costs whoever names a key that there is not
+    /// one small read.
     ///
     /// # Errors
     /// As the store fails.
-    pub(crate) async fn rotate(&self, store: &dyn MetadataStore, now: Timestamp) -> Result<(), StoreError> {
+    pub(crate) async fn catch_up(&self, store: &dyn MetadataStore) -> Result<bool, StoreError> {
+        let revision = store.read().await?.revision(TOKEN_KEYS).await?;
+        let is_behind = revision > self.revision.load(Ordering::Relaxed);
+        if is_behind {
+            self.reload(store).await?;
+        }
+        Ok(is_behind)
+    }
+
+    /// Makes a new key where the one that signs was made before a time, and says so in the audit log: of several nodes that find it
+    /// old, one does.
+    ///
+    /// # Errors
+    /// As the store fails.
+    pub(crate) async fn renew(
+        &self,
+        store: &dyn MetadataStore,
+        now: Timestamp,
+        before: Timestamp,
+    ) -> Result<(), StoreError> {
         let mut transaction = store.begin().await?;
-        let keys = Self::rotated(&mut *transaction, now).await?;
-        transaction.commit().await?;
+        // Whoever else does it at this moment is waited for.
+        transaction.setting_put(ROTATED, &now.to_string()).await?;
+        let stored = transaction.setting(SETTING).await?.ok_or_else(gone)?;
+        let mut keys = Keys::read(&stored)?;
+        if keys.current_since() < before {
+            keys = Self::rotated(&mut *transaction, now).await?;
+            let line = audit::line_of_system("update", "configuration", ROTATES.to_owned(), now);
+            transaction.audit_insert(&line).await?;
+            transaction.commit().await?;
+        }
         self.replace(keys);
         Ok(())
     }
 
-    /// The same within a transaction of the caller's, who has the keys replaced once it is committed.
+    /// Makes a new key, which signs from now on, within a transaction of the caller's, who has the keys replaced once it is committed.
+    /// The one before it verifies until the last token that it may have signed has ended; those of which that is true already are
+    /// dropped.
+    ///
+    /// # Errors
+    /// As the store fails.
     pub(crate) async fn rotated(rows: &mut dyn Transaction, now: Timestamp) -> Result<Keys, StoreError> {
         rows.setting_put(ROTATED, &now.to_string()).await?;
         let stored = rows.setting(SETTING).await?.ok_or_else(gone)?;
         let keys = Keys::read(&stored)?.rotated(now, now.plus(LONGEST_LIFE).plus(UNAWARE))?;
         rows.setting_put(SETTING, &keys.write()?).await?;
+        rows.revision_count(TOKEN_KEYS).await?;
         Ok(keys)
     }
 

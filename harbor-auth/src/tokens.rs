@@ -16,7 +16,7 @@ use harbor_core::{ConfigKey, Error, Harbor, StoreError, StoreErrorKind, Timestam
 
 use crate::Accounts;
 use crate::claims::{Access, Claims, Holder};
-use crate::keyring::KeyRing;
+use crate::keyring::{KeyRing, ROTATES};
 use crate::login::actor_of;
 
 /// The service that tokens are for: the name that Harbor has for it.
@@ -156,9 +156,11 @@ impl Accounts {
         let now = self.now();
         let verify = |token: &str| self.keys().verify(token, SERVICE, now);
         let mut claims = self.verified().look(token, now, verify);
-        if claims.is_none() && self.keys().lacks_key_of(token) && self.may_reload(now) {
-            // Another node may have made a new key. What it took away is no longer remembered either.
-            self.keys().reload(self.metadata()).await?;
+        if claims.is_none()
+            && self.keys().lacks_key_of(token)
+            && self.keys().catch_up(self.metadata()).await?
+        {
+            // What another node took away is no longer remembered either.
             self.verified().forget_all();
             claims = self.verified().look(token, now, verify);
         }
@@ -210,7 +212,7 @@ impl Accounts {
         let mut write = harbor.write(&proof).await?;
         let now = write.now();
         let keys = KeyRing::rotated(write.rows(), now).await?;
-        write.audit("keys of the token service").await?;
+        write.audit(ROTATES).await?;
         write.commit().await?;
         self.keys().replace(keys);
         Ok(())

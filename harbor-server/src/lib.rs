@@ -16,6 +16,7 @@ mod metrics;
 mod net;
 mod run;
 mod session;
+mod standalone;
 mod token;
 mod v2;
 
@@ -25,3 +26,4 @@ pub use forward::{ForwardOptions, forward_audit};
 pub use limits::{Limit, LimitError, Limits};
 pub use net::{ClientAddress, Network, NetworkError, ProxyHeader, Server, TlsFiles, TrustedProxies};
 pub use run::{RunError, run};
+pub use standalone::Standalone;

@@ -6,10 +6,8 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Parser as _;
-use harbor_auth::{AccountOptions, Accounts, AuditKeys};
+use harbor_auth::AccountOptions;
 use harbor_core::access::Secret;
-use harbor_core::meta::MetadataStore;
-use harbor_core::{Clock, Harbor};
 use harbor_storage::blobs;
 use harbor_storage::sql::SqlMetadata;
 use tokio_util::sync::CancellationToken;
@@ -18,6 +16,7 @@ use crate::app::{App, AppOptions};
 use crate::config::{Config, ConfigError, Flags, Role};
 use crate::forward::{ForwardOptions, forward_audit};
 use crate::net::Server;
+use crate::standalone::Standalone;
 
 /// Why the server could not start.
 #[derive(Debug, thiserror::Error)]
@@ -101,23 +100,20 @@ fn raise_file_limit() {
     }
 }
 
-/// The registry that the settings say, started, and its accounts.
-async fn open(config: &mut Config) -> Result<(Harbor, Accounts), RunError> {
+/// The registry that the settings say, started.
+async fn open(config: &mut Config) -> Result<Standalone, RunError> {
     let (metadata, blobs) =
         tokio::try_join!(SqlMetadata::connect(&config.database), blobs::open(&config.blobs))?;
-    let metadata: Arc<dyn MetadataStore> = Arc::new(metadata);
     let mut options = AccountOptions::default();
     options.admin_password = config.admin_password.take();
     options.configuration = config.settings.configuration.clone();
     options.login_limits = config.login_limits;
-    let (accounts, made) = Accounts::bootstrap(Arc::clone(&metadata), options, Clock::System).await?;
-    if let Some(password) = made {
+    let mut opened = Standalone::open(Arc::new(metadata), blobs, options, config.settings.clone()).await?;
+    if let Some(password) = opened.made_password.take() {
         show(&password);
     }
-    let keys = AuditKeys::load(Arc::clone(&metadata), Clock::System.now()).await?;
-    let harbor = assemble(metadata, blobs, accounts.clone(), keys, config.settings.clone())?;
-    harbor.start().await?;
-    Ok((harbor, accounts))
+    opened.harbor.start().await?;
+    Ok(opened)
 }
 
 /// Tokens of which the first is cancelled when the process is told to stop, and the second when it is told again.
@@ -130,7 +126,7 @@ fn told() -> Result<(CancellationToken, CancellationToken), RunError> {
 
 /// Runs jobs, and nothing else.
 async fn work(mut config: Config) -> Result<Ended, RunError> {
-    let (harbor, _) = open(&mut config).await?;
+    let harbor = open(&mut config).await?.harbor;
     let (stop, at_once) = told()?;
     let forwarding = tokio::spawn(forward_audit(
         harbor.clone(),
@@ -161,7 +157,7 @@ async fn until(orderly: impl Future<Output = ()>, at_once: CancellationToken) ->
 }
 
 async fn serve(mut config: Config) -> Result<Ended, RunError> {
-    let (harbor, accounts) = open(&mut config).await?;
+    let Standalone { harbor, accounts, .. } = open(&mut config).await?;
     let options = AppOptions {
         accounts: Some(accounts),
         external_url: config.external_url,
@@ -194,23 +190,6 @@ async fn serve(mut config: Config) -> Result<Ended, RunError> {
 fn forwarding_to(authorities: Option<PathBuf>) -> ForwardOptions {
     let default = ForwardOptions::default();
     ForwardOptions { authorities: authorities.unwrap_or(default.authorities), ..default }
-}
-
-fn assemble(
-    metadata: Arc<dyn MetadataStore>,
-    blobs: Arc<dyn harbor_core::blob::BlobStore>,
-    accounts: Accounts,
-    keys: AuditKeys,
-    settings: harbor_core::Settings,
-) -> harbor_core::Result<Harbor> {
-    Harbor::builder()
-        .metadata_arc(metadata)
-        .blobs_arc(blobs)
-        .authenticator(accounts.clone())
-        .authorizer(accounts)
-        .audit_signer(keys)
-        .settings(settings)
-        .build()
 }
 
 /// The password, once in the life of a registry: at once, for it is stored, and the start may still fail.

@@ -8,6 +8,8 @@ use crate::completion::{Completion, Man};
 use crate::content::{Copy, Delete, Diff, Export, Import, Inspect, Key, Pull, Push, Tree};
 use crate::context::ContextCommand;
 use crate::failure::{EXIT_CODES, Failure};
+#[cfg(feature = "local")]
+use crate::local::Run;
 use crate::noun;
 use crate::session::{Global, Session};
 
@@ -113,11 +115,25 @@ enum Command {
     #[command(subcommand)]
     System(noun::System),
     Api(Api),
+    #[cfg(feature = "local")]
+    Run(Run),
     Completion(Completion),
     Man(Man),
 }
 
 impl Cli {
+    /// Whether Ctrl-C is for the command that it runs.
+    pub(crate) const fn runs_another(&self) -> bool {
+        #[cfg(feature = "local")]
+        {
+            matches!(self.command, Command::Run(_))
+        }
+        #[cfg(not(feature = "local"))]
+        {
+            false
+        }
+    }
+
     /// Does what the command line says.
     ///
     /// # Errors
@@ -163,6 +179,8 @@ impl Cli {
             Command::Health => noun::health(session).await,
             Command::System(command) => command.run(session).await,
             Command::Api(command) => command.run(session).await,
+            #[cfg(feature = "local")]
+            Command::Run(command) => command.run(session).await,
             Command::Completion(command) => command.run(),
             Command::Man(command) => command.run(),
         }

@@ -30,6 +30,8 @@ pub enum Kind {
     Broken,
     /// Ctrl-C: 130.
     Interrupted,
+    /// The command that `harborctl run` ran ended with this exit code.
+    Command(u8),
 }
 
 impl Kind {
@@ -52,6 +54,7 @@ impl Kind {
             Self::Server => 7,
             Self::Broken => 8,
             Self::Interrupted => 130,
+            Self::Command(code) => code,
         }
     }
 }

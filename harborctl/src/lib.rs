@@ -23,6 +23,8 @@ mod content;
 mod context;
 mod examples;
 mod failure;
+#[cfg(feature = "local")]
+mod local;
 mod lookup;
 mod names;
 mod noun;
@@ -41,17 +43,12 @@ pub use failure::{Failure, Kind};
 /// Runs the program as the command line says, and tells on the standard error what went wrong.
 #[must_use]
 pub fn run() -> ExitCode {
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return told(&Failure::new(Kind::Failed, format!("the program cannot start: {error}"))),
     };
     let arguments: Vec<OsString> = std::env::args_os().collect();
-    let outcome = runtime.block_on(async {
-        tokio::select! {
-            outcome = run_with(arguments) => outcome,
-            _ = tokio::signal::ctrl_c() => Err(Failure::interrupted()),
-        }
-    });
+    let outcome = runtime.block_on(run_with(arguments));
     // A thread that reads the standard input cannot be told to stop.
     runtime.shutdown_background();
     match outcome {
@@ -72,7 +69,13 @@ pub async fn run_with(arguments: Vec<OsString>) -> Result<(), Failure> {
             return if error.use_stderr() { Err(Failure::told(Kind::Usage)) } else { Ok(()) };
         }
     };
-    Box::pin(cli.run()).await
+    if cli.runs_another() {
+        return Box::pin(cli.run()).await;
+    }
+    tokio::select! {
+        outcome = Box::pin(cli.run()) => outcome,
+        _ = tokio::signal::ctrl_c() => Err(Failure::interrupted()),
+    }
 }
 
 /// The command line, for completions, manuals and documentation.

@@ -20,6 +20,7 @@ mod raw;
 pub mod receiver;
 mod registry;
 mod stores;
+mod totp;
 
 pub use client::{Answer, Call, Client};
 pub use database::Database;
@@ -28,3 +29,4 @@ pub use process::{Build, Process, outcome};
 pub use raw::{RawAnswer, RawConnection};
 pub use registry::{RegistryBuilder, TestRegistry};
 pub use stores::{BackEnd, Stores};
+pub use totp::code_at;

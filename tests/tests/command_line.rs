@@ -5,8 +5,9 @@ use std::path::Path;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use harbor_core::Clock;
 use harbor_core::oci::Algorithm;
-use harbor_tests::{Build, Client, Process, content, outcome};
+use harbor_tests::{Build, Client, Process, code_at, content, outcome};
 use serde_json::{Value, json};
 use tokio::process::Command;
 
@@ -283,6 +284,14 @@ async fn shown_once(server: &Process, admin: &Client) -> Vec<String> {
     let robot = json!({ "name": "ci", "level": "project", "duration": 1, "permissions": access });
     let robot = post("/robots", robot).await["secret"].as_str().unwrap().to_owned();
     server.anon().basic("robot$library+ci", &robot).get("/v2/").await.expect_status(200);
+    let renewed = admin.get("/api/v2.0/robots?q=Level=project,ProjectID=1").await.expect_status(200).json()
+        [0]["id"]
+        .clone();
+    let renew = json!({ "secret": "", "overlap": 60 });
+    let renewed =
+        admin.patch(&format!("/api/v2.0/robots/{renewed}")).json(&renew).await.expect_status(200).json();
+    let renewed = renewed["secret"].as_str().unwrap().to_owned();
+    server.anon().basic("robot$library+ci", &renewed).get("/v2/").await.expect_status(200);
     let personal = post("/users/current/tokens", json!({ "name": "ci", "duration": 1 })).await;
     let personal = personal["token"].as_str().unwrap().to_owned();
     server.anon().bearer(&personal).get("/v2/").await.expect_status(200);
@@ -293,7 +302,17 @@ async fn shown_once(server: &Process, admin: &Client) -> Vec<String> {
     let grace = server.anon().basic("grace", CANARY);
     let factor = grace.post("/api/v2.0/users/current/totp").json(&json!({ "password": CANARY })).await;
     let factor = factor.expect_status(201).json()["secret"].as_str().unwrap().to_owned();
-    for wrong in [&robot, &personal, &cookie] {
+    let code = code_at(&factor, Clock::System.now(), 0);
+    let on = grace
+        .put("/api/v2.0/users/current/totp")
+        .json(&json!({ "code": code }))
+        .await
+        .expect_status(200)
+        .json();
+    let recovery = on["recovery_codes"][0].as_str().unwrap().to_owned();
+    let form = format!("principal=grace&password={CANARY}&totp={recovery}");
+    server.anon().post("/c/login").body(form).await.expect_status(200);
+    for wrong in [&robot, &personal, &cookie, &recovery] {
         server.anon().basic(wrong, wrong).get("/v2/").await.expect_status(401);
         server
             .anon()
@@ -302,7 +321,7 @@ async fn shown_once(server: &Process, admin: &Client) -> Vec<String> {
             .await
             .expect_status(401);
     }
-    vec![robot, personal, cookie, csrf, factor]
+    vec![robot, renewed, personal, cookie, csrf, factor, recovery]
 }
 
 #[tokio::test]

@@ -1,5 +1,7 @@
 use aws_lc_rs::hmac;
 use harbor_core::Clock;
+use harbor_core::meta::AuditScope;
+use harbor_core::query::Query;
 use harbor_storage::sql::SqlMetadata;
 use jsonwebtoken::EncodingKey;
 use serde_json::{Value, json};
@@ -39,6 +41,15 @@ fn signed(head: &Value, claims: &str, key: &EncodingKey) -> String {
 }
 
 impl KeyRing {
+    /// As somebody has it done, who has the keys replaced.
+    async fn rotate(&self, store: &dyn MetadataStore, now: Timestamp) -> Result<(), StoreError> {
+        let mut transaction = store.begin().await?;
+        let keys = Self::rotated(&mut *transaction, now).await?;
+        transaction.commit().await?;
+        self.replace(keys);
+        Ok(())
+    }
+
     fn head(&self) -> Value {
         json!({"typ": "JWT", "alg": "ES256", "kid": self.keys().signing().0})
     }
@@ -311,6 +322,25 @@ async fn of_two_rotations_at_once_none_is_lost() {
     for ring in [&one, &two] {
         assert!(third.verify(ring.sign(&claims(now)).unwrap().expose(), SERVICE, now).is_some());
     }
+}
+
+/// Of nodes that find the key old, one makes another, and all know it; the log has one line.
+#[tokio::test]
+async fn an_old_key_is_renewed_once() {
+    let (store, one, now) = ring().await;
+    let two = KeyRing::load(&store, now).await.unwrap();
+    let later = now.plus(Duration::from_secs(1));
+    let (a, b) = tokio::join!(one.renew(&store, later, later), two.renew(&store, later, later));
+    a.and(b).unwrap();
+    assert_eq!(one.head(), two.head());
+    assert_eq!(one.keys().current_since(), later);
+    one.renew(&store, later.plus(Duration::from_secs(1)), later).await.unwrap();
+    assert_eq!(one.keys().current_since(), later, "it is not old");
+    let log =
+        store.read().await.unwrap().audit_lines(&AuditScope::Registry, &Query::default()).await.unwrap();
+    let told: Vec<_> =
+        log.iter().map(|row| (row.line.username.as_str(), row.line.resource.as_str())).collect();
+    assert_eq!(told, [("system", ROTATES)]);
 }
 
 #[tokio::test]

@@ -35,7 +35,7 @@ use std::time::Duration;
 pub use cron::{Cron, CronError};
 pub(crate) use kinds::{Kind, Kinds};
 pub use running::Running;
-pub(crate) use running::{Log, Pieces};
+pub(crate) use running::{Log, Pieces, RETRIED};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};

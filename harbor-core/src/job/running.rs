@@ -3,7 +3,9 @@
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::meta::{ExecutionId, Task, TaskId};
+use serde_json::{Map, Value};
+
+use crate::meta::{ExecutionId, Task, TaskId, TaskStatus};
 use crate::{Harbor, Timestamp};
 
 /// How much a task's log may hold, in bytes: as much as Harbor's API shows of one.
@@ -21,13 +23,28 @@ pub struct Running {
     harbor: Harbor,
     task: TaskId,
     execution: ExecutionId,
+    /// Who is at it, and for which time: what tells this worker from another one that has the task by now.
+    turn: Arc<(String, u32)>,
+    begun: Timestamp,
+    wanted: Timestamp,
     last: bool,
     log: Arc<Log>,
 }
 
 impl Running {
     pub(crate) fn new(harbor: Harbor, task: &Task, last: bool, log: Arc<Log>) -> Self {
-        Self { harbor, task: task.id, execution: task.execution, last, log }
+        let turn = Arc::new((task.owner.clone(), task.runs));
+        let begun = task.started_at.unwrap_or_else(|| harbor.now());
+        Self {
+            harbor,
+            task: task.id,
+            execution: task.execution,
+            turn,
+            begun,
+            wanted: wanted(task),
+            last,
+            log,
+        }
     }
 
     /// The registry that it belongs to.
@@ -48,6 +65,22 @@ impl Running {
         self.execution
     }
 
+    /// When it was begun for the first time, by whoever did.
+    pub(crate) const fn begun(&self) -> Timestamp {
+        self.begun
+    }
+
+    /// When somebody last wanted it: enqueued it, or had it tried again.
+    #[must_use]
+    pub const fn wanted(&self) -> Timestamp {
+        self.wanted
+    }
+
+    /// Whether a task's row says that this worker is at it.
+    pub(crate) fn has_turn(&self, task: &Task) -> bool {
+        task.status == TaskStatus::Running && (&task.owner, task.runs) == (&self.turn.0, self.turn.1)
+    }
+
     /// Whether it is not tried again when it fails now.
     #[must_use]
     pub const fn is_last(&self) -> bool {
@@ -63,6 +96,15 @@ impl Running {
     pub fn progress(&self, text: impl fmt::Display) {
         self.log.state().progress = Some(text.to_string());
     }
+}
+
+/// What a task's detail calls the time, in microseconds, at which somebody had it tried again.
+pub(crate) const RETRIED: &str = "retried_at";
+
+fn wanted(task: &Task) -> Timestamp {
+    let detail = serde_json::from_str::<Map<String, Value>>(&task.detail).unwrap_or_default();
+    let retried = detail.get(RETRIED).and_then(Value::as_i64).map(Timestamp::from_micros);
+    retried.unwrap_or(task.created_at)
 }
 
 impl fmt::Debug for Running {

@@ -264,6 +264,10 @@ pub trait ExecutionRowsMut {
     /// Stores an execution as it is now.
     async fn execution_save(&mut self, execution: &Execution) -> RowResult<()>;
 
+    /// Deletes up to `limit` tasks of an execution with their logs, those with the lowest keys; yields how many. The execution's counts
+    /// stay: it is to be deleted.
+    async fn execution_empty(&mut self, id: ExecutionId, limit: u32) -> RowResult<u64>;
+
     /// Deletes an execution with its tasks and their logs.
     async fn execution_delete(&mut self, id: ExecutionId) -> RowResult<()>;
 }

@@ -7,6 +7,9 @@ use super::RowResult;
 /// Who may do what: users, groups, members, roles, robots, tokens, sessions.
 pub const ACCESS: &str = "access";
 
+/// Of the keys that tokens are signed with: counted whenever another one is made.
+pub const TOKEN_KEYS: &str = "token-keys";
+
 /// Reads revisions.
 #[async_trait]
 pub trait RevisionRows {

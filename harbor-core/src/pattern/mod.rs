@@ -4,18 +4,19 @@
 //! | in a pattern | matches |
 //! |---|---|
 //! | `*` | any characters but `/`, or none |
-//! | `**` as a whole component | any components, or none: `a/**` matches `a`, `a/b` and `a/b/c` |
+//! | `**` as a whole component | any components, or none ahead of a slash: `a/**` matches `a/b` and `a/b/c`, and not `a`; `**/a` matches `a` |
 //! | `?` | one character but `/` |
 //! | `[a-z_]` | one character of the class; never `/` |
-//! | `[^a-z]`, `[!a-z]` | one character that is not of the class; never `/` |
+//! | `[^a-z]` | one character that is not of the class; never `/` |
 //! | `{v*,latest}` | each of the alternatives, which may be empty, hold slashes and be nested |
 //! | `\*` | the character after the backslash, whatever it is |
 //!
-//! A `**` that is not a whole component means `*`. An empty pattern matches everything. Several patterns in one selector are
+//! A `**` that is not a whole component means `*`; so does one at the beginning of an alternative, unless a slash is ahead of it there. An empty pattern matches everything. Several patterns in one selector are
 //! the alternatives of one pattern.
 //!
-//! This is version 4 of `doublestar` as it is documented. Its code differs in corners: there a negated class takes a slash, and
-//! what may be empty (`*{,x}`) is not always so at a text's end. Version 1 does not let `a/**` match `a`.
+//! This is version 1 of `doublestar`, which Harbor has; `doublestar.tsv` has what that says, row by row. What it calls a bad pattern only
+//! when a text gets that far is refused here from the beginning. Its code differs in corners: `{a,a/b}` does not match `a` there, and what
+//! may be empty (`*{,x}`) is not always so at a text's end. A dash at the end of a class is itself, as in version 4.
 //!
 //! ```
 //! use harbor_core::pattern::Pattern;

@@ -81,7 +81,7 @@ fn alternatives(text: &mut Text<'_>) -> Result<Vec<Vec<Piece>>, PatternError> {
 
 /// What follows a `[`, with its `]`. A dash at the beginning or the end is itself.
 fn class(text: &mut Text<'_>) -> Result<Class, PatternError> {
-    let negated = text.next_if(|c| matches!(c, '^' | '!')).is_some();
+    let negated = text.next_if_eq(&'^').is_some();
     let mut ranges = Vec::new();
     while text.next_if_eq(&']').is_none() {
         let low = character(text)?;

@@ -7,8 +7,8 @@ use super::parse::{Class, Piece};
 enum Step {
     /// Takes this character.
     Char(char, usize),
-    /// Takes a slash; with `may_end`, only `/**` to the end follows, so the text may end before it too.
-    Slash { next: usize, may_end: bool },
+    /// Takes a slash.
+    Slash(usize),
     /// Takes a character but a slash.
     Any(usize),
     /// Takes a character of a class.
@@ -59,10 +59,7 @@ impl Program {
     fn sequence(&mut self, pieces: Vec<Piece>, next: usize) -> usize {
         pieces.into_iter().rev().fold(next, |next, piece| match piece {
             Piece::Char(c) => self.push(Step::Char(c, next)),
-            Piece::Slash => {
-                let may_end = self.only_components(next);
-                self.push(Step::Slash { next, may_end })
-            }
+            Piece::Slash => self.push(Step::Slash(next)),
             Piece::Any => self.push(Step::Any(next)),
             Piece::Class(class) => self.push(Step::Class(class, next)),
             Piece::Stars(2) => self.components(next),
@@ -78,22 +75,13 @@ impl Program {
     fn components(&mut self, next: usize) -> usize {
         match self.steps.get(next) {
             Some(Step::End) => self.push(Step::Everything(next)),
-            Some(Step::Slash { next: after, .. }) => {
+            Some(Step::Slash(after)) => {
                 let (after, place) = (*after, self.steps.len());
                 self.push(Step::Components { star: next, after, within: place + 1 });
                 self.push(Step::Within(place));
                 place
             }
             _ => self.push(Step::Star(next)),
-        }
-    }
-
-    /// Whether from here on there is `**` or `**/` and no more.
-    fn only_components(&self, place: usize) -> bool {
-        match self.steps.get(place) {
-            Some(Step::Everything(_)) => true,
-            Some(Step::Components { after, .. }) => matches!(self.steps.get(*after), Some(Step::End)),
-            _ => false,
         }
     }
 
@@ -113,7 +101,7 @@ impl Program {
     }
 
     fn may_end(&self, (place, _): State) -> bool {
-        matches!(self.steps.get(place), Some(Step::End | Step::Slash { may_end: true, .. }))
+        matches!(self.steps.get(place), Some(Step::End))
     }
 }
 
@@ -156,7 +144,10 @@ impl<'a> States<'a> {
                 Some(Step::Everything(next)) => waiting.push((*next, false)),
                 Some(Step::Components { after, .. }) if beginning => waiting.push((*after, true)),
                 Some(Step::Components { star, .. }) => waiting.push((*star, false)),
-                Some(Step::Ways(ways)) => waiting.extend(ways.iter().map(|way| (*way, beginning))),
+                Some(Step::Ways(ways)) => {
+                    // A `**` ahead of which no slash was taken is no component of its own.
+                    waiting.extend(ways.iter().map(|way| (*way, false)));
+                }
                 _ => {}
             }
         }
@@ -166,7 +157,7 @@ impl<'a> States<'a> {
     fn take(&mut self, (place, beginning): State, c: char) {
         match self.program.steps.get(place) {
             Some(Step::Char(own, next)) if *own == c => self.enter((*next, c == '/')),
-            Some(Step::Slash { next, .. }) if c == '/' => self.enter((*next, true)),
+            Some(Step::Slash(next)) if c == '/' => self.enter((*next, true)),
             Some(Step::Any(next)) if c != '/' => self.enter((*next, false)),
             Some(Step::Class(class, next)) if class.has(c) => self.enter((*next, false)),
             Some(Step::Components { within, .. }) if beginning && c != '/' => self.enter((*within, false)),

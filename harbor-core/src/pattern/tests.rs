@@ -28,11 +28,11 @@ const ROWS: &[Row] = &[
     ("a?c/d", &["abc/d"], &["ac/d", "a/c/d"]),
     // Whole components.
     ("**", &["", "a", "a/b", "a/b/c/", "/"], &[]),
-    ("a/**", &["a", "a/", "a/b", "a/b/c", "a//b"], &["", "b", "ab", "ab/c", "b/a/c"]),
-    ("a/**/", &["a", "a/", "a/b/"], &["a/b", "b"]),
+    ("a/**", &["a/", "a/b", "a/b/c", "a//b"], &["a", "", "b", "ab", "ab/c", "b/a/c"]),
+    ("a/**/", &["a/", "a/b/"], &["a", "a/b", "b"]),
     ("**/b", &["b", "a/b", "a/c/b", "/b"], &["", "ab", "a/cb", "b/a"]),
     ("a/**/b", &["a/b", "a/x/b", "a/x/y/b", "a/b/b"], &["a", "ab", "a/xb", "a/b/x", "x/a/b"]),
-    ("**/a/**", &["a", "a/b", "x/a", "x/y/a/b/c"], &["b", "xa", "x/ab"]),
+    ("**/a/**", &["a/b", "x/y/a/b/c"], &["a", "x/a", "b", "xa", "x/ab"]),
     ("**/*", &["a", "a/b/c"], &[]),
     ("a/**/*", &["a/b", "a/b/c"], &["a", "b/a"]),
     ("**/*-dev", &["x-dev", "a/b/x-dev"], &["x-dev/a", "x"]),
@@ -50,7 +50,7 @@ const ROWS: &[Row] = &[
     ("v[0-9]", &["v0", "v5", "v9"], &["v", "va", "v10", "v/"]),
     ("[abc]x", &["ax", "bx", "cx"], &["dx", "abx"]),
     ("[^abc]x", &["dx", "☺x"], &["ax", "x", "/x"]),
-    ("[!abc]x", &["dx", "^x"], &["ax"]),
+    ("[!abc]x", &["ax"], &["dx", "^x"]),
     ("[a-cx-z0]", &["a", "b", "c", "x", "z", "0"], &["d", "w", "1", "-"]),
     ("[-a]", &["-", "a"], &["b"]),
     ("[a-]", &["-", "a"], &["b"]),
@@ -68,18 +68,18 @@ const ROWS: &[Row] = &[
     ("{a}", &["a"], &["{a}"]),
     ("{,a}b", &["b", "ab"], &["a", ""]),
     ("v{1,2}.{0,1}", &["v1.0", "v1.1", "v2.0", "v2.1"], &["v1", "v3.0", "v1.2"]),
-    ("{a,b}/**", &["a", "b", "a/x", "b/x/y"], &["c/x", "ab/x"]),
+    ("{a,b}/**", &["a/x", "b/x/y"], &["a", "b", "c/x", "ab/x"]),
     ("**/{a,b}", &["a", "x/b", "x/y/a"], &["c", "x/ab"]),
     ("{a/b,c}/d", &["a/b/d", "c/d"], &["a/d", "b/d"]),
-    ("{a/**,**/b}", &["a", "a/x/y", "b", "x/y/b"], &["x", "x/a"]),
+    ("{a/**,**/b}", &["a/x/y"], &["a", "b", "x/y/b", "x", "x/a"]),
     ("{a,{b,c{d,e}}}", &["a", "b", "cd", "ce"], &["c", "d", "bcd"]),
     ("x{{a,b},c}y", &["xay", "xby", "xcy"], &["xy", "xabcy"]),
     ("{v*,latest}", &["v", "v1", "latest"], &["1", "latest1"]),
     ("{a*,?b}/[cd]", &["axx/c", "xb/d"], &["xb/e", "b/c"]),
-    ("{a/,}**", &["a/b/c", "x/y"], &[]),
+    ("{a/,}**", &["a/b/c"], &["x/y"]),
     ("x{a/,/}**/c", &["xa/c", "x/b/c", "xa/b/b/c"], &["xc", "xab/c", "xb/c"]),
     ("a{/**,}", &["a", "a/b/c"], &["b", "ab"]),
-    ("{**,x}/a", &["a", "x/a", "y/z/a"], &["b"]),
+    ("{**,x}/a", &["x/a"], &["a", "y/z/a", "b"]),
     ("a,b", &["a,b"], &["a", "b"]),
     // Escapes.
     ("\\*", &["*"], &["a", "\\*", ""]),
@@ -102,6 +102,32 @@ fn table() {
         rows += good.len() + bad.len();
     }
     assert!(rows > 200, "{rows}");
+}
+
+/// What Harbor's selectors say: pattern, text, what version 1.3.4 of `doublestar` answers, and what is answered here where that is another
+/// thing. That is so for what it calls bad and can be read, and the other way round; and in corners of its code: where one alternative
+/// matches all and another one goes on behind a slash, and where what is empty follows a star.
+const HARBORS: &str = include_str!("doublestar.tsv");
+
+#[test]
+fn as_harbor_matches() {
+    let (mut rows, mut others) = (0, 0);
+    for line in HARBORS.lines() {
+        let cells: Vec<&str> = line.split('\t').collect();
+        let (pattern, text, harbors) = (cells[0], cells[1], cells[2]);
+        let ours = match Pattern::parse(pattern) {
+            Err(_) => "bad",
+            Ok(pattern) if pattern.matches(text) => "yes",
+            Ok(_) => "no",
+        };
+        if let Some(other) = cells.get(3) {
+            assert_ne!(*other, harbors, "{line:?}: no difference");
+            others += 1;
+        }
+        assert_eq!(ours, *cells.get(3).unwrap_or(&harbors), "{pattern:?} of {text:?}: Harbor says {harbors}");
+        rows += 1;
+    }
+    assert!(rows > 450 && others < 35, "{rows} rows, {others} others");
 }
 
 #[test]
@@ -200,7 +226,11 @@ proptest! {
     }
 
     #[test]
-    fn alternatives_match_what_one_of_them_matches(a in "[ab/*?]{0,6}", b in "[ab/*?]{0,6}", text in "[ab/]{0,8}") {
+    fn alternatives_match_what_one_of_them_matches(
+        a in "[ab/?]{0,3}[*]?[ab/?]{0,3}",
+        b in "[ab/?]{0,3}[*]?[ab/?]{0,3}",
+        text in "[ab/]{0,8}",
+    ) {
         let one = |pattern: &str| pattern.is_empty() && text.is_empty()
             || !pattern.is_empty() && Pattern::parse(pattern).unwrap().matches(&text);
         let joined = Pattern::parse(&format!("{{{a},{b}}}")).unwrap();

@@ -1,5 +1,8 @@
 //! Robots: made, used, limited, renewed, ended.
 
+use std::time::Duration;
+
+use harbor_core::Clock;
 use harbor_core::access::Role;
 use harbor_tests::{BackEnd, Client, TestRegistry, content};
 use serde_json::{Value, json};
@@ -13,6 +16,7 @@ harbor_tests::on_every_store! {
     a_robot_of_the_whole_registry;
     what_cannot_be_given;
     a_secret_is_renewed_without_an_outage;
+    an_overlap_ends(stores);
     a_robot_is_disabled_and_deleted_at_once;
     a_robot_does_not_survive_its_project;
     robots_of_another_project_are_not_reached;
@@ -194,6 +198,36 @@ async fn a_secret_is_renewed_without_an_outage(registry: &TestRegistry) {
     let long = json!({ "secret": "", "overlap": 10_000_000 });
     admin.patch(&path).json(&long).await.expect_error(400, "BAD_REQUEST");
     admin.patch(&path).json(&json!({ "secret": "weak" })).await.expect_error(400, "BAD_REQUEST");
+}
+
+/// A secret that works on for a while ends when that is over, and with it what came of it.
+async fn an_overlap_ends(back_end: BackEnd) {
+    let registry = TestRegistry::builder(back_end).patient_with_logins().clock(Clock::manual()).start().await;
+    team(&registry).await;
+    let admin = registry.admin();
+    let (made, first) = robot(&registry, &admin, &of_project("ci", "team", &["repository:pull"])).await;
+    let renew = json!({ "secret": "", "overlap": 600 });
+    let path = format!("{API}/robots/{}", made["id"]);
+    let renewed = admin.patch(&path).json(&renew).await.expect_status(200).json();
+    let second = registry.anon().basic("robot$team+ci", renewed["secret"].as_str().unwrap());
+    let mut bearers = Vec::new();
+    for client in [&first, &second] {
+        let token =
+            client.get("/service/token?scope=repository:team/app:pull").await.expect_status(200).json();
+        bearers.push(registry.anon().bearer(token["token"].as_str().unwrap()));
+    }
+    let statuses = async || {
+        let mut statuses = Vec::new();
+        for client in [&first, &bearers[0], &second, &bearers[1]] {
+            statuses.push(client.get("/v2/team/app/manifests/latest").await.status);
+        }
+        statuses
+    };
+    registry.clock.advance(Duration::from_secs(599));
+    assert_eq!(statuses().await, [200; 4]);
+    registry.clock.advance(Duration::from_secs(2));
+    assert_eq!(statuses().await, [401, 401, 200, 200], "the first ends, and what came of it");
+    registry.close().await;
 }
 
 async fn a_robot_is_disabled_and_deleted_at_once(registry: &TestRegistry) {

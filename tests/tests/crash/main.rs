@@ -7,6 +7,7 @@
 #![allow(clippy::panic, clippy::unwrap_used, clippy::expect_used)]
 
 mod client;
+mod collecting;
 mod content;
 mod disk;
 mod repository;

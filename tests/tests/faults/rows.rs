@@ -264,6 +264,7 @@ rows! {
         execution_insert(new: &NewExecution) -> ExecutionId;
         execution_lock(id: ExecutionId) -> Option<Execution>;
         execution_save(execution: &Execution) -> ();
+        execution_empty(id: ExecutionId, limit: u32) -> u64;
         execution_delete(id: ExecutionId) -> ();
     }
     TaskRows {

@@ -13,7 +13,7 @@ use harbor_core::blob::Location;
 use harbor_core::content::{Incoming, ManifestPush};
 use harbor_core::meta::{AuditId, ExecutionId, ExecutionStatus, TaskStatus};
 use harbor_core::oci::{Algorithm, Digest, Reference};
-use harbor_core::{Clock, CollectGarbage, Freed, Harbor, NewProject, PurgeAudit};
+use harbor_core::{Clock, CollectGarbage, Freed, Harbor, NewProject, PurgeAudit, Purged};
 use harbor_tests::content::{self, DataSet, Piece};
 use harbor_tests::faults::HeldMetadata;
 use harbor_tests::{BackEnd, Stores, on_every_store};
@@ -191,13 +191,32 @@ impl World {
 }
 
 async fn collect(nodes: &Nodes) -> ExecutionId {
-    collect_by(&nodes.stays).await
+    collect_by(&nodes.stays, false).await
 }
 
-async fn collect_by(node: &Harbor) -> ExecutionId {
+async fn collect_by(node: &Harbor, dry_run: bool) -> ExecutionId {
     let proof = node.authorize::<GarbageCollectionCreate>(&admin(), ()).await.unwrap();
-    let job = CollectGarbage { delete_untagged: true, ..CollectGarbage::default() };
+    let job = CollectGarbage { delete_untagged: true, dry_run, ..CollectGarbage::default() };
     node.runs::<CollectGarbage>().run(&proof, &job).await.unwrap()
+}
+
+/// What the history says that a run freed.
+async fn freed(nodes: &Nodes, run: ExecutionId) -> Freed {
+    let execution = nodes.stores.metadata.read().await.unwrap().execution(run).await.unwrap().unwrap();
+    serde_json::from_str(&execution.detail).unwrap()
+}
+
+/// The same of a run that was stopped, maybe before it freed anything.
+async fn freed_by_now(nodes: &Nodes, run: ExecutionId) -> Freed {
+    let execution = nodes.stores.metadata.read().await.unwrap().execution(run).await.unwrap().unwrap();
+    serde_json::from_str(&execution.detail).unwrap_or_default()
+}
+
+/// What a run would free now.
+async fn would_free(nodes: &Nodes) -> Freed {
+    let trial = collect_by(&nodes.stays, true).await;
+    assert_eq!(nodes.stays.run_due_jobs().await.unwrap(), 1);
+    freed(nodes, trial).await
 }
 
 async fn garbage_collection(back_end: BackEnd) {
@@ -205,8 +224,11 @@ async fn garbage_collection(back_end: BackEnd) {
     nodes.project("p").await;
     for before in 0.. {
         let world = World::make(&nodes, format!("p/r{before}")).await;
+        let would = would_free(&nodes).await;
+        assert!((would.purged_manifests, would.purged_blobs >= 2) == (1, true), "{would:?}");
         let run = collect(&nodes).await;
         let cut_off = nodes.cut_off(before, run).await;
+        assert_eq!(freed(&nodes, run).await, would, "{before}");
         world.is_collected(&nodes).await;
         if !cut_off {
             // Claimed, an artifact deleted, links, blobs condemned and buried, ended.
@@ -223,6 +245,7 @@ async fn garbage_collection_that_is_stopped(back_end: BackEnd) {
     let mut at_once = 0;
     for before in 0.. {
         let world = World::make(&nodes, format!("p/r{before}")).await;
+        let would = would_free(&nodes).await;
         let run = collect(&nodes).await;
         let (stopped, ended_at_once) = nodes.stop(before, run).await;
         world.kept_is_whole(&nodes).await;
@@ -234,8 +257,13 @@ async fn garbage_collection_that_is_stopped(back_end: BackEnd) {
             break;
         }
         // What it left undone is done by the next one.
-        collect(&nodes).await;
+        let next = collect(&nodes).await;
         assert_eq!(nodes.stays.run_due_jobs().await.unwrap(), 1, "{before}");
+        let (one, other) = (freed_by_now(&nodes, run).await, freed(&nodes, next).await);
+        let both = |of: fn(&Freed) -> u64| of(&one) + of(&other);
+        assert_eq!(both(|freed| freed.purged_manifests), would.purged_manifests, "{before}");
+        assert_eq!(both(|freed| freed.purged_blobs), would.purged_blobs, "{before}");
+        assert_eq!(both(|freed| freed.freed_space), would.freed_space, "{before}");
         world.is_collected(&nodes).await;
     }
     nodes.stores.close().await;
@@ -256,7 +284,7 @@ async fn garbage_collection_that_a_shutdown_ends(back_end: BackEnd) {
         // Others begin transactions too, so this one may be the one that is held.
         let asked = tokio::spawn({
             let ends = ends.clone();
-            async move { collect_by(&ends).await }
+            async move { collect_by(&ends, false).await }
         });
         let _ = tokio::time::timeout(Duration::from_secs(2), held.reached()).await;
         let shutdown = tokio::spawn(async move { ends.shutdown().await });
@@ -319,6 +347,10 @@ async fn purge_of_the_audit_log(back_end: BackEnd) {
         let run = nodes.stays.runs::<PurgeAudit>().run(&proof, &job).await.unwrap();
         let cut_off = nodes.cut_off(before, run).await;
         let mut rows = nodes.stores.metadata.read().await.unwrap();
+        let execution = rows.execution(run).await.unwrap().unwrap();
+        let purged = serde_json::from_str::<Purged>(&execution.detail).unwrap();
+        // Beside the old one, the young one of the time before.
+        assert_eq!(purged.purged, if before == 0 { 1 } else { 2 }, "{before}");
         let lines = rows.audit_after(AuditId::new(0), 1_000).await.unwrap();
         drop(rows);
         let created: Vec<&str> = lines

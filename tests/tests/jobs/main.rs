@@ -10,3 +10,4 @@ mod purge;
 mod queue;
 mod retention;
 mod schedules;
+mod trial;

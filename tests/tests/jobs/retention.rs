@@ -13,16 +13,19 @@ use harbor_core::access::permission::{
 use harbor_core::access::{Actor, RepositoryTarget};
 use harbor_core::content::{Incoming, ManifestPush};
 use harbor_core::event::{Event, EventKind};
-use harbor_core::meta::{ExecutionId, ExecutionStatus, ManifestId, RetentionId, TaskStatus};
+use harbor_core::meta::{
+    ExecutionId, ExecutionStatus, ManifestId, RetentionId, TaskKey, TaskScope, TaskStatus,
+};
 use harbor_core::oci::{Algorithm, MediaType, ProjectName, Reference};
 use harbor_core::policy::{Policy, Step, Verdict};
+use harbor_core::query::{Order, Query};
 use harbor_core::retention::{By, Retention, Rule, Template};
 use harbor_core::selector::{Of, Selector};
 use harbor_core::{Clock, EitherProof, Harbor, NewProject, RetentionUpdate, StoreError, Timestamp};
 use harbor_tests::content::{CONFIG, Maker, Piece};
 use harbor_tests::faults::HeldMetadata;
 use harbor_tests::{BackEnd, Stores, on_every_store};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
 use crate::node::{LEASE, LONG, admin, node, node_over, settings, status};
@@ -120,6 +123,33 @@ impl Policed {
         left
     }
 
+    /// What is told of a run, which was begun twice, is what one that was begun once would have told: of each repository.
+    async fn figures(&self, stores: &Stores, run: ExecutionId, before: usize) {
+        let mut rows = stores.metadata.read().await.unwrap();
+        let scope = TaskScope { execution: Some(run), ..TaskScope::default() };
+        let query = Query::default().sort(TaskKey::Id, Order::Ascending).page(1, 1_000);
+        let tasks = rows.tasks(scope, &query).await.unwrap().entries;
+        let mut events = rows.events(0, 10_000).await.unwrap();
+        events.retain(|row| row.body.contains(&format!("{}/", self.project)));
+        for task in &tasks[1..] {
+            let detail: Value = serde_json::from_str(&task.detail).unwrap();
+            let repository = &detail["repository"];
+            let is = json!({ "repository": repository, "dry_run": false, "total": 3, "retained": 1 });
+            assert_eq!(detail, is, "{before}");
+        }
+        let told: Vec<_> =
+            events.iter().map(|row| serde_json::from_str::<Event>(&row.body).unwrap()).collect();
+        let told = told.into_iter().filter_map(|event| match event.kind {
+            EventKind::RetentionFinished { total, retained, mut deleted, .. } => {
+                deleted.sort();
+                Some((total, retained, deleted))
+            }
+            _ => None,
+        });
+        let is = (3, 1, vec!["v0".to_owned(), "v1".to_owned()]);
+        assert_eq!(told.collect::<Vec<_>>(), [is.clone(), is], "{before}");
+    }
+
     fn all(&self) -> BTreeSet<(String, String)> {
         self.going.union(&self.kept).cloned().collect()
     }
@@ -175,6 +205,7 @@ async fn cut_off_at_every_transaction(back_end: BackEnd) {
         let success = (ExecutionStatus::Success, vec![TaskStatus::Success; 3]);
         assert_eq!(status(&stores, run).await, success, "{before}");
         assert_eq!(policed.left(&stores).await, policed.kept, "{before}");
+        policed.figures(&stores, run, before).await;
         let (deleted, done) = policed.told(&stores).await;
         assert!(deleted.iter().eq(&policed.going), "{before}: {deleted:?}");
         assert!(done.iter().eq(policed.kept.iter().map(|(repository, _)| repository)), "{before}: {done:?}");
@@ -202,7 +233,8 @@ async fn stopped_while_it_plans(back_end: BackEnd, before: usize, enqueued: usiz
     let policed = Policed::new(&other, "p", AT_ONCE + 1, 1).await;
     let run = policed.run(&other).await;
     let held = Arc::new(HeldMetadata::new(Arc::clone(&stores.metadata), before));
-    let planning = node_over(&stores, Arc::clone(&held) as _, &clock, |parts| parts);
+    // What ends it is its own transaction, and no beat that comes ahead of the look.
+    let planning = node_over(&stores, Arc::clone(&held) as _, &clock, |parts| parts.settings(settings(LONG)));
     let working = tokio::spawn(async move { planning.run_due_jobs().await });
     held.reached().await;
     policed.stop(&other, run).await;

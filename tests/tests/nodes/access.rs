@@ -1,5 +1,7 @@
 //! What is taken away on one node is gone on the other at once.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use harbor_core::oci::Algorithm;
 use harbor_tests::Database;
 use harbor_tests::{Build, Client, Process, content};
@@ -35,10 +37,12 @@ async fn make(admin: &Client, path: &str, body: &Value) -> Value {
     json!({ "at": location, "body": body })
 }
 
-#[tokio::test]
-#[ignore = "needs PostgreSQL and the built harbor-server"]
-async fn what_is_taken_away_here_is_gone_there() {
-    let database = Database::postgres();
+over_both! {
+    "current_thread", " and the built harbor-server";
+    what_is_taken_away_here_is_gone_there;
+}
+
+async fn what_is_taken_away_here_is_gone_there(database: Database) {
     let (a, b) = tokio::join!(Node::over(database.url()), Node::over(database.url()));
     let admin = a.client("admin", PASSWORD);
     let private = json!({ "project_name": "team", "metadata": { "public": "false" } });
@@ -99,4 +103,50 @@ async fn what_is_taken_away_here_is_gone_there() {
         gone.get(TAGS).await.expect_status(401);
     }
     assert!(a.process.stop().await && b.process.stop().await);
+}
+
+/// A token that one node signs with a key that it just made is good on the other, which has not heard of the key; and a token of
+/// the key before it stays good on both.
+async fn a_key_that_is_made_here_is_known_there(database: &str) {
+    let [a, b] = [Node::over(database).await, Node::over(database).await];
+    let admin = a.client("admin", PASSWORD);
+    make(&admin, "/projects", &json!({ "project_name": "team" })).await;
+    admin.push("team/app", Some("latest"), &content::image(Algorithm::Sha256)).await;
+    let bearer = async |from: &Node, to: &Node| {
+        let scope = "/service/token?service=harbor-registry&scope=repository:team/app:pull";
+        let token = from.client("admin", PASSWORD).get(scope).await.expect_status(200).json();
+        let token = token["token"].as_str().unwrap().to_owned();
+        (to.process.anon().bearer(&token), signed_by(&token))
+    };
+    let (old, first) = bearer(&b, &a).await;
+    old.get(TAGS).await.expect_status(200);
+    admin.post(&format!("{API}/system/token-keys/rotate")).await.expect_status(200);
+    let (new, second) = bearer(&a, &b).await;
+    assert_ne!(second, first);
+    new.get(TAGS).await.expect_status(200);
+    for node in [&a, &b] {
+        let (other, _) = bearer(&b, node).await;
+        other.get(TAGS).await.expect_status(200);
+    }
+    old.get(TAGS).await.expect_status(200);
+    assert!(a.process.stop().await && b.process.stop().await);
+}
+
+/// The name of the key that signed a token.
+fn signed_by(token: &str) -> Value {
+    let (head, _) = token.split_once('.').unwrap();
+    let head: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(head).unwrap()).unwrap();
+    head["kid"].clone()
+}
+
+#[tokio::test]
+#[ignore = "needs PostgreSQL and the built harbor-server"]
+async fn a_key_that_is_made_here_is_known_there_on_postgres() {
+    a_key_that_is_made_here_is_known_there(Database::postgres().url()).await;
+}
+
+#[tokio::test]
+#[ignore = "needs MariaDB and the built harbor-server"]
+async fn a_key_that_is_made_here_is_known_there_on_mysql() {
+    a_key_that_is_made_here_is_known_there(Database::mariadb().url()).await;
 }

@@ -4,16 +4,20 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use harbor_core::{GcReport, Harbor};
+use harbor_tests::Database;
 
 use crate::node::{self, Pair, blobs_of, sha};
 
 const PUSHERS: u64 = 6;
 const IMAGES: u64 = 40;
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-#[ignore = "needs PostgreSQL and S3"]
-async fn nothing_is_lost() {
-    let pair = Pair::started().await;
+over_both! {
+    "multi_thread", " and S3";
+    nothing_is_lost;
+}
+
+async fn nothing_is_lost(database: Database) {
+    let pair = Pair::started(database).await;
     let done = Arc::new(AtomicBool::new(false));
     let collectors: Vec<_> = [&pair.a, &pair.b]
         .into_iter()

@@ -1,5 +1,6 @@
-//! Jobs on several nodes over one PostgreSQL, some of which end in the midst of them.
+//! Jobs on several nodes over one database, some of which end in the midst of them.
 
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use harbor_storage::blobs::MemoryBlobs;
 use harbor_storage::sql::SqlMetadata;
 use harbor_tests::Database;
 use serde::{Deserialize, Serialize};
-use sqlx::{PgPool, Row};
+use sqlx::{MySqlPool, PgPool};
 use tokio::runtime::Runtime;
 
 /// How many jobs there are.
@@ -36,13 +37,68 @@ impl Job for Mark {
     }
 }
 
+/// How often a job was run, of the test whose turn it is.
 static RUN: AtomicU32 = AtomicU32::new(0);
+static TURN: Mutex<()> = Mutex::new(());
 
-async fn mark(marks: PgPool, job: Mark, running: Running) -> Result<Done> {
+/// Where marks are.
+#[derive(Clone)]
+enum Marks {
+    Postgres(PgPool),
+    MariaDb(MySqlPool),
+}
+
+impl Marks {
+    /// Of that database, from a connection that is made when it is needed.
+    fn of(url: &str) -> Self {
+        match url.starts_with("mysql") {
+            true => Self::MariaDb(MySqlPool::connect_lazy(url).unwrap()),
+            false => Self::Postgres(PgPool::connect_lazy(url).unwrap()),
+        }
+    }
+
+    async fn create(&self) {
+        let create = "CREATE TABLE marks (number BIGINT PRIMARY KEY)";
+        match self {
+            Self::Postgres(pool) => drop(sqlx::query(create).execute(pool).await.unwrap()),
+            Self::MariaDb(pool) => drop(sqlx::query(create).execute(pool).await.unwrap()),
+        }
+    }
+
+    async fn put(&self, number: u32) {
+        let number = i64::from(number);
+        match self {
+            Self::Postgres(pool) => {
+                let insert = "INSERT INTO marks (number) VALUES ($1) ON CONFLICT DO NOTHING";
+                sqlx::query(insert).bind(number).execute(pool).await.unwrap();
+            }
+            Self::MariaDb(pool) => {
+                let insert = "INSERT IGNORE INTO marks (number) VALUES (?)";
+                sqlx::query(insert).bind(number).execute(pool).await.unwrap();
+            }
+        }
+    }
+
+    async fn count(&self) -> i64 {
+        let count = "SELECT COUNT(*) FROM marks";
+        match self {
+            Self::Postgres(pool) => sqlx::query_scalar(count).fetch_one(pool).await.unwrap(),
+            Self::MariaDb(pool) => sqlx::query_scalar(count).fetch_one(pool).await.unwrap(),
+        }
+    }
+
+    async fn close(&self) {
+        match self {
+            Self::Postgres(pool) => pool.close().await,
+            Self::MariaDb(pool) => pool.close().await,
+        }
+    }
+}
+
+async fn mark(marks: Marks, job: Mark, running: Running) -> Result<Done> {
     RUN.fetch_add(1, Ordering::SeqCst);
     running.log(format!("marking {}", job.number));
-    let insert = "INSERT INTO marks (number) VALUES ($1) ON CONFLICT DO NOTHING";
-    sqlx::query(insert).bind(i64::from(job.number)).execute(&marks).await.unwrap();
+    marks.put(job.number).await;
     tokio::time::sleep(Duration::from_millis(u64::from(job.number % 7) * 10)).await;
     Done::with(&serde_json::json!({ "number": job.number }))
 }
@@ -61,7 +117,7 @@ impl Node {
         let harbor = runtime.block_on(async {
             let mut settings = Settings::default();
             (settings.job_workers, settings.job_lease) = (workers, LEASE);
-            let marks = PgPool::connect_lazy(&url).unwrap();
+            let marks = Marks::of(&url);
             let harbor = Harbor::builder()
                 .metadata(SqlMetadata::connect(&url).await.unwrap())
                 .blobs(MemoryBlobs::default())
@@ -91,16 +147,14 @@ async fn start(harbor: &Harbor, number: u32) -> ExecutionId {
 }
 
 /// Every job runs to its end, whichever nodes end; and what they did is counted once.
-#[test]
-#[ignore = "needs PostgreSQL"]
-fn each_job_ends_although_nodes_do() {
-    let database = Database::postgres();
+fn each_job_ends_although_nodes_do(database: &Database) {
+    RUN.store(0, Ordering::SeqCst);
     let url = database.url().to_owned();
     // One that only enqueues and looks.
     let watch = Node::start(&url, 0);
-    let pool = watch.runtime.block_on(PgPool::connect(&url)).unwrap();
+    let marks = watch.runtime.block_on(async { Marks::of(&url) });
     let executions: Vec<_> = watch.runtime.block_on(async {
-        sqlx::query("CREATE TABLE marks (number BIGINT PRIMARY KEY)").execute(&pool).await.unwrap();
+        marks.create().await;
         let mut executions = Vec::new();
         for number in 0..JOBS {
             executions.push(start(&watch.harbor, number).await);
@@ -145,40 +199,63 @@ fn each_job_ends_although_nodes_do() {
     assert_eq!(tasks, u64::from(JOBS), "each has one execution, and none has two");
     let run = RUN.load(Ordering::SeqCst);
     assert!(run > JOBS, "nodes that ended left jobs to others: {run}");
-    let marks = watch.runtime.block_on(sqlx::query("SELECT COUNT(*) FROM marks").fetch_one(&pool)).unwrap();
-    assert_eq!(marks.get::<i64, _>(0), i64::from(JOBS));
-    watch.runtime.block_on(pool.close());
+    assert_eq!(watch.runtime.block_on(marks.count()), i64::from(JOBS));
+    watch.runtime.block_on(marks.close());
     for node in [lasting, watch] {
         node.runtime.block_on(node.harbor.shutdown());
         node.kill();
     }
 }
 
-/// A node that has slept for a while, and would look by itself only in seconds, hears of a job that another node enqueues.
+#[test]
+#[ignore = "needs PostgreSQL"]
+fn each_job_ends_although_nodes_do_on_postgresql() {
+    let _turn = TURN.lock();
+    each_job_ends_although_nodes_do(&Database::postgres());
+}
+
+#[test]
+#[ignore = "needs MariaDB"]
+fn each_job_ends_although_nodes_do_on_mariadb() {
+    let _turn = TURN.lock();
+    each_job_ends_although_nodes_do(&Database::mariadb());
+}
+
+/// It hears of it although it would look by itself only in seconds.
 #[test]
 #[ignore = "needs PostgreSQL"]
 fn a_node_hears_of_the_jobs_of_another() {
-    let database = Database::postgres();
+    finds_the_jobs_of_another(&Database::postgres(), Duration::from_secs(2));
+}
+
+/// Nobody tells it: it looks every fifteen seconds.
+#[test]
+#[ignore = "needs MariaDB"]
+fn a_node_that_hears_nothing_looks() {
+    finds_the_jobs_of_another(&Database::mariadb(), Duration::from_secs(17));
+}
+
+/// A node that has slept for a while finds a job that another node enqueues within that time.
+fn finds_the_jobs_of_another(database: &Database, within: Duration) {
     let url = database.url().to_owned();
     let (asks, works) = (Node::start(&url, 0), Node::start(&url, 1));
-    let pool = asks.runtime.block_on(PgPool::connect(&url)).unwrap();
+    let marks = asks.runtime.block_on(async { Marks::of(&url) });
     // It looks when it starts and when it begins to hear, then after four seconds, and then after eight more.
     std::thread::sleep(Duration::from_millis(5_000));
     let over = asks.runtime.block_on(async {
-        sqlx::query("CREATE TABLE marks (number BIGINT PRIMARY KEY)").execute(&pool).await.unwrap();
+        marks.create().await;
         start(&asks.harbor, 7).await;
         let begun = std::time::Instant::now();
-        while begun.elapsed() < Duration::from_secs(2) {
-            let marks = sqlx::query("SELECT COUNT(*) FROM marks").fetch_one(&pool).await.unwrap();
-            if marks.get::<i64, _>(0) == 1 {
+        while begun.elapsed() < within {
+            if marks.count().await == 1 {
                 return true;
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
         false
     });
-    assert!(over, "it was not heard of within two seconds");
-    asks.runtime.block_on(pool.close());
+    assert!(over, "it was not found within {within:?}");
+    asks.runtime.block_on(marks.close());
     for node in [asks, works] {
         node.runtime.block_on(node.harbor.shutdown());
         node.kill();

@@ -1,7 +1,31 @@
-//! Two nodes of one registry: two `Harbor`s over one PostgreSQL database and one S3 bucket.
+//! Two nodes of one registry: two `Harbor`s over one database, of PostgreSQL or MariaDB, and one S3 bucket.
 
 // Helpers outside of `#[test]`, where the lint does not know that this is a test.
 #![allow(clippy::panic, clippy::unwrap_used, clippy::expect_used)]
+
+/// Each of these tests over both databases that nodes may share.
+macro_rules! over_both {
+    ($flavour:literal, $needs:literal; $($test:ident;)+) => {
+        mod postgres {
+            $(
+                #[tokio::test(flavor = $flavour)]
+                #[ignore = concat!("needs PostgreSQL", $needs)]
+                async fn $test() {
+                    super::$test(harbor_tests::Database::postgres()).await;
+                }
+            )+
+        }
+        mod mariadb {
+            $(
+                #[tokio::test(flavor = $flavour)]
+                #[ignore = concat!("needs MariaDB", $needs)]
+                async fn $test() {
+                    super::$test(harbor_tests::Database::mariadb()).await;
+                }
+            )+
+        }
+    };
+}
 
 mod access;
 mod collecting;
@@ -13,15 +37,23 @@ mod workers;
 use bytes::Bytes;
 use harbor_core::content::Incoming;
 use harbor_core::{Error, Harbor};
+use harbor_tests::Database;
 use node::{Pair, content, sha};
 use tokio::sync::mpsc;
 
+over_both! {
+    "current_thread", " and S3";
+    both_start_at_once;
+    an_upload_wanders;
+    two_writers_of_one_session;
+    a_tag_that_moves_is_seen_at_once;
+    a_blob_that_is_deleted_is_gone_everywhere;
+}
+
 const ONE: &str = "library/one";
 
-#[tokio::test]
-#[ignore = "needs PostgreSQL and S3"]
-async fn both_start_at_once() {
-    let pair = Pair::new().await;
+async fn both_start_at_once(database: Database) {
+    let pair = Pair::new(database).await;
     let (a, b) = tokio::join!(pair.a.start(), pair.b.start());
     a.unwrap();
     b.unwrap();
@@ -29,10 +61,8 @@ async fn both_start_at_once() {
     pair.b.shutdown().await;
 }
 
-#[tokio::test]
-#[ignore = "needs PostgreSQL and S3"]
-async fn an_upload_wanders() {
-    let pair = Pair::started().await;
+async fn an_upload_wanders(database: Database) {
+    let pair = Pair::started(database).await;
     for (seed, size) in [(1, 1_000), (2, 6 * 1024 * 1024), (3, 9 * 1024 * 1024 + 17)] {
         let chunks = [content(seed, size), content(seed + 10, size / 2), content(seed + 20, 100)];
         let whole: Bytes = chunks.concat().into();
@@ -58,10 +88,8 @@ fn slow() -> (mpsc::UnboundedSender<Bytes>, Incoming) {
     (sender, Incoming::new(None, pieces))
 }
 
-#[tokio::test]
-#[ignore = "needs PostgreSQL and S3"]
-async fn two_writers_of_one_session() {
-    let pair = Pair::started().await;
+async fn two_writers_of_one_session(database: Database) {
+    let pair = Pair::started(database).await;
     let id = node::start(&pair.a, ONE).await;
     let (sender, body) = slow();
     sender.send(content(1, 1_000)).unwrap();
@@ -82,10 +110,8 @@ async fn two_writers_of_one_session() {
     assert_eq!(node::read(&pair.a, ONE, &sha(&whole)).await.unwrap(), whole);
 }
 
-#[tokio::test]
-#[ignore = "needs PostgreSQL and S3"]
-async fn a_tag_that_moves_is_seen_at_once() {
-    let pair = Pair::started().await;
+async fn a_tag_that_moves_is_seen_at_once(database: Database) {
+    let pair = Pair::started(database).await;
     for number in 0..30 {
         let (writer, reader) = if number % 2 == 0 { (&pair.a, &pair.b) } else { (&pair.b, &pair.a) };
         let digest = node::push_image(writer, ONE, number, "latest").await.unwrap();
@@ -102,10 +128,8 @@ async fn a_tag_that_moves_is_seen_at_once() {
     }
 }
 
-#[tokio::test]
-#[ignore = "needs PostgreSQL and S3"]
-async fn a_blob_that_is_deleted_is_gone_everywhere() {
-    let pair = Pair::started().await;
+async fn a_blob_that_is_deleted_is_gone_everywhere(database: Database) {
+    let pair = Pair::started(database).await;
     // Small enough for the cache of small blobs, and too large for it.
     for (seed, size) in [(1, 1_000), (2, 500_000)] {
         let blob = content(seed, size);

@@ -29,15 +29,14 @@ pub(crate) struct Pair {
 }
 
 impl Pair {
-    pub(crate) async fn new() -> Self {
-        let database = Database::postgres();
+    pub(crate) async fn new(database: Database) -> Self {
         let (url, name) = (database.url(), database.name());
         let (a, b) = tokio::join!(node(url, name), node(url, name));
         Self { a, b, _database: database }
     }
 
-    pub(crate) async fn started() -> Self {
-        let pair = Self::new().await;
+    pub(crate) async fn started(database: Database) -> Self {
+        let pair = Self::new(database).await;
         pair.a.start().await.unwrap();
         pair.b.start().await.unwrap();
         pair

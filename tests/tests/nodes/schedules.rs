@@ -94,6 +94,11 @@ async fn both_look(nodes: &[Harbor; 2]) -> u32 {
     run
 }
 
+over_both! {
+    "multi_thread", "";
+    each_run_comes_once;
+}
+
 async fn each_run_comes_once(database: Database) {
     let clock = Clock::manual();
     let seen = Arc::new(Seen {
@@ -143,16 +148,4 @@ async fn each_run_comes_once(database: Database) {
     for node in nodes {
         node.shutdown().await;
     }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-#[ignore = "needs PostgreSQL"]
-async fn on_postgresql() {
-    each_run_comes_once(Database::postgres()).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-#[ignore = "needs MariaDB"]
-async fn on_mariadb() {
-    each_run_comes_once(Database::mariadb()).await;
 }

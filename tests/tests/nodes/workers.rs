@@ -43,10 +43,13 @@ async fn until(admin: &Client, path: &str, done: impl Fn(&Value) -> bool) -> Val
     waited.await.unwrap()
 }
 
-#[tokio::test]
-#[ignore = "needs PostgreSQL and the built harbor-server"]
-async fn a_server_enqueues_and_workers_run() {
-    let (database, data) = (Database::postgres(), tempfile::tempdir().unwrap());
+over_both! {
+    "current_thread", " and the built harbor-server";
+    a_server_enqueues_and_workers_run;
+}
+
+async fn a_server_enqueues_and_workers_run(database: Database) {
+    let data = tempfile::tempdir().unwrap();
     let log = data.path().join("log");
     let server = Process::launch(command(database.url(), data.path(), 0), &log).await;
     let admin = server.admin();

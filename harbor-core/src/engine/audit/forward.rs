@@ -89,7 +89,7 @@ impl Audit<'_> {
         }
         if self.harbor.configuration().await?.flag(ConfigKey::SkipAuditLogDatabase) {
             // Whoever gets the lines has what tells of them.
-            self.harbor.purge(lines, false).await?;
+            self.harbor.purge(lines, None).await?;
         }
         Ok(true)
     }

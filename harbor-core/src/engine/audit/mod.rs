@@ -74,6 +74,12 @@ pub fn line_of(
     }
 }
 
+/// What the registry did by itself, as a line of the log.
+#[must_use]
+pub fn line_of_system(operation: &str, resource_type: &str, resource: String, at: Timestamp) -> AuditLine {
+    line_of(&Actor::system(), operation, resource_type, resource, at)
+}
+
 /// What somebody was refused, as a line of the log.
 fn refused(actor: &Actor, permission: Permission, target: Target<'_>, at: Timestamp) -> AuditLine {
     let resource = match target {

@@ -123,7 +123,10 @@ impl PurgeAudit {
         harbor.seal_audit().await?;
         let hours = Duration::from_secs(u64::from(self.audit_retention_hour) * 60 * 60);
         let before = harbor.now().minus(hours);
-        let (mut purged, mut after, mut behind) = (Purged::default(), AuditId::new(0), false);
+        // What went when somebody was at it before was seen as well.
+        let mut purged: Purged = running.counted().await?;
+        purged.seen = purged.purged;
+        let (mut after, mut behind) = (AuditId::new(0), false);
         loop {
             let lines = harbor.read().await?.audit_after(after, BATCH).await?;
             let Some(last) = lines.last().map(|row| row.id) else { return Ok(purged) };
@@ -137,7 +140,7 @@ impl PurgeAudit {
             };
             let old: Vec<AuditRow> = lines.into_iter().filter(goes).collect();
             purged.purged += match self.dry_run {
-                false => harbor.purge(&old, true).await?,
+                false => harbor.purge(&old, Some(running)).await?,
                 true => old.iter().filter(|row| !is_purge(row)).count() as u64,
             };
             running.progress(format!("{} of {} lines", purged.purged, purged.seen));
@@ -153,17 +156,23 @@ impl PurgeAudit {
 impl Harbor {
     /// Deletes lines of the audit log, as far as they are sealed; yields how many. The beginning of the chain goes with them, and a
     /// signed base stands for it. Behind that, their links stay, and another line tells of the purge: by that, it is told from a
-    /// deletion by hand. What tells of a purge goes with the beginning only. `tell`: whether a line tells of the beginning, too.
-    pub(super) async fn purge(&self, lines: &[AuditRow], tell: bool) -> Result<u64> {
+    /// deletion by hand. What tells of a purge goes with the beginning only. Of a run's beginnings a line tells, too, and they are counted
+    /// with it.
+    pub(super) async fn purge(&self, lines: &[AuditRow], running: Option<&Running>) -> Result<u64> {
         if lines.is_empty() {
             return Ok(0);
         }
         let going: HashSet<AuditId> = lines.iter().map(|row| row.id).collect();
         let told = self.told_purges(&going).await?;
-        contended!(self.try_purge(lines, &told, tell))
+        contended!(self.try_purge(lines, &told, running))
     }
 
-    async fn try_purge(&self, lines: &[AuditRow], told: &HashSet<String>, tell: bool) -> Result<u64> {
+    async fn try_purge(
+        &self,
+        lines: &[AuditRow],
+        told: &HashSet<String>,
+        running: Option<&Running>,
+    ) -> Result<u64> {
         let mut write = self.write_as_system().await?;
         let now = write.now();
         let rows = write.rows();
@@ -174,12 +183,16 @@ impl Harbor {
         let (gone, rest): (Vec<AuditId>, Vec<AuditId>) =
             others.map(|row| row.id).partition(|id| cut_off.contains(id));
         let gone = gone.len() as u64;
-        if let Some(cut) = cut.as_ref().filter(|_| tell && gone > 0) {
+        if let Some(cut) = cut.as_ref().filter(|_| running.is_some() && gone > 0) {
             let description = format!("purged {gone} lines, the last of those up to link {}", cut.base.seq);
             told_in(rows, cut.base.name(), description, now).await?;
         }
         let marked = mark(rows, &rest, now).await?;
         if cut.is_some() || marked > 0 {
+            if let Some(running) = running {
+                let count = |purged: &mut Purged| purged.purged += gone + marked;
+                running.count(&mut write, count).await?;
+            }
             write.commit().await?;
             self.inner.workers.wake_seal();
         }

@@ -1,7 +1,7 @@
 //! Reviews, many in a transaction: what one costs beside the transaction is little.
 
-use super::GcReport;
 use super::pace::Pace;
+use super::{Freed, GcReport, Look};
 use crate::engine::Harbor;
 use crate::engine::gate::contended;
 use crate::meta::{Blob, BlobId, BlobState, LinkId, ReviewSubject};
@@ -13,10 +13,10 @@ impl Harbor {
     pub(super) async fn review_links(
         &self,
         links: &[LinkId],
-        as_of: Timestamp,
+        look: Look<'_>,
         report: &mut GcReport,
     ) -> Result<()> {
-        let (mut pace, mut left) = (Pace::new(self, as_of), links);
+        let (mut pace, mut left) = (Pace::new(self, look), links);
         while let Some(links) = pace.rows(&mut left) {
             report.links += contended!(self.review_links_once(links, &mut pace))?;
             pace.rest().await?;
@@ -28,7 +28,7 @@ impl Harbor {
         let mut write = self.write_as_system().await?;
         pace.begin();
         let rows = write.rows();
-        let due = rows.links_review(links, pace.as_of).await?;
+        let due = rows.links_review(links, pace.look.as_of).await?;
         let reviewed: Vec<_> = due.iter().map(|due| ReviewSubject::Link(due.link)).collect();
         rows.reviews_delete(&reviewed).await?;
         let gone = due.iter().filter(|due| !due.referenced).filter_map(|due| Some((due.link, due.place?.1)));
@@ -54,10 +54,10 @@ impl Harbor {
     pub(super) async fn review_blobs(
         &self,
         blobs: &[BlobId],
-        as_of: Timestamp,
+        look: Look<'_>,
         report: &mut GcReport,
     ) -> Result<()> {
-        let (mut pace, mut left) = (Pace::new(self, as_of), blobs);
+        let (mut pace, mut left) = (Pace::new(self, look), blobs);
         while let Some(blobs) = pace.bytes(&mut left) {
             let condemned = self.condemn(blobs, &mut pace).await?;
             if pace.is_over() {
@@ -66,10 +66,9 @@ impl Harbor {
             self.delete_bytes(&condemned, &mut pace).await?;
             let mut left = condemned.as_slice();
             while let Some(blobs) = pace.rows(&mut left) {
-                let gone = contended!(self.bury_once(blobs, &mut pace))?;
-                let went = blobs.iter().filter(|blob| gone.contains(&blob.id));
-                report.blobs += gone.len() as u64;
-                report.bytes += went.map(|blob| blob.size).sum::<u64>();
+                let (blobs, bytes) = contended!(self.bury_once(blobs, &mut pace))?;
+                report.blobs += blobs;
+                report.bytes += bytes;
                 pace.rest().await?;
             }
         }
@@ -99,7 +98,7 @@ impl Harbor {
         pace.begin();
         let rows = write.rows();
         let (mut condemned, mut kept) = (Vec::new(), Vec::new());
-        for review in rows.blobs_review(blobs, pace.as_of).await? {
+        for review in rows.blobs_review(blobs, pace.look.as_of).await? {
             match review.blob.filter(|_| !review.linked) {
                 Some(blob) => condemned.push(blob),
                 None => kept.push(ReviewSubject::Blob(review.id)),
@@ -112,11 +111,18 @@ impl Harbor {
         Ok(condemned)
     }
 
-    async fn bury_once(&self, blobs: &[Blob], pace: &mut Pace<'_>) -> Result<Vec<BlobId>> {
+    /// Deletes the rows of these; yields how many went, and how many bytes they had.
+    async fn bury_once(&self, blobs: &[Blob], pace: &mut Pace<'_>) -> Result<(u64, u64)> {
         let mut write = self.write_as_system().await?;
         pace.begin();
         let gone = write.rows().blobs_bury(blobs).await?;
+        let went = blobs.iter().filter(|blob| gone.contains(&blob.id));
+        let (count, bytes) = (gone.len() as u64, went.map(|blob| blob.size).sum::<u64>());
+        if let Some(running) = pace.look.running {
+            let add = |freed: &mut Freed| freed.add(Freed { purged_blobs: count, ..Freed::of_bytes(bytes) });
+            running.count(&mut write, add).await?;
+        }
         write.commit().await?;
-        Ok(gone)
+        Ok((count, bytes))
     }
 }

@@ -20,7 +20,8 @@ use super::gate::contended;
 use crate::access::Authorized;
 use crate::access::permission::GarbageCollectionCreate;
 use crate::blob::UploadId;
-use crate::meta::{Review, ReviewSubject, Sharing, Upload};
+use crate::job::{Job as _, Running};
+use crate::meta::{Review, ReviewSubject, Sharing, TaskStatus, Upload};
 use crate::{Error, Result, Timestamp};
 
 /// How many entries of the queue are looked at in one batch.
@@ -56,6 +57,15 @@ pub struct GcReport {
     pub failed: u64,
 }
 
+/// What is looked at, and for whom.
+#[derive(Clone, Copy, Debug)]
+struct Look<'a> {
+    /// What is due later than that is left.
+    as_of: Timestamp,
+    /// The run whose figures it is in, if it is one's.
+    running: Option<&'a Running>,
+}
+
 impl GcReport {
     fn add(&mut self, other: Self) {
         self.reviewed += other.reviewed;
@@ -85,53 +95,61 @@ impl Harbor {
         _proof: Authorized<GarbageCollectionCreate>,
         workers: u32,
     ) -> Result<GcReport> {
-        self.collect(workers, None, |_| ()).await
+        self.collect(workers, None).await
     }
 
-    /// Looks at everything that is due, or was at some time, and tells after each batch what was done so far. The worker of this node
-    /// stands aside meanwhile, so that the report has all that the node did.
-    async fn collect(
-        &self,
-        workers: u32,
-        as_of: Option<Timestamp>,
-        progress: impl Fn(&GcReport),
-    ) -> Result<GcReport> {
+    /// Looks at everything that is due, or was when a run began, which is told after each batch what was done so far. The workers stand
+    /// aside meanwhile, so that the figures have all that went.
+    async fn collect(&self, workers: u32, running: Option<&Running>) -> Result<GcReport> {
         let _alone = self.inner.collecting.lock().await;
         let mut total = GcReport::default();
         loop {
-            let batch = self.gc_batch(workers, as_of.unwrap_or_else(|| self.now())).await?;
+            let as_of = running.map_or_else(|| self.now(), run::as_of);
+            let batch = self.gc_batch(workers, Look { as_of, running }).await?;
             total.add(batch);
             if batch.reviewed == 0 {
                 return Ok(total);
             }
-            progress(&total);
+            if let Some(running) = running {
+                running.progress(format!("{} blobs, {} bytes", total.blobs, total.bytes));
+            }
         }
     }
 
-    /// A batch of the worker, unless somebody else collects on this node.
+    /// A batch of the worker, unless somebody else collects: on this node, or in a run anywhere.
     pub(super) async fn gc_online(&self) -> Result<GcReport> {
         match self.inner.collecting.try_lock() {
-            Ok(_alone) => self.gc_batch(1, self.now()).await,
+            Ok(_alone) => self.gc_batch(1, Look { as_of: self.now(), running: None }).await,
             Err(_) => Ok(GcReport::default()),
         }
     }
 
+    /// Whether a run is under way. One whose node is gone is, until another had the time to go on with it.
+    async fn is_run(&self) -> Result<bool> {
+        let (kind, priority) = (CollectGarbage::KIND, CollectGarbage::rules().priority);
+        let leased = self.read().await?.task_next_due(TaskStatus::Running, priority, &[kind]).await?;
+        Ok(leased.is_some_and(|end| end.plus(self.inner.settings.job_lease) > self.now()))
+    }
+
     /// Looks at the next due entries, at so many batches at a time. One that reviewed nothing had nothing due, or nothing is collected
     /// now.
-    async fn gc_batch(&self, workers: u32, as_of: Timestamp) -> Result<GcReport> {
+    async fn gc_batch(&self, workers: u32, look: Look<'_>) -> Result<GcReport> {
         if self.collects_no_more().await? {
             return Ok(GcReport::default());
         }
         let mut report = self.expire_uploads().await?;
         self.forget_events().await?;
         self.forget_trash().await?;
-        let due = self.read().await?.reviews_due(as_of, BATCH).await?;
+        let due = self.read().await?.reviews_due(look.as_of, BATCH).await?;
+        if !due.is_empty() && look.running.is_none() && self.is_run().await? {
+            return Ok(report);
+        }
         // Where writers take turns, several would only take them from one another, and from everybody else.
         let exclusive = self.inner.metadata.sharing() == Sharing::Exclusive;
         let workers = if exclusive { 1 } else { workers.max(1) as usize };
         let each = due.len().div_ceil(workers).max(1);
         let parts: Vec<Vec<Review>> = due.chunks(each).map(<[Review]>::to_vec).collect();
-        let reviews = stream::iter(parts).map(|due| self.review_all(due, as_of));
+        let reviews = stream::iter(parts).map(|due| self.review_all(due, look));
         let mut reviews = reviews.buffer_unordered(workers);
         while let Some(done) = reviews.next().await {
             report.add(done?);
@@ -140,7 +158,7 @@ impl Harbor {
     }
 
     /// Looks at these entries together; and, when that fails, at each by itself, so that one that fails holds up no other.
-    async fn review_all(&self, due: Vec<Review>, as_of: Timestamp) -> Result<GcReport> {
+    async fn review_all(&self, due: Vec<Review>, look: Look<'_>) -> Result<GcReport> {
         let (mut links, mut blobs) = (Vec::new(), Vec::new());
         for review in &due {
             match review.subject {
@@ -149,16 +167,16 @@ impl Harbor {
             }
         }
         let mut report = GcReport { reviewed: due.len() as u64, ..GcReport::default() };
-        if let Err(error) = self.review_links(&links, as_of, &mut report).await {
+        if let Err(error) = self.review_links(&links, look, &mut report).await {
             tracing::debug!(%error, "links are looked at one by one");
             for link in links {
-                self.review_one(ReviewSubject::Link(link), as_of, &due, &mut report).await?;
+                self.review_one(ReviewSubject::Link(link), look, &due, &mut report).await?;
             }
         }
-        if let Err(error) = self.review_blobs(&blobs, as_of, &mut report).await {
+        if let Err(error) = self.review_blobs(&blobs, look, &mut report).await {
             tracing::debug!(%error, "blobs are looked at one by one");
             for blob in blobs {
-                self.review_one(ReviewSubject::Blob(blob), as_of, &due, &mut report).await?;
+                self.review_one(ReviewSubject::Blob(blob), look, &due, &mut report).await?;
             }
         }
         Ok(report)
@@ -167,7 +185,7 @@ impl Harbor {
     async fn review_one(
         &self,
         subject: ReviewSubject,
-        as_of: Timestamp,
+        look: Look<'_>,
         due: &[Review],
         report: &mut GcReport,
     ) -> Result<()> {
@@ -175,10 +193,16 @@ impl Harbor {
             return Ok(());
         }
         let done = match subject {
-            ReviewSubject::Link(link) => self.review_links(&[link], as_of, report).await,
-            ReviewSubject::Blob(blob) => self.review_blobs(&[blob], as_of, report).await,
+            ReviewSubject::Link(link) => self.review_links(&[link], look, report).await,
+            ReviewSubject::Blob(blob) => self.review_blobs(&[blob], look, report).await,
         };
         let Err(error) = done else { return Ok(()) };
+        // It is the turn of another worker, for which all stays as it is.
+        if let Some(running) = look.running
+            && !running.is_current().await?
+        {
+            return Err(error);
+        }
         tracing::warn!(?subject, %error, "a review failed and will be tried again");
         if let Some(review) = due.iter().find(|review| review.subject == subject) {
             self.postpone(*review).await?;

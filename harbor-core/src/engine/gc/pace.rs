@@ -2,9 +2,10 @@
 
 use std::time::{Duration, Instant};
 
+use super::Look;
+use crate::Result;
 use crate::engine::{ConfigKey, Harbor};
 use crate::meta::Sharing;
-use crate::{Result, Timestamp};
 
 /// How many links, or blobs, are looked at in one transaction: what one costs beside the transaction is little.
 const ROWS: usize = 128;
@@ -30,8 +31,8 @@ const LONGEST_REST: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(super) struct Pace<'a> {
     harbor: &'a Harbor,
-    /// What is due later than that is left.
-    pub(super) as_of: Timestamp,
+    /// What is looked at, and for whom.
+    pub(super) look: Look<'a>,
     exclusive: bool,
     /// Whether others were at work during the last step.
     beside_others: bool,
@@ -42,10 +43,10 @@ pub(super) struct Pace<'a> {
 }
 
 impl<'a> Pace<'a> {
-    pub(super) fn new(harbor: &'a Harbor, as_of: Timestamp) -> Self {
+    pub(super) fn new(harbor: &'a Harbor, look: Look<'a>) -> Self {
         let exclusive = harbor.inner.metadata.sharing() == Sharing::Exclusive;
         let beside_others = exclusive && harbor.inner.asked.is_marked();
-        Self { harbor, as_of, exclusive, beside_others, began: Instant::now(), over: false }
+        Self { harbor, look, exclusive, beside_others, began: Instant::now(), over: false }
     }
 
     /// The next of these links or blobs, for one transaction; none when it is over.

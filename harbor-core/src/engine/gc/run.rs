@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::GcReport;
 use crate::access::permission::{
     GarbageCollectionCreate, GarbageCollectionList, GarbageCollectionRead, GarbageCollectionStop,
     GarbageCollectionUpdate,
@@ -99,15 +98,35 @@ pub struct Freed {
     pub purged_manifests: u64,
 }
 
+impl Freed {
+    pub(super) fn of_bytes(bytes: u64) -> Self {
+        Self { freed_space: bytes, ..Self::default() }
+    }
+
+    pub(super) const fn add(&mut self, other: Self) {
+        self.freed_space = self.freed_space.saturating_add(other.freed_space);
+        self.purged_blobs += other.purged_blobs;
+        self.purged_manifests += other.purged_manifests;
+    }
+
+    fn with(mut self, deleted: Deleted) -> Self {
+        self.add(Self { purged_manifests: deleted.manifests, ..Self::of_bytes(deleted.bytes) });
+        self
+    }
+}
+
+/// What is due later than that is left by a run, however often it is begun: also what comes to be due by what it deletes, for a trial
+/// could not tell of it.
+pub(super) fn as_of(running: &Running) -> Timestamp {
+    running.begun().minus(Duration::from_micros(1))
+}
+
 impl CollectGarbage {
     pub(in crate::engine) async fn run(self, running: Running) -> Result<Done> {
         let harbor = running.harbor();
         if !self.dry_run {
             harbor.refuse_read_only().await?;
         }
-        // Nothing that comes to be due by what this deletes, however short the window and however long the run: a trial could not
-        // tell of it.
-        let as_of = harbor.now().minus(Duration::from_micros(1));
         running.log(format!(
             "garbage collection: delete_untagged={}, dry_run={}, workers={}, time window {} s",
             self.delete_untagged,
@@ -116,31 +135,23 @@ impl CollectGarbage {
             harbor.settings().gc_grace.as_secs()
         ));
         let untagged = if self.delete_untagged { self.untagged(&running).await? } else { Deleted::default() };
-        let report = if self.dry_run {
-            would_free(harbor, as_of).await?
+        let (freed, failed) = if self.dry_run {
+            (would_free(harbor, as_of(&running)).await?.with(untagged), 0)
         } else {
-            let tell = |so_far: &GcReport| {
-                running.progress(format!("{} blobs, {} bytes", so_far.blobs, so_far.bytes));
-            };
-            let report = harbor.collect(self.workers, Some(as_of), tell).await?;
+            let report = harbor.collect(self.workers, Some(&running)).await?;
             if harbor.inner.workers.stopping().is_cancelled() {
                 // It is stopped as well, and begins again elsewhere, or here, later.
                 tokio::time::sleep(STOPS).await;
                 return Err(Error::Precondition("the registry ended in the midst of it".to_owned()));
             }
-            report
-        };
-        let freed = Freed {
-            freed_space: report.bytes.saturating_add(untagged.bytes),
-            purged_blobs: report.blobs,
-            purged_manifests: untagged.manifests,
+            (running.counted().await?, report.failed)
         };
         let would = if self.dry_run { "would be freed" } else { "freed" };
         let Freed { freed_space, purged_blobs, purged_manifests } = freed;
         running
             .log(format!("{would}: {purged_blobs} blobs, {purged_manifests} manifests, {freed_space} bytes"));
-        if report.failed > 0 {
-            running.log(format!("{} could not be looked at, and will be again", report.failed));
+        if failed > 0 {
+            running.log(format!("{failed} could not be looked at, and will be again"));
         }
         let done = Done::with(&freed)?;
         match self.dry_run {
@@ -182,7 +193,7 @@ impl CollectGarbage {
             return Ok(Deleted::default());
         };
         let target = RepositoryTarget { project, name: name.clone() };
-        let before = harbor.now().minus(harbor.settings().gc_grace);
+        let before = as_of(running).minus(harbor.settings().gc_grace);
         let mut total = Deleted::default();
         let mut after = ManifestId::new(0);
         let mut trial = if self.dry_run { Some(Trial::of(harbor, &repository).await?) } else { None };
@@ -191,7 +202,7 @@ impl CollectGarbage {
             let Some(last) = page.last() else { return Ok(total) };
             after = last.id;
             for untagged in &page {
-                let gone = one_untagged(harbor, &target, &repository, untagged, &mut trial).await;
+                let gone = one_untagged(running, &target, &repository, untagged, &mut trial).await;
                 let (says, gone) = match gone {
                     Ok(Deleted { manifests: 0, .. }) => continue,
                     Ok(gone) if self.dry_run => {
@@ -213,15 +224,15 @@ impl CollectGarbage {
 
 /// Deletes an untagged artifact, or tries to.
 async fn one_untagged(
-    harbor: &Harbor,
+    running: &Running,
     target: &RepositoryTarget,
     repository: &Repository,
     untagged: &Untagged,
     trial: &mut Option<Trial<'_>>,
 ) -> Result<Deleted> {
     let step = Step::ManifestDelete { digest: &untagged.digest };
-    harbor.content().ask_policies(&Actor::system(), target, step).await?;
-    let Some(trial) = trial else { return delete(harbor, repository, untagged).await };
+    running.harbor().content().ask_policies(&Actor::system(), target, step).await?;
+    let Some(trial) = trial else { return delete(running, repository, untagged).await };
     if trial.is_gone(untagged.id) || trial.is_listed(untagged.id).await? {
         return Ok(Deleted::default());
     }
@@ -229,7 +240,8 @@ async fn one_untagged(
 }
 
 /// Deletes an untagged artifact, if it still is one.
-async fn delete(harbor: &Harbor, repository: &Repository, untagged: &Untagged) -> Result<Deleted> {
+async fn delete(running: &Running, repository: &Repository, untagged: &Untagged) -> Result<Deleted> {
+    let harbor = running.harbor();
     contended!(async {
         // It may have come to be so in the midst of a run.
         harbor.refuse_read_only().await?;
@@ -243,15 +255,16 @@ async fn delete(harbor: &Harbor, repository: &Repository, untagged: &Untagged) -
         }
         let digest = untagged.digest;
         let gone = harbor.artifacts().delete_deeply(&mut write, repository, id, digest).await?;
+        running.count(&mut write, |freed: &mut Freed| *freed = freed.with(gone)).await?;
         write.commit().await?;
         Ok(gone)
     })
 }
 
 /// What looking at everything that is due would free.
-async fn would_free(harbor: &Harbor, as_of: Timestamp) -> Result<GcReport> {
+async fn would_free(harbor: &Harbor, as_of: Timestamp) -> Result<Freed> {
     let (blobs, bytes) = harbor.read().await?.reviews_would_free(as_of).await?;
-    Ok(GcReport { blobs, bytes, ..GcReport::default() })
+    Ok(Freed { purged_blobs: blobs, ..Freed::of_bytes(bytes) })
 }
 
 #[cfg(test)]

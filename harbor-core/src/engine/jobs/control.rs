@@ -3,18 +3,24 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::Jobs;
+use serde_json::Map;
+
 use super::queue::moved;
+use super::{Jobs, merged};
 use crate::access::permission::{JobserviceMonitorRead, JobserviceMonitorStop};
 use crate::access::{Action, Actor, Authorized};
 use crate::engine::Harbor;
 use crate::engine::gate::{Write, contended};
+use crate::job::RETRIED;
 use crate::meta::{Execution, ExecutionId, ExecutionScope, Task, TaskId, TaskKey, TaskScope, TaskStatus};
 use crate::query::{Order, Query};
 use crate::{Error, Result};
 
 /// How many pieces of a log are read at a time.
 const PIECES: u32 = 8;
+
+/// How many tasks of an execution are deleted in one transaction.
+const FORGOTTEN: u32 = 200;
 
 /// How often somebody who follows a log looks for more.
 const FOLLOW: Duration = Duration::from_millis(500);
@@ -75,6 +81,9 @@ impl Jobs<'_> {
                 return Err(Error::Precondition(why));
             }
             (task.failures, task.runs, task.due) = (0, 0, now);
+            task.started_at = None;
+            let retried = Map::from_iter([(RETRIED.to_owned(), now.micros().into())]);
+            task.detail = merged(&task.detail, &retried)?;
             moved(write.rows(), &mut task, TaskStatus::Waiting, now).await?;
             write.audit_as(job, format!("retry the {} job {job}", task.kind)).await?;
             write.enqueued();
@@ -84,6 +93,23 @@ impl Jobs<'_> {
 }
 
 impl Harbor {
+    /// Deletes an execution with its tasks, of which there may be very many: some in each transaction.
+    pub(in crate::engine) async fn forget_execution(&self, id: ExecutionId) -> Result<()> {
+        loop {
+            let gone = contended!(async {
+                let mut write = self.write_as_system().await?;
+                let gone = write.rows().execution_empty(id, FORGOTTEN).await?;
+                if gone < u64::from(FORGOTTEN) {
+                    write.rows().execution_delete(id).await?;
+                }
+                write.commit().await.map(|()| gone)
+            })?;
+            if gone < u64::from(FORGOTTEN) {
+                return Ok(());
+            }
+        }
+    }
+
     async fn task_named(&self, job: &str) -> Result<Task> {
         self.read().await?.task_of_job(job).await?.ok_or(Error::NotFound("job"))
     }

@@ -6,6 +6,7 @@
 mod claim;
 mod control;
 mod dispatch;
+mod figures;
 mod node;
 mod perform;
 mod places;
@@ -13,6 +14,7 @@ mod queue;
 mod schedules;
 
 pub use control::TaskLog;
+pub(super) use figures::without;
 pub(super) use node::Node;
 pub(super) use perform::merged;
 pub use queue::Enqueue;

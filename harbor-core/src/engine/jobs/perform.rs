@@ -245,8 +245,14 @@ impl Work<'_> {
         if task.priority == Priority::Low && rules.yields.is_some() && status.is_over() {
             yielded(write.rows(), &task).await?;
         }
-        if let End::Done(done) = end {
-            only_task(&mut write, &task, &done.detail).await?;
+        match end {
+            End::Done(done) => only_task(&mut write, &task, &done.detail).await?,
+            // What it had counted by then was done.
+            End::Failed(_) | End::Stopped(_) if status.is_over() => {
+                let counted: Map<String, Value> = serde_json::from_str(&task.detail).unwrap_or_default();
+                only_task(&mut write, &task, &counted).await?;
+            }
+            End::Failed(_) | End::Stopped(_) => {}
         }
         write.enqueued();
         write.commit().await?;
@@ -272,9 +278,7 @@ impl Work<'_> {
         let beyond = rows.executions_beyond(kind, subject, rules.kept, TRIMMED).await?;
         drop(rows);
         for id in beyond {
-            let mut write = self.harbor.write_as_system().await?;
-            write.rows().execution_delete(id).await?;
-            write.commit().await?;
+            self.harbor.forget_execution(id).await?;
         }
         Ok(())
     }

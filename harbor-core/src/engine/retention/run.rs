@@ -3,12 +3,12 @@
 use serde::{Deserialize, Serialize};
 
 use super::RETENTION_ID;
-use super::sweep::Sweep;
+use super::sweep::{Sweep, Went};
 use crate::access::{ProjectFilter, RepositoryTarget};
 use crate::engine::Harbor;
 use crate::engine::artifacts::Trial;
 use crate::engine::gate::contended;
-use crate::engine::jobs::{Enqueue, merged};
+use crate::engine::jobs::{Enqueue, merged, without};
 use crate::event::EventKind;
 use crate::job::{Done, Job, Rules, Running, read};
 use crate::meta::{
@@ -148,11 +148,11 @@ impl Retain {
             running.log(format!("rule {number}: {}", rule.says()));
         }
         let trial = if self.dry_run { Some(Trial::of(harbor, &repository).await?) } else { None };
-        let deleted = Vec::new();
-        let mut sweep = Sweep { running, repository: &repository, target: &target, trial, deleted };
-        let retained = sweep.run(policy).await?;
+        let would = Went::default();
+        let mut sweep = Sweep { running, repository: &repository, target: &target, trial, would };
+        let (retained, went) = sweep.run(policy).await?;
         running.log(format!("{} of {} stay", retained.retained, retained.total));
-        Done::with(&contended!(self.tell(running, policy, &repository, retained, &sweep.deleted))?)
+        Done::with(&contended!(self.tell(running, policy, &repository, retained, &went.deleted))?)
     }
 
     /// Tells everybody what was done to a repository, and notes it with the task: whoever does that again, for a worker ended right
@@ -167,12 +167,11 @@ impl Retain {
     ) -> Result<Retained> {
         let Retained { total, retained } = came;
         let mut write = running.harbor().write_as_system().await?;
-        let task = write.rows().task_lock(running.task()).await?;
-        let mut task = task.ok_or(Error::NotFound("task"))?;
+        let mut task = running.locked(&mut write).await?;
         if let Ok(told) = serde_json::from_str(&task.detail) {
             return Ok(told);
         }
-        task.detail = merged(&task.detail, &Done::with(&came)?.detail)?;
+        task.detail = merged(&without(&task.detail, &Went::NAMES), &Done::with(&came)?.detail)?;
         write.rows().task_save(&task).await?;
         write.within(repository.project);
         write.event(EventKind::RetentionFinished {

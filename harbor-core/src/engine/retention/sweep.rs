@@ -3,6 +3,8 @@
 
 use std::slice;
 
+use serde::{Deserialize, Serialize};
+
 use super::judge::Judged;
 use super::run::Retained;
 use crate::access::permission::TagDelete;
@@ -35,8 +37,29 @@ pub(super) struct Sweep<'a> {
     pub(super) target: &'a RepositoryTarget,
     /// Where nothing is deleted, and only told what would be.
     pub(super) trial: Option<Trial<'a>>,
-    /// What went, each by its first tag, or by its digest where it had none: the first hundred.
+    /// What went in a trial.
+    pub(super) would: Went,
+}
+
+/// What went: noted with the task, for who goes on with it.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(super) struct Went {
+    /// How many artifacts, or by tag how many tags and artifacts without.
+    gone: u64,
+    /// Each by its first tag, or by its digest where it had none: the first hundred.
     pub(super) deleted: Vec<String>,
+}
+
+impl Went {
+    /// What they are called in a task's detail.
+    pub(super) const NAMES: [&str; 2] = ["gone", "deleted"];
+
+    fn add(&mut self, units: usize, name: String) {
+        self.gone += units as u64;
+        if self.deleted.len() < TOLD {
+            self.deleted.push(name);
+        }
+    }
 }
 
 impl Sweep<'_> {
@@ -44,36 +67,30 @@ impl Sweep<'_> {
         self.running.harbor()
     }
 
-    /// Deletes what goes, and tells of each artifact what becomes of it.
-    pub(super) async fn run(&mut self, policy: &RetentionPolicy) -> Result<Retained> {
+    /// Deletes what goes, and tells of each artifact what becomes of it. What went when somebody was at it before is in the figures.
+    pub(super) async fn run(&mut self, policy: &RetentionPolicy) -> Result<(Retained, Went)> {
+        let before: Went = self.running.counted().await?;
         let judged = self.harbor().judge(policy, self.repository, usize::MAX).await?;
         let by_tag = policy.retention.by == By::Tag;
-        let mut came = Retained::default();
+        let mut total = before.gone;
         for (number, one) in judged.iter().enumerate() {
             let units = if by_tag { one.candidate.tags.len().max(1) } else { 1 };
-            let gone = if one.goes() {
-                if self.whole(one).await? { units } else { 0 }
+            if one.goes() {
+                self.whole(one, units).await?;
             } else if by_tag {
-                self.single_tags(one).await?
+                self.single_tags(one).await?;
             } else {
                 self.tell(one, &stays(one));
-                0
-            };
-            came.total += units as u64;
-            came.retained += units.saturating_sub(gone) as u64;
+            }
+            total += units as u64;
             if number % SAID == SAID - 1 {
                 self.running.progress(format!("{} of {} artifacts", number + 1, judged.len()));
                 // A trial may have nothing else to wait for, and is to be stopped all the same.
                 tokio::task::yield_now().await;
             }
         }
-        Ok(came)
-    }
-
-    fn went(&mut self, name: String) {
-        if self.deleted.len() < TOLD {
-            self.deleted.push(name);
-        }
+        let went = if self.trial.is_some() { self.would.clone() } else { self.running.counted().await? };
+        Ok((Retained { total, retained: total.saturating_sub(went.gone) }, went))
     }
 
     /// A line of the log about an artifact.
@@ -83,27 +100,26 @@ impl Sweep<'_> {
         self.running.log(format!("{} ({names}): {what}", one.artifact.digest));
     }
 
-    /// Deletes an artifact with all that belongs to it. False when it stays.
-    async fn whole(&mut self, one: &Judged) -> Result<bool> {
+    /// Deletes an artifact with all that belongs to it, which counts for so many.
+    async fn whole(&mut self, one: &Judged, units: usize) -> Result<()> {
         let step = Step::ManifestDelete { digest: &one.artifact.digest };
         let asked = self.harbor().content().ask_policies(&Actor::system(), self.target, step).await;
         let outcome = match (asked, &mut self.trial) {
             // Nobody else has a say, and a trial of many is to end soon.
             (Ok(()), Some(_)) if one.artifact.alone => Ok(()),
             (Ok(()), Some(trial)) => try_without(trial, one).await,
-            (Ok(()), None) => contended!(self.try_whole(one)),
+            (Ok(()), None) => contended!(self.try_whole(one, units)),
             (refused, _) => refused,
         };
         let refused = refusal(outcome)?;
         self.tell(one, refused.as_deref().unwrap_or("DELETE"));
-        if refused.is_none() {
-            let tag = one.candidate.tags.first().map(|tag| tag.name.to_string());
-            self.went(tag.unwrap_or_else(|| one.artifact.digest.to_string()));
+        if refused.is_none() && self.trial.is_some() {
+            self.would.add(units, name_of(one));
         }
-        Ok(refused.is_none())
+        Ok(())
     }
 
-    async fn try_whole(&self, one: &Judged) -> Result<()> {
+    async fn try_whole(&self, one: &Judged, units: usize) -> Result<()> {
         let mut write = self.open().await?;
         let (id, digest) = (one.artifact.id, one.artifact.digest);
         let locked = write.rows().manifest_lock(self.repository.id, &digest).await?;
@@ -118,17 +134,17 @@ impl Sweep<'_> {
             return Err(changed());
         }
         self.harbor().artifacts().delete_deeply(&mut write, self.repository, id, digest).await?;
+        self.running.count(&mut write, |went: &mut Went| went.add(units, name_of(one))).await?;
         write.commit().await
     }
 
-    /// Deletes those of an artifact's tags that no rule keeps; yields how many.
-    async fn single_tags(&mut self, one: &Judged) -> Result<usize> {
+    /// Deletes those of an artifact's tags that no rule keeps.
+    async fn single_tags(&mut self, one: &Judged) -> Result<()> {
         let going: Vec<&Tagged> = one.tags_that_go().collect();
         if going.is_empty() {
             self.tell(one, &stays(one));
-            return Ok(0);
+            return Ok(());
         }
-        let mut gone = 0;
         for tags in going.chunks(TAGS) {
             let mut asked = Vec::with_capacity(tags.len());
             for tag in tags {
@@ -140,16 +156,15 @@ impl Sweep<'_> {
                 }
             }
             for (tag, refused) in asked.iter().zip(contended!(self.try_tags(one, &asked))?) {
-                if refused.is_none() {
-                    gone += 1;
-                    self.went(tag.name.to_string());
+                if refused.is_none() && self.trial.is_some() {
+                    self.would.add(1, tag.name.to_string());
                 }
                 let what = refused.as_deref().unwrap_or("DELETE the tag");
                 self.running.log(format!("{} {}: {what}", one.artifact.digest, tag.name));
             }
         }
         self.tell(one, "RETAIN, without those tags");
-        Ok(gone)
+        Ok(())
     }
 
     /// Deletes some tags of an artifact; yields for each why it stays, if it does.
@@ -167,6 +182,9 @@ impl Sweep<'_> {
             };
             fates.push(refusal(outcome)?);
         }
+        let gone = tags.iter().zip(&fates).filter(|(_, refused)| refused.is_none());
+        let count = |went: &mut Went| gone.for_each(|(tag, _)| went.add(1, tag.name.to_string()));
+        self.running.count(&mut write, count).await?;
         write.commit().await.map(|()| fates)
     }
 
@@ -194,6 +212,12 @@ impl Sweep<'_> {
         write.within(self.repository.project);
         Ok(write)
     }
+}
+
+/// What an artifact is called that went.
+fn name_of(one: &Judged) -> String {
+    let tag = one.candidate.tags.first().map(|tag| tag.name.to_string());
+    tag.unwrap_or_else(|| one.artifact.digest.to_string())
 }
 
 /// What there is to say of an artifact that stays.

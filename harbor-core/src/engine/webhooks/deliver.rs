@@ -15,6 +15,10 @@ use crate::oci::{Algorithm, Digest};
 use crate::webhook::{Around, EventType, Format, Notice, Target, TargetKind, sign};
 use crate::{Error, Result};
 
+/// How long a delivery waits for its turn, or is tried, at most: what stands behind a target that never answers does not become more and
+/// more.
+const OLDEST: Duration = Duration::from_secs(3 * 24 * 60 * 60);
+
 /// How much of an answer is read, in bytes: more than is shown, so that no secret is cut in two before it is looked for.
 const READ: usize = 8 * 1024;
 
@@ -60,6 +64,10 @@ impl Delivery {
         let Some(target) = policy.webhook.target(self.target) else {
             return Ok(Done::failed("the target has another address now, or is gone"));
         };
+        if running.wanted().plus(OLDEST) < harbor.now() {
+            let why = "it waited for three days behind others that this target did not take: retry the job";
+            return Ok(Done::failed(why));
+        }
         running.log(format!("{} to {}, delivery {}", self.event_type, target.origin(), self.delivery));
         let began = Instant::now();
         let sent = harbor.hand_over(target, &self.delivery, self.body).await;

@@ -63,10 +63,10 @@ async fn save(store: &Store, task: &Task) -> Result<(), StoreErrorKind> {
     saved.map_err(|error| error.kind())
 }
 
-/// `execution_insert`, `execution_lock`, `execution_save` and `execution_delete`: what is stored is read, and goes with its tasks.
+/// `execution_insert`, `execution_lock`, `execution_save`, `execution_empty` and `execution_delete`: what is stored is read, and goes with its tasks.
 pub async fn execution_insert(fixture: &dyn MetadataFixture) {
     let store = fixture.open().await;
-    let (id, tasks) = with_tasks(&store, &[("one", None)]).await;
+    let (id, tasks) = with_tasks(&store, &[("one", None), ("more", None), ("most", None)]).await;
     let (other, others) = with_tasks(&store, &[("two", None)]).await;
     let made = Execution {
         id,
@@ -100,10 +100,16 @@ pub async fn execution_insert(fixture: &dyn MetadataFixture) {
     rows.commit().await.unwrap();
     assert_eq!(read(&store).await.execution(id).await.unwrap(), Some(changed));
     let mut rows = begin(&store).await;
+    assert_eq!(rows.execution_empty(id, 2).await.unwrap(), 2);
+    assert_eq!(rows.execution_empty(ExecutionId::new(9_999), 2).await.unwrap(), 0);
+    rows.commit().await.unwrap();
+    assert_eq!(read(&store).await.tasks_open(id).await.unwrap(), tasks[2..]);
+    let mut rows = begin(&store).await;
     rows.execution_delete(id).await.unwrap();
     rows.commit().await.unwrap();
     let mut rows = read(&store).await;
     assert_eq!(rows.execution(id).await.unwrap(), None);
+    assert_eq!(rows.task(tasks[2]).await.unwrap(), None);
     assert_eq!(rows.task(tasks[0]).await.unwrap(), None);
     assert!(rows.task_log(tasks[0], 0, 9).await.unwrap().is_empty());
     assert!(rows.execution(other).await.unwrap().is_some() && rows.task(others[0]).await.unwrap().is_some());

@@ -14,6 +14,7 @@ use serde_json::Value;
 use serde_json::error::Category;
 use url::{Url, form_urlencoded};
 
+use super::lenient::Lenient;
 use super::{Api, ProjectRef, Query};
 use crate::client::answer::Answer;
 use crate::client::page::next_page;
@@ -293,10 +294,7 @@ impl Pages {
 }
 
 fn read<T: DeserializeOwned>(answer: &Answer, body: &[u8]) -> Result<T> {
-    let read = serde_json::from_slice::<Value>(body).and_then(|mut value| {
-        without_nothing(&mut value);
-        T::deserialize(value)
-    });
+    let read = serde_json::from_slice::<Value>(body).and_then(|value| T::deserialize(Lenient(value)));
     read.map_err(|error| {
         // What it says of a value may repeat it, and some answers have secrets.
         let what = match error.classify() {
@@ -305,18 +303,6 @@ fn read<T: DeserializeOwned>(answer: &Answer, body: &[u8]) -> Result<T> {
         };
         answer.bad(format!("the content {what}"))
     })
-}
-
-/// Takes away members that are `null`: so Harbor says that a list is empty, and that there is no value.
-fn without_nothing(value: &mut Value) {
-    match value {
-        Value::Object(members) => {
-            members.retain(|_, member| !member.is_null());
-            members.values_mut().for_each(without_nothing);
-        }
-        Value::Array(entries) => entries.iter_mut().for_each(without_nothing),
-        _ => {}
-    }
 }
 
 fn encode(text: &str) -> String {

@@ -26,6 +26,7 @@
 mod call;
 mod content;
 mod jobs;
+mod lenient;
 mod noun;
 mod people;
 mod projects;

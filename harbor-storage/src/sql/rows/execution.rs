@@ -173,6 +173,20 @@ impl ExecutionRowsMut for Rows {
         self.session.defer(update, parameters).await
     }
 
+    async fn execution_empty(&mut self, id: ExecutionId, limit: u32) -> Result<u64, StoreError> {
+        let find = sql!("SELECT id FROM tasks WHERE execution_id = ? ORDER BY id LIMIT ?");
+        let first = self.session.fetch(find, values![id.get(), limit]).await?;
+        let Some(last) = first.last() else { return Ok(0) };
+        let last = last.int(0)?;
+        let logs = sql!(
+            "DELETE FROM task_logs WHERE task_id IN (SELECT id FROM tasks WHERE execution_id = ? AND id <= ?)"
+        );
+        self.session.defer(logs, values![id.get(), last]).await?;
+        let tasks = sql!("DELETE FROM tasks WHERE execution_id = ? AND id <= ?");
+        self.session.defer(tasks, values![id.get(), last]).await?;
+        Ok(first.len() as u64)
+    }
+
     async fn execution_delete(&mut self, id: ExecutionId) -> Result<(), StoreError> {
         let logs =
             sql!("DELETE FROM task_logs WHERE task_id IN (SELECT id FROM tasks WHERE execution_id = ?)");

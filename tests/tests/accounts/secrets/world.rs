@@ -6,10 +6,9 @@ use std::time::Duration;
 use harbor_core::access::Role;
 use harbor_core::oci::Algorithm;
 use harbor_core::operation::Operation;
-use harbor_tests::{Answer, Client, TestRegistry, content};
+use harbor_tests::{Answer, Client, TestRegistry, code_at, content};
 use serde_json::{Value, json};
 
-use crate::totp::code_at;
 use crate::{API, PASSWORD, key, make, read};
 
 /// A project that only its members see.

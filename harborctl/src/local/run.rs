@@ -1,0 +1,168 @@
+//! `harborctl run`: a registry for the life of a command.
+
+use std::ffi::OsString;
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitStatus;
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use clap::Args;
+use harbor_auth::AccountOptions;
+use harbor_core::Settings;
+use harbor_core::access::Secret;
+use harbor_server::{App, AppOptions, RunError, Server, Standalone};
+use harbor_storage::blobs::FolderBlobs;
+use harbor_storage::sql::SqlMetadata;
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::json;
+use tempfile::TempDir;
+use tokio::process::{Child, Command};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use crate::failure::{Failure, Kind, Outcome};
+use crate::session::Session;
+
+/// Run a command with a registry of its own, on a free port, that ends with it
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The command has in its environment:
+  HARBOR_URL, HARBOR_USERNAME, HARBOR_PASSWORD   for harborctl and scripts
+  HARBOR_REGISTRY                                host and port, for names of images
+  DOCKER_CONFIG, REGISTRY_AUTH_FILE              credentials for docker, podman, skopeo, crane, helm
+
+Its exit code is that of the command. Without --data, nothing is left behind.
+
+Examples:
+  harborctl run -- sh -c 'docker push $HARBOR_REGISTRY/library/app'
+  harborctl run --data cache -- make integration-test")]
+pub(crate) struct Run {
+    /// Keep what is pushed in this folder, and find it there the next time
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// The command, and its arguments
+    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "CMD")]
+    command: Vec<OsString>,
+}
+
+impl Run {
+    pub(crate) async fn run(self, _session: &Session) -> Outcome {
+        let scratch = tempfile::Builder::new().prefix("harborctl-run-").tempdir();
+        let scratch =
+            scratch.map_err(|error| Failure::new(Kind::Failed, format!("no folder can be made: {error}")))?;
+        let password = password()?;
+        let data = self.data.clone().unwrap_or_else(|| scratch.path().join("data"));
+        let registry = open(&data, &password).await.map_err(failed)?;
+        let server = serve(&registry).await.map_err(failed)?;
+        let address =
+            server.address().map_err(|error| failed(RunError::Io("listening".to_owned(), error)))?;
+        let stop = CancellationToken::new();
+        let serving = tokio::spawn(server.serve(stop.clone()));
+        let outcome = self.command(&scratch, &address.to_string(), &password).await;
+        stop.cancel();
+        let _ = serving.await;
+        registry.harbor.shutdown().await;
+        outcome
+    }
+
+    /// Runs the command until it ends, and yields its exit code as a failure where it is not 0.
+    async fn command(&self, scratch: &TempDir, registry: &str, password: &Secret) -> Outcome {
+        let auth = credentials(scratch.path(), registry, password)?;
+        let (program, arguments) =
+            self.command.split_first().ok_or_else(|| Failure::usage("there is no command"))?;
+        let child = Command::new(program)
+            .args(arguments)
+            .env("HARBOR_URL", format!("http://{registry}"))
+            .env("HARBOR_REGISTRY", registry)
+            .env("HARBOR_USERNAME", "admin")
+            .env("HARBOR_PASSWORD", password.expose())
+            .env_remove("HARBOR_TOKEN")
+            .env_remove("HARBORCTL_CONTEXT")
+            .env("DOCKER_CONFIG", &auth)
+            .env("REGISTRY_AUTH_FILE", auth.join("config.json"))
+            .spawn();
+        let child = child.map_err(|error| {
+            Failure::new(Kind::Failed, format!("{} cannot be run: {error}", program.to_string_lossy()))
+        })?;
+        let status = ended(child).await?;
+        match code_of(status) {
+            0 => Ok(()),
+            code => Err(Failure::told(Kind::Command(code))),
+        }
+    }
+}
+
+/// Until the command has ended. Ctrl-C at a terminal reaches it as well; what ends this program alone is passed on.
+async fn ended(mut child: Child) -> Outcome<ExitStatus> {
+    let wrong = |error: std::io::Error| Failure::new(Kind::Failed, format!("the command is lost: {error}"));
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(wrong)?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(wrong)?;
+    let pid = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+    loop {
+        tokio::select! {
+            status = child.wait() => return status.map_err(wrong),
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {
+                // One that is gone has ended.
+                let _ = pid.map(|pid| kill_process(pid, Signal::TERM));
+            }
+        }
+    }
+}
+
+/// As a shell tells it.
+fn code_of(status: ExitStatus) -> u8 {
+    let code = status.code().or_else(|| status.signal().map(|signal| 128 + signal));
+    code.and_then(|code| u8::try_from(code).ok()).unwrap_or(1)
+}
+
+fn password() -> Outcome<Secret> {
+    use std::fmt::Write as _;
+    let mut bytes = [0; 24];
+    getrandom::fill(&mut bytes)
+        .map_err(|error| Failure::new(Kind::Failed, format!("the system has no random numbers: {error}")))?;
+    let mut text = "Aa1".to_owned();
+    bytes.iter().for_each(|byte| {
+        let _ = write!(text, "{byte:02x}");
+    });
+    Ok(Secret::new(text))
+}
+
+async fn open(data: &Path, password: &Secret) -> Result<Standalone, RunError> {
+    let io = |error| RunError::Io(format!("opening {}", data.display()), error);
+    std::fs::create_dir_all(data).map_err(io)?;
+    let file = data.join("registry.db");
+    let (metadata, blobs) =
+        tokio::try_join!(SqlMetadata::sqlite(&file), FolderBlobs::open(data.join("blobs")))?;
+    let mut options = AccountOptions::default();
+    options.admin_password = Some(password.clone());
+    let registry =
+        Standalone::open(Arc::new(metadata), Arc::new(blobs), options, Settings::default()).await?;
+    registry.harbor.start().await?;
+    Ok(registry)
+}
+
+async fn serve(registry: &Standalone) -> Result<Server, RunError> {
+    let mut options = AppOptions::default();
+    options.accounts = Some(registry.accounts.clone());
+    let app = App::new(registry.harbor.clone(), options);
+    let server = Server::bind(app, ([127, 0, 0, 1], 0).into(), None).await;
+    server.map_err(|error| RunError::Io("listening".to_owned(), error))
+}
+
+/// A folder as docker's, with the credentials of the registry alone.
+fn credentials(scratch: &Path, registry: &str, password: &Secret) -> Outcome<PathBuf> {
+    let auth = STANDARD.encode(format!("admin:{}", password.expose()));
+    let config = json!({"auths": {registry: {"auth": auth}}});
+    let folder = scratch.join("docker");
+    let written = std::fs::create_dir(&folder)
+        .and_then(|()| std::fs::write(folder.join("config.json"), config.to_string()));
+    written.map_err(|error| Failure::new(Kind::Failed, format!("credentials cannot be written: {error}")))?;
+    Ok(folder)
+}
+
+fn failed(error: RunError) -> Failure {
+    Failure::new(Kind::Failed, error.to_string())
+}
