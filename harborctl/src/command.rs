@@ -5,6 +5,7 @@ use clap::{Parser, Subcommand};
 use crate::account::{self, Login, Logout};
 use crate::api::Api;
 use crate::completion::{Completion, Man};
+use crate::content::{Copy, Delete, Diff, Export, Import, Inspect, Key, Pull, Push, Tree};
 use crate::context::ContextCommand;
 use crate::failure::{EXIT_CODES, Failure};
 #[cfg(feature = "local")]
@@ -32,6 +33,18 @@ enum Command {
     /// Servers and who one is there
     #[command(subcommand)]
     Context(ContextCommand),
+    Push(Push),
+    Pull(Pull),
+    Copy(Copy),
+    Inspect(Inspect),
+    Tree(Tree),
+    Diff(Diff),
+    Delete(Delete),
+    Export(Export),
+    Import(Import),
+    /// Keys that exports are signed with
+    #[command(subcommand)]
+    Key(Key),
     /// Projects
     #[command(subcommand)]
     Project(noun::Project),
@@ -136,6 +149,16 @@ impl Cli {
             Command::Logout(command) => command.run(session).await,
             Command::Whoami => account::whoami(session).await,
             Command::Context(command) => command.run(session).await,
+            Command::Push(command) => command.run(session).await,
+            Command::Pull(command) => command.run(session).await,
+            Command::Copy(command) => command.run(session).await,
+            Command::Inspect(command) => command.run(session).await,
+            Command::Tree(command) => command.run(session).await,
+            Command::Diff(command) => command.run(session).await,
+            Command::Delete(command) => command.run(session).await,
+            Command::Export(command) => command.run(session).await,
+            Command::Import(command) => command.run(session).await,
+            Command::Key(command) => command.run(session),
             Command::Project(command) => command.run(session).await,
             Command::Member(command) => command.run(session).await,
             Command::Repository(command) => command.run(session).await,

@@ -143,7 +143,12 @@ fn kind_of(error: &Error) -> Kind {
         Error::Unauthorized { .. } => Kind::Denied,
         Error::Unreachable { .. } | Error::Untrusted { .. } | Error::Forbidden { .. } => Kind::Unreachable,
         Error::Configuration(_) => Kind::Usage,
-        Error::Digest { .. } | Error::Size { .. } | Error::Truncated { .. } => Kind::Broken,
+        Error::Digest { .. } | Error::Size { .. } | Error::Truncated { .. } | Error::Unusable { .. } => {
+            Kind::Broken
+        }
+        Error::Absent { .. } => Kind::NotFound,
+        Error::File { cause, .. } if cause.kind() == io::ErrorKind::NotFound => Kind::NotFound,
+        Error::File { cause, .. } if cause.kind() == io::ErrorKind::ResourceBusy => Kind::Conflict,
         Error::Refused(refusal) => match refusal.status {
             400 | 422 => Kind::Usage,
             401 | 403 => Kind::Denied,

@@ -9,6 +9,7 @@
 //! | `context/` | servers and who one is there: the file of contexts, the stores of secrets |
 //! | `account.rs` | `login`, `logout`, `whoami` |
 //! | `noun/` | a file for each noun of the API, with its verbs |
+//! | `content/` | what moves content and looks at it: `push`, `pull`, `copy`, `inspect`, `tree`, `diff`, `delete` |
 //! | `output/` | tables, JSON, YAML, names; lists as they come |
 //! | `session.rs` | what a verb has in hand: the API as somebody, and where to print |
 //! | `failure.rs` | what went wrong, what to try, and the exit code |
@@ -18,6 +19,7 @@ mod api;
 mod body;
 mod command;
 mod completion;
+mod content;
 mod context;
 mod examples;
 mod failure;

@@ -104,6 +104,16 @@ impl Session {
         connection(context.ca.as_deref(), context.insecure)
     }
 
+    /// How a server is reached.
+    pub(crate) fn connection_of(&self, server: &Server) -> Outcome<Connection> {
+        connection(server.ca.as_deref(), server.insecure)
+    }
+
+    /// How a registry is reached that nothing is remembered of.
+    pub(crate) fn connection_elsewhere(&self) -> Outcome<Connection> {
+        connection(self.global.ca.as_deref(), self.global.insecure)
+    }
+
     /// The API of the server that is meant.
     pub(crate) async fn api(&self) -> Outcome<Api> {
         let server = self.server()?;

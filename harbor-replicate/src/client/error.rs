@@ -93,6 +93,31 @@ pub enum Error {
         /// What is wrong with it.
         what: String,
     },
+    /// A folder or a file could not be read or written.
+    #[error("{place}: {cause}")]
+    File {
+        /// Its path.
+        place: String,
+        /// What the operating system says.
+        #[source]
+        cause: io::Error,
+    },
+    /// A folder or a file that is not what it should be, or tells what cannot be.
+    #[error("{place} cannot be used: {what}")]
+    Unusable {
+        /// Its path.
+        place: String,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// There is no such thing in a folder or a file, or no such member in an index.
+    #[error("{place} has no {what}")]
+    Absent {
+        /// Its path, or the repository.
+        place: String,
+        /// What there is not.
+        what: String,
+    },
     /// What was to be pushed could not be read.
     #[error("what is to be pushed cannot be read: {0}")]
     Source(#[source] io::Error),
@@ -129,10 +154,10 @@ impl Error {
         }
     }
 
-    /// Whether there is no such thing: 404.
+    /// Whether there is no such thing: 404, or what it is called in a folder or a file.
     #[must_use]
     pub fn is_absent(&self) -> bool {
-        matches!(self, Self::Refused(refusal) if refusal.status == 404)
+        matches!(self, Self::Absent { .. }) || matches!(self, Self::Refused(refusal) if refusal.status == 404)
     }
 }
 

@@ -6,7 +6,8 @@
 //! where it broke. Credentials go to the registry that they are for, and to the token service that it names, and nowhere
 //! else; no error has one in it.
 //!
-//! [`api`] is the client of Harbor's API beside it, over the same connections.
+//! [`place`] has the other places that content lives in, layouts and archives, and [`copy()`] copies between any two.
+//! [`bundle`] carries many of them across an air gap. [`api`] is the client of Harbor's API beside it, over the same connections.
 //!
 //! ```no_run
 //! use harbor_replicate::client::{ImageName, Registry, docker::DockerConfig};
@@ -27,8 +28,10 @@
 
 mod answer;
 pub mod api;
+pub mod bundle;
 mod challenge;
 mod connection;
+mod contents;
 mod copy;
 mod credential;
 pub mod docker;
@@ -36,6 +39,8 @@ mod error;
 mod guard;
 mod image;
 mod page;
+pub mod place;
+mod platform;
 mod registry;
 mod request;
 mod retry;
@@ -44,10 +49,12 @@ mod tokens;
 mod transport;
 
 pub use connection::{Connection, ConnectionBuilder, Proxy};
-pub use copy::{Copied, CopyOptions, CopyProgress};
+pub use contents::{Contents, FileChange, FileKind, ImageFile};
+pub use copy::{Copied, CopyOptions, CopyProgress, copy, cosign_tags};
 pub use credential::{Credential, CredentialSource};
 pub use error::{Error, Refusal, RefusalError, Result};
 pub use image::{ImageName, ImageNameError};
+pub use platform::{Platform, PlatformError};
 pub use registry::{
     BlobHead, BlobSource, BlobStream, FileSource, Listing, Manifest, ManifestHead, ManifestPut, PushOptions,
     Pushed, Registry, RegistryBuilder, RemoteSource, Repository, Upload,

@@ -136,6 +136,11 @@ impl Server {
         if let Some(credential) = from_environment()? {
             return Ok(credential);
         }
+        self.remembered().await
+    }
+
+    /// Who one is there, whatever the environment says: that is about the server that was chosen, and no other.
+    pub(crate) async fn remembered(&self) -> Outcome<Credential> {
         if let (Some(store), Some(username)) = (&self.store, &self.username) {
             let secret = store.get(&self.address, username).await?;
             return Ok(Credential::password(username, secret));

@@ -4,6 +4,7 @@ use clap::Subcommand;
 use harbor_core::api::NewTag;
 
 use super::artifact;
+use crate::content::put_tags;
 use crate::failure::{Failure, Outcome};
 use crate::names::ArtifactArg;
 use crate::output::{Column, Shape};
@@ -34,6 +35,14 @@ pub(crate) enum Tag {
     /// Give an artifact another tag
     #[command(after_help = "Example:\n  harborctl tag create team/web:1.0 stable")]
     Create { artifact: ArtifactArg, tag: String },
+    /// Give an image of any registry other tags, over the distribution API
+    #[command(after_help = "Example:\n  harborctl tag add registry.example/team/web:1.0 stable latest")]
+    Add {
+        /// The image: `host/repository:tag` or `host/repository@digest`
+        image: String,
+        #[arg(required = true)]
+        tags: Vec<harbor_core::oci::Tag>,
+    },
     /// Take a tag away; the artifact stays
     #[command(visible_alias = "rm", after_help = "Example:\n  harborctl tag delete team/web:stable")]
     Delete { artifact: ArtifactArg },
@@ -49,6 +58,11 @@ impl Tag {
                 let call = artifact::of(session, "createTag", &artifact).await?;
                 let call = call.json(&NewTag { name: tag.clone() });
                 session.makes(call, &format!("{artifact} is {tag} too"), Some(&tag)).await
+            }
+            Self::Add { image, tags } => {
+                let digest = put_tags(session, &image, &tags).await?;
+                let told: Vec<&str> = tags.iter().map(harbor_core::oci::Tag::as_str).collect();
+                session.output.done(&format!("{image} is {} too", told.join(", ")), None, Some(&digest))
             }
             Self::Delete { artifact } => {
                 if artifact.reference.contains(':') {

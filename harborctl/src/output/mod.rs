@@ -11,6 +11,7 @@ use serde_json::Value;
 
 pub(crate) use shape::{Column, Shape};
 use table::Table;
+pub(crate) use value::bytes;
 
 use crate::failure::{Failure, Kind, Outcome};
 

@@ -10,6 +10,7 @@ mod content;
 mod help;
 mod jobs;
 mod local;
+mod moving;
 mod people;
 mod projects;
 mod system;

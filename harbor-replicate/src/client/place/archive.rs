@@ -1,0 +1,418 @@
+//! Writing OCI image layouts as tars, several blobs at a time: the sizes of blobs are known before they come, so each has its place.
+
+use std::collections::{BTreeMap, HashSet};
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use harbor_core::blob::Hasher;
+use harbor_core::oci::{Digest, ManifestView};
+
+use super::files::{PIECE, Region, RegionSource, Within, blob_name, blocking, read_at, wrong};
+use super::index::{self, Index, Named};
+use super::pour::{Pour, open_partial, sync_folder, write_at};
+use super::tar::{self, BLOCK, Entries, Kind};
+use super::{Destination, Layout, docker, is_of_nothing};
+use crate::client::{BlobSource, Error, ImageName, Manifest, PushOptions, Pushed, Result};
+
+/// What stands behind the name of a file until it is whole.
+const PARTIAL: &str = ".partial";
+
+/// How many blobs an archive of ours may have.
+const ENTRIES: usize = 500_000;
+
+/// The folders that stand at its beginning.
+const FOLDERS: [&str; 2] = ["blobs/", "blobs/sha256/"];
+
+/// Where the first blob is.
+const FIRST: u64 = BLOCK * FOLDERS.len() as u64;
+
+/// An OCI image layout that is written as a tar, or is added to.
+///
+/// The file appears when [`Destination::commit`] gives it its name; until then what there is stands beside it, in a file whose name ends
+/// with `.partial`, and is gone on with by doing the same again. What an archive of this name has already is taken over, so
+/// several images come together in one.
+#[derive(Debug)]
+pub struct LayoutArchive {
+    target: Arc<Target>,
+}
+
+#[derive(Debug)]
+struct Target {
+    path: PathBuf,
+    partial: PathBuf,
+    file: Arc<File>,
+    docker: bool,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// Behind the last blob.
+    end: u64,
+    slots: BTreeMap<Digest, Slot>,
+    /// What the archive before it lists.
+    index: Index,
+    named: Vec<Named>,
+    /// What else is in it.
+    files: Vec<(&'static str, Vec<u8>)>,
+    /// Whether it has its name.
+    is_over: bool,
+}
+
+/// The place of a blob.
+#[derive(Clone, Copy, Debug)]
+struct Slot {
+    /// Where its header is.
+    header: u64,
+    /// Where its bytes are.
+    content: u64,
+    size: u64,
+    /// Whether all of it is there.
+    is_whole: bool,
+}
+
+impl LayoutArchive {
+    /// The archive at a path, which need not be there yet.
+    ///
+    /// # Errors
+    /// [`Error::Unusable`] when something else is there; [`Error::File`] when it cannot be written, or somebody else is writing it.
+    pub async fn create(path: impl AsRef<Path>) -> Result<Self> {
+        Self::open(path.as_ref(), false).await
+    }
+
+    /// The same as `docker load` and `podman load` read it: with docker's own list of the images (`manifest.json`), which have names such
+    /// as `debian:12`, and are each for one platform.
+    ///
+    /// # Errors
+    /// As [`LayoutArchive::create`].
+    pub async fn docker(path: impl AsRef<Path>) -> Result<Self> {
+        Self::open(path.as_ref(), true).await
+    }
+
+    async fn open(path: &Path, docker: bool) -> Result<Self> {
+        let told = path.display().to_string();
+        let is_compressed =
+            ["gz", "tgz"].iter().any(|end| path.extension().is_some_and(|known| known == *end));
+        if is_compressed || path.file_name().is_none() {
+            let what =
+                "archives are written without compression: choose a name that ends with .tar".to_owned();
+            return Err(Error::Unusable { place: told, what });
+        }
+        let before = match tokio::fs::try_exists(path).await.map_err(|cause| wrong(path, cause))? {
+            true => Some(Layout::open(path).await?),
+            false => None,
+        };
+        let mut name = path.as_os_str().to_owned();
+        name.push(PARTIAL);
+        let partial = PathBuf::from(name);
+        let file = Arc::new(open_partial(&partial).await?);
+        let scanned = {
+            let file = Arc::clone(&file);
+            blocking(move || scan(&file)).await.map_err(|cause| wrong(&partial, cause))?
+        };
+        let state = Mutex::new(State { end: scanned.0, slots: scanned.1, ..State::default() });
+        let target = Target { path: path.to_owned(), partial, file, docker, state };
+        let archive = Self { target: Arc::new(target) };
+        if let Some(before) = before {
+            archive.take_over(&before).await?;
+        }
+        Ok(archive)
+    }
+
+    /// Puts a file beside those of the layout.
+    pub(crate) fn add_file(&self, name: &'static str, bytes: Vec<u8>) {
+        self.target.state().files.push((name, bytes));
+    }
+
+    /// The index that it is going to have, when nothing more is written.
+    pub(crate) fn listing(&self) -> Vec<u8> {
+        self.target.state().listing().to_bytes()
+    }
+
+    /// What an archive of the same name has.
+    async fn take_over(&self, before: &Layout) -> Result<()> {
+        let listed = before.files().read(index::FILE, "the index of a layout", index::LIMIT).await?;
+        let index = Index::parse(&listed.unwrap_or_default());
+        let index = index.map_err(|what| before.files().unusable(what))?;
+        let (mut ahead, mut seen) = (before.images().to_vec(), HashSet::new());
+        while let Some(entry) = ahead.pop() {
+            if !seen.insert(entry.digest) {
+                continue;
+            }
+            let manifest = match before.manifest_of(&entry).await {
+                Err(error) if error.is_absent() => continue,
+                manifest => manifest?,
+            };
+            self.write_manifest(&manifest).await?;
+            let Ok(view) = manifest.view() else { continue };
+            for digest in view.required_blobs().into_keys() {
+                // An archive that builds on another has not all of them.
+                if let Some(region) = before.blob_region(&digest).await? {
+                    self.write_blob(&digest, &RegionSource { region, digest }, &PushOptions::default())
+                        .await?;
+                }
+            }
+            ahead.extend(view.manifests);
+        }
+        self.target.state().index = index;
+        Ok(())
+    }
+}
+
+impl State {
+    /// What was listed before, and what was named since.
+    fn listing(&self) -> Index {
+        let mut index = self.index.clone();
+        for named in &self.named {
+            index.put(named);
+        }
+        index
+    }
+}
+
+impl Target {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The place for a blob; nothing when it is there.
+    fn slot(&self, digest: &Digest, size: u64) -> io::Result<Option<Slot>> {
+        let mut state = self.state();
+        if state.is_over {
+            return Err(over());
+        }
+        if let Some(slot) = state.slots.get(digest).filter(|slot| slot.size == size) {
+            return Ok((!slot.is_whole).then_some(*slot));
+        }
+        let header = tar::header(&blob_name(digest), size)?;
+        let content = state.end + header.len() as u64;
+        let slot = Slot { header: state.end, content, size, is_whole: false };
+        let end = room(slot).ok_or_else(|| io::Error::other("more than a file can have"))?;
+        // The header tells a later run how far it is to the next blob. Whether this one is whole, its digest tells.
+        write_at(&self.file, &header, slot.header)?;
+        self.file.set_len(end)?;
+        state.end = end;
+        state.slots.insert(*digest, slot);
+        Ok(Some(slot))
+    }
+
+    /// Lists what was written, and gives the file its name.
+    fn finish(&self) -> io::Result<()> {
+        let mut state = self.state();
+        if state.is_over {
+            return Err(over());
+        }
+        let index = state.listing();
+        let kept = reachable(&self.file, &index, &state.slots)?;
+        state.slots.retain(|digest, slot| slot.is_whole && kept.contains(digest));
+        compact(&self.file, &mut state)?;
+        let mut files =
+            vec![(index::MARK, index::MARKED.as_bytes().to_vec()), (index::FILE, index.to_bytes())];
+        if self.docker {
+            let read = |digest: &Digest| read_slot(&self.file, state.slots.get(digest).copied());
+            files.push((docker::FILE, docker::list(&index, read)?));
+        }
+        files.append(&mut state.files);
+        self.end(state.end, &files)?;
+        state.is_over = true;
+        Ok(())
+    }
+
+    fn end(&self, mut at: u64, files: &[(&str, Vec<u8>)]) -> io::Result<()> {
+        for (name, bytes) in files {
+            let header = tar::header(name, bytes.len() as u64)?;
+            write_at(&self.file, &header, at)?;
+            write_at(&self.file, bytes, at + header.len() as u64)?;
+            at += header.len() as u64 + tar::padded(bytes.len() as u64);
+        }
+        // Two empty blocks end it.
+        self.file.set_len(at + 2 * BLOCK)?;
+        self.file.sync_all()?;
+        fs::rename(&self.partial, &self.path)?;
+        let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        sync_folder(folder.unwrap_or(Path::new(".")))
+    }
+}
+
+fn over() -> io::Error {
+    io::Error::other("it was ended already")
+}
+
+/// All blobs that belong to what an index lists.
+fn reachable(file: &File, index: &Index, slots: &BTreeMap<Digest, Slot>) -> io::Result<HashSet<Digest>> {
+    let invalid = |what: String| io::Error::new(io::ErrorKind::InvalidData, what);
+    let (mut ahead, mut seen) = (index.entries().map_err(invalid)?, HashSet::new());
+    while let Some(entry) = ahead.pop() {
+        let Some(slot) = slots.get(&entry.digest).filter(|_| seen.insert(entry.digest)) else { continue };
+        let bytes = read_slot(file, Some(*slot))?;
+        let media_type = entry.media_type.parse().ok();
+        if let Ok(view) = ManifestView::parse(media_type.as_ref(), &bytes) {
+            seen.extend(view.required_blobs().into_keys());
+            ahead.extend(view.manifests);
+        }
+    }
+    Ok(seen)
+}
+
+/// Behind a blob; nothing when there is no such place.
+fn room(slot: Slot) -> Option<u64> {
+    let padded = slot.size.checked_next_multiple_of(BLOCK)?;
+    slot.content.checked_add(padded)
+}
+
+/// What an earlier run has left of an archive: where its last blob ends, and its blobs. Without one, the beginning of a new.
+fn scan(file: &File) -> io::Result<(u64, BTreeMap<Digest, Slot>)> {
+    let (mut end, mut slots) = (0, BTreeMap::new());
+    let length = file.metadata()?.len();
+    let mut entries = Entries::new(Within::new(file, length), ENTRIES);
+    // Whatever is wrong with it, it ends there.
+    while let Ok(Some(entry)) = entries.next() {
+        let at = entries.input().at;
+        let digest = digest_of(&entry.name).filter(|_| entry.kind == Kind::File);
+        match digest {
+            Some(digest) => {
+                // One stands right behind the other.
+                let slot = Slot { header: end, content: at, size: entry.size, is_whole: false };
+                let Some(behind) = room(slot).filter(|behind| *behind <= length) else { break };
+                let region = Region { file: Arc::new(file.try_clone()?), start: at, size: entry.size };
+                let is_whole = region.digest(Hasher::new(digest.algorithm()))? == digest;
+                slots.insert(digest, Slot { is_whole, ..slot });
+                end = behind;
+            }
+            None if entry.kind == Kind::Folder && slots.is_empty() => end = at,
+            None => break,
+        }
+    }
+    if end < FIRST {
+        file.set_len(0)?;
+        for (name, at) in FOLDERS.iter().zip((0..).step_by(512)) {
+            write_at(file, &tar::header(name, 0)?, at)?;
+        }
+        return Ok((FIRST, BTreeMap::new()));
+    }
+    file.set_len(end)?;
+    Ok((end, slots))
+}
+
+/// The digest that a file of a layout is named by.
+fn digest_of(name: &str) -> Option<Digest> {
+    let (algorithm, hex) = name.strip_prefix("blobs/")?.split_once('/')?;
+    format!("{algorithm}:{hex}").parse().ok()
+}
+
+/// Moves blobs to the beginning where others were given up in between.
+fn compact(file: &File, state: &mut State) -> io::Result<()> {
+    let mut slots: Vec<&mut Slot> = state.slots.values_mut().collect();
+    slots.sort_by_key(|slot| slot.header);
+    let mut at = FIRST;
+    for slot in slots {
+        let end = room(*slot).unwrap_or(slot.header);
+        let length = end - slot.header;
+        if slot.header != at {
+            shift(file, slot.header, at, length)?;
+            slot.content = slot.content - slot.header + at;
+            slot.header = at;
+        }
+        at += length;
+    }
+    state.end = at;
+    file.set_len(at)
+}
+
+fn shift(file: &File, from: u64, to: u64, length: u64) -> io::Result<()> {
+    let (mut buffer, mut done) = (vec![0; PIECE], 0);
+    while done < length {
+        let most = usize::try_from(length - done).unwrap_or(usize::MAX).min(PIECE);
+        let read = read_at(file, &mut buffer[..most], from + done)?;
+        if read == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        write_at(file, &buffer[..read], to + done)?;
+        done += read as u64;
+    }
+    Ok(())
+}
+
+/// A small blob that was written.
+fn read_slot(file: &File, slot: Option<Slot>) -> io::Result<Vec<u8>> {
+    let slot = slot.ok_or(io::ErrorKind::NotFound)?;
+    let size = usize::try_from(slot.size).unwrap_or(usize::MAX);
+    if size > harbor_core::oci::MANIFEST_LIMIT {
+        return Err(io::Error::other("a manifest that is too large"));
+    }
+    let (mut bytes, mut done) = (vec![0; size], 0);
+    while done < size {
+        match read_at(file, &mut bytes[done..], slot.content + done as u64)? {
+            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+            read => done += read,
+        }
+    }
+    Ok(bytes)
+}
+
+#[async_trait]
+impl Destination for LayoutArchive {
+    async fn write_blob(
+        &self,
+        digest: &Digest,
+        source: &dyn BlobSource,
+        options: &PushOptions,
+    ) -> Result<Pushed> {
+        let size = source.size();
+        if size == 0 && !is_of_nothing(digest) {
+            return Err(Error::Size { expected: 1, actual: 0 });
+        }
+        let target = &self.target;
+        let slot = target.slot(digest, size).map_err(|cause| wrong(&target.partial, cause))?;
+        let Some(slot) = slot else { return Ok(Pushed::Existed) };
+        let stream = source.open(0).await.map_err(Error::Source)?;
+        let pour = Pour {
+            file: Arc::clone(&target.file),
+            path: &target.partial,
+            at: slot.content,
+            hasher: Hasher::new(digest.algorithm()),
+            done: 0,
+            size,
+            sent: options.sent.clone(),
+        };
+        pour.all(stream, digest).await?;
+        if let Some(slot) = target.state().slots.get_mut(digest) {
+            slot.is_whole = true;
+        }
+        Ok(Pushed::Sent)
+    }
+
+    async fn write_manifest(&self, manifest: &Manifest) -> Result<()> {
+        self.write_blob(&manifest.digest, &manifest.bytes, &PushOptions::default()).await.map(|_| ())
+    }
+
+    async fn write_name(&self, manifest: &Manifest, name: Option<&str>) -> Result<()> {
+        let mut named = Named { manifest: manifest.clone(), name: name.map(ToOwned::to_owned), full: None };
+        if let Some(name) = name.filter(|_| self.target.docker) {
+            let wrong = |what: &str| Err(Error::Configuration(what.to_owned()));
+            if manifest.view().is_ok_and(|view| view.config.is_none()) {
+                return wrong("an archive of docker's has images of one platform each: choose one");
+            }
+            let full: ImageName = name.parse().map_err(|error| Error::Configuration(format!("{error}")))?;
+            let Some(tag) = full.tag() else {
+                return wrong("an image in an archive of docker's needs a tag");
+            };
+            named.name = Some(tag.to_string());
+            named.full = Some(full.to_string());
+        }
+        self.target.state().named.push(named);
+        Ok(())
+    }
+
+    async fn commit(&self) -> Result<()> {
+        let target = Arc::clone(&self.target);
+        blocking(move || target.finish()).await.map_err(|cause| wrong(&self.target.path, cause))
+    }
+
+    fn told(&self) -> String {
+        self.target.path.display().to_string()
+    }
+}

@@ -1,0 +1,32 @@
+//! `harborctl delete`.
+
+use clap::Args;
+
+use super::place::{PlaceArg, reference};
+use crate::body::confirmed;
+use crate::failure::Outcome;
+use crate::session::Session;
+
+/// Delete a tag, or by its digest a manifest with all of its tags, from any registry.
+///
+/// It goes over the distribution API, which every registry has; `harborctl artifact delete` goes over this server's own, and takes along
+/// what belongs to it.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  harborctl delete registry.example/team/web:1.0 --yes")]
+pub(crate) struct Delete {
+    /// The image: `host/repository:tag` or `host/repository@digest`
+    image: PlaceArg,
+    /// Do not ask
+    #[arg(short, long)]
+    yes: bool,
+}
+
+impl Delete {
+    pub(crate) async fn run(self, session: &Session) -> Outcome {
+        let (repository, image) = self.image.image(session).await?;
+        let reference = reference(&image)?;
+        confirmed(&format!("Delete {image}?"), self.yes)?;
+        repository.manifest_delete(&reference).await?;
+        session.output.done(&format!("{image} deleted"), None, None)
+    }
+}

@@ -1,0 +1,168 @@
+//! `harborctl diff`.
+
+use clap::Args;
+use harbor_core::oci::{Descriptor, ManifestKind, ManifestView};
+use harbor_replicate::client::{Contents, FileChange, FileKind, ImageFile, Platform};
+use serde_json::{Value, json};
+
+use super::place::{Opened, PLACES, PlaceArg};
+use super::tree;
+use crate::failure::{Failure, Kind, Outcome};
+use crate::output::{Column, Shape};
+use crate::session::Session;
+
+static SHAPE: Shape = Shape {
+    name: "/name",
+    columns: &[
+        Column::plain("WHAT", "/what"),
+        Column::plain("CHANGE", "/change"),
+        Column::plain("NAME", "/name"),
+        Column::bytes("BEFORE", "/before/size"),
+        Column::bytes("AFTER", "/after/size"),
+        Column::plain("DIFFERS IN", "/differs"),
+        Column::plain("DIGEST BEFORE", "/before/digest").wide(),
+        Column::plain("DIGEST AFTER", "/after/digest").wide(),
+    ],
+};
+
+/// Compare two images, by layer and by file.
+#[derive(Debug, Args)]
+#[command(after_help = format!("{PLACES}\n\nExamples:\n  harborctl diff team/web:1.0 team/web:1.1\n  harborctl diff team/web:1.0 oci:images:1.0 --exit-code && echo same"))]
+pub(crate) struct Diff {
+    /// The one
+    before: PlaceArg,
+    /// The other
+    after: PlaceArg,
+    /// Of indexes, the images for this platform
+    #[arg(long, value_name = "OS/ARCH")]
+    platform: Option<Platform>,
+    /// Compare layers alone, which reads none of them
+    #[arg(long)]
+    layers: bool,
+    /// Fail with exit code 1 when they differ
+    #[arg(long)]
+    exit_code: bool,
+}
+
+impl Diff {
+    pub(crate) async fn run(self, session: &Session) -> Outcome {
+        let (before, before_view) = self.image(session, &self.before).await?;
+        let (after, after_view) = self.image(session, &self.after).await?;
+        let layers = layers(&before_view.layers, &after_view.layers);
+        let mut differs = before_view
+            .layers
+            .iter()
+            .map(|layer| layer.digest)
+            .ne(after_view.layers.iter().map(|layer| layer.digest));
+        let mut list = session.output.list(&SHAPE);
+        for layer in &layers {
+            list.entry(layer)?;
+        }
+        if !self.layers && differs {
+            let (one, other) = contents(&before, &before_view, &after, &after_view).await?;
+            let mut changes = 0_u64;
+            for (path, change) in one.compare(&other) {
+                list.entry(&file(path, &change))?;
+                changes += 1;
+            }
+            differs = changes > 0;
+        }
+        list.end()?;
+        if self.exit_code && differs {
+            return Err(Failure::told(Kind::Failed));
+        }
+        Ok(())
+    }
+
+    async fn image(&self, session: &Session, place: &PlaceArg) -> Outcome<(Opened, ManifestView)> {
+        let mut opened = place.open(session).await?;
+        if let Some(platform) = &self.platform {
+            opened.top = platform.choose(&*opened.source, opened.top).await?;
+        }
+        let view = tree::view(&opened.top)?;
+        if view.kind == ManifestKind::Index {
+            let what = format!("{place} is an index of several images");
+            return Err(Failure::usage(what).hint("--platform linux/amd64, or name one by its digest"));
+        }
+        Ok((opened, view))
+    }
+}
+
+/// The files of both. Layers that both begin with are read once.
+async fn contents(
+    before: &Opened,
+    before_view: &ManifestView,
+    after: &Opened,
+    after_view: &ManifestView,
+) -> Outcome<(Contents, Contents)> {
+    let pairs = before_view.layers.iter().zip(&after_view.layers);
+    let common = pairs.take_while(|(one, other)| one.digest == other.digest).count();
+    let mut base = Contents::default();
+    for layer in &before_view.layers[..common] {
+        base = base.with_layer(&*before.source, layer).await?;
+    }
+    let (mut one, mut other) = (base.clone(), base);
+    for layer in &before_view.layers[common..] {
+        one = one.with_layer(&*before.source, layer).await?;
+    }
+    for layer in &after_view.layers[common..] {
+        other = other.with_layer(&*after.source, layer).await?;
+    }
+    Ok((one, other))
+}
+
+fn layers(before: &[Descriptor], after: &[Descriptor]) -> Vec<Value> {
+    let has =
+        |layers: &[Descriptor], layer: &Descriptor| layers.iter().any(|known| known.digest == layer.digest);
+    let told = |change: &str, layer: &Descriptor| {
+        let mut value = json!({ "what": "layer", "change": change, "name": layer.digest });
+        let size = json!({ "size": layer.size, "digest": layer.digest });
+        match change {
+            "removed" => value["before"] = size,
+            "added" => value["after"] = size,
+            _ => (value["before"], value["after"]) = (size.clone(), size),
+        }
+        value
+    };
+    let old = before.iter().map(|layer| told(if has(after, layer) { "same" } else { "removed" }, layer));
+    let new = after.iter().filter(|layer| !has(before, layer)).map(|layer| told("added", layer));
+    old.chain(new).collect()
+}
+
+fn file(path: &str, change: &FileChange) -> Value {
+    match change {
+        FileChange::Added(file) => {
+            json!({ "what": "file", "change": "added", "name": path, "after": told(file) })
+        }
+        FileChange::Removed(file) => {
+            json!({ "what": "file", "change": "removed", "name": path, "before": told(file) })
+        }
+        FileChange::Changed(one, other) => json!({
+            "what": "file", "change": "changed", "name": path, "before": told(one), "after": told(other),
+            "differs": differs(one, other),
+        }),
+    }
+}
+
+fn differs(one: &ImageFile, other: &ImageFile) -> Vec<&'static str> {
+    let parts = [
+        ("content", one.kind != other.kind || one.size != other.size),
+        ("mode", one.mode != other.mode),
+        ("owner", one.owner != other.owner),
+    ];
+    parts.iter().filter(|(_, differs)| *differs).map(|(part, _)| *part).collect()
+}
+
+fn told(file: &ImageFile) -> Value {
+    let mut value = json!({ "mode": format!("{:04o}", file.mode), "uid": file.owner.0, "gid": file.owner.1 });
+    match &file.kind {
+        FileKind::File(digest) => {
+            (value["type"], value["digest"], value["size"]) =
+                ("file".into(), digest.to_string().into(), file.size.into());
+        }
+        FileKind::Folder => value["type"] = "folder".into(),
+        FileKind::Symlink(to) => (value["type"], value["target"]) = ("link".into(), to.as_str().into()),
+        _ => value["type"] = "device".into(),
+    }
+    value
+}
