@@ -9,7 +9,7 @@ use crate::content::{Copy, Delete, Diff, Export, Import, Inspect, Key, Pull, Pus
 use crate::context::ContextCommand;
 use crate::failure::{EXIT_CODES, Failure};
 #[cfg(feature = "local")]
-use crate::local::Run;
+use crate::local::{Local, Run};
 use crate::noun;
 use crate::session::{Global, Session};
 
@@ -117,6 +117,10 @@ enum Command {
     Api(Api),
     #[cfg(feature = "local")]
     Run(Run),
+    /// Work on the stores themselves, without a server
+    #[cfg(feature = "local")]
+    #[command(subcommand)]
+    Local(Local),
     Completion(Completion),
     Man(Man),
 }
@@ -181,6 +185,8 @@ impl Cli {
             Command::Api(command) => command.run(session).await,
             #[cfg(feature = "local")]
             Command::Run(command) => command.run(session).await,
+            #[cfg(feature = "local")]
+            Command::Local(command) => command.run(session).await,
             Command::Completion(command) => command.run(),
             Command::Man(command) => command.run(),
         }

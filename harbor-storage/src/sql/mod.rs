@@ -10,6 +10,8 @@ mod error;
 mod guarded;
 mod listing;
 mod migrate;
+#[cfg(all(feature = "sqlite", any(feature = "postgres", feature = "mysql")))]
+mod moving;
 mod rows;
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 mod server;
@@ -24,4 +26,6 @@ mod postgres;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 
+#[cfg(all(feature = "sqlite", any(feature = "postgres", feature = "mysql")))]
+pub use moving::MovedTable;
 pub use store::SqlMetadata;

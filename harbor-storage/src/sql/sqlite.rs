@@ -143,6 +143,12 @@ impl SqliteDatabase {
         }))
     }
 
+    /// A connection that reads, for as long as it is wanted.
+    #[cfg(any(feature = "postgres", feature = "mysql"))]
+    pub(super) async fn reader(&self) -> Result<sqlx::pool::PoolConnection<Sqlite>, StoreError> {
+        self.readers.acquire().await.map_err(|error| map("reading", error))
+    }
+
     pub(super) async fn check(&self) -> Result<(), StoreError> {
         let checked = self.readers.execute("SELECT id FROM projects LIMIT 1").await;
         checked.map(|_| ()).map_err(|error| map("checking the database", error))

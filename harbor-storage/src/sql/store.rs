@@ -34,6 +34,20 @@ enum Database {
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 const CONNECTIONS: u32 = 32;
 
+/// Calls a method of whichever database.
+macro_rules! each {
+    ($self:expr, $method:ident) => {
+        match &$self.database {
+            #[cfg(feature = "sqlite")]
+            Database::Sqlite(database) => database.$method().await,
+            #[cfg(feature = "postgres")]
+            Database::Postgres(database) => database.$method().await,
+            #[cfg(feature = "mysql")]
+            Database::MySql(database) => database.$method().await,
+        }
+    };
+}
+
 impl SqlMetadata {
     /// Connects to the database at `url`, and migrates it: `sqlite:PATH` (or `sqlite://PATH`), `sqlite::memory:`,
     /// `postgres://…`, `mysql://…` (which MariaDB understands).
@@ -92,6 +106,42 @@ impl SqlMetadata {
         Ok(Self::over(Database::Sqlite(database), None))
     }
 
+    /// Moves everything from this SQLite database into an empty database of a server, all or nothing, and tells of each table as it
+    /// is done. Keys that were given before are not given again there.
+    ///
+    /// The registry must stand still: nobody else may use this value meanwhile.
+    ///
+    /// # Errors
+    /// `Conflict` when the target is not empty; `Other` when this is no SQLite or the target is one; as the databases fail.
+    #[cfg(all(feature = "sqlite", any(feature = "postgres", feature = "mysql")))]
+    pub async fn move_to(
+        &self,
+        target: &Self,
+        told: &mut (dyn FnMut(&super::MovedTable) + Send),
+    ) -> Result<Vec<super::MovedTable>, StoreError> {
+        use super::dialect::Dialect;
+
+        let dialect = match &target.database {
+            #[cfg(feature = "postgres")]
+            Database::Postgres(_) => Some(Dialect::Postgres),
+            #[cfg(feature = "mysql")]
+            Database::MySql(_) => Some(Dialect::MySql),
+            Database::Sqlite(_) => None,
+        };
+        let (Database::Sqlite(source), Some(dialect)) = (&self.database, dialect) else {
+            let what = "metadata is moved from SQLite to PostgreSQL or MySQL/MariaDB";
+            return Err(StoreError::new(StoreErrorKind::Other, what));
+        };
+        let mut reader = source.reader().await?;
+        let mut beside: Box<dyn Session> = each!(target, read)?;
+        let moving = super::moving::Moving::new(&mut reader, &mut *beside, dialect).await?;
+        drop(beside);
+        let mut session: Box<dyn Session> = each!(target, begin)?;
+        let moved = moving.run(&mut *session, told).await?;
+        session.commit().await?;
+        Ok(moved)
+    }
+
     const fn over(database: Database, stripes: Option<Arc<Stripes>>) -> Self {
         Self {
             database,
@@ -100,20 +150,6 @@ impl SqlMetadata {
             announcing: None,
         }
     }
-}
-
-/// Calls a method of whichever database.
-macro_rules! each {
-    ($self:expr, $method:ident) => {
-        match &$self.database {
-            #[cfg(feature = "sqlite")]
-            Database::Sqlite(database) => database.$method().await,
-            #[cfg(feature = "postgres")]
-            Database::Postgres(database) => database.$method().await,
-            #[cfg(feature = "mysql")]
-            Database::MySql(database) => database.$method().await,
-        }
-    };
 }
 
 #[async_trait]

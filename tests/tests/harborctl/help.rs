@@ -9,7 +9,7 @@ use harbor_tests::Harborctl;
 use crate::Transcript;
 
 #[tokio::test]
-#[ignore = "needs the built harborctl"]
+#[ignore = "needs harborctl, built with the feature local"]
 async fn help() {
     let harborctl = Harborctl::new();
     let mut told = Transcript::of(&harborctl);

@@ -9,6 +9,7 @@ mod any_call;
 mod content;
 mod help;
 mod jobs;
+mod local;
 mod moving;
 mod people;
 mod projects;
