@@ -376,6 +376,30 @@ async fn what_was_spoilt_is_written_anew() {
 }
 
 #[tokio::test]
+async fn two_may_write_one_folder() {
+    let registry = TestRegistry::in_memory().await;
+    let from = repository(&registry);
+    let sets = [content::image(Algorithm::Sha256), content::image(Algorithm::Sha256)];
+    let folder = tempfile::tempdir().unwrap();
+    let mut writers = Vec::new();
+    for name in ["1", "2"] {
+        writers.push((name, LayoutFolder::create(folder.path()).await.unwrap()));
+    }
+    for ((name, to), set) in writers.iter().zip(&sets) {
+        push(&from, name, set).await;
+        copy(&from, from.manifest(&tag(name)).await.unwrap(), to, Some(name), &plain()).await.unwrap();
+        to.commit().await.unwrap();
+    }
+    let layout = Layout::open(folder.path()).await.unwrap();
+    for (name, set) in ["1", "2"].iter().zip(&sets) {
+        assert_eq!(layout.find(Some(name)).await.unwrap().digest, set.top().digest);
+        is_at(&layout, set).await;
+    }
+    assert!(!folder.path().join(".partial").exists());
+    registry.close().await;
+}
+
+#[tokio::test]
 async fn two_do_not_write_one_archive() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.tar");

@@ -46,6 +46,9 @@ impl LayoutFolder {
         if self.has(&path, digest, source.size()).await? {
             return Ok(Pushed::Existed);
         }
+        // Whoever else writes here may have ended, and taken the folder away.
+        let made = tokio::fs::create_dir_all(self.root.join(PARTIAL)).await;
+        made.map_err(|cause| wrong(&self.root, cause))?;
         let partial = self.root.join(PARTIAL).join(format!("{}-{}", digest.algorithm(), digest.hex()));
         let file = Arc::new(open_partial(&partial).await?);
         if self.has(&path, digest, source.size()).await? {
@@ -151,6 +154,7 @@ fn begin(root: &Path) -> io::Result<()> {
 
 /// Writes a file that is there whole or not at all.
 fn replace(root: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
+    fs::create_dir_all(root.join(PARTIAL))?;
     let mut file = tempfile::NamedTempFile::new_in(root.join(PARTIAL))?;
     file.write_all(bytes)?;
     file.as_file().sync_data()?;
