@@ -182,12 +182,16 @@ impl Accounts {
     /// tokens of the one before.
     pub(crate) async fn tend_keys(&self) -> Result<(), StoreError> {
         let now = self.now();
-        let read = Timestamp::from_micros(self.inner.reloaded.load(Ordering::Relaxed));
-        if now.since(read) < UNAWARE / 2 {
+        let reloaded = &self.inner.reloaded;
+        let read = reloaded.load(Ordering::Relaxed);
+        let is_due = now.since(Timestamp::from_micros(read)) >= UNAWARE / 2;
+        // One does it, and nobody waits for that.
+        if !is_due
+            || reloaded.compare_exchange(read, now.micros(), Ordering::Relaxed, Ordering::Relaxed).is_err()
+        {
             return Ok(());
         }
-        self.keys().reload(self.metadata()).await?;
-        self.inner.reloaded.store(now.micros(), Ordering::Relaxed);
+        self.keys().reload(self.metadata()).await.inspect_err(|_| reloaded.store(read, Ordering::Relaxed))?;
         if now.since(self.keys().current_since()) > KEY_LIFE {
             self.keys().renew(self.metadata(), now, now.minus(KEY_LIFE)).await?;
         }

@@ -5,7 +5,6 @@ mod key;
 mod tests;
 
 use std::fmt;
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -39,9 +38,16 @@ const LONGEST: usize = 16 * 1024;
 
 /// Signs and verifies tokens: JSON Web Tokens (RFC 7519) with ES256 (RFC 7518, section 3.4) and nothing else.
 pub(crate) struct KeyRing {
-    keys: RwLock<Arc<Keys>>,
-    /// The revision that the store had when the keys were read.
-    revision: AtomicI64,
+    stored: RwLock<Stored>,
+    /// Of several who find the keys old, one reads them.
+    reading: tokio::sync::Mutex<()>,
+}
+
+/// The keys as they are in the store at a revision.
+#[derive(Clone)]
+pub(crate) struct Stored {
+    revision: i64,
+    keys: Arc<Keys>,
 }
 
 /// The header of a token. Whatever else one says is refused, above all where to find a key: `jwk`, `jku`, `x5u`, `x5c`.
@@ -63,7 +69,7 @@ impl KeyRing {
     pub(crate) async fn load(store: &dyn MetadataStore, now: Timestamp) -> Result<Self, StoreError> {
         let mut rows = store.read().await?;
         // First: keys that are newer than their revision are read once more, and the other way round they would never be.
-        let revision = AtomicI64::new(rows.revision(TOKEN_KEYS).await?);
+        let revision = rows.revision(TOKEN_KEYS).await?;
         let stored = rows.setting(SETTING).await?;
         drop(rows);
         let stored = match stored {
@@ -76,7 +82,8 @@ impl KeyRing {
                 stored
             }
         };
-        Ok(Self { keys: RwLock::new(Arc::new(Keys::read(&stored)?)), revision })
+        let stored = Stored { revision, keys: Arc::new(Keys::read(&stored)?) };
+        Ok(Self { stored: RwLock::new(stored), reading: tokio::sync::Mutex::default() })
     }
 
     /// Reads the keys again, as another node may have rotated them.
@@ -87,8 +94,7 @@ impl KeyRing {
         let mut rows = store.read().await?;
         let revision = rows.revision(TOKEN_KEYS).await?;
         let stored = rows.setting(SETTING).await?;
-        self.replace(Keys::read(&stored.ok_or_else(gone)?)?);
-        self.revision.fetch_max(revision, Ordering::Relaxed);
+        self.replace(Stored { revision, keys: Arc::new(Keys::read(&stored.ok_or_else(gone)?)?) });
         Ok(())
     }
 
@@ -98,12 +104,16 @@ impl KeyRing {
     /// # Errors
     /// As the store fails.
     pub(crate) async fn catch_up(&self, store: &dyn MetadataStore) -> Result<bool, StoreError> {
-        let revision = store.read().await?.revision(TOKEN_KEYS).await?;
-        let is_behind = revision > self.revision.load(Ordering::Relaxed);
-        if is_behind {
+        let known = self.revision();
+        if store.read().await?.revision(TOKEN_KEYS).await? <= known {
+            return Ok(false);
+        }
+        let _alone = self.reading.lock().await;
+        // Somebody may have read them meanwhile.
+        if self.revision() == known {
             self.reload(store).await?;
         }
-        Ok(is_behind)
+        Ok(true)
     }
 
     /// Makes a new key where the one that signs was made before a time, and says so in the audit log: of several nodes that find it
@@ -121,14 +131,17 @@ impl KeyRing {
         // Whoever else does it at this moment is waited for.
         transaction.setting_put(ROTATED, &now.to_string()).await?;
         let stored = transaction.setting(SETTING).await?.ok_or_else(gone)?;
-        let mut keys = Keys::read(&stored)?;
-        if keys.current_since() < before {
-            keys = Self::rotated(&mut *transaction, now).await?;
+        let keys = Keys::read(&stored)?;
+        let stored = if keys.current_since() < before {
             let line = audit::line_of_system("update", "configuration", ROTATES.to_owned(), now);
             transaction.audit_insert(&line).await?;
-            transaction.commit().await?;
-        }
-        self.replace(keys);
+            Self::rotated(&mut *transaction, now).await?
+        } else {
+            Stored { revision: transaction.revision(TOKEN_KEYS).await?, keys: Arc::new(keys) }
+        };
+        // Also where nothing was made here: what was read may be somebody's whose commit is this one.
+        transaction.commit().await?;
+        self.replace(stored);
         Ok(())
     }
 
@@ -138,13 +151,13 @@ impl KeyRing {
     ///
     /// # Errors
     /// As the store fails.
-    pub(crate) async fn rotated(rows: &mut dyn Transaction, now: Timestamp) -> Result<Keys, StoreError> {
+    pub(crate) async fn rotated(rows: &mut dyn Transaction, now: Timestamp) -> Result<Stored, StoreError> {
         rows.setting_put(ROTATED, &now.to_string()).await?;
         let stored = rows.setting(SETTING).await?.ok_or_else(gone)?;
         let keys = Keys::read(&stored)?.rotated(now, now.plus(LONGEST_LIFE).plus(UNAWARE))?;
         rows.setting_put(SETTING, &keys.write()?).await?;
         rows.revision_count(TOKEN_KEYS).await?;
-        Ok(keys)
+        Ok(Stored { revision: rows.revision(TOKEN_KEYS).await?, keys: Arc::new(keys) })
     }
 
     /// Whether another key would take the place of one whose tokens may still be about.
@@ -186,19 +199,26 @@ impl KeyRing {
         claims.hold(audience, now).then_some(claims)
     }
 
-    /// Whether `token` names a key that is not known: then [`KeyRing::reload`] may help, which the caller does once in a while
-    /// at most, for anybody can name keys.
+    /// Whether `token` names a key that is not known: then [`KeyRing::catch_up`] may help. Anybody can name keys.
     pub(crate) fn lacks_key_of(&self, token: &str) -> bool {
         head(token).is_some_and(|head| !self.keys().has(&head.kid))
     }
 
     fn keys(&self) -> Arc<Keys> {
-        Arc::clone(&self.keys.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.stored.read().unwrap_or_else(PoisonError::into_inner).keys)
     }
 
     /// These keys hold from now on.
-    pub(crate) fn replace(&self, keys: Keys) {
-        *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
+    pub(crate) fn replace(&self, stored: Stored) {
+        let mut held = self.stored.write().unwrap_or_else(PoisonError::into_inner);
+        // Of two who read at once, the one who read first may be here last.
+        if stored.revision >= held.revision {
+            *held = stored;
+        }
+    }
+
+    fn revision(&self) -> i64 {
+        self.stored.read().unwrap_or_else(PoisonError::into_inner).revision
     }
 }
 

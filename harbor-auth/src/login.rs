@@ -39,8 +39,8 @@ impl Accounts {
                 let right = self.right(name, password, hashes, from).await?;
                 let robot = robot.filter(|robot| right && self.is_live(robot));
                 let actor = |robot: &Robot| {
-                    let remembers = |hash: &Secret| self.verifier().remembers(password, hash);
-                    let by_earlier = earlier.is_some_and(remembers) && !remembers(&robot.secret);
+                    // What is not remembered any more is taken for the earlier one, which ends sooner.
+                    let by_earlier = earlier.is_some() && !self.verifier().remembers(password, &robot.secret);
                     let epoch = robot.epoch - i64::from(by_earlier);
                     Identity::Robot { id: robot.id, name: name.into(), epoch }
                 };

@@ -148,6 +148,7 @@ impl Builder {
                 policies: self.policies,
                 sinks: self.sinks,
                 kinds,
+                opened: self.clock.now(),
                 clock: self.clock,
                 settings: self.settings,
                 caches,

@@ -90,6 +90,7 @@ struct Inner {
     sinks: Vec<Arc<dyn EventSink>>,
     kinds: Kinds,
     clock: Clock,
+    opened: Timestamp,
     settings: Settings,
     caches: cache::Caches,
     leases: content::Leases,

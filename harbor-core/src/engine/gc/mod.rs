@@ -124,11 +124,16 @@ impl Harbor {
         }
     }
 
-    /// Whether a run is under way. One whose node is gone is, until another had the time to go on with it.
+    /// Whether a run is under way, or is about to be begun, or begun again: until somebody had the time for it, since its last worker or
+    /// since this registry was opened.
     async fn is_run(&self) -> Result<bool> {
         let (kind, priority) = (CollectGarbage::KIND, CollectGarbage::rules().priority);
-        let leased = self.read().await?.task_next_due(TaskStatus::Running, priority, &[kind]).await?;
-        Ok(leased.is_some_and(|end| end.plus(self.inner.settings.job_lease) > self.now()))
+        let now = self.now();
+        let has_time = |at: Timestamp| at.max(self.inner.opened).plus(self.inner.settings.job_lease) > now;
+        let mut rows = self.read().await?;
+        let leased = rows.task_next_due(TaskStatus::Running, priority, &[kind]).await?;
+        let waits = rows.task_next_due(TaskStatus::Waiting, priority, &[kind]).await?;
+        Ok(leased.is_some_and(has_time) || waits.is_some_and(|due| due <= now && has_time(due)))
     }
 
     /// Looks at the next due entries, at so many batches at a time. One that reviewed nothing had nothing due, or nothing is collected

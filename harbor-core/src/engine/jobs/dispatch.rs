@@ -189,6 +189,10 @@ impl Harbor {
         self.plan_schedules().await?;
         let mut jobs = 0;
         loop {
+            // What a shutdown stopped is not begun again here.
+            if self.inner.workers.stopping().is_cancelled() {
+                return Ok(jobs);
+            }
             self.fire_schedules().await?;
             if self.next_due().await?.is_none_or(|next| next > self.now()) {
                 return Ok(jobs);

@@ -245,15 +245,6 @@ impl Work<'_> {
         if task.priority == Priority::Low && rules.yields.is_some() && status.is_over() {
             yielded(write.rows(), &task).await?;
         }
-        match end {
-            End::Done(done) => only_task(&mut write, &task, &done.detail).await?,
-            // What it had counted by then was done.
-            End::Failed(_) | End::Stopped(_) if status.is_over() => {
-                let counted: Map<String, Value> = serde_json::from_str(&task.detail).unwrap_or_default();
-                only_task(&mut write, &task, &counted).await?;
-            }
-            End::Failed(_) | End::Stopped(_) => {}
-        }
         write.enqueued();
         write.commit().await?;
         Ok(Some(execution))
@@ -336,19 +327,6 @@ pub(in crate::engine) fn merged(before: &str, detail: &Map<String, Value>) -> Re
     let mut whole: Map<String, Value> = serde_json::from_str(before).unwrap_or_default();
     whole.extend(detail.clone());
     serde_json::to_string(&whole).map_err(|error| Error::Internal(error.to_string()))
-}
-
-/// What came out of the only task of an execution is what came out of the execution.
-async fn only_task(write: &mut Write<'_>, task: &Task, detail: &Map<String, Value>) -> Result<()> {
-    let rows = write.rows();
-    if let Some(mut execution) = rows.execution_lock(task.execution).await?
-        && execution.tasks.total() == 1
-    {
-        execution.detail = merged(&execution.detail, detail)?;
-        execution.message.clone_from(&task.message);
-        rows.execution_save(&execution).await?;
-    }
-    Ok(())
 }
 
 fn chance() -> u8 {

@@ -3,8 +3,9 @@
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
+use super::merged;
 use crate::engine::gate::Write;
-use crate::job::{Job, write};
+use crate::job::{Job, RETRIED, write};
 use crate::meta::{
     ExecutionId, ExecutionStatus, NewExecution, NewTask, Priority, Task, TaskId, TaskStatus, Transaction,
     Trigger,
@@ -111,7 +112,7 @@ impl Write<'_> {
     pub(super) async fn enqueue_stored(&mut self, new: &NewTask) -> Result<TaskId> {
         let (now, rows) = (self.now(), self.rows());
         let id = rows.task_insert(new).await?;
-        counted(rows, new.execution, None, TaskStatus::Waiting, now).await?;
+        counted(rows, new.execution, None, TaskStatus::Waiting, None, now).await?;
         self.enqueued();
         Ok(id)
     }
@@ -135,7 +136,7 @@ pub(super) async fn moved(
     if let Some(key) = task.key.as_deref().filter(|_| status.is_over()) {
         rows.task_wake(key, now).await?;
     }
-    counted(rows, task.execution, Some(before), status, now).await
+    counted(rows, task.execution, Some(before), status, Some(task), now).await
 }
 
 /// Counts that a task of an execution has come into a status.
@@ -144,6 +145,7 @@ async fn counted(
     execution: ExecutionId,
     before: Option<TaskStatus>,
     status: TaskStatus,
+    task: Option<&Task>,
     now: Timestamp,
 ) -> Result<ExecutionStatus> {
     let execution = rows.execution_lock(execution).await?;
@@ -155,6 +157,13 @@ async fn counted(
     execution.status = execution.tasks.status();
     execution.updated_at = now;
     execution.ended_at = (execution.status != ExecutionStatus::Running).then_some(now);
+    // What came out of the only task is what came out of the execution, however it ended: what it had counted by then was done.
+    if let Some(task) = task.filter(|task| task.status.is_over() && execution.tasks.total() == 1) {
+        let mut came: Map<String, Value> = serde_json::from_str(&task.detail).unwrap_or_default();
+        came.remove(RETRIED);
+        execution.detail = merged(&execution.detail, &came)?;
+        execution.message.clone_from(&task.message);
+    }
     rows.execution_save(&execution).await?;
     Ok(execution.status)
 }

@@ -149,7 +149,7 @@ impl Retain {
         }
         let trial = if self.dry_run { Some(Trial::of(harbor, &repository).await?) } else { None };
         let would = Went::default();
-        let mut sweep = Sweep { running, repository: &repository, target: &target, trial, would };
+        let mut sweep = Sweep { running, repository: &repository, target: &target, trial, would, total: 0 };
         let (retained, went) = sweep.run(policy).await?;
         running.log(format!("{} of {} stay", retained.retained, retained.total));
         Done::with(&contended!(self.tell(running, policy, &repository, retained, &went.deleted))?)

@@ -39,6 +39,8 @@ pub(super) struct Sweep<'a> {
     pub(super) trial: Option<Trial<'a>>,
     /// What went in a trial.
     pub(super) would: Went,
+    /// How many there were at first.
+    pub(super) total: u64,
 }
 
 /// What went: noted with the task, for who goes on with it.
@@ -46,16 +48,20 @@ pub(super) struct Sweep<'a> {
 pub(super) struct Went {
     /// How many artifacts, or by tag how many tags and artifacts without.
     gone: u64,
+    /// Of how many, for who reads of a run that was stopped.
+    #[serde(default)]
+    of: u64,
     /// Each by its first tag, or by its digest where it had none: the first hundred.
     pub(super) deleted: Vec<String>,
 }
 
 impl Went {
     /// What they are called in a task's detail.
-    pub(super) const NAMES: [&str; 2] = ["gone", "deleted"];
+    pub(super) const NAMES: [&str; 3] = ["gone", "of", "deleted"];
 
-    fn add(&mut self, units: usize, name: String) {
+    fn add(&mut self, units: usize, of: u64, name: String) {
         self.gone += units as u64;
+        self.of = of;
         if self.deleted.len() < TOLD {
             self.deleted.push(name);
         }
@@ -72,9 +78,10 @@ impl Sweep<'_> {
         let before: Went = self.running.counted().await?;
         let judged = self.harbor().judge(policy, self.repository, usize::MAX).await?;
         let by_tag = policy.retention.by == By::Tag;
-        let mut total = before.gone;
+        let units = |one: &Judged| if by_tag { one.candidate.tags.len().max(1) } else { 1 };
+        self.total = judged.iter().fold(before.gone, |total, one| total + units(one) as u64);
         for (number, one) in judged.iter().enumerate() {
-            let units = if by_tag { one.candidate.tags.len().max(1) } else { 1 };
+            let units = units(one);
             if one.goes() {
                 self.whole(one, units).await?;
             } else if by_tag {
@@ -82,7 +89,6 @@ impl Sweep<'_> {
             } else {
                 self.tell(one, &stays(one));
             }
-            total += units as u64;
             if number % SAID == SAID - 1 {
                 self.running.progress(format!("{} of {} artifacts", number + 1, judged.len()));
                 // A trial may have nothing else to wait for, and is to be stopped all the same.
@@ -90,6 +96,7 @@ impl Sweep<'_> {
             }
         }
         let went = if self.trial.is_some() { self.would.clone() } else { self.running.counted().await? };
+        let total = self.total;
         Ok((Retained { total, retained: total.saturating_sub(went.gone) }, went))
     }
 
@@ -114,7 +121,7 @@ impl Sweep<'_> {
         let refused = refusal(outcome)?;
         self.tell(one, refused.as_deref().unwrap_or("DELETE"));
         if refused.is_none() && self.trial.is_some() {
-            self.would.add(units, name_of(one));
+            self.would.add(units, self.total, name_of(one));
         }
         Ok(())
     }
@@ -134,7 +141,7 @@ impl Sweep<'_> {
             return Err(changed());
         }
         self.harbor().artifacts().delete_deeply(&mut write, self.repository, id, digest).await?;
-        self.running.count(&mut write, |went: &mut Went| went.add(units, name_of(one))).await?;
+        self.running.count(&mut write, |went: &mut Went| went.add(units, self.total, name_of(one))).await?;
         write.commit().await
     }
 
@@ -157,7 +164,7 @@ impl Sweep<'_> {
             }
             for (tag, refused) in asked.iter().zip(contended!(self.try_tags(one, &asked))?) {
                 if refused.is_none() && self.trial.is_some() {
-                    self.would.add(1, tag.name.to_string());
+                    self.would.add(1, self.total, tag.name.to_string());
                 }
                 let what = refused.as_deref().unwrap_or("DELETE the tag");
                 self.running.log(format!("{} {}: {what}", one.artifact.digest, tag.name));
@@ -183,7 +190,7 @@ impl Sweep<'_> {
             fates.push(refusal(outcome)?);
         }
         let gone = tags.iter().zip(&fates).filter(|(_, refused)| refused.is_none());
-        let count = |went: &mut Went| gone.for_each(|(tag, _)| went.add(1, tag.name.to_string()));
+        let count = |went: &mut Went| gone.for_each(|(tag, _)| went.add(1, self.total, tag.name.to_string()));
         self.running.count(&mut write, count).await?;
         write.commit().await.map(|()| fates)
     }

@@ -11,7 +11,7 @@ use harbor_core::meta::{self, Execution, Schedule, Task, TaskStatus};
 use harbor_core::oci::RepositoryName;
 use harbor_core::retention::{By, Retention, Rule, Template};
 use harbor_core::selector::{KIND, Of, Selector};
-use harbor_core::{Error, Judged, Result, Retain, Retained};
+use harbor_core::{Error, Judged, Result, Retain};
 use serde_json::{Map, Value};
 
 use super::super::runs;
@@ -213,7 +213,11 @@ pub(super) fn execution(execution: Execution) -> RetentionExecution {
 pub(super) fn task(task: Task) -> RetentionExecutionTask {
     let detail: Map<String, Value> = serde_json::from_str(&task.detail).unwrap_or_default();
     let repository = detail.get(REPOSITORY).and_then(Value::as_str).unwrap_or_default().to_owned();
-    let came: Retained = serde_json::from_value(Value::Object(detail)).unwrap_or_default();
+    let count = |name: &str| detail.get(name).and_then(Value::as_u64);
+    // Of one that was stopped in its midst it is known what went by then.
+    let total = count("total").or_else(|| count("of")).unwrap_or_default();
+    let retained =
+        count("retained").unwrap_or_else(|| total.saturating_sub(count("gone").unwrap_or_default()));
     let code = match task.status {
         TaskStatus::Waiting => 0,
         TaskStatus::Running => 2,
@@ -229,8 +233,8 @@ pub(super) fn task(task: Task) -> RetentionExecutionTask {
         status_revision: task.started_at.map_or(0, |begun| begun.micros() / 1_000_000),
         start_time: task.started_at,
         end_time: task.ended_at,
-        total: came.total,
-        retained: came.retained,
+        total,
+        retained,
     }
 }
 
