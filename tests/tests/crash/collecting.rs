@@ -106,7 +106,9 @@ async fn killed_while_it_collects(data: &Path, database: &str) {
     // What untagged images referred to is due now.
     tokio::time::sleep(GRACE * 2).await;
     let last = begin(&server.admin(), false).await;
-    assert_eq!(freed(&over(&server.admin(), &last).await).0, UNTAGGED as u64);
+    // Where the run was over ahead of the last start, that start has collected them already.
+    let freed = freed(&over(&server.admin(), &last).await).0;
+    assert!([0, UNTAGGED as u64].contains(&freed), "{freed}");
     whole(&server.admin(), &live).await;
     assert_eq!(files(data), LIVE + 1, "a layer of each image, and their configuration");
     assert!(server.stop().await);
