@@ -53,8 +53,11 @@ impl Run {
         let scratch =
             scratch.map_err(|error| Failure::new(Kind::Failed, format!("no folder can be made: {error}")))?;
         let password = password()?;
-        let data = self.data.clone().unwrap_or_else(|| scratch.path().join("data"));
-        let registry = open(&data, &password).await.map_err(failed)?;
+        let registry = match &self.data {
+            Some(data) => kept(data, &password).await,
+            None => passing(scratch.path(), &password).await,
+        };
+        let registry = registry.map_err(failed)?;
         let server = serve(&registry).await.map_err(failed)?;
         let address =
             server.address().map_err(|error| failed(RunError::Io("listening".to_owned(), error)))?;
@@ -130,12 +133,24 @@ fn password() -> Outcome<Secret> {
     Ok(Secret::new(text))
 }
 
-async fn open(data: &Path, password: &Secret) -> Result<Standalone, RunError> {
+/// A registry in a folder, for the next time as well.
+async fn kept(data: &Path, password: &Secret) -> Result<Standalone, RunError> {
     let io = |error| RunError::Io(format!("opening {}", data.display()), error);
     std::fs::create_dir_all(data).map_err(io)?;
     let file = data.join("registry.db");
     let (metadata, blobs) =
         tokio::try_join!(SqlMetadata::sqlite(&file), FolderBlobs::open(data.join("blobs")))?;
+    open(metadata, blobs, password).await
+}
+
+/// A registry that is gone with this program: what it knows needs no disk.
+async fn passing(scratch: &Path, password: &Secret) -> Result<Standalone, RunError> {
+    let (metadata, blobs) =
+        tokio::try_join!(SqlMetadata::in_memory(), FolderBlobs::open(scratch.join("blobs")))?;
+    open(metadata, blobs, password).await
+}
+
+async fn open(metadata: SqlMetadata, blobs: FolderBlobs, password: &Secret) -> Result<Standalone, RunError> {
     let mut options = AccountOptions::default();
     options.admin_password = Some(password.clone());
     let registry =

@@ -67,7 +67,7 @@ async fn greedy(registry: &TestRegistry) -> Client {
 const LISTS: usize = 9;
 
 /// How often others read, at least, before all lists are matched. Whoever had to wait for them would read once or twice.
-const READS: usize = 6;
+const READS: usize = 3;
 
 /// While lists are matched, more than there are connections, others read.
 async fn matching_keeps_nobody_waiting(registry: &TestRegistry) {
