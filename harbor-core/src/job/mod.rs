@@ -40,7 +40,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::meta::Priority;
+use crate::meta::{ExecutionStatus, Priority};
 use crate::{Error, Result};
 
 /// Durable work: a serialisable value with a kind.
@@ -70,7 +70,9 @@ pub struct Rules {
     pub at_once: Option<u32>,
     /// How long a job may take. Default: a day.
     pub longest: Duration,
-    /// How many executions are kept of each thing that they are done for. Default: 50.
+    /// How many executions are kept of each thing that they are done for: the latest that succeeded, and as many that were stopped.
+    /// Of those that failed, twenty times as many are kept, and at least 1,000, for somebody may look at them and have them tried again.
+    /// One that is not over always stays, and does not count. Default: 50.
     pub kept: u32,
     /// Who has precedence. Default: normal.
     pub priority: Priority,
@@ -93,6 +95,12 @@ impl Default for Rules {
     }
 }
 
+/// How many executions that failed are kept for each one that succeeded.
+const FAILED_FOR_EACH: u32 = 20;
+
+/// How many executions that failed are kept at least.
+const FEWEST_FAILED: u32 = 1000;
+
 /// The longest that a job which failed waits.
 const LONGEST_BACKOFF: Duration = Duration::from_secs(60 * 60);
 
@@ -109,7 +117,7 @@ impl Rules {
         Self { at_once: Some(jobs), ..self }
     }
 
-    /// These, with so many executions kept.
+    /// These, with so many executions kept; see [`Rules::kept`].
     #[must_use]
     pub const fn kept(self, executions: u32) -> Self {
         Self { kept: executions, ..self }
@@ -131,6 +139,15 @@ impl Rules {
     #[must_use]
     pub const fn yields(self, slow: Duration) -> Self {
         Self { yields: Some(slow), ..self }
+    }
+
+    /// How many executions of a status are kept of each thing; nothing where all are.
+    pub(crate) fn kept_of(&self, status: ExecutionStatus) -> Option<u32> {
+        match status {
+            ExecutionStatus::Running => None,
+            ExecutionStatus::Success | ExecutionStatus::Stopped => Some(self.kept),
+            ExecutionStatus::Error => Some(self.kept.saturating_mul(FAILED_FOR_EACH).max(FEWEST_FAILED)),
+        }
     }
 
     /// How long to wait after so many failures; `chance`, of 256, moves it by up to a fifth either way.
@@ -223,6 +240,17 @@ mod tests {
         assert_eq!(read::<Example>(&text), Ok(job));
         assert!(read::<Example>(&text.replace('1', "2")).unwrap_err().contains("newer"));
         assert!(read::<Example>("{}").unwrap_err().contains("does not read"));
+    }
+
+    #[test]
+    fn keeps() {
+        let kept = |rules: Rules| ExecutionStatus::ALL.map(|status| rules.kept_of(status));
+        // In the order of `ExecutionStatus::ALL`: what failed is the third.
+        assert_eq!(kept(Rules::default()), [None, Some(50), Some(1000), Some(50)]);
+        assert_eq!(kept(Rules::default().kept(51)), [None, Some(51), Some(1020), Some(51)]);
+        assert_eq!(kept(Rules::default().kept(1)), [None, Some(1), Some(1000), Some(1)]);
+        let most = Some(u32::MAX);
+        assert_eq!(kept(Rules::default().kept(u32::MAX)), [None, most, most, most]);
     }
 
     #[test]

@@ -239,11 +239,12 @@ pub trait ExecutionRows {
         query: &Query<ExecutionKey>,
     ) -> RowResult<Listed<Execution>>;
 
-    /// Up to `limit` executions of a kind for one thing that are over, beyond the latest `keep` of all: the oldest first.
+    /// Up to `limit` executions of a kind for one thing in one status, beyond the latest `keep` in that status: the oldest first.
     async fn executions_beyond(
         &mut self,
         kind: &str,
         subject: i64,
+        status: ExecutionStatus,
         keep: u32,
         limit: u32,
     ) -> RowResult<Vec<ExecutionId>>;

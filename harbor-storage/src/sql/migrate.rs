@@ -24,6 +24,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (12, "jobs_by_kind", include_str!("migrations/0012_jobs_by_kind.sql")),
     (13, "pulls", include_str!("migrations/0013_pulls.sql")),
     (14, "trash_labels", include_str!("migrations/0014_trash_labels.sql")),
+    (15, "executions_by_status", include_str!("migrations/0015_executions_by_status.sql")),
 ];
 
 fn migrator(dialect: Dialect, migrations: &[(i64, &'static str, &str)]) -> Migrator {
@@ -100,6 +101,20 @@ mod tests {
             assert_eq!(steps.last().map(String::as_str), Some(expected), "{steps:?}");
             assert!(!steps.iter().any(|step| step.contains("B-TREE")), "{steps:?}");
         }
+    }
+
+    /// What is beyond what is kept costs the same, however many executions wait or failed.
+    #[tokio::test]
+    async fn executions_are_counted_by_their_status() {
+        let mut connection = SqliteConnection::connect("sqlite::memory:").await.unwrap();
+        run(Dialect::Sqlite, &mut connection).await.unwrap();
+        let plan = "EXPLAIN QUERY PLAN SELECT id FROM executions WHERE kind = 'a' AND subject_id = 1 AND status = 'b' \
+                    ORDER BY id DESC LIMIT 1 OFFSET 50";
+        let steps = connection.fetch_all(plan).await.unwrap();
+        let steps: Vec<String> = steps.iter().map(|row| row.get("detail")).collect();
+        let index =
+            "SEARCH executions USING COVERING INDEX executions_status (kind=? AND subject_id=? AND status=?)";
+        assert_eq!(steps, [index]);
     }
 
     /// A page of the tags of an artifact costs what the page has, however many tags there are.

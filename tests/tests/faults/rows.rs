@@ -257,7 +257,13 @@ rows! {
     ExecutionRows {
         execution(id: ExecutionId) -> Option<Execution>;
         executions(scope: &ExecutionScope, query: &Query<ExecutionKey>) -> Listed<Execution>;
-        executions_beyond(kind: &str, subject: i64, keep: u32, limit: u32) -> Vec<ExecutionId>;
+        executions_beyond(
+            kind: &str,
+            subject: i64,
+            status: ExecutionStatus,
+            keep: u32,
+            limit: u32
+        ) -> Vec<ExecutionId>;
         execution_is_open(kind: &str, subject: i64, trigger: Trigger) -> bool;
     }
     ExecutionRowsMut {

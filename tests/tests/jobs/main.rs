@@ -4,6 +4,7 @@
 mod claims;
 mod cut_off;
 mod gc;
+mod history;
 mod kinds;
 mod node;
 mod purge;

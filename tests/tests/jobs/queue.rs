@@ -37,7 +37,6 @@ on_every_store! {
     pools_and_workers;
     logs_are_followed;
     who_administers_no_more_follows_no_log;
-    history_is_kept_so_far;
     what_there_is_not;
 }
 
@@ -376,29 +375,6 @@ async fn who_administers_no_more_follows_no_log(registry: &TestRegistry) {
     ended.await.unwrap().0.expect_status(200);
     assert_eq!(task(&admin, execution).await["status"], "Running");
     admin.put(&format!("{JOBS}/{}", running["job_id"].as_str().unwrap())).await.expect_status(200);
-}
-
-async fn history_is_kept_so_far(registry: &TestRegistry) {
-    let kept = name("kept");
-    let mut executions = Vec::new();
-    for _ in 0..6 {
-        let execution = start(&registry.harbor, &job(&kept, Does::Succeeds), 77).await;
-        task_once(registry, execution, "Success").await;
-        executions.push(execution);
-    }
-    let other = start(&registry.harbor, &job(&kept, Does::Succeeds), 78).await;
-    task_once(registry, other, "Success").await;
-    // Those beyond are deleted after the answer.
-    let waited = tokio::time::timeout(Duration::from_secs(20), async {
-        while task(&registry.admin(), executions[2]).await.is_object() {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    });
-    waited.await.unwrap();
-    for (place, execution) in executions.iter().enumerate() {
-        assert_eq!(task(&registry.admin(), *execution).await.is_object(), place >= 3, "{place}");
-    }
-    assert!(task(&registry.admin(), other).await.is_object());
 }
 
 async fn what_there_is_not(registry: &TestRegistry) {

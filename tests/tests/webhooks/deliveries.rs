@@ -18,7 +18,6 @@ harbor_tests::on_every_store! {
     one_fails_and_holds_up_nobody;
     order_is_kept_while_the_first_fails;
     receivers_that_lie;
-    what_waited_for_too_long_is_given_up;
     what_nobody_wants;
     what_is_older_than_a_policy;
     the_whole_registry;
@@ -251,46 +250,6 @@ async fn receivers_that_lie(registry: &TestRegistry) {
         assert!(is == status && says.contains(message), "{name}: {is}, {says}\n{said}");
         assert!(!said.contains("/latest"), "{said}");
     }
-}
-
-/// A target is down for days: what waits for it does not become more and more, and what comes later has its turn at once.
-async fn what_waited_for_too_long_is_given_up(registry: &TestRegistry) {
-    let (admin, receiver) = (registry.admin(), Receiver::start(Answers::Status(503)).await);
-    registry.project("p", false).await;
-    let path = make(&admin, &of("p"), &policy("one", &["PUSH_ARTIFACT"], vec![http(&receiver.url())])).await;
-    for tag in ["v1", "v2", "v3"] {
-        push(&admin, "p/app", tag).await;
-    }
-    let old = enqueued(registry, &path, 3).await;
-    registry.harbor.run_due_jobs().await.unwrap();
-    assert_eq!(receiver.came().len(), 1);
-    registry.clock.advance(HOUR * 71);
-    registry.harbor.run_due_jobs().await.unwrap();
-    assert_eq!((receiver.came().len(), statuses(&admin, &path).await), (2, vec!["Running".to_owned(); 3]));
-    registry.clock.advance(HOUR * 2);
-    let digest = push(&admin, "p/app", "v4").await;
-    enqueued(registry, &path, 4).await;
-    for _ in 0..4 {
-        registry.harbor.run_due_jobs().await.unwrap();
-    }
-    assert_eq!(statuses(&admin, &path).await, ["Error", "Error", "Error", "Running"]);
-    let said = log(&admin, &path, &old[2]).await;
-    assert!(said.contains("it waited for three days behind others"), "{said}");
-    let came = receiver.came();
-    assert_eq!(came.len(), 3);
-    assert_eq!(came[2].json()["event_data"]["resources"][0]["digest"], digest);
-    // Whoever wants one all the same gets it.
-    let dead = read(&admin, &format!("{API}/jobservice/jobs?q=status=Error")).await;
-    let second = task(&admin, &path, &old[1]).await;
-    let job = dead.as_array().unwrap().iter().find(|letter| letter["id"] == second["id"]).unwrap();
-    let retry = format!("{API}/jobservice/jobs/{}/retry", job["job_id"].as_str().unwrap());
-    admin.post(&retry).await.expect_status(200);
-    registry.clock.advance(HOUR);
-    for _ in 0..2 {
-        registry.harbor.run_due_jobs().await.unwrap();
-    }
-    let told = receiver.came()[3..].iter().any(|one| one.body == old[1]["extra_attrs"]["payload"]);
-    assert!(told, "it is tried again");
 }
 
 async fn what_nobody_wants(registry: &TestRegistry) {

@@ -1,6 +1,7 @@
 //! Webhooks: policies over Harbor's API, and deliveries to receivers that are as receivers are.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests are tests")]
 
+mod dead_letters;
 mod deliveries;
 mod egress;
 mod policies;

@@ -22,7 +22,7 @@ const FLUSH: Duration = Duration::from_secs(1);
 /// How long to wait before the end of a job is stored again, when that failed.
 const AGAIN: Duration = Duration::from_secs(2);
 
-/// How many executions are deleted at once that are beyond what is kept.
+/// How many executions of a status are deleted at once that are beyond what is kept.
 const TRIMMED: u32 = 100;
 
 /// How a job came to its end.
@@ -261,12 +261,17 @@ impl Work<'_> {
         }
     }
 
-    /// Deletes what is beyond what is kept of the executions for the same thing.
+    /// Deletes what is beyond what is kept, of each status for itself, of the executions for the same thing.
     async fn trim(&self, rules: &Rules) -> Result<()> {
         let mut rows = self.harbor.read().await?;
         let Some(execution) = rows.execution(self.task.execution).await? else { return Ok(()) };
         let (kind, subject) = (execution.kind.as_str(), execution.subject);
-        let beyond = rows.executions_beyond(kind, subject, rules.kept, TRIMMED).await?;
+        let mut beyond = Vec::new();
+        for status in ExecutionStatus::ALL {
+            if let Some(kept) = rules.kept_of(status) {
+                beyond.extend(rows.executions_beyond(kind, subject, status, kept, TRIMMED).await?);
+            }
+        }
         drop(rows);
         for id in beyond {
             self.harbor.forget_execution(id).await?;

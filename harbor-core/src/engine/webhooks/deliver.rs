@@ -15,8 +15,8 @@ use crate::oci::{Algorithm, Digest};
 use crate::webhook::{Around, EventType, Format, Notice, Target, TargetKind, sign};
 use crate::{Error, Result};
 
-/// How long a delivery waits for its turn, or is tried, at most: what stands behind a target that never answers does not become more and
-/// more.
+/// How old a delivery may be and be tried again. One that is older is tried once, however long it had no turn: what waited in a queue that
+/// was paused goes out, and what stands behind a target that never answers has an end, for each costs it one timeout.
 const OLDEST: Duration = Duration::from_secs(3 * 24 * 60 * 60);
 
 /// How much of an answer is read, in bytes: more than is shown, so that no secret is cut in two before it is looked for.
@@ -64,10 +64,7 @@ impl Delivery {
         let Some(target) = policy.webhook.target(self.target) else {
             return Ok(Done::failed("the target has another address now, or is gone"));
         };
-        if running.wanted().plus(OLDEST) < harbor.now() {
-            let why = "it waited for three days behind others that this target did not take: retry the job";
-            return Ok(Done::failed(why));
-        }
+        let old = running.wanted().plus(OLDEST) < harbor.now();
         running.log(format!("{} to {}, delivery {}", self.event_type, target.origin(), self.delivery));
         let began = Instant::now();
         let sent = harbor.hand_over(target, &self.delivery, self.body).await;
@@ -83,15 +80,24 @@ impl Delivery {
                     reply.status,
                     excerpt(target, &reply.body)
                 ));
-                Err(Error::Precondition(format!("the target answered {}", why(reply.status))))
+                in_vain(format!("the target answered {}", why(reply.status)), old)
             }
             Err(error) if error.is_passing() => {
                 running.log(format!("no answer after {took} ms"));
-                Err(Error::Precondition(error.to_string()))
+                in_vain(error.to_string(), old)
             }
             Err(error) => Ok(Done::failed(error.to_string())),
         }
     }
+}
+
+/// What comes of an attempt that another one might make good: of an old delivery there is none.
+fn in_vain(why: String, old: bool) -> Result<Done> {
+    if old {
+        let late = "it is not tried again by itself, for it is more than three days old; retry the job";
+        return Ok(Done::failed(format!("{why}: {late}")));
+    }
+    Err(Error::Precondition(why))
 }
 
 /// A status that is no success, with what can be done about it.

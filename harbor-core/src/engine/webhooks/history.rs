@@ -19,7 +19,7 @@ pub struct LastTrigger {
     pub policy: WebhookPolicy,
     /// The type.
     pub event_type: EventType,
-    /// When; nothing where no delivery is kept.
+    /// When; nothing where none of its latest deliveries is of the type.
     pub at: Option<Timestamp>,
 }
 
@@ -74,7 +74,7 @@ impl Webhooks<'_> {
         Ok(self.harbor.log_of(task, follow))
     }
 
-    /// When each policy last told of each type of events that it tells of, as far as its deliveries are kept.
+    /// When each policy last told of each type of events that it tells of, as far as its latest hundred deliveries tell.
     ///
     /// # Errors
     /// As the store fails.

@@ -13,7 +13,7 @@ const BACKOFF: Duration = Duration::from_secs(10);
 /// How many deliveries of a kind are under way at once, on all nodes: whoever is slow leaves workers to the rest.
 const AT_ONCE: u32 = 4;
 
-/// How many executions are kept of a policy, as Harbor keeps them.
+/// How many executions are kept of a policy, as Harbor keeps them; dead letters beside, of which there may be more ([`Rules::kept`]).
 const KEPT: u32 = 50;
 
 /// How long a delivery takes whose target is slow: what it gets next must not keep others from theirs.

@@ -37,6 +37,7 @@ mod audit;
 mod blobs;
 mod collecting;
 mod contention;
+mod executions;
 mod hiding;
 mod immutable;
 mod jobs;
@@ -82,6 +83,7 @@ pub use contention::{
     announced, deadlock, ensure_at_once, lease_at_once, lock_waits, locks_of_one_order, manifest_at_once,
     settings_at_once,
 };
+pub use executions::{execution_insert, executions_beyond, executions_listed};
 pub use hiding::{
     child_anew_beside_index_delete, index_beside_delete, manifest_beside_index, manifest_beside_index_delete,
     tag_moved_beside_index, tag_moved_beside_move, tag_moved_by_many, untagged_beside_index,
@@ -90,8 +92,8 @@ pub use immutable::{
     immutable_rule_insert, immutable_rules_listed, tag_put_beside_others, tag_put_with_rules,
 };
 pub use jobs::{
-    execution_insert, executions_listed, schedules, task_head, task_insert, task_log, task_save_alone,
-    tasks_beat, tasks_due, tasks_due_at_once, tasks_listed, worker_pools,
+    schedules, task_head, task_insert, task_log, task_save_alone, tasks_beat, tasks_due, tasks_due_at_once,
+    tasks_listed, worker_pools,
 };
 pub use labels::{label_insert, label_put, labels_listed};
 pub use links::{
@@ -186,7 +188,7 @@ macro_rules! metadata_store_conformance {
             reviews_due review_put review_extend review_postpone review_lock review_delete
             events event_cursor events_delete audit_log audit_log_of_projects audit_after audit_chain audit_between setting_put setting_claim
             links_review links_delete blobs_bury links_review_locks
-            execution_insert executions_listed task_insert tasks_listed tasks_due tasks_due_at_once task_save_alone
+            execution_insert executions_listed executions_beyond task_insert tasks_listed tasks_due tasks_due_at_once task_save_alone
             task_head tasks_beat task_log schedules worker_pools
             user_insert user_save users user_delete groups groups_of_replace members memberships roles
             robots personal_tokens sessions revisions project_save

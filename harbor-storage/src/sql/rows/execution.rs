@@ -86,20 +86,23 @@ impl ExecutionRows for Rows {
         &mut self,
         kind: &str,
         subject: i64,
+        status: ExecutionStatus,
         keep: u32,
         limit: u32,
     ) -> Result<Vec<ExecutionId>, StoreError> {
+        let status = status.as_str();
         let last = sql!(
-            "SELECT id FROM executions WHERE kind = ? AND subject_id = ? ORDER BY id DESC LIMIT 1 OFFSET ?"
+            "SELECT id FROM executions WHERE kind = ? AND subject_id = ? AND status = ? \
+             ORDER BY id DESC LIMIT 1 OFFSET ?"
         );
-        let Some(row) = first(self.session.fetch(last, values![kind, subject, keep]).await?) else {
+        let Some(row) = first(self.session.fetch(last, values![kind, subject, status, keep]).await?) else {
             return Ok(Vec::new());
         };
         let list = sql!(
-            "SELECT id FROM executions WHERE kind = ? AND subject_id = ? AND id <= ? AND ended_at > 0 \
+            "SELECT id FROM executions WHERE kind = ? AND subject_id = ? AND status = ? AND id <= ? \
              ORDER BY id LIMIT ?"
         );
-        let rows = self.session.fetch(list, values![kind, subject, row.int(0)?, limit]).await?;
+        let rows = self.session.fetch(list, values![kind, subject, status, row.int(0)?, limit]).await?;
         rows.iter().map(|row| row.int(0).map(ExecutionId::new)).collect()
     }
 
