@@ -266,10 +266,7 @@ async fn trials_tell_what_runs_do(back_end: BackEnd) {
         registry.clock.advance(Duration::from_secs(3_600 * 6));
         collect(&registry, false).await;
     }
-    assert!(
-        purged.0 > 4 && purged.1 > 4 && retained > 4,
-        "{purged:?} {retained}: hardly anything happened"
-    );
+    assert!(purged.0 > 4 && purged.1 > 4 && retained > 4, "{purged:?} {retained}: hardly anything happened");
     drop((rows, slot));
     registry.close().await;
 }
