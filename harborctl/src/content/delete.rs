@@ -1,10 +1,11 @@
 //! `harborctl delete`.
 
 use clap::Args;
+use harbor_core::oci::Reference;
 
 use super::place::{PlaceArg, reference};
 use crate::body::confirmed;
-use crate::failure::Outcome;
+use crate::failure::{Failure, Outcome};
 use crate::session::Session;
 
 /// Delete a tag, or by its digest a manifest with all of its tags, from any registry.
@@ -26,7 +27,16 @@ impl Delete {
         let (repository, image) = self.image.image(session).await?;
         let reference = reference(&image)?;
         confirmed(&format!("Delete {image}?"), self.yes)?;
-        repository.manifest_delete(&reference).await?;
+        let deleted = repository.manifest_delete(&reference).await;
+        deleted.map_err(|error| match (&reference, error.status()) {
+            // A registry need not delete tags (end-9), and docker's does not.
+            (Reference::Tag(_), Some(400 | 405 | 501)) => Failure::from(error).hint(format!(
+                "{}/{}@DIGEST, with all of its tags: this registry may delete no tags",
+                image.registry(),
+                image.repository()
+            )),
+            _ => error.into(),
+        })?;
         session.output.done(&format!("{image} deleted"), None, None)
     }
 }

@@ -25,6 +25,9 @@ const ENTRIES: usize = 500_000;
 /// How many links behind each other are followed.
 const LINKS: usize = 8;
 
+/// How large an archive may be that was compressed, in bytes: a small one may say that it is without end.
+const LARGEST: u64 = 256 * 1024 * 1024 * 1024;
+
 /// How compressed archives begin.
 const GZIP: [u8; 2] = [0x1f, 0x8b];
 
@@ -173,8 +176,10 @@ fn plain(mut file: File) -> io::Result<File> {
     }
     let mut plain = tempfile::tempfile()?;
     let invalid = |error: io::Error| io::Error::new(io::ErrorKind::InvalidData, error);
-    io::copy(&mut flate2::read::MultiGzDecoder::new(io::BufReader::with_capacity(PIECE, file)), &mut plain)
-        .map_err(invalid)?;
+    let decoder = flate2::read::MultiGzDecoder::new(io::BufReader::with_capacity(PIECE, file));
+    if io::copy(&mut decoder.take(LARGEST + 1), &mut plain).map_err(invalid)? > LARGEST {
+        return Err(invalid(io::Error::other("it is too large when it is not compressed")));
+    }
     plain.rewind()?;
     Ok(plain)
 }
