@@ -1,6 +1,6 @@
 //! What is sent: from files, and from the standard input.
 
-use std::io::Read as _;
+use std::io::{IsTerminal as _, Read as _, Write as _};
 use std::path::Path;
 
 use clap::Args;
@@ -96,17 +96,18 @@ impl SecretInput {
     }
 }
 
-/// Asks on the terminal, and shows nothing of what is typed.
+/// Asks on the terminal, and shows nothing of what is typed. A terminal that only the process group has, as a script in a
+/// pipeline or in the background, is not asked: nobody would see the question, and the system would stop the group for it.
 pub(crate) fn typed(prompt: &str) -> Outcome<String> {
-    rpassword::prompt_password(prompt).map_err(|error| {
-        Failure::new(Kind::Usage, format!("there is no terminal to ask for a password: {error}"))
-            .hint("--password-stdin")
-    })
+    let none = |why: &str| Failure::usage(format!("there is no terminal to ask for a password{why}"));
+    if !std::io::stdin().is_terminal() {
+        return Err(none(": the standard input is none").hint("--password-stdin"));
+    }
+    rpassword::prompt_password(prompt).map_err(|error| none(&format!(": {error}")).hint("--password-stdin"))
 }
 
 /// Asks on the terminal whether something shall be done that cannot be undone.
 pub(crate) fn confirmed(what: &str, yes: bool) -> Outcome {
-    use std::io::{IsTerminal as _, Write as _};
     if yes || !std::io::stdin().is_terminal() {
         // A script that says so means it.
         return Ok(());
