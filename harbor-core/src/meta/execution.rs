@@ -239,7 +239,8 @@ pub trait ExecutionRows {
         query: &Query<ExecutionKey>,
     ) -> RowResult<Listed<Execution>>;
 
-    /// Up to `limit` executions of a kind for one thing in one status, beyond the latest `keep` in that status: the oldest first.
+    /// Up to `limit` executions of a kind for one thing in one status, beyond those `keep` in that status that ended last: who ended
+    /// first comes first, and of those that ended at the same time, who was made first.
     async fn executions_beyond(
         &mut self,
         kind: &str,

@@ -12,7 +12,9 @@ use crate::access::{Action, Actor, Authorized};
 use crate::engine::Harbor;
 use crate::engine::gate::{Write, contended};
 use crate::job::RETRIED;
-use crate::meta::{Execution, ExecutionId, ExecutionScope, Task, TaskId, TaskKey, TaskScope, TaskStatus};
+use crate::meta::{
+    Execution, ExecutionId, ExecutionScope, ExecutionStatus, Task, TaskId, TaskKey, TaskScope, TaskStatus,
+};
 use crate::query::{Order, Query};
 use crate::{Error, Result};
 
@@ -95,19 +97,35 @@ impl Jobs<'_> {
 impl Harbor {
     /// Deletes an execution with its tasks, of which there may be very many: some in each transaction.
     pub(in crate::engine) async fn forget_execution(&self, id: ExecutionId) -> Result<()> {
-        loop {
-            let gone = contended!(async {
-                let mut write = self.write_as_system().await?;
-                let gone = write.rows().execution_empty(id, FORGOTTEN).await?;
-                if gone < u64::from(FORGOTTEN) {
-                    write.rows().execution_delete(id).await?;
-                }
-                write.commit().await.map(|()| gone)
-            })?;
-            if gone < u64::from(FORGOTTEN) {
-                return Ok(());
-            }
+        self.forget_if(id, |_| true).await
+    }
+
+    /// Deletes an execution that is still in a status: one that somebody has tried again meanwhile stays. What such an execution has
+    /// lost by then of its other tasks is history that was to go.
+    pub(super) async fn forget_ended(&self, id: ExecutionId, status: ExecutionStatus) -> Result<()> {
+        self.forget_if(id, |execution| execution.status == status).await
+    }
+
+    async fn forget_if(&self, id: ExecutionId, may: impl Fn(&Execution) -> bool) -> Result<()> {
+        while contended!(self.forget_some(id, &may))? {}
+        Ok(())
+    }
+
+    /// Deletes some tasks of an execution, and itself with the last of them. Yields whether there is more to do.
+    async fn forget_some(&self, id: ExecutionId, may: &impl Fn(&Execution) -> bool) -> Result<bool> {
+        let mut write = self.write_as_system().await?;
+        // Tasks are locked ahead of executions, by everybody.
+        let gone = write.rows().execution_empty(id, FORGOTTEN).await?;
+        match write.rows().execution_lock(id).await? {
+            Some(execution) if may(&execution) => {}
+            // Not committed: nothing is gone.
+            _ => return Ok(false),
         }
+        let more = gone == u64::from(FORGOTTEN);
+        if !more {
+            write.rows().execution_delete(id).await?;
+        }
+        write.commit().await.map(|()| more)
     }
 
     async fn task_named(&self, job: &str) -> Result<Task> {

@@ -269,12 +269,13 @@ impl Work<'_> {
         let mut beyond = Vec::new();
         for status in ExecutionStatus::ALL {
             if let Some(kept) = rules.kept_of(status) {
-                beyond.extend(rows.executions_beyond(kind, subject, status, kept, TRIMMED).await?);
+                let some = rows.executions_beyond(kind, subject, status, kept, TRIMMED).await?;
+                beyond.extend(some.into_iter().map(|id| (id, status)));
             }
         }
         drop(rows);
-        for id in beyond {
-            self.harbor.forget_execution(id).await?;
+        for (id, status) in beyond {
+            self.harbor.forget_ended(id, status).await?;
         }
         Ok(())
     }

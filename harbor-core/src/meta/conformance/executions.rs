@@ -102,16 +102,21 @@ pub async fn executions_listed(fixture: &dyn MetadataFixture) {
     assert!(!rows.execution_is_open(KIND, 2, Trigger::Schedule).await.unwrap());
 }
 
-/// `executions_beyond`: each status is counted for itself, and the oldest come first.
+/// `executions_beyond`: each status is counted for itself, and those that ended first come first, whenever they were made.
 pub async fn executions_beyond(fixture: &dyn MetadataFixture) {
     use ExecutionStatus::{Error, Running, Stopped, Success};
     let store = fixture.open().await;
     let mut rows = begin(&store).await;
     let mut ids = Vec::new();
-    for status in [Error, Success, Error, Success, Running, Stopped, Success, Error, Running, Running] {
+    for (place, status) in
+        [Error, Success, Error, Success, Running, Stopped, Success, Error, Running, Running]
+            .into_iter()
+            .enumerate()
+    {
         let id = execution(&mut *rows, KIND, 1, Trigger::Event).await;
         let made = rows.execution_lock(id).await.unwrap().unwrap();
-        let ended_at = (status != Running).then_some(at(9));
+        // The first of those that failed was tried again, after all others.
+        let ended_at = (status != Running).then_some(at(if place == 0 { 12 } else { 9 }));
         rows.execution_save(&Execution { status, ended_at, ..made }).await.unwrap();
         ids.push(id);
     }
@@ -128,8 +133,11 @@ pub async fn executions_beyond(fixture: &dyn MetadataFixture) {
         (Success, 1, 1, &[1]),
         (Success, 2, 9, &[1]),
         (Success, 3, 9, &[]),
-        (Error, 0, 2, &[0, 2]),
-        (Error, 2, 9, &[0]),
+        (Error, 0, 2, &[2, 7]),
+        (Error, 0, 3, &[2, 7, 0]),
+        (Error, 1, 1, &[2]),
+        (Error, 1, 9, &[2, 7]),
+        (Error, 2, 9, &[2]),
         (Error, 3, 9, &[]),
         (Stopped, 0, 9, &[5]),
         (Stopped, 1, 9, &[]),

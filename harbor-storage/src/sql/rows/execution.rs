@@ -91,19 +91,23 @@ impl ExecutionRows for Rows {
         limit: u32,
     ) -> Result<Vec<ExecutionId>, StoreError> {
         let status = status.as_str();
+        let place = |row: &Row| Ok((row.int(0)?, row.int(1)?));
         let last = sql!(
-            "SELECT id FROM executions WHERE kind = ? AND subject_id = ? AND status = ? \
-             ORDER BY id DESC LIMIT 1 OFFSET ?"
+            "SELECT ended_at, id FROM executions WHERE kind = ? AND subject_id = ? AND status = ? \
+             ORDER BY ended_at DESC, id DESC LIMIT 1 OFFSET ?"
         );
         let Some(row) = first(self.session.fetch(last, values![kind, subject, status, keep]).await?) else {
             return Ok(Vec::new());
         };
+        let last = place(&row)?;
         let list = sql!(
-            "SELECT id FROM executions WHERE kind = ? AND subject_id = ? AND status = ? AND id <= ? \
-             ORDER BY id LIMIT ?"
+            "SELECT ended_at, id FROM executions WHERE kind = ? AND subject_id = ? AND status = ? AND ended_at <= ? \
+             ORDER BY ended_at, id LIMIT ?"
         );
-        let rows = self.session.fetch(list, values![kind, subject, status, row.int(0)?, limit]).await?;
-        rows.iter().map(|row| row.int(0).map(ExecutionId::new)).collect()
+        let rows = self.session.fetch(list, values![kind, subject, status, last.0, limit]).await?;
+        let places = rows.iter().map(place).collect::<Result<Vec<_>, StoreError>>()?;
+        // Of those that ended at the same moment, the later ones may be kept.
+        Ok(places.into_iter().filter(|place| *place <= last).map(|(_, id)| ExecutionId::new(id)).collect())
     }
 
     async fn execution_is_open(
