@@ -11,6 +11,25 @@ fn run(program: &str, says: &str) {
     assert!(out.contains(says), "{out}");
 }
 
+/// Each noun of the client has an example that runs.
+#[test]
+fn api() {
+    run(env!("CARGO_BIN_EXE_api"), "-- audit");
+    let nouns = include_str!("../api/main.rs");
+    let files = ["content", "jobs", "people", "projects", "retention", "system", "webhooks"];
+    for file in files {
+        let path = format!("{}/../harbor-replicate/src/client/api/{file}.rs", env!("CARGO_MANIFEST_DIR"));
+        let text = std::fs::read_to_string(path).expect("the nouns of the client");
+        let made = text.lines().filter_map(|line| line.strip_prefix("    ")?.strip_suffix(" {"));
+        for noun in made.filter_map(|line| line.split_once(' ')).map(|(noun, _)| noun) {
+            assert!(nouns.contains(&format!(" {noun}")), "{noun} has no example");
+        }
+    }
+    let output = Command::new(env!("CARGO_BIN_EXE_api")).arg("nonsense").output();
+    let output = output.expect("the example starts");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("no noun nonsense"));
+}
+
 #[test]
 fn client() {
     run(

@@ -56,6 +56,9 @@ pub struct AccountOptions {
     /// The administrator's password from now on, unless it is the one that was given last: then what became of it since holds.
     /// Without it, the one that is stored holds; where there is none, one is made.
     pub admin_password: Option<Secret>,
+    /// Whether that password is random, with at least 128 bits, and was made for this opening: then it is hashed at the least cost, for
+    /// nobody guesses it. Never for one that a person has thought of.
+    pub admin_password_is_random: bool,
     /// Values of the configuration that are fixed: those of
     /// [`Settings::configuration`](harbor_core::Settings::configuration).
     pub configuration: BTreeMap<ConfigKey, serde_json::Value>,
@@ -101,7 +104,8 @@ impl Accounts {
         options: AccountOptions,
         clock: Clock,
     ) -> Result<(Self, Option<Secret>), StoreError> {
-        let passwords = Passwords::apart();
+        let passwords =
+            if options.admin_password_is_random { Passwords::of_random() } else { Passwords::apart() };
         let given = options.admin_password.as_ref();
         let made = Founding { store: metadata.as_ref(), passwords: &passwords, now: clock.now() };
         let made = made.ensure(given).await?;

@@ -14,8 +14,11 @@ use crate::crowd::{Crowd, Guest};
 
 /// The cost of a hash: 7 MiB of memory and 5 passes, the least memory that OWASP's "Password Storage Cheat Sheet" calls equal
 /// to the others. A small registry shall stay small while somebody logs in.
-const MEMORY: u32 = 7 * 1024;
-const PASSES: u32 = 5;
+const COST: Cost = Cost { memory: 7 * 1024, passes: 5 };
+
+/// The cost of the hash of a password that is random, with at least 128 bits: the least that argon2 takes. Nobody guesses it, however
+/// fast they are.
+const COST_OF_RANDOM: Cost = Cost { memory: 8, passes: 1 };
 
 /// How many hashes are computed at once: each takes memory, and somebody who guesses passwords must not take the machine.
 const AT_ONCE: usize = 2;
@@ -30,6 +33,14 @@ const OF_ONE: usize = 16;
 /// The longest password taken, in bytes: hashing time must not be a client's choice.
 const LONGEST: usize = 1024;
 
+/// What a hash costs.
+#[derive(Clone, Copy, Debug)]
+struct Cost {
+    /// In KiB.
+    memory: u32,
+    passes: u32,
+}
+
 /// Hashes and verifies, a few at a time.
 #[derive(Clone, Debug)]
 pub(crate) struct Passwords {
@@ -41,6 +52,8 @@ pub(crate) struct Passwords {
     memories: Arc<Mutex<Vec<Vec<Block>>>>,
     /// Whether each is computed in a thread that ends with it, so that nothing of its memory is left.
     apart: bool,
+    /// Of the hashes that are made; those that are verified have their own.
+    cost: Cost,
     /// How many turns there were.
     #[cfg(test)]
     pub(crate) taken: Arc<std::sync::atomic::AtomicUsize>,
@@ -55,6 +68,7 @@ impl Default for Passwords {
             turns: semaphore(AT_ONCE),
             memories: Arc::default(),
             apart: false,
+            cost: COST,
             #[cfg(test)]
             taken: Arc::default(),
         }
@@ -65,6 +79,11 @@ impl Passwords {
     /// For the one hash of a start: a server that nobody logs in to keeps no memory for hashing.
     pub(crate) fn apart() -> Self {
         Self { apart: true, ..Self::default() }
+    }
+
+    /// The same, of a password that is random, with at least 128 bits.
+    pub(crate) fn of_random() -> Self {
+        Self { cost: COST_OF_RANDOM, ..Self::apart() }
     }
 
     /// The hash of a password, in PHC string format.
@@ -89,7 +108,7 @@ impl Passwords {
         #[cfg(test)]
         self.taken.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
         let memories = (!self.apart).then(|| Arc::clone(&self.memories));
-        Ok(Turn { memories, permits: [place, permit], guest })
+        Ok(Turn { memories, permits: [place, permit], guest, cost: self.cost })
     }
 }
 
@@ -100,6 +119,7 @@ pub(crate) struct Turn {
     memories: Option<Arc<Mutex<Vec<Vec<Block>>>>>,
     permits: [OwnedSemaphorePermit; 2],
     guest: Guest,
+    cost: Cost,
 }
 
 impl Turn {
@@ -119,11 +139,12 @@ impl Turn {
         if password.expose().len() > LONGEST {
             return Err(failed(format!("a password has at most {LONGEST} bytes")));
         }
-        let fresh = random::<{ Salt::RECOMMENDED_LENGTH }>()?;
+        let (fresh, cost) = (random::<{ Salt::RECOMMENDED_LENGTH }>()?, self.cost);
         let other = other.and_then(|other| PasswordHash::new(other).ok()).and_then(|other| other.salt);
         self.compute(move |memory| {
             let salt = other.map_or_else(|| Salt::new(&fresh), Ok).map_err(|error| error.to_string())?;
-            let parameters = Params::new(MEMORY, PASSES, 1, None).map_err(|error| error.to_string())?;
+            let parameters =
+                Params::new(cost.memory, cost.passes, 1, None).map_err(|error| error.to_string())?;
             let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, parameters);
             let hash = output(&argon2, &password, &salt, Params::DEFAULT_OUTPUT_LEN, memory)?;
             let hash = PasswordHash {
@@ -168,7 +189,7 @@ impl Turn {
         self,
         work: impl FnOnce(&mut Vec<Block>) -> Result<T, String> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let Self { memories, permits, guest } = self;
+        let Self { memories, permits, guest, cost: _ } = self;
         // The turn goes with the work, which a caller that leaves does not stop.
         let permits = (permits, guest);
         let done = match memories {
@@ -180,7 +201,7 @@ impl Turn {
                     let mut memory = memory.unwrap_or_default();
                     let done = work(&mut memory);
                     // A hash that somebody else made may want much more: that is not kept.
-                    if memory.len() <= MEMORY as usize {
+                    if memory.len() <= COST.memory as usize {
                         memories.lock().unwrap_or_else(PoisonError::into_inner).push(memory);
                     }
                     done
@@ -287,6 +308,18 @@ mod tests {
         assert!(!verify(&Secret::new("x".repeat(2000)), &hash).await.unwrap());
         assert!(verify(&made, "$argon2id$v=19$m=7168,t=5,p=1").await.is_err(), "half a hash is no hash");
         assert_eq!(passwords.memories.lock().unwrap().len(), 1, "memory is used again");
+    }
+
+    #[tokio::test]
+    async fn a_random_password_costs_little_and_verifies_everywhere() {
+        let made = make().unwrap();
+        let hash = Passwords::of_random().hash(&made).await.unwrap();
+        assert!(hash.starts_with("$argon2id$v=19$m=8,t=1,p=1$"), "{hash}");
+        let verified = async |password: &Secret| {
+            Passwords::default().turn(None).await.unwrap().verify(password, &hash, None).await.unwrap()[0]
+        };
+        assert!(verified(&made).await);
+        assert!(!verified(&make().unwrap()).await);
     }
 
     #[tokio::test]

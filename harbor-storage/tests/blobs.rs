@@ -29,24 +29,42 @@ mod memory {
     harbor_core::blob_store_conformance!(Fixture(MemoryBlobs::new()));
 }
 
+/// A folder, whose bytes last or do not.
+struct Folder {
+    dir: tempfile::TempDir,
+    lasts: bool,
+}
+
+impl Folder {
+    fn new(lasts: bool) -> Self {
+        Self { dir: tempfile::tempdir().unwrap(), lasts }
+    }
+}
+
+#[async_trait]
+impl BlobStoreFixture for Folder {
+    async fn open(&self) -> Arc<dyn BlobStore> {
+        let dir = self.dir.path();
+        let opened = if self.lasts { FolderBlobs::open(dir).await } else { FolderBlobs::passing(dir).await };
+        Arc::new(opened.unwrap())
+    }
+
+    async fn count(&self) -> Option<usize> {
+        let Ok(folders) = std::fs::read_dir(self.dir.path().join("blobs")) else { return Some(0) };
+        Some(folders.map(|folder| folder.unwrap().path().read_dir().unwrap().count()).sum())
+    }
+}
+
 mod folder {
     use super::*;
 
-    struct Fixture(tempfile::TempDir);
+    harbor_core::blob_store_conformance!(Folder::new(true));
+}
 
-    #[async_trait]
-    impl BlobStoreFixture for Fixture {
-        async fn open(&self) -> Arc<dyn BlobStore> {
-            Arc::new(FolderBlobs::open(self.0.path()).await.unwrap())
-        }
+mod passing_folder {
+    use super::*;
 
-        async fn count(&self) -> Option<usize> {
-            let Ok(folders) = std::fs::read_dir(self.0.path().join("blobs")) else { return Some(0) };
-            Some(folders.map(|folder| folder.unwrap().path().read_dir().unwrap().count()).sum())
-        }
-    }
-
-    harbor_core::blob_store_conformance!(Fixture(tempfile::tempdir().unwrap()));
+    harbor_core::blob_store_conformance!(Folder::new(false));
 }
 
 /// A value that the one who started the server must have set. Failing is right: a test that skips itself says "ok".

@@ -46,7 +46,7 @@ impl FromStr for UploadId {
 }
 
 /// Where a driver put a blob: opaque to everybody else, kept in the blob's row.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Location(String);
 
 impl Location {

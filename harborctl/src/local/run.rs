@@ -146,13 +146,13 @@ async fn kept(data: &Path, password: &Secret) -> Result<Standalone, RunError> {
 /// A registry that is gone with this program: what it knows needs no disk.
 async fn passing(scratch: &Path, password: &Secret) -> Result<Standalone, RunError> {
     let (metadata, blobs) =
-        tokio::try_join!(SqlMetadata::in_memory(), FolderBlobs::open(scratch.join("blobs")))?;
+        tokio::try_join!(SqlMetadata::in_memory(), FolderBlobs::passing(scratch.join("blobs")))?;
     open(metadata, blobs, password).await
 }
 
 async fn open(metadata: SqlMetadata, blobs: FolderBlobs, password: &Secret) -> Result<Standalone, RunError> {
     let mut options = AccountOptions::default();
-    options.admin_password = Some(password.clone());
+    (options.admin_password, options.admin_password_is_random) = (Some(password.clone()), true);
     let registry =
         Standalone::open(Arc::new(metadata), Arc::new(blobs), options, Settings::default()).await?;
     registry.harbor.start().await?;

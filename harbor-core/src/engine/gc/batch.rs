@@ -57,14 +57,14 @@ impl Harbor {
         look: Look<'_>,
         report: &mut GcReport,
     ) -> Result<()> {
-        let (mut pace, mut left) = (Pace::new(self, look), blobs);
+        let mut pace = Pace::new(self, look);
+        let mut condemned = self.condemn(blobs, &mut pace).await?;
+        // Neighbours in the store go together: a folder waits for the disk once for all of its files.
+        condemned.sort_unstable_by(|one, other| one.location.cmp(&other.location));
+        let mut left = condemned.as_slice();
         while let Some(blobs) = pace.bytes(&mut left) {
-            let condemned = self.condemn(blobs, &mut pace).await?;
-            if pace.is_over() {
-                break;
-            }
-            self.delete_bytes(&condemned, &mut pace).await?;
-            let mut left = condemned.as_slice();
+            self.delete_bytes(blobs, &mut pace).await?;
+            let mut left = blobs;
             while let Some(blobs) = pace.rows(&mut left) {
                 let (blobs, bytes) = contended!(self.bury_once(blobs, &mut pace))?;
                 report.blobs += blobs;

@@ -66,11 +66,6 @@ impl<'a> Pace<'a> {
         self.began = Instant::now();
     }
 
-    /// Whether nothing more is to be done.
-    pub(super) const fn is_over(&self) -> bool {
-        self.over
-    }
-
     /// Rests as long as the step worked, or several times as long when somebody asked for something meanwhile. Then it is seen whether
     /// it is over.
     ///

@@ -1,7 +1,8 @@
 //! The client of Harbor's API v2.0: of this registry, and of Harbor itself.
 //!
 //! Each noun is a cheap borrow with a verb for each operation of [`harbor_core::operation`], whose paths and methods come from
-//! there; what goes and comes are the types of [`harbor_core::api`]. Lists are streams over their pages.
+//! there; what goes and comes are the types of [`harbor_core::api`]. Lists are streams over their pages. The program `api` among the
+//! examples has one for each noun, which runs.
 //!
 //! Every verb may fail with [`Error::Refused`], which has Harbor's codes and the request's id, [`Error::Unauthorized`],
 //! [`Error::Unreachable`], and [`Error::BadAnswer`] for what does not read. What only reads, and what comes to the same when it is

@@ -51,6 +51,8 @@ macro_rules! nouns {
         impl $crate::client::api::Api {
             $(
                 $(#[$doc])*
+                ///
+                #[doc = concat!("Its runnable example, with a registry in memory: `cargo run --bin api -- ", stringify!($by), "`.")]
                 #[must_use]
                 pub const fn $by(&self) -> $noun<'_> {
                     $noun { api: self }

@@ -55,8 +55,21 @@ impl FolderBlobs {
     /// # Errors
     /// When the folder cannot be made or read.
     pub async fn open(path: impl Into<PathBuf>) -> Result<Self, StoreError> {
-        let path = path.into();
-        let root = blocking(move || Root::open(path)).await?;
+        Self::open_root(path.into(), true).await
+    }
+
+    /// The same for as long as this program: nothing is waited for until it is on disk, so what is there after a crash of the machine
+    /// is anything. For a registry whose metadata is gone with the program as well
+    /// ([`SqlMetadata::in_memory`](crate::sql::SqlMetadata::in_memory)).
+    ///
+    /// # Errors
+    /// As [`FolderBlobs::open`].
+    pub async fn passing(path: impl Into<PathBuf>) -> Result<Self, StoreError> {
+        Self::open_root(path.into(), false).await
+    }
+
+    async fn open_root(path: PathBuf, lasts: bool) -> Result<Self, StoreError> {
+        let root = blocking(move || Root::open(path, lasts)).await?;
         Ok(Self { root: Arc::new(root) })
     }
 }

@@ -67,14 +67,21 @@ impl Place {
 pub(super) struct Root {
     path: PathBuf,
     blobs: OwnedFd,
+    /// Whether anything is waited for until it is on disk.
+    lasts: bool,
 }
 
 impl Root {
-    /// Makes what is missing and waits until that is on disk.
-    pub(super) fn open(path: PathBuf) -> Result<Self, StoreError> {
+    /// Makes what is missing and waits until that is on disk, if it is to last.
+    pub(super) fn open(path: PathBuf, lasts: bool) -> Result<Self, StoreError> {
         let fault = |error| StoreError::io(format!("opening the blob folder {}", path.display()), error);
-        let blobs = make(&path).map_err(fault)?;
-        Ok(Self { path, blobs })
+        let blobs = make(&path, lasts).map_err(fault)?;
+        Ok(Self { path, blobs, lasts })
+    }
+
+    /// Whether anything is waited for until it is on disk.
+    pub(super) const fn lasts(&self) -> bool {
+        self.lasts
     }
 
     /// The `blobs` folder, for calls that take a descriptor and a relative path.
@@ -141,8 +148,19 @@ impl Root {
         Ok(())
     }
 
+    /// Waits until the bytes of a file are on disk.
+    pub(super) fn sync_file(&self, place: &Place, file: &File) -> Result<(), StoreError> {
+        if !self.lasts {
+            return Ok(());
+        }
+        file.sync_data().map_err(|error| place.fault("syncing", error))
+    }
+
     /// Waits until the entries of the folder that `place` is in are on disk.
     pub(super) fn sync_folder(&self, place: &Place) -> Result<(), StoreError> {
+        if !self.lasts {
+            return Ok(());
+        }
         let folder = open_folder(&self.blobs, place.folder());
         folder.and_then(rustix::fs::fsync).map_err(|error| place.fault("syncing the folder of", error))
     }
@@ -161,7 +179,7 @@ impl Root {
     }
 }
 
-fn make(path: &std::path::Path) -> std::io::Result<OwnedFd> {
+fn make(path: &std::path::Path, lasts: bool) -> std::io::Result<OwnedFd> {
     std::fs::create_dir_all(path)?;
     let path = path.canonicalize()?;
     let root = open_folder(rustix::fs::CWD, &path)?;
@@ -169,6 +187,9 @@ fn make(path: &std::path::Path) -> std::io::Result<OwnedFd> {
     let blobs = open_folder(&root, "blobs")?;
     for number in 0..=u8::MAX {
         make_folder(&blobs, &format!("{number:02x}"))?;
+    }
+    if !lasts {
+        return Ok(blobs);
     }
     rustix::fs::fsync(&blobs)?;
     rustix::fs::fsync(&root)?;

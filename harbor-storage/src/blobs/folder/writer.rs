@@ -167,7 +167,7 @@ impl OpenUpload {
 
     /// Lets the kernel begin with what it has, unless it is still at it.
     fn start_write_back(&mut self) {
-        let idle = self.write_back.as_ref().is_none_or(JoinHandle::is_finished);
+        let idle = self.root.lasts() && self.write_back.as_ref().is_none_or(JoinHandle::is_finished);
         let Some(file) = self.file.clone().filter(|_| idle && self.unsynced >= WRITE_BACK) else { return };
         let (before, place) = (self.write_back.take(), self.place.clone());
         // Not zero: the final sync is still to come, for its share and for the file's size.
@@ -193,7 +193,7 @@ impl OpenUpload {
     fn sync(&mut self) -> Result<(), StoreError> {
         let _turn = self.ticket.hold_blocking()?;
         if let Some(file) = self.file.as_ref().filter(|_| self.unsynced > 0 || !self.entry_synced) {
-            file.sync_data().map_err(|error| self.place.fault("syncing", error))?;
+            self.root.sync_file(&self.place, file)?;
             self.unsynced = 0;
         }
         if !self.entry_synced {
