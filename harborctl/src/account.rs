@@ -10,6 +10,7 @@ use crate::context::{Context, Contexts, Store, absolute, address, forget, host};
 use crate::failure::{Failure, Kind, Outcome};
 use crate::output::{Column, Shape};
 use crate::session::Session;
+use crate::terminal::line;
 
 static SHAPE: Shape = Shape {
     name: "/username",
@@ -58,9 +59,9 @@ pub(crate) struct Logout {
 impl Login {
     pub(crate) async fn run(self, session: &Session) -> Outcome {
         let server = address(&self.address)?;
-        let mut contexts = Contexts::load()?;
         let name = self.name.clone().unwrap_or_else(|| host(&server).to_owned());
-        let known = contexts.contexts.get(&name).cloned();
+        // What holds for another server does not hold here.
+        let known = Contexts::load()?.contexts.remove(&name).filter(|known| known.server == server);
         let global = session.global();
         let mut context = Context {
             ca: absolute(global.ca.clone())?.or_else(|| known.as_ref().and_then(|known| known.ca.clone())),
@@ -71,19 +72,23 @@ impl Login {
         };
         let username = match self.username {
             Some(username) => username,
-            None => asked("User: ")?,
+            None if self.secret.password_stdin => {
+                return Err(Failure::usage("the standard input is for the password alone").hint("-u NAME"));
+            }
+            None => asked().await?,
         };
-        let secret = self.secret.read(&format!("Password of {username}: "))?;
+        let secret = self.secret.read(&format!("Password of {username}: ")).await?;
         let connection = session.connection_to(&context)?;
         check(&context, connection, &username, &secret).await?;
         let store = keep(self.store, &context.server, &username, &secret, session).await?;
         (context.username, context.store) = (Some(username.clone()), Some(store));
-        contexts.contexts.insert(name.clone(), context.clone());
-        contexts.current = Some(name.clone());
-        contexts.save()?;
+        let (contexts, before) = Contexts::change(|contexts| {
+            contexts.current = Some(name.clone());
+            Ok(contexts.contexts.insert(name.clone(), context.clone()))
+        })?;
         // What was there before it is of no use any more.
-        if let Some(known) = known.filter(|known| *known != context) {
-            forget(&contexts, &known).await?;
+        if let Some(before) = before.filter(|before| *before != context) {
+            forget(&contexts, &before).await?;
         }
         session.output.done(&format!("logged in to {} as {username}", context.server), None, Some(&name))
     }
@@ -114,39 +119,39 @@ async fn keep(
         store.set(server, username, secret).await?;
         return Ok(store);
     }
-    if Store::Keyring.set(server, username, secret).await.is_ok() {
-        return Ok(Store::Keyring);
+    match Store::Keyring.set(server, username, secret).await {
+        Ok(()) => return Ok(Store::Keyring),
+        Err(failure) if failure.kind() == Kind::NotFound => {}
+        Err(failure) => return Err(failure),
     }
     Store::File.set(server, username, secret).await?;
     session.output.note("there is no keyring here: the secret is in a file that nobody else may read");
     Ok(Store::File)
 }
 
-fn asked(prompt: &str) -> Outcome<String> {
-    use std::io::Write as _;
-    let _ = write!(std::io::stderr(), "{prompt}");
-    let mut answer = String::new();
-    std::io::stdin().read_line(&mut answer)?;
-    match answer.trim() {
-        "" => Err(Failure::usage("no user is named").hint("-u NAME")),
-        name => Ok(name.to_owned()),
+async fn asked() -> Outcome<String> {
+    match line("User: ").await? {
+        name if name.is_empty() => Err(Failure::usage("no user is named").hint("-u NAME")),
+        name => Ok(name),
     }
 }
 
 impl Logout {
     pub(crate) async fn run(self, session: &Session) -> Outcome {
-        let mut contexts = Contexts::load()?;
+        let contexts = Contexts::load()?;
         let name = match &self.name {
             Some(name) if contexts.contexts.contains_key(name) => Some(name.clone()),
-            Some(server) => contexts.of_host(host(server)).and_then(|server| server.context),
+            Some(server) => contexts.of_server(server, None),
             None => session.global().context.clone().or_else(|| contexts.current.clone()),
         };
         let name =
             name.ok_or_else(|| Failure::absent("nobody is logged in there").hint("harborctl context list"))?;
-        let before = contexts.get(&name)?.clone();
-        let after = Context { username: None, store: None, ..before.clone() };
-        contexts.contexts.insert(name.clone(), after);
-        contexts.save()?;
+        let (contexts, before) = Contexts::change(|contexts| {
+            let before = contexts.get(&name)?.clone();
+            let after = Context { username: None, store: None, ..before.clone() };
+            contexts.contexts.insert(name.clone(), after);
+            Ok(before)
+        })?;
         forget(&contexts, &before).await?;
         session.output.done(&format!("logged out of {}", before.server), None, Some(&name))
     }

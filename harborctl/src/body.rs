@@ -1,6 +1,6 @@
 //! What is sent: from files, and from the standard input.
 
-use std::io::{IsTerminal as _, Read as _, Write as _};
+use std::io::Read as _;
 use std::path::Path;
 
 use clap::Args;
@@ -8,7 +8,8 @@ use harbor_core::access::Secret;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::failure::{Failure, Kind, Outcome};
+use crate::failure::{Failure, Outcome};
+use crate::terminal::typed;
 
 /// How much of a file is read, in bytes.
 const LARGEST: u64 = 16 * 1024 * 1024;
@@ -73,50 +74,43 @@ pub(crate) struct SecretInput {
 
 impl SecretInput {
     /// The secret.
-    pub(crate) fn read(&self, prompt: &str) -> Outcome<Secret> {
+    pub(crate) async fn read(&self, prompt: &str) -> Outcome<Secret> {
         let secret = if self.password_stdin {
-            let text = text(Path::new("-"))?;
-            text.trim_end_matches(['\r', '\n']).to_owned()
+            text(Path::new("-"))?.trim_end_matches(['\r', '\n']).to_owned()
         } else {
-            typed(prompt)?
+            typed(prompt).await?
         };
-        if secret.is_empty() {
-            return Err(Failure::usage("the password is empty"));
-        }
-        Ok(Secret::new(secret))
+        some(secret)
     }
 
     /// The secret, typed twice.
-    pub(crate) fn read_new(&self, prompt: &str) -> Outcome<Secret> {
-        let secret = self.read(prompt)?;
-        if !self.password_stdin && typed("The same again: ")? != secret.expose() {
+    pub(crate) async fn read_new(&self, prompt: &str) -> Outcome<Secret> {
+        let secret = self.read(prompt).await?;
+        if !self.password_stdin && typed("The same again: ").await? != secret.expose() {
             return Err(Failure::usage("the two are not the same"));
         }
         Ok(secret)
     }
+
+    /// The secret as it is, and the new one: two lines of the standard input, or typed.
+    pub(crate) async fn read_change(&self, old: &str, new: &str) -> Outcome<(Secret, Secret)> {
+        if !self.password_stdin {
+            return Ok((some(typed(old).await?)?, self.read_new(new).await?));
+        }
+        let text = text(Path::new("-"))?;
+        let mut lines = text.lines().map(ToOwned::to_owned);
+        match (lines.next(), lines.next(), lines.next()) {
+            (Some(old), Some(new), None) => Ok((some(old)?, some(new)?)),
+            _ => Err(Failure::usage(
+                "the standard input has the password as it is in its first line, and the new one in its second",
+            )),
+        }
+    }
 }
 
-/// Asks on the terminal, and shows nothing of what is typed. A terminal that only the process group has, as a script in a
-/// pipeline or in the background, is not asked: nobody would see the question, and the system would stop the group for it.
-pub(crate) fn typed(prompt: &str) -> Outcome<String> {
-    let none = |why: &str| Failure::usage(format!("there is no terminal to ask for a password{why}"));
-    if !std::io::stdin().is_terminal() {
-        return Err(none(": the standard input is none").hint("--password-stdin"));
+fn some(secret: String) -> Outcome<Secret> {
+    if secret.is_empty() {
+        return Err(Failure::usage("the password is empty"));
     }
-    rpassword::prompt_password(prompt).map_err(|error| none(&format!(": {error}")).hint("--password-stdin"))
-}
-
-/// Asks on the terminal whether something shall be done that cannot be undone.
-pub(crate) fn confirmed(what: &str, yes: bool) -> Outcome {
-    if yes || !std::io::stdin().is_terminal() {
-        // A script that says so means it.
-        return Ok(());
-    }
-    let _ = write!(std::io::stderr(), "{what} [y/N] ");
-    let mut answer = String::new();
-    std::io::stdin().read_line(&mut answer)?;
-    match answer.trim().to_ascii_lowercase().as_str() {
-        "y" | "yes" => Ok(()),
-        _ => Err(Failure::new(Kind::Failed, "nothing was done")),
-    }
+    Ok(Secret::new(secret))
 }

@@ -5,6 +5,8 @@ use std::process::ExitCode;
 
 use harbor_replicate::client::Error;
 
+use crate::output::harmless;
+
 /// What verbs yield.
 pub(crate) type Outcome<T = ()> = Result<T, Failure>;
 
@@ -28,6 +30,8 @@ pub enum Kind {
     Server,
     /// What was looked at is not as it should be: a digest, a signature, a part that is missing: 8.
     Broken,
+    /// What was compared is not the same: 9.
+    Differs,
     /// Ctrl-C: 130.
     Interrupted,
     /// The command that `harborctl run` ran ended with this exit code.
@@ -53,8 +57,23 @@ impl Kind {
             Self::Unreachable => 6,
             Self::Server => 7,
             Self::Broken => 8,
+            Self::Differs => 9,
             Self::Interrupted => 130,
             Self::Command(code) => code,
+        }
+    }
+}
+
+impl Kind {
+    /// What to try where nothing better is known.
+    const fn hint(self) -> Option<&'static str> {
+        match self {
+            Self::NotFound => Some("the verb list of the same noun, which shows what there is"),
+            Self::Conflict => Some("the verb get or list of the same noun, which shows what is there"),
+            Self::Broken => {
+                Some("the same once more; if it comes again, bring it anew from where it was made")
+            }
+            _ => None,
         }
     }
 }
@@ -71,6 +90,7 @@ Exit codes:
   6    the server cannot be reached or is not trusted
   7    the server could not do it, or asks to come back later
   8    content is not what it should be
+  9    what was compared is not the same
   130  interrupted";
 
 /// Why a command did not do what it should. It holds and prints no secret.
@@ -122,12 +142,17 @@ impl Failure {
     /// The lines that tell of it; nothing when it was told already, or nobody listens any more.
     #[must_use]
     pub fn text(&self) -> Option<String> {
-        let what = self.what.as_ref()?;
-        Some(match &self.hint {
-            Some(hint) => format!("error: {what}\n  try: {hint}"),
+        let what = clean(self.what.as_ref()?);
+        Some(match self.hint.as_deref().or_else(|| self.kind.hint()) {
+            Some(hint) => format!("error: {what}\n  try: {}", clean(hint)),
             None => format!("error: {what}"),
         })
     }
+}
+
+/// Without what moves a terminal: errors repeat what servers and archives say.
+fn clean(text: &str) -> String {
+    text.lines().map(harmless).collect::<Vec<_>>().join("\n")
 }
 
 impl From<Error> for Failure {
@@ -163,7 +188,9 @@ fn kind_of(error: &Error) -> Kind {
 
 const fn hint_of(kind: Kind, error: &Error) -> Option<&'static str> {
     match (kind, error) {
-        (_, Error::Unauthorized { .. }) => Some("harborctl login SERVER"),
+        (_, Error::Unauthorized { .. }) => Some(
+            "harborctl login SERVER; or look at the name, for what may not be seen is refused in the same way",
+        ),
         (_, Error::Untrusted { .. }) => {
             Some("--ca FILE, with the certificate of the authority that signed it")
         }

@@ -12,6 +12,7 @@
 //! | `content/` | what moves content and looks at it: `push`, `pull`, `copy`, `inspect`, `tree`, `diff`, `delete` |
 //! | `output/` | tables, JSON, YAML, names; lists as they come |
 //! | `session.rs` | what a verb has in hand: the API as somebody, and where to print |
+//! | `terminal.rs` | questions to whoever sits there |
 //! | `failure.rs` | what went wrong, what to try, and the exit code |
 
 mod account;
@@ -30,6 +31,7 @@ mod names;
 mod noun;
 mod output;
 mod session;
+mod terminal;
 
 use std::ffi::OsString;
 use std::io::{self, Write as _};
@@ -51,7 +53,8 @@ pub fn run() -> ExitCode {
     let outcome = runtime.block_on(run_with(arguments));
     // A thread that reads the standard input cannot be told to stop.
     runtime.shutdown_background();
-    match outcome {
+    // What does not end with a line break is still to be written.
+    match outcome.and_then(|()| io::stdout().flush().map_err(Failure::from)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => told(&failure),
     }
@@ -73,8 +76,10 @@ pub async fn run_with(arguments: Vec<OsString>) -> Result<(), Failure> {
         return Box::pin(cli.run()).await;
     }
     tokio::select! {
-        outcome = Box::pin(cli.run()) => outcome,
+        // First, so that it is heard from the beginning on.
+        biased;
         _ = tokio::signal::ctrl_c() => Err(Failure::interrupted()),
+        outcome = Box::pin(cli.run()) => outcome,
     }
 }
 

@@ -36,36 +36,36 @@ impl Session {
         key(&project, "/project_id", &format!("project {name}"))
     }
 
-    /// The key of a user: a number is one.
+    /// The key of a user.
     pub(crate) async fn user_id(&self, user: &str) -> Outcome<i64> {
-        if let Ok(id) = user.parse() {
+        if let Some(id) = given(user)? {
             return Ok(id);
         }
         let what = format!("user {user}");
         let query = Query::new().q(format!("username={user}"));
         let found = self.find("listUsers", None, &query, ("/username", user)).await?;
-        key(&found.ok_or_else(|| absent(&what, "harborctl user list"))?, "/user_id", &what)
+        known(found, user, "/user_id", &what, "harborctl user list")
     }
 
-    /// The key of a group: a number is one.
+    /// The key of a group.
     pub(crate) async fn group_id(&self, group: &str) -> Outcome<i64> {
-        if let Ok(id) = group.parse() {
+        if let Some(id) = given(group)? {
             return Ok(id);
         }
         let what = format!("group {group}");
         let found = self.find("listUserGroups", None, &Query::new(), ("/group_name", group)).await?;
-        key(&found.ok_or_else(|| absent(&what, "harborctl group list"))?, "/id", &what)
+        known(found, group, "/id", &what, "harborctl group list")
     }
 
-    /// The key of a label, of everybody or of a project: a number is one.
+    /// The key of a label, of everybody or of a project.
     pub(crate) async fn label_id(&self, label: &str, project: Option<&str>) -> Outcome<i64> {
-        if let Ok(id) = label.parse() {
+        if let Some(id) = given(label)? {
             return Ok(id);
         }
         let what = format!("label {label}");
         let query = self.label_scope(project).await?;
         let found = self.find("ListLabels", None, &query.with("name", label), ("/name", label)).await?;
-        key(&found.ok_or_else(|| absent(&what, "harborctl label list [--project PROJECT]"))?, "/id", &what)
+        known(found, label, "/id", &what, "harborctl label list [--project PROJECT]")
     }
 
     /// What names the labels of everybody, or of a project.
@@ -86,9 +86,9 @@ impl Session {
         })
     }
 
-    /// The key of a robot, by its full name or by the name that it was given: a number is one.
+    /// The key of a robot, by its full name or by the name that it was given.
     pub(crate) async fn robot_id(&self, robot: &str, project: Option<&str>) -> Outcome<i64> {
-        if let Ok(id) = robot.parse() {
+        if let Some(id) = given(robot)? {
             return Ok(id);
         }
         let what = format!("robot {robot}");
@@ -101,30 +101,30 @@ impl Session {
                 return key(&found, "/id", &what);
             }
         }
-        Err(absent(&what, "harborctl robot list [--project PROJECT]"))
+        known(None, robot, "/id", &what, "harborctl robot list [--project PROJECT]")
     }
 
-    /// The key of a policy of webhooks, of a project or of the registry: a number is one.
+    /// The key of a policy of webhooks, of a project or of the registry.
     pub(crate) async fn webhook_id(&self, webhook: &str, project: Option<&str>) -> Outcome<i64> {
-        if let Ok(id) = webhook.parse() {
+        if let Some(id) = given(webhook)? {
             return Ok(id);
         }
         let what = format!("webhook {webhook}");
         let operation =
             if project.is_some() { "ListWebhookPoliciesOfProject" } else { "listWebhookPolicies" };
         let found = self.find(operation, project, &Query::new(), ("/name", webhook)).await?;
-        key(&found.ok_or_else(|| absent(&what, "harborctl webhook list [--project PROJECT]"))?, "/id", &what)
+        known(found, webhook, "/id", &what, "harborctl webhook list [--project PROJECT]")
     }
 
-    /// The key of a member of a project, by the name of the user or the group: a number is one.
+    /// The key of a member of a project, by the name of the user or the group.
     pub(crate) async fn member_id(&self, project: &str, member: &str) -> Outcome<i64> {
-        if let Ok(id) = member.parse() {
+        if let Some(id) = given(member)? {
             return Ok(id);
         }
         let what = format!("member {member} of {project}");
         let query = Query::new().with("entityname", member);
         let found = self.find("listProjectMembers", Some(project), &query, ("/entity_name", member)).await?;
-        key(&found.ok_or_else(|| absent(&what, "harborctl member list PROJECT"))?, "/id", &what)
+        known(found, member, "/id", &what, "harborctl member list PROJECT")
     }
 
     /// The key of a project's policy of retention.
@@ -143,6 +143,21 @@ impl Session {
         let mut quotas = self.call("listQuotas").await?.query(&query).pages::<Value>();
         let quota = quotas.next().await.transpose()?;
         key(&quota.ok_or_else(|| absent(&what, "harborctl quota list"))?, "/id", &what)
+    }
+}
+
+/// The key that is given as such: `id:4`.
+fn given(text: &str) -> Outcome<Option<i64>> {
+    let Some(id) = text.strip_prefix("id:") else { return Ok(None) };
+    id.parse().map(Some).map_err(|_| Failure::usage(format!("{text} is no key")).hint("id:4"))
+}
+
+/// The key of what was found by its name. A number is a name as well, and never a key: somebody else may have that one.
+fn known(found: Option<Value>, text: &str, at: &str, what: &str, hint: &str) -> Outcome<i64> {
+    match found {
+        Some(found) => key(&found, at, what),
+        None if text.parse::<i64>().is_ok() => Err(absent(what, &format!("id:{text}, if that is its key"))),
+        None => Err(absent(what, hint)),
     }
 }
 

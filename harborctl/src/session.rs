@@ -164,6 +164,15 @@ impl Session {
         list.end()
     }
 
+    /// Refuses a form of answer that would leave out what is told this once.
+    pub(crate) fn tells_once(&self, what: &str) -> Outcome {
+        if self.output.format == Format::Name {
+            let why = format!("the {what} is told this once, and -o name would not show it");
+            return Err(Failure::usage(why).hint("-o json"));
+        }
+        Ok(())
+    }
+
     /// Calls what answers nothing, and tells what was done.
     pub(crate) async fn does(&self, call: Call, what: &str) -> Outcome {
         call.nothing().await?;

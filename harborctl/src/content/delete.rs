@@ -4,9 +4,9 @@ use clap::Args;
 use harbor_core::oci::Reference;
 
 use super::place::{PlaceArg, reference};
-use crate::body::confirmed;
 use crate::failure::{Failure, Outcome};
 use crate::session::Session;
+use crate::terminal::confirmed;
 
 /// Delete a tag, or by its digest a manifest with all of its tags, from any registry.
 ///
@@ -26,7 +26,7 @@ impl Delete {
     pub(crate) async fn run(self, session: &Session) -> Outcome {
         let (repository, image) = self.image.image(session).await?;
         let reference = reference(&image)?;
-        confirmed(&format!("Delete {image}?"), self.yes)?;
+        confirmed(&format!("Delete {image}?"), self.yes).await?;
         let deleted = repository.manifest_delete(&reference).await;
         deleted.map_err(|error| match (&reference, error.status()) {
             // A registry need not delete tags (end-9), and docker's does not.

@@ -1,7 +1,7 @@
 //! `harborctl diff`.
 
 use clap::Args;
-use harbor_core::oci::{Descriptor, ManifestKind, ManifestView};
+use harbor_core::oci::{Descriptor, Digest, ManifestKind, ManifestView};
 use harbor_replicate::client::{Contents, FileChange, FileKind, ImageFile, Platform};
 use serde_json::{Value, json};
 
@@ -39,7 +39,7 @@ pub(crate) struct Diff {
     /// Compare layers alone, which reads none of them
     #[arg(long)]
     layers: bool,
-    /// Fail with exit code 1 when they differ
+    /// End with exit code 9 when they are not the same
     #[arg(long)]
     exit_code: bool,
 }
@@ -49,27 +49,28 @@ impl Diff {
         let (before, before_view) = self.image(session, &self.before).await?;
         let (after, after_view) = self.image(session, &self.after).await?;
         let layers = layers(&before_view.layers, &after_view.layers);
-        let mut differs = before_view
-            .layers
-            .iter()
-            .map(|layer| layer.digest)
-            .ne(after_view.layers.iter().map(|layer| layer.digest));
+        let digests = |view: &ManifestView| view.layers.iter().map(|layer| layer.digest).collect::<Vec<_>>();
+        let others = digests(&before_view) != digests(&after_view);
         let mut list = session.output.list(&SHAPE);
         for layer in &layers {
             list.entry(layer)?;
         }
-        if !self.layers && differs {
+        let said = said((&before, &before_view), (&after, &after_view), others);
+        said.iter().try_for_each(|part| list.entry(part))?;
+        let mut differs = !said.is_empty() || others;
+        if !self.layers && others {
             let (one, other) = contents(&before, &before_view, &after, &after_view).await?;
             let mut changes = 0_u64;
             for (path, change) in one.compare(&other) {
                 list.entry(&file(path, &change))?;
                 changes += 1;
             }
-            differs = changes > 0;
+            // The same files may be in other layers.
+            differs = !said.is_empty() || changes > 0;
         }
         list.end()?;
         if self.exit_code && differs {
-            return Err(Failure::told(Kind::Failed));
+            return Err(Failure::told(Kind::Differs));
         }
         Ok(())
     }
@@ -86,6 +87,26 @@ impl Diff {
         }
         Ok((opened, view))
     }
+}
+
+/// What images are said to be, where that differs: the config, with its environment, command and user; or, where it is the same, and so
+/// are the layers, the rest of the manifest, which is media types and annotations.
+fn said(before: (&Opened, &ManifestView), after: (&Opened, &ManifestView), others: bool) -> Vec<Value> {
+    let changed = |what: &str, one: Value, other: Value| json!({ "what": what, "change": "changed", "name": what, "before": one, "after": other });
+    let config = |view: &ManifestView| view.config.as_ref().map(|config| (config.digest, config.size));
+    let told = |config: Option<(Digest, u64)>| match config {
+        Some((digest, size)) => json!({ "size": size, "digest": digest }),
+        None => Value::Null,
+    };
+    let (one, other) = (config(before.1), config(after.1));
+    if one != other {
+        return vec![changed("config", told(one), told(other))];
+    }
+    if others || before.0.top.digest == after.0.top.digest {
+        return Vec::new();
+    }
+    let told = |opened: &Opened| json!({ "size": opened.top.bytes.len(), "digest": opened.top.digest });
+    vec![changed("manifest", told(before.0), told(after.0))]
 }
 
 /// The files of both. Layers that both begin with are read once.

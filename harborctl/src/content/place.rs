@@ -22,7 +22,7 @@ pub(super) struct PlaceArg(String);
 /// What is said of places in helps.
 pub(super) const PLACES: &str = "\
 Places:
-  project/repository:tag                the server that is chosen
+  project/repository:tag                the server that is chosen; a project with a dot needs the host ahead
   host/repository:tag, …@sha256:…       any registry; docker://… says so
   oci:FOLDER[:NAME]                     an OCI layout
   oci-archive:FILE.tar[:NAME]           an OCI layout in a tar
@@ -79,9 +79,9 @@ impl PlaceArg {
         let wrong = |error: &dyn fmt::Display| {
             Failure::usage(format!("{self}: {error}")).hint("harborctl copy --help")
         };
-        if self.is_of_server()
-            && let Ok(server) = session.server()
-        {
+        if self.is_of_server() {
+            // Never a registry that nobody named.
+            let server = session.server()?;
             let name = format!("{}/{}", host(&server.address), self.0);
             return name
                 .parse()

@@ -55,68 +55,81 @@ pub(crate) struct Set {
 
 impl ContextCommand {
     pub(crate) async fn run(self, session: &Session) -> Outcome {
-        let mut contexts = Contexts::load()?;
         match self {
-            Self::List => session.entries(&contexts.values(), &SHAPE),
+            Self::List => session.entries(&Contexts::load()?.values(), &SHAPE),
             Self::Use { name } => {
-                contexts.get(&name)?;
-                contexts.current = Some(name.clone());
-                contexts.save()?;
+                Contexts::change(|contexts| {
+                    contexts.get(&name)?;
+                    contexts.current = Some(name.clone());
+                    Ok(())
+                })?;
                 session.output.done(&format!("using {name}"), None, Some(&name))
             }
             Self::Current => {
+                let contexts = Contexts::load()?;
                 let name = contexts.current.clone();
                 let name =
                     name.ok_or_else(|| Failure::absent("no context is used").hint("harborctl login SERVER"))?;
                 let value = contexts.values().into_iter().find(|value| value["name"] == *name);
                 session.output.one(&value.unwrap_or_default(), &SHAPE)
             }
-            Self::Set(set) => set.run(contexts, session),
-            Self::Rename { name, to } => rename(contexts, &name, to, session),
-            Self::Delete { name } => delete(contexts, &name, session).await,
+            Self::Set(set) => set.run(session).await,
+            Self::Rename { name, to } => rename(&name, to, session),
+            Self::Delete { name } => delete(&name, session).await,
         }
     }
 }
 
 impl Set {
-    fn run(self, mut contexts: Contexts, session: &Session) -> Outcome {
+    async fn run(self, session: &Session) -> Outcome {
         let address = address(&self.address)?;
-        let known = contexts.contexts.get(&self.name).filter(|context| context.server == address).cloned();
         let global = session.global();
-        let context = Context {
-            ca: absolute(global.ca.clone())?
-                .or_else(|| known.as_ref().and_then(|context| context.ca.clone())),
-            insecure: global.insecure,
-            username: known.as_ref().and_then(|context| context.username.clone()),
-            store: known.and_then(|context| context.store),
-            server: address,
-        };
-        contexts.contexts.insert(self.name.clone(), context);
-        contexts.current.get_or_insert_with(|| self.name.clone());
-        contexts.save()?;
+        let ca = absolute(global.ca.clone())?;
+        let (contexts, before) = Contexts::change(|contexts| {
+            let before = contexts.contexts.get(&self.name).cloned();
+            let known = before.clone().filter(|context| context.server == address);
+            let context = Context {
+                ca: ca.or_else(|| known.as_ref().and_then(|context| context.ca.clone())),
+                insecure: global.insecure,
+                username: known.as_ref().and_then(|context| context.username.clone()),
+                store: known.and_then(|context| context.store),
+                server: address,
+            };
+            contexts.contexts.insert(self.name.clone(), context);
+            contexts.current.get_or_insert_with(|| self.name.clone());
+            Ok(before)
+        })?;
+        // The secret of another server is of no use any more.
+        if let Some(before) = before {
+            forget(&contexts, &before).await?;
+        }
         session.output.done(&format!("context {} set", self.name), None, Some(&self.name))
     }
 }
 
-fn rename(mut contexts: Contexts, name: &str, to: String, session: &Session) -> Outcome {
-    if contexts.contexts.contains_key(&to) {
-        return Err(Failure::usage(format!("there is a context {to:?} already")));
-    }
-    let context = contexts.get(name)?.clone();
-    contexts.contexts.remove(name);
-    contexts.contexts.insert(to.clone(), context);
-    if contexts.current.as_deref() == Some(name) {
-        contexts.current = Some(to.clone());
-    }
-    contexts.save()?;
+fn rename(name: &str, to: String, session: &Session) -> Outcome {
+    Contexts::change(|contexts| {
+        if contexts.contexts.contains_key(&to) {
+            return Err(Failure::usage(format!("there is a context {to:?} already")));
+        }
+        let context = contexts.get(name)?.clone();
+        contexts.contexts.remove(name);
+        contexts.contexts.insert(to.clone(), context);
+        if contexts.current.as_deref() == Some(name) {
+            contexts.current = Some(to.clone());
+        }
+        Ok(())
+    })?;
     session.output.done(&format!("{name} is {to} now"), None, Some(&to))
 }
 
-async fn delete(mut contexts: Contexts, name: &str, session: &Session) -> Outcome {
-    let context = contexts.get(name)?.clone();
-    contexts.contexts.remove(name);
-    contexts.current = contexts.current.filter(|current| current != name);
-    contexts.save()?;
+async fn delete(name: &str, session: &Session) -> Outcome {
+    let (contexts, context) = Contexts::change(|contexts| {
+        let context = contexts.get(name)?.clone();
+        contexts.contexts.remove(name);
+        contexts.current = contexts.current.take().filter(|current| current != name);
+        Ok(context)
+    })?;
     forget(&contexts, &context).await?;
     session.output.done(&format!("context {name} deleted"), None, Some(name))
 }

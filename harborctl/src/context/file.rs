@@ -21,6 +21,20 @@ pub(super) fn folder() -> Outcome<PathBuf> {
     folder.ok_or_else(|| Failure::usage("there is no folder for contexts").hint("set HARBORCTL_CONFIG"))
 }
 
+/// Keeps other commands from changing the files, until it is dropped.
+pub(super) fn lock() -> Outcome<fs::File> {
+    let (folder, file) = (folder()?, folder()?.join(".lock"));
+    let locked = fs::create_dir_all(folder)
+        .and_then(|()| {
+            let mut options = fs::File::options();
+            #[cfg(unix)]
+            std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+            options.create(true).truncate(false).write(true).open(&file)
+        })
+        .and_then(|file| file.lock().map(|()| file));
+    locked.map_err(|error| cannot(&file, "locked", &error))
+}
+
 pub(super) fn load() -> Outcome<Contexts> {
     read(&folder()?.join("config.toml"))
 }

@@ -71,9 +71,13 @@ impl Contexts {
         file::load()
     }
 
-    /// Remembers it.
-    pub(crate) fn save(&self) -> Outcome {
-        file::save(self)
+    /// Changes what is remembered, while no other command does. Yields it as it is then, with what the change yields.
+    pub(crate) fn change<T>(change: impl FnOnce(&mut Self) -> Outcome<T>) -> Outcome<(Self, T)> {
+        let _lock = file::lock()?;
+        let mut contexts = Self::load()?;
+        let changed = change(&mut contexts)?;
+        file::save(&contexts)?;
+        Ok((contexts, changed))
     }
 
     /// The server that is meant: what the command line or the environment names, or the current context.
@@ -86,7 +90,9 @@ impl Contexts {
             (None, None) => self.current.clone(),
         };
         let context = name.as_ref().map(|name| self.get(name)).transpose()?;
-        let address = global.server.clone().or_else(|| context.map(|context| context.server.clone()));
+        // A host by itself is reached as its context says.
+        let named = global.server.as_ref().filter(|server| server.contains("://") || context.is_none());
+        let address = named.cloned().or_else(|| context.map(|context| context.server.clone()));
         let address = address.ok_or_else(|| {
             Failure::usage("no server is chosen").hint("harborctl login SERVER, --server, or HARBOR_URL")
         })?;
@@ -106,10 +112,11 @@ impl Contexts {
         })
     }
 
-    /// The context of a server: the one that is named, the current one, or the first.
-    fn of_server(&self, server: &str, named: Option<&str>) -> Option<String> {
+    /// The context of a server: the one that is named, the current one, or the first. What is remembered for TLS is nothing for an
+    /// address without.
+    pub(crate) fn of_server(&self, server: &str, named: Option<&str>) -> Option<String> {
         let same =
-            |name: &str| self.contexts.get(name).is_some_and(|context| host(&context.server) == host(server));
+            |name: &str| self.contexts.get(name).is_some_and(|context| is_same(&context.server, server));
         let first = [named, self.current.as_deref()].into_iter().flatten().find(|name| same(name));
         let other = || self.contexts.keys().map(String::as_str).find(|name| same(name));
         first.or_else(other).map(str::to_owned)
@@ -165,6 +172,17 @@ fn from_environment() -> Outcome<Option<Credential>> {
     }
 }
 
+/// Whether an address is that of a context; one without a scheme is, where the host is the same.
+fn is_same(context: &str, address: &str) -> bool {
+    let secure = |address: &str| !address.starts_with("http://");
+    host(context) == host(address) && (!address.contains("://") || secure(context) == secure(address))
+}
+
+/// What secrets are kept under: the host, and for one without TLS the whole address.
+fn origin(address: &str) -> &str {
+    if address.starts_with("http://") { address.trim_end_matches('/') } else { host(address) }
+}
+
 /// The host, and port, of an address.
 pub(crate) fn host(address: &str) -> &str {
     let bare = address.split_once("://").map_or(address, |(_, rest)| rest);
@@ -195,6 +213,18 @@ mod tests {
         let text = toml::to_string(&contexts()).unwrap();
         assert_eq!(toml::from_str::<Contexts>(&text).unwrap(), contexts());
         assert!(text.contains("[context.one]") && text.contains("store = \"file\""), "{text}");
+    }
+
+    #[test]
+    fn a_secret_for_tls_is_for_tls_alone() {
+        let of = |server: &str| contexts().of_server(server, None);
+        assert_eq!(of("https://one.example").as_deref(), Some("one"));
+        assert_eq!(of("one.example/").as_deref(), Some("one"));
+        assert_eq!(of("http://one.example"), None);
+        assert_eq!(of("https://two.example:8080"), None);
+        assert_eq!(of("http://two.example:8080/").as_deref(), Some("two"));
+        assert_eq!(origin("https://h:1/"), "h:1");
+        assert_eq!(origin("http://h:1/"), "http://h:1");
     }
 
     #[test]

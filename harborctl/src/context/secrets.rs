@@ -9,7 +9,7 @@ use harbor_replicate::client::Credential;
 use harbor_replicate::client::docker::CredentialHelper;
 use serde::{Deserialize, Serialize};
 
-use super::{file, host};
+use super::{file, host, origin};
 use crate::failure::{Failure, Kind, Outcome};
 
 /// Where secrets are kept.
@@ -65,12 +65,12 @@ impl fmt::Display for Store {
 type Secrets = BTreeMap<String, BTreeMap<String, String>>;
 
 impl Store {
-    /// What somebody shows to a server.
+    /// What somebody shows to a server. A helper of docker's knows hosts, and the others tell an address without TLS from one with it.
     pub(crate) async fn get(&self, server: &str, username: &str) -> Outcome<Secret> {
-        let server = host(server);
+        let (server, host) = (origin(server), host(server));
         let secret = match self {
             Self::Keyring => keyring::get(server, username)?,
-            Self::Helper(name) => match CredentialHelper::new(name)?.get(server).await? {
+            Self::Helper(name) => match CredentialHelper::new(name)?.get(host).await? {
                 Some(Credential::Password { username: of, password }) if of == username => Some(password),
                 _ => None,
             },
@@ -84,11 +84,12 @@ impl Store {
 
     /// Keeps it.
     pub(crate) async fn set(&self, server: &str, username: &str, secret: &Secret) -> Outcome {
-        let server = host(server);
+        let (server, host) = (origin(server), host(server));
         match self {
             Self::Keyring => keyring::set(server, username, secret),
-            Self::Helper(name) => Ok(CredentialHelper::new(name)?.store(server, username, secret).await?),
+            Self::Helper(name) => Ok(CredentialHelper::new(name)?.store(host, username, secret).await?),
             Self::File => {
+                let _lock = file::lock()?;
                 let mut secrets = secrets()?;
                 let users = secrets.entry(server.to_owned()).or_default();
                 users.insert(username.to_owned(), secret.expose().to_owned());
@@ -99,15 +100,16 @@ impl Store {
 
     /// Forgets it; it is no failure when it is not there.
     pub(crate) async fn forget(&self, server: &str, username: &str) -> Outcome {
-        let server = host(server);
+        let (server, host) = (origin(server), host(server));
         match self {
             Self::Keyring => keyring::forget(server, username),
             Self::Helper(name) => {
                 let helper = CredentialHelper::new(name)?;
                 // A helper that has nothing says that erasing fails.
-                if helper.get(server).await?.is_some() { Ok(helper.erase(server).await?) } else { Ok(()) }
+                if helper.get(host).await?.is_some() { Ok(helper.erase(host).await?) } else { Ok(()) }
             }
             Self::File => {
+                let _lock = file::lock()?;
                 let mut secrets = secrets()?;
                 if let Some(users) = secrets.get_mut(server) {
                     users.remove(username);
@@ -160,13 +162,13 @@ mod keyring {
 
     /// The kind of the error alone: some hold what was to be kept.
     fn failed(error: &Error) -> Failure {
-        let what = match error {
-            Error::NoStorageAccess(_) => "is locked, or does not let this program in",
-            Error::NoDefaultStore | Error::PlatformFailure(_) => "is not there",
-            Error::TooLong(..) => "takes no secret of that length",
-            _ => "did not do it",
+        let (kind, what) = match error {
+            Error::NoStorageAccess(_) => (Kind::Failed, "is locked, or does not let this program in"),
+            Error::NoDefaultStore | Error::PlatformFailure(_) => (Kind::NotFound, "is not there"),
+            Error::TooLong(..) => (Kind::Failed, "takes no secret of that length"),
+            _ => (Kind::Failed, "did not do it"),
         };
-        Failure::new(Kind::Failed, format!("the system's keyring {what}"))
+        Failure::new(kind, format!("the system's keyring {what}"))
             .hint("--store file, or --store helper:NAME for docker-credential-NAME")
     }
 }
@@ -179,7 +181,7 @@ mod keyring {
     use crate::failure::{Failure, Kind, Outcome};
 
     fn absent<T>() -> Outcome<T> {
-        Err(Failure::new(Kind::Failed, "this program was built without the system's keyring")
+        Err(Failure::new(Kind::NotFound, "this program was built without the system's keyring")
             .hint("--store file, or --store helper:NAME for docker-credential-NAME"))
     }
 

@@ -1,6 +1,7 @@
 //! `harborctl run`: a registry for the life of a command.
 
 use std::ffi::OsString;
+use std::io::Write as _;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
@@ -24,6 +25,12 @@ use tokio_util::sync::CancellationToken;
 
 use crate::failure::{Failure, Kind, Outcome};
 use crate::session::Session;
+
+/// The database of a registry in a folder.
+const DATABASE: &str = "registry.db";
+
+/// The password of its administrator.
+const PASSWORD: &str = "run.password";
 
 /// Run a command with a registry of its own, on a free port, that ends with it
 #[derive(Debug, Args)]
@@ -49,35 +56,64 @@ pub(crate) struct Run {
 
 impl Run {
     pub(crate) async fn run(self, _session: &Session) -> Outcome {
+        // From the beginning on: whatever comes, nothing is left behind.
+        let mut signals = Signals::new()?;
         let scratch = tempfile::Builder::new().prefix("harborctl-run-").tempdir();
         let scratch =
             scratch.map_err(|error| Failure::new(Kind::Failed, format!("no folder can be made: {error}")))?;
-        let password = password()?;
-        let registry = match &self.data {
-            Some(data) => kept(data, &password).await,
-            None => passing(scratch.path(), &password).await,
+        let (registry, password, server) = match signals.heard_during(self.open(scratch.path())).await {
+            (opened, false) => opened?,
+            (opened, true) => {
+                if let Ok((registry, ..)) = opened {
+                    registry.harbor.shutdown().await;
+                }
+                return Err(Failure::interrupted());
+            }
         };
-        let registry = registry.map_err(failed)?;
-        let server = serve(&registry).await.map_err(failed)?;
         let address =
             server.address().map_err(|error| failed(RunError::Io("listening".to_owned(), error)))?;
         let stop = CancellationToken::new();
         let serving = tokio::spawn(server.serve(stop.clone()));
-        let outcome = self.command(&scratch, &address.to_string(), &password).await;
+        let outcome = self.command(&scratch, &address.to_string(), &password, &mut signals).await;
         stop.cancel();
         let _ = serving.await;
         registry.harbor.shutdown().await;
         outcome
     }
 
+    /// The registry, the password of its administrator, and a server for it.
+    async fn open(&self, scratch: &Path) -> Outcome<(Standalone, Secret, Server)> {
+        let (registry, password) = match &self.data {
+            Some(data) => {
+                let password = kept_password(data)?;
+                (kept(data, &password).await, password)
+            }
+            None => {
+                let password = password()?;
+                (passing(scratch, &password).await, password)
+            }
+        };
+        let registry = registry.map_err(failed)?;
+        let server = serve(&registry).await.map_err(failed)?;
+        Ok((registry, password, server))
+    }
+
     /// Runs the command until it ends, and yields its exit code as a failure where it is not 0.
-    async fn command(&self, scratch: &TempDir, registry: &str, password: &Secret) -> Outcome {
+    async fn command(
+        &self,
+        scratch: &TempDir,
+        registry: &str,
+        password: &Secret,
+        signals: &mut Signals,
+    ) -> Outcome {
         let auth = credentials(scratch.path(), registry, password)?;
         let (program, arguments) =
             self.command.split_first().ok_or_else(|| Failure::usage("there is no command"))?;
         let child = Command::new(program)
             .args(arguments)
             .env("HARBOR_URL", format!("http://{registry}"))
+            // Nobody on the way shall see the password.
+            .envs(no_proxy())
             .env("HARBOR_REGISTRY", registry)
             .env("HARBOR_USERNAME", "admin")
             .env("HARBOR_PASSWORD", password.expose())
@@ -85,11 +121,12 @@ impl Run {
             .env_remove("HARBORCTL_CONTEXT")
             .env("DOCKER_CONFIG", &auth)
             .env("REGISTRY_AUTH_FILE", auth.join("config.json"))
+            .kill_on_drop(true)
             .spawn();
         let child = child.map_err(|error| {
             Failure::new(Kind::Failed, format!("{} cannot be run: {error}", program.to_string_lossy()))
         })?;
-        let status = ended(child).await?;
+        let status = ended(child, signals).await?;
         match code_of(status) {
             0 => Ok(()),
             code => Err(Failure::told(Kind::Command(code))),
@@ -97,22 +134,70 @@ impl Run {
     }
 }
 
-/// Until the command has ended. Ctrl-C at a terminal reaches it as well; what ends this program alone is passed on.
-async fn ended(mut child: Child) -> Outcome<ExitStatus> {
+/// What ends this program, which it hears instead.
+struct Signals {
+    interrupt: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
+    hangup: tokio::signal::unix::Signal,
+}
+
+impl Signals {
+    fn new() -> Outcome<Self> {
+        let heard = |kind| {
+            signal(kind)
+                .map_err(|error| Failure::new(Kind::Failed, format!("signals cannot be heard: {error}")))
+        };
+        Ok(Self {
+            interrupt: heard(SignalKind::interrupt())?,
+            terminate: heard(SignalKind::terminate())?,
+            hangup: heard(SignalKind::hangup())?,
+        })
+    }
+
+    /// Waits for something to the end, for what is half made cannot be taken away; and tells whether any was heard meanwhile.
+    async fn heard_during<T>(&mut self, work: impl Future<Output = T>) -> (T, bool) {
+        tokio::pin!(work);
+        let mut heard = false;
+        loop {
+            tokio::select! {
+                done = &mut work => return (done, heard),
+                _ = self.next() => heard = true,
+            }
+        }
+    }
+
+    /// The next one, as it is passed on. Ctrl-C at a terminal reaches the command as well.
+    async fn next(&mut self) -> Option<Signal> {
+        tokio::select! {
+            _ = self.interrupt.recv() => None,
+            _ = self.terminate.recv() => Some(Signal::TERM),
+            _ = self.hangup.recv() => Some(Signal::HUP),
+        }
+    }
+}
+
+/// Until the command has ended. What ends this program alone is passed on.
+async fn ended(mut child: Child, signals: &mut Signals) -> Outcome<ExitStatus> {
     let wrong = |error: std::io::Error| Failure::new(Kind::Failed, format!("the command is lost: {error}"));
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(wrong)?;
-    let mut terminate = signal(SignalKind::terminate()).map_err(wrong)?;
     let pid = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
     loop {
         tokio::select! {
             status = child.wait() => return status.map_err(wrong),
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {
+            passed_on = signals.next() => {
                 // One that is gone has ended.
-                let _ = pid.map(|pid| kill_process(pid, Signal::TERM));
+                let _ = pid.zip(passed_on).map(|(pid, signal)| kill_process(pid, signal));
             }
         }
     }
+}
+
+/// The variables that keep programs from reaching this machine by way of a proxy.
+fn no_proxy() -> impl Iterator<Item = (&'static str, String)> {
+    ["no_proxy", "NO_PROXY"].into_iter().map(|name| {
+        let before = std::env::var(name).unwrap_or_default();
+        let apart = if before.is_empty() { "" } else { "," };
+        (name, format!("{before}{apart}127.0.0.1,localhost"))
+    })
 }
 
 /// As a shell tells it.
@@ -133,11 +218,40 @@ fn password() -> Outcome<Secret> {
     Ok(Secret::new(text))
 }
 
+/// The password of the administrator of a registry in a folder, which is in a file beside it: nobody but `run` knows it. Where there is a
+/// registry and no such file, somebody else's password holds, and shall hold.
+fn kept_password(data: &Path) -> Outcome<Secret> {
+    let file = data.join(PASSWORD);
+    let wrong = |error: std::io::Error| {
+        Failure::new(Kind::Failed, format!("{} cannot be used: {error}", file.display()))
+    };
+    match std::fs::read_to_string(&file) {
+        Ok(password) if !password.trim().is_empty() => return Ok(Secret::new(password.trim())),
+        Ok(_) => {}
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        Err(error) => return Err(wrong(error)),
+    }
+    if data.join(DATABASE).exists() {
+        let what = format!("{} has a registry whose administrator has another password", data.display());
+        return Err(Failure::new(Kind::Conflict, what)
+            .hint("harbor-server --data for that one, and a folder of its own for harborctl run"));
+    }
+    let password = password()?;
+    std::fs::create_dir_all(data).map_err(wrong)?;
+    // Made with 0600, and whole or not at all.
+    let written = tempfile::NamedTempFile::new_in(data).and_then(|mut made| {
+        made.write_all(password.expose().as_bytes())?;
+        made.as_file().sync_all()?;
+        made.persist(&file).map_err(|error| error.error)
+    });
+    written.map(|_| password).map_err(wrong)
+}
+
 /// A registry in a folder, for the next time as well.
 async fn kept(data: &Path, password: &Secret) -> Result<Standalone, RunError> {
     let io = |error| RunError::Io(format!("opening {}", data.display()), error);
     std::fs::create_dir_all(data).map_err(io)?;
-    let file = data.join("registry.db");
+    let file = data.join(DATABASE);
     let (metadata, blobs) =
         tokio::try_join!(SqlMetadata::sqlite(&file), FolderBlobs::open(data.join("blobs")))?;
     open(metadata, blobs, password).await

@@ -5,11 +5,11 @@ use harbor_core::api;
 use harbor_replicate::client::api::{Call, ProjectRef, Query};
 
 use super::repository;
-use crate::body::confirmed;
 use crate::failure::Outcome;
 use crate::names::{ArtifactArg, RepositoryArg};
 use crate::output::{Column, Shape};
 use crate::session::{Listed, Session};
+use crate::terminal::confirmed;
 
 static SHAPE: Shape = Shape {
     name: "/digest",
@@ -142,7 +142,7 @@ impl Artifact {
                 session.makes(call, &format!("{from} copied to {to}"), None).await
             }
             Self::Delete { artifact, yes } => {
-                confirmed(&format!("Delete {artifact} with all its tags?"), yes)?;
+                confirmed(&format!("Delete {artifact} with all its tags?"), yes).await?;
                 let call = of(session, "deleteArtifact", &artifact).await?;
                 session.does(call, &format!("{artifact} deleted")).await
             }

@@ -7,12 +7,12 @@ use harbor_core::api::{ProjectReq, ProjectSetting};
 use harbor_replicate::client::api::{ProjectRef, Query};
 use serde_json::Value;
 
-use crate::body::confirmed;
 use crate::failure::{Failure, Outcome};
 use crate::names::bytes;
 use crate::noun::audit;
 use crate::output::{Column, Shape};
 use crate::session::{Listed, Session};
+use crate::terminal::confirmed;
 
 static SHAPE: Shape = Shape {
     name: "/name",
@@ -151,7 +151,7 @@ impl Project {
             Self::Create(create) => create.run(session).await,
             Self::Update(update) => update.run(session).await,
             Self::Delete { project, yes } => {
-                confirmed(&format!("Delete project {project}?"), yes)?;
+                confirmed(&format!("Delete project {project}?"), yes).await?;
                 session
                     .does(of("deleteProject", &project).await?, &format!("project {project} deleted"))
                     .await

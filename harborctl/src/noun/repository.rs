@@ -4,11 +4,11 @@ use clap::Subcommand;
 use harbor_core::api::RepositoryUpdate;
 use harbor_replicate::client::api::Call;
 
-use crate::body::confirmed;
 use crate::failure::Outcome;
 use crate::names::RepositoryArg;
 use crate::output::{Column, Shape};
 use crate::session::{Listed, Session};
+use crate::terminal::confirmed;
 
 static SHAPE: Shape = Shape {
     name: "/name",
@@ -75,7 +75,7 @@ impl Repository {
                 session.does(call, &format!("repository {repository} changed")).await
             }
             Self::Delete { repository, yes } => {
-                confirmed(&format!("Delete {repository} with all its artifacts?"), yes)?;
+                confirmed(&format!("Delete {repository} with all its artifacts?"), yes).await?;
                 let call = of(session, "deleteRepository", &repository).await?;
                 session.does(call, &format!("repository {repository} deleted")).await
             }

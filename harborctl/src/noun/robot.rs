@@ -7,10 +7,11 @@ use harbor_core::api::{self, Access, RobotCreate, RobotPermission, RobotSec};
 use harbor_replicate::client::api::Query;
 
 use super::role::permission;
-use crate::body::{SecretInput, confirmed, from_file};
+use crate::body::{SecretInput, from_file};
 use crate::failure::{Failure, Outcome};
 use crate::output::{Column, Shape};
 use crate::session::{Listed, Session};
+use crate::terminal::confirmed;
 
 static SHAPE: Shape = Shape {
     name: "/name",
@@ -173,7 +174,7 @@ impl Robot {
             Self::Update(update) => update.run(session).await,
             Self::Renew(renew) => renew.run(session).await,
             Self::Delete { robot, of, yes } => {
-                confirmed(&format!("Delete robot {robot}?"), yes)?;
+                confirmed(&format!("Delete robot {robot}?"), yes).await?;
                 let id = session.robot_id(&robot, of.project.as_deref()).await?;
                 let call = session.call("DeleteRobot").await?.at("robot_id", id);
                 session.does(call, &format!("robot {robot} deleted")).await
@@ -212,7 +213,10 @@ impl Create {
                 .hint("--permission RESOURCE:ACTION, or --permissions-file FILE")
         })?;
         let chosen = self.choose || self.secret.password_stdin;
-        let secret = chosen.then(|| self.secret.read_new("Secret: ")).transpose()?;
+        let secret = if chosen { Some(self.secret.read_new("Secret: ").await?) } else { None };
+        if !chosen {
+            session.tells_once("secret")?;
+        }
         let body = RobotCreate {
             name: self.name,
             description: self.description,
@@ -245,7 +249,7 @@ impl Renew {
     async fn run(self, session: &Session) -> Outcome {
         let id = session.robot_id(&self.robot, self.of.project.as_deref()).await?;
         let chosen = self.choose || self.secret.password_stdin;
-        let secret = chosen.then(|| self.secret.read_new("Secret: ")).transpose()?;
+        let secret = if chosen { Some(self.secret.read_new("Secret: ").await?) } else { None };
         let body = RobotSec {
             secret: secret.map(|secret| secret.expose().to_owned()).unwrap_or_default(),
             overlap: self.overlap,

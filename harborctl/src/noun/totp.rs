@@ -51,7 +51,7 @@ impl Totp {
         match self {
             Self::Get => session.show(session.call("getTotp").await?, &SHAPE).await,
             Self::Create { password } => {
-                let password = password.read("Password: ")?.expose().to_owned();
+                let password = password.read("Password: ").await?.expose().to_owned();
                 session.show(session.call("createTotp").await?.json(&TotpReq { password }), &CREATED).await
             }
             Self::Confirm { code } => {
@@ -61,7 +61,7 @@ impl Totp {
                 session.entries(&codes.unwrap_or_default(), &CODE)
             }
             Self::Delete { code, password } => {
-                let password = password.read("Password: ")?.expose().to_owned();
+                let password = password.read("Password: ").await?.expose().to_owned();
                 let call = session.call("deleteTotp").await?.json(&TotpDeleteReq { password, code });
                 session.does(call, "there is no second factor any more").await
             }

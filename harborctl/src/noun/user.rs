@@ -4,10 +4,11 @@ use clap::{Args, Subcommand};
 use harbor_core::api::{PasswordReq, UserCreationReq, UserProfile, UserSysAdminFlag};
 use harbor_replicate::client::api::Query;
 
-use crate::body::{SecretInput, confirmed, typed};
+use crate::body::SecretInput;
 use crate::failure::Outcome;
 use crate::output::{Column, Shape};
 use crate::session::{Listed, Session};
+use crate::terminal::confirmed;
 
 static SHAPE: Shape = Shape {
     name: "/username",
@@ -154,7 +155,7 @@ impl User {
             }
             Self::CliSecret { user, secret } => {
                 let id = session.user_id(&user).await?;
-                let secret = secret.read_new("Secret: ")?;
+                let secret = secret.read_new("Secret: ").await?;
                 let call = session.call("setCliSecret").await?.at("user_id", id);
                 let call = call.json(&serde_json::json!({"secret": secret.expose()}));
                 session.does(call, &format!("secret of {user} set")).await
@@ -165,7 +166,7 @@ impl User {
                 session.does(call, &format!("{user} has no second factor any more")).await
             }
             Self::Delete { user, yes } => {
-                confirmed(&format!("Delete user {user}?"), yes)?;
+                confirmed(&format!("Delete user {user}?"), yes).await?;
                 let id = session.user_id(&user).await?;
                 let call = session.call("deleteUser").await?.at("user_id", id);
                 session.does(call, &format!("user {user} deleted")).await
@@ -176,7 +177,7 @@ impl User {
 
 impl Create {
     async fn run(self, session: &Session) -> Outcome {
-        let password = self.secret.read_new(&format!("Password of {}: ", self.name))?;
+        let password = self.secret.read_new(&format!("Password of {}: ", self.name)).await?;
         let body = UserCreationReq {
             password: password.expose().to_owned(),
             email: self.profile.email,
@@ -205,8 +206,13 @@ async fn update(session: &Session, user: &str, profile: Profile) -> Outcome {
 
 async fn password(session: &Session, user: &str, own: bool, secret: &SecretInput) -> Outcome {
     let id = session.user_id(user).await?;
-    let old_password = own.then(|| typed("The password as it is: ")).transpose()?;
-    let new_password = secret.read_new("New password: ")?.expose().to_owned();
+    let (old_password, new_password) = if own {
+        let (old, new) = secret.read_change("The password as it is: ", "New password: ").await?;
+        (Some(old.expose().to_owned()), new)
+    } else {
+        (None, secret.read_new("New password: ").await?)
+    };
+    let new_password = new_password.expose().to_owned();
     let call = session.call("updateUserPassword").await?.at("user_id", id);
     let call = call.json(&PasswordReq { old_password, new_password });
     session.does(call, &format!("password of {user} changed")).await

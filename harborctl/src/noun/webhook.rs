@@ -5,10 +5,11 @@ use harbor_core::api::{WebhookPolicy, WebhookTargetObject};
 use harbor_replicate::client::api::{Call, ProjectRef};
 use serde_json::Value;
 
-use crate::body::{Body, typed};
+use crate::body::Body;
 use crate::failure::{Failure, Kind, Outcome};
 use crate::output::{Column, Shape};
 use crate::session::{Listed, Session};
+use crate::terminal::typed;
 
 static SHAPE: Shape = Shape {
     name: "/name",
@@ -316,7 +317,8 @@ impl Create {
     }
 
     async fn policy(&self, session: &Session) -> Outcome<WebhookPolicy> {
-        let asked = |ask: bool, prompt: &str| if ask { typed(prompt).map(Some) } else { Ok(None) };
+        let asked =
+            async |ask: bool, prompt: &str| if ask { typed(prompt).await.map(Some) } else { Ok(None) };
         let event_types = if self.events.is_empty() {
             let types: Value = self.of.call(session, &EVENTS).await?.one().await?;
             serde_json::from_value(types["event_type"].clone()).unwrap_or_default()
@@ -326,10 +328,10 @@ impl Create {
         let target = WebhookTargetObject {
             kind: self.kind.clone(),
             address: self.address.clone().unwrap_or_default(),
-            auth_header: asked(self.ask_authorization, "Authorization: ")?.unwrap_or_default(),
+            auth_header: asked(self.ask_authorization, "Authorization: ").await?.unwrap_or_default(),
             skip_cert_verify: self.skip_cert_verify,
             payload_format: if self.kind == "slack" { String::new() } else { self.format.clone() },
-            secrets: asked(self.ask_secret, "Secret: ")?.map(|secret| vec![secret]),
+            secrets: asked(self.ask_secret, "Secret: ").await?.map(|secret| vec![secret]),
         };
         Ok(WebhookPolicy {
             description: self.description.clone(),

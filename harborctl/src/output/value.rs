@@ -87,8 +87,14 @@ fn short(digest: &str) -> String {
 }
 
 /// Without what moves a terminal: names and descriptions are other people's.
-fn harmless(text: &str) -> String {
-    text.chars().map(|char| if char.is_control() { ' ' } else { char }).collect()
+pub(crate) fn harmless(text: &str) -> String {
+    text.chars().map(|char| if is_harmful(char) { ' ' } else { char }).collect()
+}
+
+/// Whether a terminal takes it for something to do, and not for a letter; or turns around what follows (Unicode Standard Annex 9).
+fn is_harmful(char: char) -> bool {
+    char.is_control()
+        || matches!(char, '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]

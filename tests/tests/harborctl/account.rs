@@ -89,6 +89,72 @@ async fn secrets_are_in_one_file_alone() {
     assert!(!text.contains(&password), "a logout forgets");
 }
 
+/// What several commands remember at a time is all remembered.
+#[tokio::test]
+#[ignore = "needs the built harborctl"]
+async fn logins_at_the_same_time_lose_nothing() {
+    let registry = TestRegistry::in_memory().await;
+    let harborctl = logged_in(&registry).await;
+    let (server, password) = (format!("http://{}", registry.address()), registry.password("admin"));
+    let names: Vec<String> = (0..8).map(|number| format!("c{number}")).collect();
+    let logins = names.iter().map(async |name| {
+        let login = ["login", &server, "-u", "admin", "--password-stdin", "--store", "file", "--name", name];
+        harborctl.told(&login, &password).await
+    });
+    for ran in futures_util::future::join_all(logins).await {
+        assert_eq!(ran.code, Some(0), "{}", ran.told);
+    }
+    let known = harborctl.ok(&["context", "list", "-o", "name"]).await;
+    for name in &names {
+        assert!(known.lines().any(|line| line == name), "{known}");
+        harborctl.ok(&["--context", name, "whoami"]).await;
+    }
+    registry.close().await;
+}
+
+/// A number is a name like others: whose key it is has nothing to do with it.
+#[tokio::test]
+#[ignore = "needs the built harborctl"]
+async fn a_name_that_is_a_number_is_no_key() {
+    let registry = TestRegistry::in_memory().await;
+    let harborctl = logged_in(&registry).await;
+    let create = async |name: &str| {
+        let create = ["user", "create", name, "--email", &format!("u{name}@example.org"), "--password-stdin"];
+        let ran = harborctl.told(&create, "Correct horse 1").await;
+        assert_eq!(ran.code, Some(0), "{}", ran.told);
+    };
+    // The keys are 2, 3 and 4.
+    for name in ["first", "4", "other"] {
+        create(name).await;
+    }
+    harborctl.ok(&["user", "delete", "4", "--yes"]).await;
+    let ran = harborctl.run(&["user", "delete", "2", "--yes"]).await;
+    assert_eq!(ran.code, Some(3));
+    assert!(ran.told.contains("id:2"), "{}", ran.told);
+    let users = harborctl.ok(&["user", "list", "-o", "name"]).await;
+    assert!(
+        users.contains("other") && users.contains("first") && !users.lines().any(|line| line == "4"),
+        "{users}"
+    );
+    harborctl.ok(&["user", "delete", "id:2", "--yes"]).await;
+    let users = harborctl.ok(&["user", "list", "-o", "name"]).await;
+    assert!(users.contains("other") && !users.contains("first"), "{users}");
+    registry.close().await;
+}
+
+/// What names no registry goes to the one that is chosen, and nowhere without.
+#[tokio::test]
+#[ignore = "needs the built harborctl"]
+async fn content_goes_nowhere_that_nobody_named() {
+    let harborctl = Harborctl::new();
+    for arguments in [&["inspect", "team/web:1"][..], &["--context", "tyop", "delete", "team/web:1", "--yes"]]
+    {
+        let ran = harborctl.run(arguments).await;
+        assert_eq!(ran.code, Some(2), "{arguments:?}: {}", ran.told);
+        assert!(ran.told.contains("try: "), "{}", ran.told);
+    }
+}
+
 /// A file that was damaged is told by its line, and never by what is in it.
 #[tokio::test]
 #[ignore = "needs the built harborctl"]

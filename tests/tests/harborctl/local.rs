@@ -49,6 +49,49 @@ async fn what_is_kept_is_there_the_next_time() {
     assert_eq!(names.lines().collect::<Vec<_>>(), ["library", "team"]);
 }
 
+/// A folder that a server has is left as it is: its administrator keeps the password.
+#[tokio::test]
+#[ignore = "needs harborctl, built with the feature local"]
+async fn the_folder_of_a_server_is_not_taken() {
+    let harborctl = Harborctl::new();
+    let data = harborctl.home().join("served");
+    std::fs::create_dir(&data).unwrap();
+    std::fs::write(data.join("registry.db"), "").unwrap();
+    let ran = harborctl.run(&["run", "--data", "served", "--", "true"]).await;
+    assert_eq!(ran.code, Some(5), "{}", ran.told);
+    assert!(ran.told.contains("another password") && ran.told.contains("try: "), "{}", ran.told);
+    assert_eq!(left_in(&data), ["registry.db"]);
+}
+
+/// Whenever it is ended, nothing is left.
+#[tokio::test]
+#[ignore = "needs harborctl, built with the feature local"]
+async fn it_can_be_ended_at_any_time() {
+    use rustix::process::{Pid, Signal, kill_process};
+    let passing = tempfile::tempdir().unwrap();
+    let harborctl = Harborctl::new().env("TMPDIR", passing.path().to_str().unwrap());
+    for (turn, signal) in [Signal::INT, Signal::TERM, Signal::HUP].into_iter().cycle().take(30).enumerate() {
+        let mut command = harborctl.command(&["run", "--", "sleep", "60"]);
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+        let mut child = command.spawn().unwrap();
+        // Until it hears signals it has made nothing.
+        while left_in(passing.path()).is_empty() && turn % 2 == 0 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        tokio::time::sleep(Duration::from_millis(20 * (turn as u64 % 7))).await;
+        // A terminal sends Ctrl-C to both: where the command runs already, it is ended by the second signal here.
+        let pid = Pid::from_raw(child.id().unwrap().cast_signed()).unwrap();
+        kill_process(pid, signal).unwrap();
+        if signal == Signal::INT
+            && tokio::time::timeout(Duration::from_millis(300), child.wait()).await.is_err()
+        {
+            kill_process(pid, Signal::TERM).unwrap();
+        }
+        tokio::time::timeout(Duration::from_secs(20), child.wait()).await.unwrap().unwrap();
+        assert_eq!(left_in(passing.path()), Vec::<std::ffi::OsString>::new(), "{signal:?} in turn {turn}");
+    }
+}
+
 /// Who ends it ends the command, in good order; and nothing is left.
 #[tokio::test]
 #[ignore = "needs harborctl, built with the feature local"]

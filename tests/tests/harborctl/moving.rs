@@ -156,10 +156,16 @@ async fn images_are_compared_by_layer_and_by_file() {
         ["file removed etc/gone", "file changed etc/os", "file added new", "file removed opt/a/b"]
     );
     assert_eq!(
-        fails(&harborctl, &["diff", "library/web:1", "library/web:2", "--exit-code"], 1).await.told,
+        fails(&harborctl, &["diff", "library/web:1", "library/web:2", "--exit-code"], 9).await.told,
         ""
     );
     harborctl.ok(&["diff", "library/web:1", "library/web:1", "--exit-code"]).await;
+    // The same layers, for another platform: it is the config that differs.
+    push(&registry, "library/web", "arm", &image("arm64", std::slice::from_ref(&base))).await;
+    let ran =
+        fails(&harborctl, &["diff", "library/web:1", "library/web:arm", "--exit-code", "-o", "name"], 9)
+            .await;
+    assert!(ran.out.lines().any(|line| line == "config"), "{}", ran.out);
     let layers = harborctl.ok(&["diff", "library/web:1", "library/web:2", "--layers", "-o", "name"]).await;
     assert_eq!(layers.lines().count(), 2);
     registry.close().await;

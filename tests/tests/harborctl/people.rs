@@ -18,7 +18,7 @@ async fn user() {
          user list
          user list -o wide
          user get grace
-         user get 2 -o json
+         user get id:2 -o json
          user get nobody
          user update grace --realname 'Grace H.' --comment x
          user get grace -o yaml
@@ -107,8 +107,10 @@ async fn robot() {
         "- kind: project\n  namespace: '*'\n  access:\n  - {resource: repository, action: pull}\n";
     told.line("robot create mirror --permissions-file - --days 5 -o json", permissions).await;
     told.line("robot create mirror --permissions-file -", "- kind: [").await;
-    told.type_in("robot list -o name\nrobot delete mirror\nrobot delete ci -p library --yes\nrobot list")
-        .await;
+    told.type_in(
+        "robot list -o name\nrobot delete mirror --yes\nrobot delete ci -p library --yes\nrobot list",
+    )
+    .await;
     told.check("robot");
 }
 

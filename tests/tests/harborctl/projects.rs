@@ -41,8 +41,9 @@ async fn project() {
          project log team --limit 2
          project log team --older --limit 2
          project deletable team
-         project delete team -q
          project delete team
+         project delete team --yes -q
+         project delete team --yes
          project list -o name",
     )
     .await;

@@ -61,7 +61,7 @@ async fn audit() {
     let mut told = Transcript::of(&harborctl);
     told.type_in(
         "project create team -q
-         project delete team -q
+         project delete team --yes -q
          audit list
          audit list --query operation=delete -o wide
          audit list --older --limit 1
