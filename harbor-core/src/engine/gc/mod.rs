@@ -128,12 +128,17 @@ impl Harbor {
     /// since this registry was opened.
     async fn is_run(&self) -> Result<bool> {
         let (kind, priority) = (CollectGarbage::KIND, CollectGarbage::rules().priority);
-        let now = self.now();
-        let has_time = |at: Timestamp| at.max(self.inner.opened).plus(self.inner.settings.job_lease) > now;
+        let has_time =
+            |at: Timestamp| at.max(self.inner.opened).plus(self.inner.settings.job_lease) > self.now();
         let mut rows = self.read().await?;
-        let leased = rows.task_next_due(TaskStatus::Running, priority, &[kind]).await?;
-        let waits = rows.task_next_due(TaskStatus::Waiting, priority, &[kind]).await?;
-        Ok(leased.is_some_and(has_time) || waits.is_some_and(|due| due <= now && has_time(due)))
+        // In this order: one that begins, or is given back, between two of the questions is seen by the next one.
+        for status in [TaskStatus::Waiting, TaskStatus::Running, TaskStatus::Waiting] {
+            let due = rows.task_next_due(status, priority, &[kind]).await?;
+            if due.is_some_and(|due| has_time(due) && (status == TaskStatus::Running || due <= self.now())) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Looks at the next due entries, at so many batches at a time. One that reviewed nothing had nothing due, or nothing is collected
