@@ -65,6 +65,8 @@ impl Login {
         let global = session.global();
         let mut context = Context {
             ca: absolute(global.ca.clone())?.or_else(|| known.as_ref().and_then(|known| known.ca.clone())),
+            cert: absolute(global.cert.clone())?
+                .or_else(|| known.as_ref().and_then(|known| known.cert.clone())),
             insecure: global.insecure || known.as_ref().is_some_and(|known| known.insecure),
             username: None,
             store: None,

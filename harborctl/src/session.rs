@@ -1,8 +1,9 @@
 //! What a verb has in hand: the API as somebody, and where to print.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
+use harbor_core::access::Secret;
 use harbor_replicate::client::api::{Api, Call, Query};
 use harbor_replicate::client::{Connection, Credential};
 use serde_json::{Value, json};
@@ -24,6 +25,9 @@ pub(crate) struct Global {
     /// Trust the authorities of this file too (PEM)
     #[arg(long, global = true, env = "HARBOR_CA", value_name = "FILE")]
     pub(crate) ca: Option<PathBuf>,
+    /// Show this certificate, with its private key in the same file (PEM), to servers that ask for one
+    #[arg(long, global = true, env = "HARBOR_CERT", value_name = "FILE")]
+    pub(crate) cert: Option<PathBuf>,
     /// Take whatever certificate a server shows: whoever is on the way can read and change everything
     #[arg(long, global = true)]
     pub(crate) insecure: bool,
@@ -95,29 +99,31 @@ impl Session {
     pub(crate) fn connection(&self) -> Outcome<Connection> {
         // A wrong name of a context is told by what needs one.
         let server = self.server().ok();
-        let ca = self.global.ca.clone().or_else(|| server.as_ref().and_then(|server| server.ca.clone()));
-        connection(ca.as_deref(), self.global.insecure || server.is_some_and(|server| server.insecure))
+        match server {
+            Some(server) => self.connection_of(&server),
+            None => self.connection_elsewhere(),
+        }
     }
 
     /// How the server of a context is reached.
     pub(crate) fn connection_to(&self, context: &Context) -> Outcome<Connection> {
-        connection(context.ca.as_deref(), context.insecure)
+        connection(context.ca.as_deref(), context.cert.as_deref(), context.insecure)
     }
 
     /// How a server is reached.
     pub(crate) fn connection_of(&self, server: &Server) -> Outcome<Connection> {
-        connection(server.ca.as_deref(), server.insecure)
+        connection(server.ca.as_deref(), server.cert.as_deref(), server.insecure)
     }
 
     /// How a registry is reached that nothing is remembered of.
     pub(crate) fn connection_elsewhere(&self) -> Outcome<Connection> {
-        connection(self.global.ca.as_deref(), self.global.insecure)
+        connection(self.global.ca.as_deref(), self.global.cert.as_deref(), self.global.insecure)
     }
 
     /// The API of the server that is meant.
     pub(crate) async fn api(&self) -> Outcome<Api> {
         let server = self.server()?;
-        let connection = connection(server.ca.as_deref(), server.insecure)?;
+        let connection = self.connection_of(&server)?;
         let credential = server.credential().await?;
         // The API wants to know who asks, and not what a token service would.
         let credential =
@@ -191,15 +197,21 @@ impl Session {
 }
 
 /// How registries are reached.
-fn connection(ca: Option<&std::path::Path>, insecure: bool) -> Outcome<Connection> {
+fn connection(ca: Option<&Path>, cert: Option<&Path>, insecure: bool) -> Outcome<Connection> {
+    let read = |file: &Path| {
+        std::fs::read(file)
+            .map_err(|error| Failure::usage(format!("{} cannot be read: {error}", file.display())))
+    };
     let mut builder = Connection::builder()
         .user_agent(concat!("harborctl/", env!("CARGO_PKG_VERSION")))
         .any_certificate(insecure);
     if let Some(file) = ca {
-        let pem = std::fs::read(file);
-        let pem =
-            pem.map_err(|error| Failure::usage(format!("{} cannot be read: {error}", file.display())))?;
-        builder = builder.authority(pem);
+        builder = builder.authority(read(file)?);
+    }
+    if let Some(file) = cert {
+        let pem = String::from_utf8(read(file)?);
+        let pem = pem.map_err(|_| Failure::usage(format!("{} is no PEM", file.display())))?;
+        builder = builder.client_certificate(Secret::new(pem));
     }
     Ok(builder.build()?)
 }

@@ -19,6 +19,7 @@ static SHAPE: Shape = Shape {
         Column::plain("USER", "/username"),
         Column::plain("STORE", "/store").wide(),
         Column::plain("CA", "/ca").wide(),
+        Column::plain("CERT", "/cert").wide(),
         Column::plain("INSECURE", "/insecure").wide(),
     ],
 };
@@ -84,12 +85,13 @@ impl Set {
     async fn run(self, session: &Session) -> Outcome {
         let address = address(&self.address)?;
         let global = session.global();
-        let ca = absolute(global.ca.clone())?;
+        let (ca, cert) = (absolute(global.ca.clone())?, absolute(global.cert.clone())?);
         let (contexts, before) = Contexts::change(|contexts| {
             let before = contexts.contexts.get(&self.name).cloned();
             let known = before.clone().filter(|context| context.server == address);
             let context = Context {
                 ca: ca.or_else(|| known.as_ref().and_then(|context| context.ca.clone())),
+                cert: cert.or_else(|| known.as_ref().and_then(|context| context.cert.clone())),
                 insecure: global.insecure,
                 username: known.as_ref().and_then(|context| context.username.clone()),
                 store: known.and_then(|context| context.store),
@@ -170,7 +172,7 @@ impl Contexts {
             let is_current = self.current.as_ref() == Some(name);
             json!({
                 "name": name, "server": context.server, "username": context.username, "store": context.store,
-                "ca": context.ca, "insecure": context.insecure, "current": is_current,
+                "ca": context.ca, "cert": context.cert, "insecure": context.insecure, "current": is_current,
                 "mark": if is_current { "*" } else { "" },
             })
         };

@@ -37,6 +37,9 @@ pub(crate) struct Context {
     /// The authorities that are trusted too.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) ca: Option<PathBuf>,
+    /// The certificate, with its key, that is shown to the server.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) cert: Option<PathBuf>,
     /// Whether any certificate will do.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) insecure: bool,
@@ -60,6 +63,7 @@ pub(crate) struct Server {
     pub(crate) context: Option<String>,
     pub(crate) address: String,
     pub(crate) ca: Option<PathBuf>,
+    pub(crate) cert: Option<PathBuf>,
     pub(crate) insecure: bool,
     username: Option<String>,
     store: Option<Store>,
@@ -100,6 +104,7 @@ impl Contexts {
             context: name,
             address,
             ca: global.ca.clone().or_else(|| context.and_then(|context| context.ca.clone())),
+            cert: global.cert.clone().or_else(|| context.and_then(|context| context.cert.clone())),
             insecure: global.insecure || context.is_some_and(|context| context.insecure),
             username: context.and_then(|context| context.username.clone()),
             store: context.and_then(|context| context.store.clone()),
@@ -129,6 +134,7 @@ impl Contexts {
         Some(Server {
             address: context.server.clone(),
             ca: context.ca.clone(),
+            cert: context.cert.clone(),
             insecure: context.insecure,
             username: context.username.clone(),
             store: context.store.clone(),
@@ -199,6 +205,7 @@ mod tests {
             username: Some("grace".to_owned()),
             store: Some(Store::File),
             ca: None,
+            cert: None,
             insecure: false,
         };
         let contexts = [("one", "https://one.example"), ("two", "http://two.example:8080")];

@@ -89,6 +89,38 @@ async fn secrets_are_in_one_file_alone() {
     assert!(!text.contains(&password), "a logout forgets");
 }
 
+/// A session of a desktop, whose keyring a login finds by itself, and in which the secret is that no file has.
+#[tokio::test]
+#[ignore = "needs the built harborctl, and a keyring"]
+async fn the_keyring_of_the_system_keeps_the_secret() {
+    let registry = TestRegistry::in_memory().await;
+    let harborctl = Harborctl::new();
+    let program = harborctl.command(&[]).as_std().get_program().to_str().unwrap().to_owned();
+    let (server, password) = (format!("http://{}", registry.address()), registry.password("admin"));
+    std::fs::write(harborctl.home().join("password"), &password).unwrap();
+    // Unlocked as at a login, with a password of its own.
+    let script = format!(
+        "set -e
+         printf keyring | gnome-keyring-daemon --unlock --components=secrets >/dev/null
+         {program} login {server} -u admin --password-stdin <password
+         {program} context list -o json
+         {program} whoami -o name
+         ! grep -rqF -f password .config
+         {program} logout
+         ! {program} whoami"
+    );
+    let mut command = tokio::process::Command::new("dbus-run-session");
+    command.args(["--", "sh", "-c", &script]).current_dir(harborctl.home()).kill_on_drop(true);
+    command.env_clear().env("PATH", std::env::var_os("PATH").unwrap()).env("HOME", harborctl.home());
+    command.env("XDG_RUNTIME_DIR", harborctl.home());
+    let ran =
+        tokio::time::timeout(std::time::Duration::from_secs(60), command.output()).await.unwrap().unwrap();
+    let (out, told) = (String::from_utf8_lossy(&ran.stdout), String::from_utf8_lossy(&ran.stderr));
+    assert!(ran.status.success(), "{out}{told}");
+    assert!(out.contains(r#""store": "keyring""#) && out.contains("\nadmin\n"), "{out}");
+    registry.close().await;
+}
+
 /// What several commands remember at a time is all remembered.
 #[tokio::test]
 #[ignore = "needs the built harborctl"]
