@@ -1,5 +1,7 @@
 //! Drivers of the two storage ports: blobs and metadata.
 
+#[cfg(feature = "backup")]
+pub mod backup;
 pub mod blobs;
 #[cfg(feature = "sqlite")]
 mod in_memory;

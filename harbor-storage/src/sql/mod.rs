@@ -12,7 +12,11 @@ mod listing;
 mod migrate;
 #[cfg(all(feature = "sqlite", any(feature = "postgres", feature = "mysql")))]
 mod moving;
+#[cfg(feature = "backup")]
+pub(crate) mod plain;
 mod rows;
+#[cfg(feature = "backup")]
+pub(crate) mod schema;
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 mod server;
 mod session;

@@ -1,6 +1,9 @@
 //! What needs no server (feature `local`): it opens the stores itself.
 
+mod backup;
 mod migrate;
+mod place;
+mod restore;
 mod run;
 
 use clap::Subcommand;
@@ -14,12 +17,16 @@ pub(crate) use run::Run;
 /// What needs no server.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Local {
+    Backup(backup::Backup),
+    Restore(restore::Restore),
     MigrateDatabase(migrate::MigrateDatabase),
 }
 
 impl Local {
     pub(crate) async fn run(self, session: &Session) -> Outcome {
         match self {
+            Self::Backup(command) => command.run(session).await,
+            Self::Restore(command) => command.run(session).await,
             Self::MigrateDatabase(command) => command.run(session).await,
         }
     }
