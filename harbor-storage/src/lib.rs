@@ -3,6 +3,8 @@
 #[cfg(feature = "backup")]
 pub mod backup;
 pub mod blobs;
+#[cfg(feature = "backup")]
+pub mod check;
 #[cfg(feature = "sqlite")]
 mod in_memory;
 pub mod sql;

@@ -5,6 +5,8 @@
 
 #[cfg(feature = "postgres")]
 mod announcing;
+#[cfg(feature = "backup")]
+pub(crate) mod asking;
 mod dialect;
 mod error;
 mod guarded;
@@ -14,7 +16,7 @@ mod migrate;
 mod moving;
 #[cfg(feature = "backup")]
 pub(crate) mod plain;
-mod rows;
+pub(crate) mod rows;
 #[cfg(feature = "backup")]
 pub(crate) mod schema;
 #[cfg(any(feature = "postgres", feature = "mysql"))]

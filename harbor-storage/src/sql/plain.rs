@@ -31,7 +31,7 @@ pub(crate) enum Access {
 pub(crate) struct Plain {
     kind: Kind,
     /// The lock on SQLite's file.
-    _lock: Option<std::fs::File>,
+    lock: Option<std::fs::File>,
 }
 
 enum Kind {
@@ -91,7 +91,7 @@ impl Plain {
                 let options = sqlx::postgres::PgConnectOptions::from_str(url).map_err(unread)?;
                 let connected = options.application_name("harborctl").connect().await;
                 let kind = Kind::Postgres(connected.map_err(|error| map("connecting to PostgreSQL", error))?);
-                Ok(Self { kind, _lock: None })
+                Ok(Self { kind, lock: None })
             }
             #[cfg(feature = "mysql")]
             "mysql" | "mariadb" => {
@@ -99,7 +99,7 @@ impl Plain {
                 let options = sqlx::mysql::MySqlConnectOptions::from_str(&format!("mysql:{rest}"));
                 let connected = options.map_err(unread)?.charset("utf8mb4").connect().await;
                 let kind = Kind::MySql(connected.map_err(|error| map("connecting to MySQL", error))?);
-                Ok(Self { kind, _lock: None })
+                Ok(Self { kind, lock: None })
             }
             _ => Err(other("the address of a database that stays begins with sqlite:, postgres: or mysql:")),
         }
@@ -124,14 +124,14 @@ impl Plain {
         };
         let connection = options.pragma("temp_store", "memory").connect().await;
         let kind = Kind::Sqlite(connection.map_err(|error| map("opening the SQLite database", error))?);
-        Ok(Self { kind, _lock: lock })
+        Ok(Self { kind, lock })
     }
 
     /// A database in memory.
     pub(crate) async fn passing() -> Result<Self, StoreError> {
         let connected = SqliteConnection::connect("sqlite::memory:").await;
         let kind = Kind::Sqlite(connected.map_err(|error| map("opening a database in memory", error))?);
-        Ok(Self { kind, _lock: None })
+        Ok(Self { kind, lock: None })
     }
 
     pub(crate) const fn dialect(&self) -> Dialect {
@@ -142,6 +142,11 @@ impl Plain {
             #[cfg(feature = "mysql")]
             Kind::MySql(_) => Dialect::MySql,
         }
+    }
+
+    /// Whether nobody else can have the database.
+    pub(crate) const fn is_locked(&self) -> bool {
+        self.lock.is_some()
     }
 
     /// What it is called, as the driver is.

@@ -100,6 +100,11 @@ pub(crate) async fn tables(version: i64) -> Result<Vec<Table>, StoreError> {
     Ok(tables)
 }
 
+/// The newest version that this program knows.
+pub(crate) fn newest_version() -> i64 {
+    newest()
+}
+
 /// What a database says of itself.
 pub(crate) async fn standing(database: &mut Plain) -> Result<Standing, StoreError> {
     let there = match database.dialect() {

@@ -1,6 +1,7 @@
 //! What needs no server (feature `local`): it opens the stores itself.
 
 mod backup;
+mod check;
 mod migrate;
 mod place;
 mod restore;
@@ -19,6 +20,7 @@ pub(crate) use run::Run;
 pub(crate) enum Local {
     Backup(backup::Backup),
     Restore(restore::Restore),
+    Check(check::Check),
     MigrateDatabase(migrate::MigrateDatabase),
 }
 
@@ -27,6 +29,7 @@ impl Local {
         match self {
             Self::Backup(command) => command.run(session).await,
             Self::Restore(command) => command.run(session).await,
+            Self::Check(command) => command.run(session).await,
             Self::MigrateDatabase(command) => command.run(session).await,
         }
     }

@@ -1,6 +1,7 @@
 //! What needs no server: a registry for the life of a command, a database that is moved, backups, checks.
 
 mod backup;
+mod check;
 mod place;
 
 use std::os::unix::process::ExitStatusExt as _;

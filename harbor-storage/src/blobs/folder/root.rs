@@ -194,7 +194,7 @@ impl Root {
                 Err(Errno::NOENT) => continue,
                 look => look.map_err(fault)?,
             };
-            let modified = i64::from(look.st_mtime) * 1_000_000;
+            let modified = look.st_mtime * 1_000_000;
             found.push(Entry {
                 upload,
                 is_whole,

@@ -144,7 +144,7 @@ async fn a_registry_comes_back_from_mariadb_in_a_folder() {
 }
 
 /// Pushes and deletes images until it is told to stop; yields how many were pushed.
-async fn busy(admin: Client, number: usize, stop: Arc<AtomicBool>) -> usize {
+pub(super) async fn busy(admin: Client, number: usize, stop: Arc<AtomicBool>) -> usize {
     let repository = format!("team/busy{number}");
     let (mut pushed, mut there) = (0, Vec::<DataSet>::new());
     while !stop.load(Ordering::Relaxed) {

@@ -9,7 +9,7 @@ use harbor_core::oci::Digest;
 use harbor_tests::{Build, Client, Database, Harborctl, Process, Ran};
 use serde_json::Value;
 use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, MySqlConnection, PgConnection};
 use tempfile::TempDir;
 
 use super::{API, PASSWORD};
@@ -105,6 +105,35 @@ impl Place {
                 sqlx::query_scalar(statement).fetch_one(&mut connection).await.ok()
             }
         }
+    }
+
+    /// Runs a statement behind everybody's back. SQLite does not look whether rows refer to others.
+    pub(super) async fn sql(&self, statement: &str) {
+        let statement = AssertSqlSafe(statement.to_owned());
+        match &self.database {
+            None => {
+                let path = self.data().join("registry.db");
+                let options = SqliteConnectOptions::new().filename(path).foreign_keys(false);
+                let mut connection = options.connect().await.unwrap();
+                sqlx::raw_sql(statement).execute(&mut connection).await.unwrap();
+                connection.close().await.unwrap();
+            }
+            Some(database) if database.url().starts_with("postgres") => {
+                let mut connection = PgConnection::connect(database.url()).await.unwrap();
+                sqlx::raw_sql(statement).execute(&mut connection).await.unwrap();
+                connection.close().await.unwrap();
+            }
+            Some(database) => {
+                let mut connection = MySqlConnection::connect(database.url()).await.unwrap();
+                sqlx::raw_sql(statement).execute(&mut connection).await.unwrap();
+                connection.close().await.unwrap();
+            }
+        }
+    }
+
+    /// The nodes that ended just now are taken to be gone.
+    pub(super) async fn no_nodes(&self) {
+        self.sql("DELETE FROM worker_pools").await;
     }
 
     fn command(&self, file: Option<&Path>) -> tokio::process::Command {
