@@ -239,6 +239,15 @@ pub struct StoreSettings {
 }
 
 impl StoreSettings {
+    /// What the file sets of the engine.
+    ///
+    /// # Errors
+    /// As the file does not read.
+    pub fn engine(&self) -> Result<Settings, ConfigError> {
+        let file = self.file.as_deref().map_or_else(|| Ok(File::default()), File::read)?;
+        Ok(file.settings.over(Settings::default()))
+    }
+
     /// The addresses of the database and of the blob store.
     ///
     /// # Errors

@@ -38,6 +38,8 @@ mod manifest;
 mod prune;
 mod restore;
 mod stream;
+#[cfg(test)]
+mod tests;
 mod verify;
 
 pub use files::BackupFolder;

@@ -139,6 +139,16 @@ pub async fn check(place: &Place, options: &CheckOptions) -> Result<Checked, Sto
     Ok(checked)
 }
 
+/// Fails unless there is a registry whose schema is this program's: whoever opens another one migrates it.
+///
+/// # Errors
+/// As [`check`].
+pub async fn check_version(place: &Place) -> Result<(), StoreError> {
+    let mut database = Plain::open(&place.database, Access::Read).await?;
+    fits(&mut database).await?;
+    database.close().await
+}
+
 /// Whether it has the tables that are asked about.
 async fn fits(database: &mut Plain) -> Result<(), StoreError> {
     let conflict = |what: String| StoreError::new(StoreErrorKind::Conflict, what);

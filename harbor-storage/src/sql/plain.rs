@@ -179,7 +179,7 @@ impl Plain {
     }
 
     /// Runs a statement of the database's own text that takes nothing and yields nothing, and is not prepared.
-    pub(super) async fn run(&mut self, text: &str) -> Result<(), StoreError> {
+    pub(crate) async fn run(&mut self, text: &str) -> Result<(), StoreError> {
         let text = AssertSqlSafe(text.to_owned());
         let ran = each!(self, connection, Any, row => sqlx::raw_sql(text).execute(&mut *connection).await.map(|_| ()));
         ran.map_err(|error| map("running a statement", error))
@@ -234,6 +234,9 @@ impl Plain {
             }
             Dialect::MySql => {
                 self.run("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ").await?;
+                // The next keys of tables as they are, and not as they were up to a day ago; MariaDB has them so, and knows no such
+                // setting.
+                let _ = self.run("/*!50708 SET SESSION information_schema_stats_expiry = 0 */").await;
                 self.run("START TRANSACTION WITH CONSISTENT SNAPSHOT").await
             }
         }

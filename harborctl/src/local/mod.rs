@@ -2,6 +2,7 @@
 
 mod backup;
 mod check;
+mod gc;
 mod migrate;
 mod place;
 mod restore;
@@ -21,6 +22,7 @@ pub(crate) enum Local {
     Backup(backup::Backup),
     Restore(restore::Restore),
     Check(check::Check),
+    Gc(gc::Gc),
     MigrateDatabase(migrate::MigrateDatabase),
 }
 
@@ -30,6 +32,7 @@ impl Local {
             Self::Backup(command) => command.run(session).await,
             Self::Restore(command) => command.run(session).await,
             Self::Check(command) => command.run(session).await,
+            Self::Gc(command) => command.run(session).await,
             Self::MigrateDatabase(command) => command.run(session).await,
         }
     }

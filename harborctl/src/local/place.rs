@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use harbor_core::Settings;
 use harbor_server::StoreSettings;
 use harbor_storage::backup::Place;
 
@@ -28,11 +29,19 @@ pub(crate) struct At {
 }
 
 impl At {
+    fn settings(self) -> StoreSettings {
+        StoreSettings { data: self.data, database: self.database, blobs: self.blobs, file: self.config }
+    }
+
+    /// What the configuration file says of the engine.
+    pub(crate) fn engine(&self) -> Outcome<Settings> {
+        self.clone().settings().engine().map_err(|error| Failure::usage(error.to_string()))
+    }
+
     /// The addresses of the stores.
     pub(crate) fn place(self) -> Outcome<Place> {
-        let settings =
-            StoreSettings { data: self.data, database: self.database, blobs: self.blobs, file: self.config };
-        let (database, blobs) = settings.addresses().map_err(|error| Failure::usage(error.to_string()))?;
+        let addresses = self.settings().addresses();
+        let (database, blobs) = addresses.map_err(|error| Failure::usage(error.to_string()))?;
         Ok(Place { database, blobs })
     }
 }

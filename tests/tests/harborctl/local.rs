@@ -2,6 +2,7 @@
 
 mod backup;
 mod check;
+mod gc;
 mod place;
 
 use std::os::unix::process::ExitStatusExt as _;

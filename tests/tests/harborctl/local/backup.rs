@@ -429,3 +429,39 @@ async fn old_snapshots_go_with_what_is_theirs_alone() {
     assert_eq!(found.into_values().collect::<Vec<_>>(), [["stays"]]);
     assert!(server.stop().await);
 }
+
+#[tokio::test]
+#[ignore = "needs the built harbor-server, and harborctl, built with the feature local"]
+async fn what_stays_is_whole_when_the_rest_was_about_to_go() {
+    let place = many().await;
+    let (_folder, backup) = folder();
+    done(&["backup", &backup], &place.arguments()).await;
+    let server = place.server().await;
+    let admin = server.anon().basic("admin", PASSWORD);
+    for number in 0..3 {
+        admin.delete(&format!("{API}/projects/team/repositories/r{number}")).await.expect_status(200);
+    }
+    admin.push("team/new", Some("x"), &image(Algorithm::Sha256)).await;
+    let (until, blobs) = (Instant::now() + Duration::from_secs(30), place.data().join("blobs"));
+    while files(&blobs).len() > image(Algorithm::Sha256).blobs.len() {
+        assert!(Instant::now() < until);
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert!(server.stop().await);
+    let last = done(&["backup", &backup], &place.arguments()).await;
+    let named = last["blobs"].as_u64().unwrap();
+    let folder = std::path::Path::new(&backup).join("blobs");
+    let all = files(&folder).len();
+    let (mut after, mut left) = (Duration::from_millis(8), all);
+    while left as u64 > named {
+        // Sooner or later it gets through.
+        killed(&["backup", "prune", &backup, "--keep", "1"], &[], after).await;
+        after += Duration::from_millis(1);
+        left = files(&folder).len();
+        let seen = snapshots(&backup).await;
+        assert!(seen.contains(&last["id"].as_str().unwrap().to_owned()), "{seen:?}");
+        let ran = local(&["backup", "verify", &backup], &[]).await;
+        assert_eq!(ran.code, Some(0), "{} {}", ran.out, ran.told);
+        assert!(left as u64 >= named && after < Duration::from_secs(2));
+    }
+}

@@ -64,10 +64,19 @@ impl Place {
         arguments
     }
 
-    /// A server on it.
+    /// A server on which content that nothing refers to goes soon.
     pub(super) async fn server(&self) -> Process {
+        self.server_with("gc_interval = 1\n").await
+    }
+
+    /// A server on which it is due soon, and nobody collects.
+    pub(super) async fn server_that_does_not_collect(&self) -> Process {
+        self.server_with("gc_interval = 3600\n").await
+    }
+
+    async fn server_with(&self, settings: &str) -> Process {
         let file = self.data().join("settings.toml");
-        let settings = format!("[settings]\ngc_grace = {GRACE}\ngc_interval = 1\njob_lease = 3\n");
+        let settings = format!("[settings]\ngc_grace = {GRACE}\njob_lease = 3\n{settings}");
         std::fs::write(&file, settings).unwrap();
         Process::launch(self.command(Some(&file)), &self.data().join("server.log")).await
     }
