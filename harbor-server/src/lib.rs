@@ -21,7 +21,7 @@ mod token;
 mod v2;
 
 pub use app::{App, AppOptions, router};
-pub use config::{Config, ConfigError};
+pub use config::{Config, ConfigError, StoreSettings};
 pub use forward::{ForwardOptions, forward_audit};
 pub use limits::{Limit, LimitError, Limits};
 pub use net::{ClientAddress, Network, NetworkError, ProxyHeader, Server, TlsFiles, TrustedProxies};

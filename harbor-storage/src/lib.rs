@@ -1,6 +1,10 @@
 //! Drivers of the two storage ports: blobs and metadata.
 
+#[cfg(feature = "backup")]
+pub mod backup;
 pub mod blobs;
+#[cfg(feature = "backup")]
+pub mod check;
 #[cfg(feature = "sqlite")]
 mod in_memory;
 pub mod sql;

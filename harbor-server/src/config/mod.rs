@@ -55,6 +55,9 @@ pub enum ConfigError {
 /// The shortest lease of a job: a node must be able to renew it in time.
 const LEAST_LEASE: Duration = Duration::from_secs(3);
 
+/// The folder for everything that is kept.
+const DATA: &str = "./harbor-data";
+
 /// A password is no flag: flags are seen by everybody on the machine.
 const PASSWORD_HELP: &str = "HARBOR_ADMIN_PASSWORD sets the password of the administrator, admin. Without it, one is made \
     and shown at the first start.";
@@ -161,12 +164,10 @@ impl Config {
             None => File::default(),
             Some(path) => File::read(path)?,
         };
-        let data = flags.data.or(file.data).unwrap_or_else(|| PathBuf::from("./harbor-data"));
+        let data = flags.data.or(file.data).unwrap_or_else(|| PathBuf::from(DATA));
         let listen = flags.listen.or(file.listen).unwrap_or_else(|| "127.0.0.1:8080".to_owned());
         let listen = resolve(&listen)?;
-        let below = |scheme: &str, name: &str| format!("{scheme}:{}", data.join(name).display());
-        let database = flags.database.or(file.database).unwrap_or_else(|| below("sqlite", "registry.db"));
-        let blobs = flags.blobs.or(file.blobs).unwrap_or_else(|| below("file", "blobs"));
+        let (database, blobs) = stores(&data, flags.database.or(file.database), flags.blobs.or(file.blobs));
         let format = flags.log_format.or(file.log_format).unwrap_or_else(|| "text".to_owned());
         let log_json = match format.as_str() {
             "json" => true,
@@ -212,6 +213,49 @@ impl Config {
             settings,
             admin_password,
         })
+    }
+}
+
+/// Where the stores are, when the addresses are not set: in the data folder.
+fn stores(data: &std::path::Path, database: Option<String>, blobs: Option<String>) -> (String, String) {
+    let below = |scheme: &str, name: &str| format!("{scheme}:{}", data.join(name).display());
+    (
+        database.unwrap_or_else(|| below("sqlite", "registry.db")),
+        blobs.unwrap_or_else(|| below("file", "blobs")),
+    )
+}
+
+/// Where a server keeps what it has: what [`Config`] says of it, for those who work on the stores without one.
+#[derive(Clone, Debug, Default)]
+pub struct StoreSettings {
+    /// The data folder, where it is not the default.
+    pub data: Option<PathBuf>,
+    /// The address of the database, where it is not in the data folder.
+    pub database: Option<String>,
+    /// The address of the blob store, where it is not in the data folder.
+    pub blobs: Option<String>,
+    /// The server's configuration file. What it says comes after what is said here.
+    pub file: Option<PathBuf>,
+}
+
+impl StoreSettings {
+    /// What the file sets of the engine.
+    ///
+    /// # Errors
+    /// As the file does not read.
+    pub fn engine(&self) -> Result<Settings, ConfigError> {
+        let file = self.file.as_deref().map_or_else(|| Ok(File::default()), File::read)?;
+        Ok(file.settings.over(Settings::default()))
+    }
+
+    /// The addresses of the database and of the blob store.
+    ///
+    /// # Errors
+    /// As the file does not read.
+    pub fn addresses(self) -> Result<(String, String), ConfigError> {
+        let file = self.file.as_deref().map_or_else(|| Ok(File::default()), File::read)?;
+        let data = self.data.or(file.data).unwrap_or_else(|| PathBuf::from(DATA));
+        Ok(stores(&data, self.database.or(file.database), self.blobs.or(file.blobs)))
     }
 }
 

@@ -88,6 +88,20 @@ impl Address {
             Self::Bucket(bucket) => bucket.open(),
         }
     }
+
+    /// # Errors
+    /// As the store's constructor; `Other` for memory.
+    #[cfg(feature = "backup")]
+    pub(super) async fn open_shelf(self) -> Result<Arc<dyn super::Shelf>, StoreError> {
+        match self {
+            Self::Folder(path) => Ok(Arc::new(FolderBlobs::open(path).await?)),
+            Self::Memory => Err(wrong("memory:", "what is in memory is of one process alone")),
+            #[cfg(any(feature = "s3", feature = "azure", feature = "gcs"))]
+            Self::Bucket(bucket) => Ok(Arc::new(bucket.objects()?)),
+            #[cfg(not(any(feature = "s3", feature = "azure", feature = "gcs")))]
+            Self::Bucket(bucket) => Err(bucket.not_built("s3, azure or gcs")),
+        }
+    }
 }
 
 impl BucketAddress {
@@ -122,55 +136,66 @@ impl BucketAddress {
         })
     }
 
+    #[cfg(any(feature = "s3", feature = "azure", feature = "gcs"))]
     fn open(self) -> Result<Arc<dyn BlobStore>, StoreError> {
+        Ok(Arc::new(self.objects()?))
+    }
+
+    #[cfg(not(any(feature = "s3", feature = "azure", feature = "gcs")))]
+    fn open(self) -> Result<Arc<dyn BlobStore>, StoreError> {
+        Err(self.not_built("s3, azure or gcs"))
+    }
+
+    #[cfg(any(feature = "s3", feature = "azure", feature = "gcs"))]
+    fn objects(self) -> Result<super::ObjectBlobs, StoreError> {
         match self.service {
-            Service::S3 => self.open_s3(),
-            Service::Azure => self.open_azure(),
-            Service::Gcs => self.open_gcs(),
+            Service::S3 => self.s3(),
+            Service::Azure => self.azure(),
+            Service::Gcs => self.gcs(),
         }
     }
 
     #[cfg(feature = "s3")]
-    fn open_s3(self) -> Result<Arc<dyn BlobStore>, StoreError> {
+    fn s3(self) -> Result<super::ObjectBlobs, StoreError> {
         let mut options = super::S3Options::new(self.name);
         options.prefix = self.prefix;
         options.endpoint = self.endpoint;
         options.region = self.region;
         options.signed_urls = self.signed_urls;
-        Ok(Arc::new(super::ObjectBlobs::s3(&options)?))
+        super::ObjectBlobs::s3(&options)
     }
 
     #[cfg(feature = "azure")]
-    fn open_azure(self) -> Result<Arc<dyn BlobStore>, StoreError> {
+    fn azure(self) -> Result<super::ObjectBlobs, StoreError> {
         let mut options = super::AzureOptions::new(self.name);
         options.prefix = self.prefix;
         options.endpoint = self.endpoint;
         options.account = self.account;
         options.signed_urls = self.signed_urls;
-        Ok(Arc::new(super::ObjectBlobs::azure(&options)?))
+        super::ObjectBlobs::azure(&options)
     }
 
     #[cfg(feature = "gcs")]
-    fn open_gcs(self) -> Result<Arc<dyn BlobStore>, StoreError> {
+    fn gcs(self) -> Result<super::ObjectBlobs, StoreError> {
         let mut options = super::GcsOptions::new(self.name);
         options.prefix = self.prefix;
         options.endpoint = self.endpoint;
         options.signed_urls = self.signed_urls;
-        Ok(Arc::new(super::ObjectBlobs::gcs(&options)?))
+        super::ObjectBlobs::gcs(&options)
     }
 
-    #[cfg(not(feature = "s3"))]
-    fn open_s3(self) -> Result<Arc<dyn BlobStore>, StoreError> {
+    #[cfg(all(not(feature = "s3"), any(feature = "azure", feature = "gcs")))]
+    fn s3(self) -> Result<super::ObjectBlobs, StoreError> {
         Err(self.not_built("s3"))
     }
 
-    #[cfg(not(feature = "azure"))]
-    fn open_azure(self) -> Result<Arc<dyn BlobStore>, StoreError> {
+    #[cfg(all(not(feature = "azure"), any(feature = "s3", feature = "gcs")))]
+    fn azure(self) -> Result<super::ObjectBlobs, StoreError> {
         Err(self.not_built("azure"))
     }
 
-    #[cfg(not(feature = "gcs"))]
-    fn open_gcs(self) -> Result<Arc<dyn BlobStore>, StoreError> {
+    #[cfg(all(not(feature = "gcs"), any(feature = "s3", feature = "azure")))]
+    fn gcs(self) -> Result<super::ObjectBlobs, StoreError> {
         Err(self.not_built("gcs"))
     }
 

@@ -8,6 +8,8 @@ mod lane;
 mod memory;
 #[cfg(any(feature = "s3", feature = "azure", feature = "gcs"))]
 mod object;
+#[cfg(feature = "backup")]
+mod shelf;
 
 use std::sync::Arc;
 
@@ -26,6 +28,8 @@ pub use object::azure::AzureOptions;
 pub use object::gcs::GcsOptions;
 #[cfg(feature = "s3")]
 pub use object::s3::S3Options;
+#[cfg(feature = "backup")]
+pub use shelf::{Shelf, Shelved};
 
 /// Opens the blob store at an address:
 ///
@@ -45,20 +49,29 @@ pub async fn open(address: &str) -> Result<Arc<dyn BlobStore>, StoreError> {
     address::Address::parse(address)?.open().await
 }
 
+/// Opens the blob store at an address, as [`open`] does, to look at all that is in it.
+///
+/// # Errors
+/// As [`open`]; and for `memory:`, in which nothing is that another process put there.
+#[cfg(feature = "backup")]
+pub async fn open_shelf(address: &str) -> Result<Arc<dyn Shelf>, StoreError> {
+    address::Address::parse(address)?.open_shelf().await
+}
+
 /// A fault in what the operator configured.
 fn configuration_fault(what: &str, error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> StoreError {
     StoreError::new(StoreErrorKind::Other, format!("{what} is not configured rightly")).with_source(error)
 }
 
 /// Runs `work` on a thread that may block.
-async fn blocking<T: Send + 'static>(
+pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
 ) -> Result<T, StoreError> {
     joined(tokio::task::spawn_blocking(work).await)
 }
 
 /// The outcome of a task: one that panicked or was stopped has failed.
-fn joined<T>(outcome: Result<Result<T, StoreError>, JoinError>) -> Result<T, StoreError> {
+pub(crate) fn joined<T>(outcome: Result<Result<T, StoreError>, JoinError>) -> Result<T, StoreError> {
     outcome.unwrap_or_else(|error| {
         Err(StoreError::new(StoreErrorKind::Other, "a background task ended").with_source(error))
     })

@@ -3,7 +3,7 @@
 /// A database's way of saying things.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(dead_code, reason = "which of them are used follows from the features")]
-pub(super) enum Dialect {
+pub(crate) enum Dialect {
     Sqlite,
     Postgres,
     MySql,
@@ -17,7 +17,7 @@ impl Dialect {
     /// themselves, that may come as rows or as lines of one text. `INDEXED BY i` after a table says which index to take, where
     /// the database estimates badly. `CAST(… AS BIGINT)` makes a number one of 64 bits, for
     /// sums are longer.
-    pub(super) fn render(self, text: &str) -> String {
+    pub(crate) fn render(self, text: &str) -> String {
         if let Some(list) = text.strip_prefix("LIST ") {
             return match self {
                 // A row of SQLite's is handed from thread to thread, which costs more than finding it.
@@ -34,6 +34,12 @@ impl Dialect {
                 mysql_upsert(&text.replace(" AS BIGINT)", " AS SIGNED)"))
             }
         }
+    }
+
+    /// Whether setting the next key of a table ends a transaction.
+    #[cfg(feature = "backup")]
+    pub(crate) const fn ends_transactions_with_keys(self) -> bool {
+        matches!(self, Self::MySql)
     }
 
     /// A migration of the common text, as this database takes it: `{id}`, `{int}`, `{text}`, `{bytes}`, `{key:N}` (ASCII that

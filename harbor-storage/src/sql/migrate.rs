@@ -43,17 +43,45 @@ pub(super) async fn run<C>(dialect: Dialect, connection: &mut C) -> Result<(), S
 where
     C: Migrate,
 {
-    migrator(dialect, MIGRATIONS).run_direct(None, connection, false).await.map_err(failed)
+    run_to(None, dialect, connection).await
 }
+
+/// Applies what is missing up to a version, or all.
+///
+/// # Errors
+/// As [`run`].
+pub(super) async fn run_to<C>(
+    version: Option<i64>,
+    dialect: Dialect,
+    connection: &mut C,
+) -> Result<(), StoreError>
+where
+    C: Migrate,
+{
+    migrator(dialect, MIGRATIONS).run_direct(version, connection, false).await.map_err(failed)
+}
+
+/// The newest version that this program knows.
+pub(super) fn newest() -> i64 {
+    MIGRATIONS.last().map_or(0, |(version, ..)| *version)
+}
+
+/// The version that a database says it has while a registry is restored into it. No program knows it, so none takes what is half
+/// there for a registry.
+pub(super) const RESTORING: i64 = 9_000_000_000_000_000;
 
 fn failed(error: MigrateError) -> StoreError {
     match error {
+        MigrateError::VersionMissing(RESTORING) => StoreError::new(
+            StoreErrorKind::Conflict,
+            "a registry is being restored into this database: run `harborctl local restore` again, it completes it",
+        ),
         MigrateError::VersionMissing(version) => StoreError::new(
             StoreErrorKind::TooNew,
             format!(
                 "the database is at schema version {version}, and this program knows versions up to {}: \
                  run the newer program, or restore a backup from before it",
-                MIGRATIONS.last().map_or(0, |(version, ..)| *version)
+                newest()
             ),
         ),
         MigrateError::Execute(error) => super::error::map("migrating the database", error),

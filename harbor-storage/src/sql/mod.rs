@@ -5,6 +5,8 @@
 
 #[cfg(feature = "postgres")]
 mod announcing;
+#[cfg(feature = "backup")]
+pub(crate) mod asking;
 mod dialect;
 mod error;
 mod guarded;
@@ -12,7 +14,11 @@ mod listing;
 mod migrate;
 #[cfg(all(feature = "sqlite", any(feature = "postgres", feature = "mysql")))]
 mod moving;
-mod rows;
+#[cfg(feature = "backup")]
+pub(crate) mod plain;
+pub(crate) mod rows;
+#[cfg(feature = "backup")]
+pub(crate) mod schema;
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 mod server;
 mod session;

@@ -14,8 +14,8 @@ use super::session::{Row, Session, bind, session};
 use super::statement::{Statement, Value};
 
 // The migrator's own lock waits for -1 seconds, which MariaDB takes for none at all.
-const LOCK: &str = "SELECT GET_LOCK(CONCAT('harbor-', MD5(DATABASE())), 600)";
-const UNLOCK: &str = "SELECT RELEASE_LOCK(CONCAT('harbor-', MD5(DATABASE())))";
+pub(super) const LOCK: &str = "SELECT GET_LOCK(CONCAT('harbor-', MD5(DATABASE())), 600)";
+pub(super) const UNLOCK: &str = "SELECT RELEASE_LOCK(CONCAT('harbor-', MD5(DATABASE())))";
 
 /// Who waits for a lock may try again; the whole statement has a limit above that, and both below our own. MariaDB has one for
 /// all statements, in seconds, and MySQL one for reading, in milliseconds; each takes the other's for a comment.

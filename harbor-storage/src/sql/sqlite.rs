@@ -191,7 +191,7 @@ fn own_file(name: &Path) -> Result<std::fs::File, StoreError> {
 }
 
 /// Takes the lock on the database. Caches rely on it: no other process changes the rows.
-fn lock_file(path: &Path) -> Result<std::fs::File, StoreError> {
+pub(super) fn lock_file(path: &Path) -> Result<std::fs::File, StoreError> {
     use std::os::unix::fs::DirBuilderExt;
 
     let mut name = path.as_os_str().to_owned();

@@ -1,6 +1,11 @@
 //! What needs no server (feature `local`): it opens the stores itself.
 
+mod backup;
+mod check;
+mod gc;
 mod migrate;
+mod place;
+mod restore;
 mod run;
 
 use clap::Subcommand;
@@ -14,12 +19,20 @@ pub(crate) use run::Run;
 /// What needs no server.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Local {
+    Backup(backup::Backup),
+    Restore(restore::Restore),
+    Check(check::Check),
+    Gc(gc::Gc),
     MigrateDatabase(migrate::MigrateDatabase),
 }
 
 impl Local {
     pub(crate) async fn run(self, session: &Session) -> Outcome {
         match self {
+            Self::Backup(command) => command.run(session).await,
+            Self::Restore(command) => command.run(session).await,
+            Self::Check(command) => command.run(session).await,
+            Self::Gc(command) => command.run(session).await,
             Self::MigrateDatabase(command) => command.run(session).await,
         }
     }

@@ -1,4 +1,9 @@
-//! What needs no server: a registry for the life of a command, and a database that is moved.
+//! What needs no server: a registry for the life of a command, a database that is moved, backups, checks.
+
+mod backup;
+mod check;
+mod gc;
+mod place;
 
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::Stdio;

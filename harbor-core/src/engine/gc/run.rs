@@ -8,7 +8,7 @@ use crate::access::permission::{
     GarbageCollectionCreate, GarbageCollectionList, GarbageCollectionRead, GarbageCollectionStop,
     GarbageCollectionUpdate,
 };
-use crate::access::{Actor, ProjectFilter, RepositoryTarget};
+use crate::access::{Actor, Authorized, ProjectFilter, RepositoryTarget};
 use crate::engine::Harbor;
 use crate::engine::artifacts::{Deleted, Trial};
 use crate::engine::gate::contended;
@@ -121,6 +121,68 @@ pub(super) fn as_of(running: &Running) -> Timestamp {
     running.begun().minus(Duration::from_micros(1))
 }
 
+/// Who runs it.
+#[derive(Clone, Copy)]
+enum By<'a> {
+    /// A job.
+    Job(&'a Running),
+    /// Somebody who has the stores: with the time that it is of, and who is told.
+    Hand(&'a Harbor, Timestamp, &'a (dyn Fn(&str) + Send + Sync)),
+}
+
+impl<'a> By<'a> {
+    fn harbor(self) -> &'a Harbor {
+        match self {
+            Self::Job(running) => running.harbor(),
+            Self::Hand(harbor, ..) => harbor,
+        }
+    }
+
+    fn as_of(self) -> Timestamp {
+        match self {
+            Self::Job(running) => as_of(running),
+            Self::Hand(_, as_of, _) => as_of,
+        }
+    }
+
+    fn log(self, line: &str) {
+        match self {
+            Self::Job(running) => running.log(line),
+            Self::Hand(_, _, told) => told(line),
+        }
+    }
+}
+
+impl Harbor {
+    /// Runs garbage collection here and now, and no job: for who has the stores and no server. What is told goes to `told`. Who is at
+    /// it in a job, here or on another node, goes first: then nothing is done but of what has no tags.
+    ///
+    /// # Errors
+    /// [`Error::BadRequest`] for what cannot be run; [`Error::ReadOnly`]; as the stores fail.
+    pub async fn collect_garbage_by_hand(
+        &self,
+        _proof: &Authorized<GarbageCollectionCreate>,
+        how: &CollectGarbage,
+        told: &(dyn Fn(&str) + Send + Sync),
+    ) -> Result<Freed> {
+        how.check()?;
+        if !how.dry_run {
+            self.refuse_read_only().await?;
+        }
+        let as_of = self.now();
+        let by = By::Hand(self, as_of, told);
+        let untagged = if how.delete_untagged { how.untagged(by).await? } else { Deleted::default() };
+        if how.dry_run {
+            return Ok(would_free(self, as_of).await?.with(untagged));
+        }
+        let report = self.collect(how.workers, None).await?;
+        if report.failed > 0 {
+            told(&format!("{} could not be looked at, and will be again", report.failed));
+        }
+        Ok(Freed { purged_blobs: report.blobs, ..Freed::of_bytes(report.bytes) }.with(untagged))
+    }
+}
+
 impl CollectGarbage {
     pub(in crate::engine) async fn run(self, running: Running) -> Result<Done> {
         let harbor = running.harbor();
@@ -134,7 +196,8 @@ impl CollectGarbage {
             self.workers,
             harbor.settings().gc_grace.as_secs()
         ));
-        let untagged = if self.delete_untagged { self.untagged(&running).await? } else { Deleted::default() };
+        let untagged =
+            if self.delete_untagged { self.untagged(By::Job(&running)).await? } else { Deleted::default() };
         let (freed, failed) = if self.dry_run {
             (would_free(harbor, as_of(&running)).await?.with(untagged), 0)
         } else {
@@ -165,8 +228,8 @@ impl CollectGarbage {
     }
 
     /// Deletes untagged artifacts, or counts them.
-    async fn untagged(self, running: &Running) -> Result<Deleted> {
-        let harbor = running.harbor();
+    async fn untagged(self, by: By<'_>) -> Result<Deleted> {
+        let harbor = by.harbor();
         let mut total = Deleted::default();
         let mut after: Option<RepositoryName> = None;
         let everywhere = RepositoryFilter::from(ProjectFilter::All);
@@ -175,17 +238,19 @@ impl CollectGarbage {
             let names = harbor.read().await?.repositories(&everywhere, start, NAMES).await?;
             let Some(last) = names.last().cloned() else { return Ok(total) };
             for name in &names {
-                let found = self.untagged_of(running, name).await?;
+                let found = self.untagged_of(by, name).await?;
                 total.manifests += found.manifests;
                 total.bytes += found.bytes;
             }
-            running.progress(format!("{} untagged manifests, up to {last}", total.manifests));
+            if let By::Job(running) = by {
+                running.progress(format!("{} untagged manifests, up to {last}", total.manifests));
+            }
             after = Some(last);
         }
     }
 
-    async fn untagged_of(self, running: &Running, name: &RepositoryName) -> Result<Deleted> {
-        let harbor = running.harbor();
+    async fn untagged_of(self, by: By<'_>, name: &RepositoryName) -> Result<Deleted> {
+        let harbor = by.harbor();
         let Some(repository) = harbor.read().await?.repository(name).await? else {
             return Ok(Deleted::default());
         };
@@ -193,7 +258,7 @@ impl CollectGarbage {
             return Ok(Deleted::default());
         };
         let target = RepositoryTarget { project, name: name.clone() };
-        let before = as_of(running).minus(harbor.settings().gc_grace);
+        let before = by.as_of().minus(harbor.settings().gc_grace);
         let mut total = Deleted::default();
         let mut after = ManifestId::new(0);
         let mut trial = if self.dry_run { Some(Trial::of(harbor, &repository).await?) } else { None };
@@ -202,7 +267,7 @@ impl CollectGarbage {
             let Some(last) = page.last() else { return Ok(total) };
             after = last.id;
             for untagged in &page {
-                let gone = one_untagged(running, &target, &repository, untagged, &mut trial).await;
+                let gone = one_untagged(by, &target, &repository, untagged, &mut trial).await;
                 let (says, gone) = match gone {
                     Ok(Deleted { manifests: 0, .. }) => continue,
                     Ok(gone) if self.dry_run => {
@@ -214,7 +279,7 @@ impl CollectGarbage {
                     ) => (format!("stays: {}", error.public_message()), Deleted::default()),
                     Err(error) => return Err(error),
                 };
-                running.log(format!("{name}@{}: {says}", untagged.digest));
+                by.log(&format!("{name}@{}: {says}", untagged.digest));
                 total.manifests += gone.manifests;
                 total.bytes += gone.bytes;
             }
@@ -224,15 +289,15 @@ impl CollectGarbage {
 
 /// Deletes an untagged artifact, or tries to.
 async fn one_untagged(
-    running: &Running,
+    by: By<'_>,
     target: &RepositoryTarget,
     repository: &Repository,
     untagged: &Untagged,
     trial: &mut Option<Trial<'_>>,
 ) -> Result<Deleted> {
     let step = Step::ManifestDelete { digest: &untagged.digest };
-    running.harbor().content().ask_policies(&Actor::system(), target, step).await?;
-    let Some(trial) = trial else { return delete(running, repository, untagged).await };
+    by.harbor().content().ask_policies(&Actor::system(), target, step).await?;
+    let Some(trial) = trial else { return delete(by, repository, untagged).await };
     if trial.is_gone(untagged.id) || trial.is_listed(untagged.id).await? {
         return Ok(Deleted::default());
     }
@@ -240,8 +305,8 @@ async fn one_untagged(
 }
 
 /// Deletes an untagged artifact, if it still is one.
-async fn delete(running: &Running, repository: &Repository, untagged: &Untagged) -> Result<Deleted> {
-    let harbor = running.harbor();
+async fn delete(by: By<'_>, repository: &Repository, untagged: &Untagged) -> Result<Deleted> {
+    let harbor = by.harbor();
     contended!(async {
         // It may have come to be so in the midst of a run.
         harbor.refuse_read_only().await?;
@@ -255,7 +320,9 @@ async fn delete(running: &Running, repository: &Repository, untagged: &Untagged)
         }
         let digest = untagged.digest;
         let gone = harbor.artifacts().delete_deeply(&mut write, repository, id, digest).await?;
-        running.count(&mut write, |freed: &mut Freed| *freed = freed.with(gone)).await?;
+        if let By::Job(running) = by {
+            running.count(&mut write, |freed: &mut Freed| *freed = freed.with(gone)).await?;
+        }
         write.commit().await?;
         Ok(gone)
     })

@@ -24,6 +24,8 @@
 mod body;
 mod pace;
 mod root;
+#[cfg(feature = "backup")]
+mod shelf;
 mod writer;
 
 use std::ops::Range;

@@ -179,6 +179,74 @@ impl Root {
     }
 }
 
+/// A file of the store.
+#[cfg(feature = "backup")]
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) upload: UploadId,
+    /// Whether its upload is over.
+    pub(super) is_whole: bool,
+    pub(super) size: u64,
+    /// When it was written last, in microseconds since the epoch.
+    pub(super) modified: i64,
+}
+
+#[cfg(feature = "backup")]
+impl Root {
+    /// What is in one of the 256 folders, as far as it is of uploads.
+    pub(super) fn list(&self, number: u8) -> Result<Vec<Entry>, StoreError> {
+        let name = format!("{number:02x}");
+        let fault = |error: Errno| {
+            StoreError::io(format!("listing {}/blobs/{name}", self.path.display()), error.into())
+        };
+        let folder = open_folder(&self.blobs, name.as_str()).map_err(fault)?;
+        let mut found = Vec::new();
+        for entry in rustix::fs::Dir::read_from(&folder).map_err(fault)? {
+            let entry = entry.map_err(fault)?;
+            let Ok(file) = entry.file_name().to_str() else { continue };
+            let (upload, is_whole) =
+                file.strip_suffix(".part").map_or((file, true), |upload| (upload, false));
+            let Some(upload) = upload.parse().ok().filter(|_| file.starts_with(&name)) else { continue };
+            let look = match rustix::fs::statat(&folder, file, AtFlags::SYMLINK_NOFOLLOW) {
+                // It went meanwhile.
+                Err(Errno::NOENT) => continue,
+                look => look.map_err(fault)?,
+            };
+            let modified = look.st_mtime * 1_000_000;
+            found.push(Entry {
+                upload,
+                is_whole,
+                size: u64::try_from(look.st_size).unwrap_or_default(),
+                modified,
+            });
+        }
+        Ok(found)
+    }
+
+    /// Moves a file to `quarantine`, beside `blobs`.
+    pub(super) fn set_aside(&self, place: &Place) -> Result<String, StoreError> {
+        let fault = |error: Errno| place.fault("setting aside", error);
+        let root = open_folder(&self.blobs, "..").map_err(fault)?;
+        make_folder(&root, "quarantine").map_err(fault)?;
+        let quarantine = open_folder(&root, "quarantine").map_err(fault)?;
+        let name = place.path().rsplit('/').next().unwrap_or_default();
+        match rustix::fs::renameat(&self.blobs, place.path(), &quarantine, name) {
+            Ok(()) | Err(Errno::NOENT) => {}
+            Err(error) => return Err(fault(error)),
+        }
+        rustix::fs::fsync(&quarantine).map_err(fault)?;
+        rustix::fs::fsync(&root).map_err(fault)?;
+        self.sync_folder(place)?;
+        Ok(format!("quarantine/{name}"))
+    }
+
+    /// Waits until all that was written to the file system is on disk.
+    pub(super) fn settle(&self) -> Result<(), StoreError> {
+        let settled = rustix::fs::syncfs(&self.blobs);
+        settled.map_err(|error| StoreError::io(format!("syncing {}", self.path.display()), error.into()))
+    }
+}
+
 fn make(path: &std::path::Path, lasts: bool) -> std::io::Result<OwnedFd> {
     std::fs::create_dir_all(path)?;
     let path = path.canonicalize()?;

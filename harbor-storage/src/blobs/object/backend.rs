@@ -76,6 +76,28 @@ impl Bucket {
         Ok(within(ANSWER, "looking for", key, self.backend.head(&path)).await?.size)
     }
 
+    /// The objects below a part of the prefix, with their keys' last parts, sizes and times. The stream has no time limit.
+    #[cfg(feature = "backup")]
+    pub(super) fn list(&self, below: &str) -> BoxStream<'static, Result<Listed, StoreError>> {
+        let named = below.to_owned();
+        let objects = self.backend.list(Some(&self.path(below)));
+        objects
+            .map_ok(|object| Listed {
+                name: object.location.filename().unwrap_or_default().to_owned(),
+                size: object.size,
+                modified: object.last_modified.timestamp_micros(),
+            })
+            .map_err(move |error| fault("listing", &named, error))
+            .boxed()
+    }
+
+    /// Gives an object another key; one that is not there is left.
+    #[cfg(feature = "backup")]
+    pub(super) async fn rename(&self, key: &str, to: &str) -> Result<(), StoreError> {
+        let renamed = self.backend.rename(&self.path(key), &self.path(to)).await;
+        absent_is_well(renamed.map_err(|error| fault("setting aside", key, error)))
+    }
+
     /// Begins to read a range, which is not empty, of the object with that `tag`, or of whichever is there. The stream has
     /// no time limit.
     pub(super) async fn get(
@@ -166,6 +188,15 @@ impl Bucket {
         let signing = self.backend.signed_url(Method::GET, &path, valid_for);
         within(ANSWER, "signing an address of", key, signing).await.map(|url| Some(url.into()))
     }
+}
+
+/// An object that is there.
+#[cfg(feature = "backup")]
+pub(super) struct Listed {
+    pub(super) name: String,
+    pub(super) size: u64,
+    /// In microseconds since the epoch.
+    pub(super) modified: i64,
 }
 
 impl fmt::Debug for Bucket {

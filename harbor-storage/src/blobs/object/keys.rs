@@ -31,6 +31,12 @@ impl Place {
         format!("blobs/{}", self.0)
     }
 
+    /// Where the blob is that was set aside.
+    #[cfg(feature = "backup")]
+    pub(super) fn quarantine_key(&self) -> String {
+        format!("quarantine/{}", self.0)
+    }
+
     /// The key of a remainder, below the prefix; there are two.
     pub(super) fn remainder_key(&self, second: bool) -> String {
         format!("parked/{}.{}", self.0, u8::from(second))

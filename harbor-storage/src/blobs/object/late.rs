@@ -35,6 +35,8 @@ struct Memory(Arc<Inner>);
 struct Inner {
     objects: InMemory,
     frozen: AtomicBool,
+    /// Whether somebody who maintains it may look at all of it.
+    maintained: AtomicBool,
     late: Mutex<Vec<(Path, PutPayload)>>,
     /// Multipart uploads and their parts.
     parts: Mutex<HashMap<MultipartId, HashMap<String, PutPayload>>>,
@@ -101,16 +103,18 @@ impl ObjectStore for Memory {
         self.0.objects.delete_stream(paths)
     }
 
-    fn list(&self, _: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
-        panic!("the store is never listed")
+    fn list(&self, below: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
+        assert!(self.0.maintained.load(Ordering::SeqCst), "the store is never listed");
+        self.0.objects.list(below)
     }
 
     async fn list_with_delimiter(&self, _: Option<&Path>) -> Result<ListResult> {
         panic!("the store is never listed")
     }
 
-    async fn copy_opts(&self, _: &Path, _: &Path, _: CopyOptions) -> Result<()> {
-        panic!("nothing is copied")
+    async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
+        assert!(self.0.maintained.load(Ordering::SeqCst), "nothing is copied");
+        self.0.objects.copy_opts(from, to, options).await
     }
 }
 
@@ -264,4 +268,36 @@ async fn tidying_up_leaves_the_blob_alone() {
     store.tidy(upload, &state).await.unwrap();
     assert_eq!(bucket.keys().await, [format!("some/prefix/blobs/{upload}")]);
     assert_eq!(content(&store, &location, 11).await, "the content");
+}
+
+/// What is there is told of, also what belongs to an upload that is not over; and what is put aside is found no more.
+#[cfg(feature = "backup")]
+#[tokio::test]
+async fn who_maintains_it_sees_all() {
+    use harbor_core::StoreErrorKind;
+    use harbor_core::oci::{Algorithm, Digest};
+
+    use crate::blobs::Shelf as _;
+
+    let memory = Memory::default();
+    let store = memory.driver();
+    memory.0.maintained.store(true, Ordering::SeqCst);
+    let (whole, parked) = (UploadId::random(), UploadId::random());
+    let mut writer = store.writer(whole, &DriverState::default(), 0).await.unwrap();
+    writer.write(vec!["hello".into()]).await.unwrap();
+    let location = writer.commit(&Digest::of(Algorithm::Sha256, b"hello")).await.unwrap();
+    let mut writer = store.writer(parked, &DriverState::default(), 0).await.unwrap();
+    writer.write(vec!["hel".into()]).await.unwrap();
+    writer.park().await.unwrap();
+    assert_eq!(store.place(whole), location);
+    let list = async || {
+        let all: Vec<_> = store.list().await.unwrap().try_collect().await.unwrap();
+        all.into_iter().map(|one| (one.upload, one.location, one.size)).collect::<Vec<_>>()
+    };
+    assert_eq!(list().await, [(whole, Some(location.clone()), 5), (parked, None, 3)]);
+    let aside = store.set_aside(&location).await.unwrap();
+    assert!(memory.keys().await.contains(&format!("some/prefix/{aside}")));
+    assert_eq!(store.open(&location, 0..5).await.unwrap_err().kind(), StoreErrorKind::NotFound);
+    assert_eq!(list().await, [(parked, None, 3)]);
+    store.set_aside(&location).await.unwrap();
 }

@@ -43,6 +43,8 @@ mod body;
 mod fault;
 mod keys;
 mod parts;
+#[cfg(feature = "backup")]
+mod shelf;
 mod state;
 mod writer;
 

@@ -6,6 +6,8 @@ mod audit;
 mod audit_chain;
 mod blob;
 mod candidates;
+#[cfg(feature = "backup")]
+pub(crate) mod check;
 mod collect;
 mod counted;
 mod event;

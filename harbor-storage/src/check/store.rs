@@ -1,0 +1,138 @@
+//! Blobs' rows against the store, and the store against the rows.
+
+use std::collections::HashMap;
+
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use harbor_core::blob::Hasher;
+use harbor_core::{Clock, StoreError, StoreErrorKind};
+
+use super::{CheckOptions, Checked, Wrong};
+use crate::blobs::{Shelf, Shelved};
+use crate::sql::asking::{BlobRow, KnownBlobs};
+use crate::sql::plain::Plain;
+
+/// How many blobs are read at a time.
+const AT_ONCE: usize = 8;
+
+/// What the store should have.
+pub(super) async fn known(database: &mut Plain, checked: &mut Checked) -> Result<KnownBlobs, StoreError> {
+    let known = database.known_blobs().await?;
+    checked.blobs = (known.blobs.len() + known.unread.len()) as u64;
+    for (id, location) in &known.unread {
+        checked.find("blob", format!("#{id}"), format!("{location:?} is no place in a store"));
+    }
+    Ok(known)
+}
+
+/// Looks at what the store has; and, when that is asked, at every byte of it.
+pub(super) async fn look(
+    database: &mut Plain,
+    store: &dyn Shelf,
+    mut known: KnownBlobs,
+    options: &CheckOptions,
+    checked: &mut Checked,
+    wrong: &mut Vec<Wrong>,
+) -> Result<(), StoreError> {
+    let old = Clock::System.now().minus(options.orphans_after);
+    let mut sizes = HashMap::new();
+    let mut listed = store.list().await?;
+    while let Some(shelved) = listed.try_next().await? {
+        let Shelved { upload, location, size, modified } = shelved;
+        match (location, known.blobs.get(&upload)) {
+            (Some(_), Some(blob)) => {
+                if !blob.is_live || blob.size == size {
+                    known.blobs.remove(&upload);
+                } else {
+                    sizes.insert(blob.id, size);
+                }
+            }
+            // It goes when the blob does.
+            (None, Some(_)) => {}
+            (_, None) if known.uploads.contains(&upload) => {}
+            (_, None) if modified > old => checked.young += 1,
+            (Some(location), None) => {
+                let what = format!("no row names it, and it has {size} bytes");
+                let finding = checked.find("file", location.as_str(), what);
+                wrong.push(Wrong::Orphan(finding, location));
+            }
+            (None, None) => {
+                let finding = checked.find("file", upload, "it is left of an upload that is over");
+                wrong.push(Wrong::Unfinished(finding, upload));
+            }
+        }
+    }
+    // What is left was not found, or not as it should be.
+    let live: Vec<_> = known.blobs.iter().filter(|(_, blob)| blob.is_live).collect();
+    for (upload, blob) in live {
+        // Unless it was collected meanwhile.
+        let Some(row) = database.blob_still(blob.id, &store.place(*upload)).await? else { continue };
+        let what = match sizes.get(&blob.id) {
+            Some(size) => format!("it has {size} bytes, and should have {}", row.size),
+            None => "it is not in the store".to_owned(),
+        };
+        let finding = checked.find("blob", row.digest, what);
+        wrong.push(Wrong::Blob(finding, row));
+    }
+    if options.content { content(database, store, checked, wrong).await } else { Ok(()) }
+}
+
+/// Reads every byte of every blob that was not found wanting.
+async fn content(
+    database: &mut Plain,
+    store: &dyn Shelf,
+    checked: &mut Checked,
+    wrong: &mut Vec<Wrong>,
+) -> Result<(), StoreError> {
+    let found: Vec<i64> = wrong
+        .iter()
+        .filter_map(|one| match one {
+            Wrong::Blob(_, blob) => Some(blob.id),
+            _ => None,
+        })
+        .collect();
+    let mut after = 0;
+    loop {
+        let page = database.blobs_after(after).await?;
+        let Some(last) = page.last() else { return Ok(()) };
+        after = last.id;
+        let blobs = page.into_iter().filter(|blob| !found.contains(&blob.id));
+        let reads = stream::iter(blobs).map(async |blob| {
+            let read = read(store, &blob).await;
+            (blob, read)
+        });
+        let mut reads = reads.buffer_unordered(AT_ONCE);
+        while let Some((blob, read)) = reads.next().await {
+            let what = match read {
+                Ok(None) => {
+                    checked.bytes += blob.size;
+                    continue;
+                }
+                Ok(Some(what)) => what,
+                Err(error) => match error.kind() {
+                    StoreErrorKind::Unavailable | StoreErrorKind::Busy => return Err(error),
+                    StoreErrorKind::NotFound => "it is not in the store".to_owned(),
+                    _ => error.to_string(),
+                },
+            };
+            if let Some(row) = database.blob_still(blob.id, &blob.location).await? {
+                let finding = checked.find("blob", row.digest, what);
+                wrong.push(Wrong::Blob(finding, row));
+            }
+        }
+    }
+}
+
+/// What is wrong with the bytes of a blob, if anything is.
+async fn read(store: &dyn Shelf, blob: &BlobRow) -> Result<Option<String>, StoreError> {
+    let mut body = store.open(&blob.location, 0..blob.size).await?;
+    let mut hasher = Hasher::new(blob.digest.algorithm());
+    while let Some(piece) = body.try_next().await? {
+        hasher = crate::blobs::blocking(move || {
+            hasher.update(&piece);
+            Ok(hasher)
+        })
+        .await?;
+    }
+    let found = hasher.finish();
+    Ok((found != blob.digest).then(|| format!("its digest is {found}")))
+}
