@@ -64,20 +64,6 @@ impl Kind {
     }
 }
 
-impl Kind {
-    /// What to try where nothing better is known.
-    const fn hint(self) -> Option<&'static str> {
-        match self {
-            Self::NotFound => Some("the verb list of the same noun, which shows what there is"),
-            Self::Conflict => Some("the verb get or list of the same noun, which shows what is there"),
-            Self::Broken => {
-                Some("the same once more; if it comes again, bring it anew from where it was made")
-            }
-            _ => None,
-        }
-    }
-}
-
 /// Exit codes, as the help tells them.
 pub(crate) const EXIT_CODES: &str = "\
 Exit codes:
@@ -143,7 +129,7 @@ impl Failure {
     #[must_use]
     pub fn text(&self) -> Option<String> {
         let what = clean(self.what.as_ref()?);
-        Some(match self.hint.as_deref().or_else(|| self.kind.hint()) {
+        Some(match &self.hint {
             Some(hint) => format!("error: {what}\n  try: {}", clean(hint)),
             None => format!("error: {what}"),
         })
@@ -199,6 +185,15 @@ const fn hint_of(kind: Kind, error: &Error) -> Option<&'static str> {
             Some("harborctl context list tells the addresses; HTTPS_PROXY and NO_PROXY count")
         }
         (Kind::Server, _) => Some("the same again later; the server's log has the request"),
+        (Kind::NotFound, Error::Refused(_)) => {
+            Some("the verb list of the same noun, which shows what there is")
+        }
+        (Kind::Conflict, Error::Refused(_)) => {
+            Some("the verb get or list of the same noun, which shows what is there")
+        }
+        (Kind::Broken, _) => {
+            Some("the same once more; if it comes again, bring it anew from where it was made")
+        }
         _ => None,
     }
 }

@@ -45,7 +45,10 @@ impl Gc {
         let settings = self.at.engine()?;
         let place = self.at.place()?;
         check_version(&place).await.map_err(failed)?;
-        let metadata = SqlMetadata::connect(&place.database).await.map_err(failed)?;
+        let metadata = SqlMetadata::connect(&place.database).await;
+        let metadata = metadata.map_err(|error| {
+            failed(error).hint("harborctl gc run [--dry-run], which asks a server that runs")
+        })?;
         let blobs = harbor_storage::blobs::open(&place.blobs).await.map_err(failed)?;
         let harbor = Harbor::builder()
             .metadata(metadata)
