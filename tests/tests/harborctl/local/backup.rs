@@ -304,8 +304,11 @@ async fn a_restore_that_is_killed(to: impl Fn() -> Place) {
         }
     }
     assert!(broken_off > 5 && refused > 3, "it was hardly ever broken off: {broken_off}, {refused}");
-    let place = to();
-    assert_eq!(killed(&["restore", &backup], &place.arguments(), took * 2 / 3).await, None);
+    // Late in its midst; earlier, where the machine is quicker now.
+    let (mut place, mut after) = (to(), took * 2 / 3);
+    while killed(&["restore", &backup], &place.arguments(), after).await.is_some() {
+        (place, after) = (to(), after * 2 / 3);
+    }
     let ran = local(&["restore", &backup], &place.arguments()).await;
     // Unless it was just over.
     assert!(ran.code == Some(0) || ran.told.contains("a registry in the database already"), "{}", ran.told);
