@@ -8,6 +8,7 @@
 //! byte that is read or written is checked against that. What is written gets its name when it is whole.
 
 mod archive;
+mod claim;
 mod docker;
 mod files;
 mod folder;
