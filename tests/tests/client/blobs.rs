@@ -152,6 +152,23 @@ async fn a_blob_of_no_stated_length_is_checked_as_well() {
     assert!(matches!(short, Err(Error::Digest { .. })), "{short:?}");
 }
 
+/// What goes on with a blob of no stated length says that there is less of it than was read.
+#[tokio::test]
+async fn a_rest_that_is_less_than_what_came_is_an_error() {
+    let blob = Piece::blob(Algorithm::Sha256, 300_000);
+    let bytes = blob.bytes.clone();
+    let (_double, app) = answering(move |came| match came.header("range") {
+        None => Reply::body(bytes.clone()).chunked().cut(100_000),
+        Some(_) => Reply::status(206)
+            .header("Content-Range", "bytes 100000-299999/500")
+            .with(bytes.slice(100_000..))
+            .chunked(),
+    })
+    .await;
+    let read = read(&app, &blob, None).await;
+    assert!(matches!(read, Err(Error::Size { expected: 100_000, actual: 500 })), "{read:?}");
+}
+
 #[tokio::test]
 async fn what_ends_too_early_every_time_is_told_in_the_end() {
     let blob = Piece::blob(Algorithm::Sha256, 300_000);

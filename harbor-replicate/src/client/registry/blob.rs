@@ -204,7 +204,7 @@ impl Pull {
         let mut request = request.header(ACCEPT_ENCODING, "identity")?;
         let is_part = self.at > 0 || self.hasher.is_none();
         if is_part {
-            let last = self.end.map(|end| (end - 1).to_string()).unwrap_or_default();
+            let last = self.end.map(|end| end.saturating_sub(1).to_string()).unwrap_or_default();
             request = request.header(RANGE, &format!("bytes={}-{last}", self.at))?;
         }
         let scopes = self.repository.pull_scopes();
@@ -242,6 +242,8 @@ impl Pull {
             (Some(end), Some(whole)) if self.hasher.is_some() && whole != end => {
                 Err(Error::Size { expected: end, actual: whole })
             }
+            // What was read already is more than there is.
+            (None, Some(whole)) if whole < self.at => Err(Error::Size { expected: self.at, actual: whole }),
             (None, Some(whole)) => {
                 self.end = Some(whole);
                 Ok(())
@@ -282,7 +284,9 @@ impl Pull {
         if piece.is_empty() {
             return Ok(None);
         }
-        if let Some(left) = self.end.map(|end| end - self.at).filter(|left| *left < piece.len() as u64) {
+        if let Some(left) =
+            self.end.map(|end| end.saturating_sub(self.at)).filter(|left| *left < piece.len() as u64)
+        {
             if self.hasher.is_some() {
                 let expected = self.at + left;
                 return Err(Error::Size { expected, actual: self.at + piece.len() as u64 });
