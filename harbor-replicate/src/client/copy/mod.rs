@@ -163,6 +163,8 @@ pub async fn copy(
         Some(platform) => platform.choose(from, top).await?,
         None => top,
     };
+    // Told before anything was sent.
+    to.accepts(&top, name)?;
     let mut found = Found::default();
     found.add(from, top.clone(), options).await?;
     let copy = Copy { from, to, options, bytes: AtomicU64::new(0) };

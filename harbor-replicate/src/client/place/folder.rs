@@ -199,7 +199,7 @@ fn list(root: &Path, claim: &Claim, named: &[Named]) -> io::Result<()> {
         for folder in fs::read_dir(root.join("blobs"))? {
             sync_folder(&folder?.path())?;
         }
-        let listed = whole(claim.folder(), &index.to_bytes())?;
+        let listed = whole(claim.folder(), &index.written()?)?;
         listed.persist(root.join(index::FILE)).map_err(|error| error.error)?;
         Ok(())
     })?;

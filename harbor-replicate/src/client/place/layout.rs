@@ -51,10 +51,18 @@ impl Layout {
     /// # Errors
     /// [`Error::File`] when it cannot be read, [`Error::Unusable`] when it is no layout.
     pub async fn open(path: impl AsRef<Path>) -> Result<Self> {
-        let files = Files::open(path.as_ref()).await?;
-        Self::of(files.clone())
-            .await?
-            .ok_or_else(|| files.unusable("it is no OCI layout: it has no oci-layout"))
+        Self::within(Self::files_at(path.as_ref()).await?).await
+    }
+
+    /// The files at a path, of which nothing was read yet.
+    pub(crate) async fn files_at(path: &Path) -> Result<Files> {
+        Files::open(path).await
+    }
+
+    /// The layout that files are.
+    pub(crate) async fn within(files: Files) -> Result<Self> {
+        let none = files.unusable("it is no OCI layout: it has no oci-layout");
+        Self::of(files).await?.ok_or(none)
     }
 
     /// The layout that files are; nothing when they are none.
