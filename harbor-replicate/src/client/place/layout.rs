@@ -140,7 +140,11 @@ impl Layout {
 
     /// The names that there are, for people.
     fn names(&self) -> String {
-        let names: Vec<&str> = self.images.iter().filter_map(Self::name_of).take(20).collect();
+        let full = |entry: &'_ Descriptor| entry.annotations.get(FULL_NAME).cloned();
+        let own = |entry: &'_ Descriptor| Self::name_of(entry).map(ToOwned::to_owned);
+        // Docker's images may have one tag each, and the same.
+        let names = self.images.iter().filter_map(|entry| full(entry).or_else(|| own(entry)));
+        let names: Vec<String> = names.take(20).collect();
         if names.is_empty() { "no names at all".to_owned() } else { names.join(", ") }
     }
 
