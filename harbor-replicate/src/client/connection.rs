@@ -67,7 +67,8 @@ impl fmt::Debug for Connection {
 /// Through what requests go.
 #[derive(Clone, Debug, Default)]
 pub enum Proxy {
-    /// As the environment says: `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`.
+    /// As the environment says: `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`. What is on this machine, `localhost` and
+    /// the loopback addresses, is reached without any: a proxy would see the password, and another machine.
     #[default]
     Environment,
     /// Through none, whatever the environment says.
@@ -159,8 +160,9 @@ impl ConnectionBuilder {
         self
     }
 
-    /// How long nothing may move, in a body either way or before an answer to what only reads. Default: 60 s. However long
-    /// a blob takes that moves, it is not cut off.
+    /// How long nothing may move, in a body either way or before an answer to what only reads. Default: 60 s. What was not answered
+    /// in that time is asked once more, and no oftener. However long a blob takes that moves, it is not cut off, unless less than
+    /// 1 KiB a second came of it for as long as this: that is a connection that broke.
     pub const fn idle_timeout(mut self, time: Duration) -> Self {
         self.idle = time;
         self
@@ -236,20 +238,54 @@ impl ConnectionBuilder {
 
     fn proxied(&self, builder: reqwest::ClientBuilder) -> Result<reqwest::ClientBuilder> {
         match &self.proxy {
-            Proxy::Environment => Ok(builder),
+            // Addresses are limited: see below.
+            Proxy::Environment if self.allowed.is_some() => Ok(builder),
+            Proxy::Environment => of_environment(builder.no_proxy()),
             Proxy::None => Ok(builder.no_proxy()),
             Proxy::Through { .. } if self.allowed.is_some() => {
                 Err(Error::Configuration("a proxy cannot be used where addresses are limited".to_owned()))
             }
             Proxy::Through { address, except } => {
-                // What the library says of an address repeats it, and it may hold a password.
-                let what = "the proxy's address cannot be used: write http://host:port";
-                let wrong = || Error::Configuration(what.to_owned());
-                let proxy = reqwest::Proxy::all(address.expose()).map_err(|_| wrong())?;
+                let proxy =
+                    reqwest::Proxy::all(address.expose()).map_err(|_| no_proxy("the proxy's address"))?;
                 Ok(builder.proxy(proxy.no_proxy(reqwest::NoProxy::from_string(except))))
             }
         }
     }
+}
+
+/// What of a connection's proxies cannot be used. What the library says of an address repeats it, and it may hold a password.
+fn no_proxy(what: &str) -> Error {
+    Error::Configuration(format!("{what} cannot be used: write http://host:port"))
+}
+
+/// What is on this machine, in the form of `NO_PROXY`.
+const HERE: &str = "localhost,127.0.0.0/8,::1";
+
+/// The proxies of the environment, in the order in which they count.
+fn of_environment(mut builder: reqwest::ClientBuilder) -> Result<reqwest::ClientBuilder> {
+    let variable = |name: &str| {
+        let value = std::env::var(name).or_else(|_| std::env::var(name.to_ascii_lowercase()));
+        value.ok().filter(|value| !value.trim().is_empty())
+    };
+    // Within a CGI, a header of a request becomes `HTTP_PROXY`.
+    if std::env::var_os("REQUEST_METHOD").is_some() {
+        return Ok(builder);
+    }
+    let except = format!("{HERE},{}", variable("NO_PROXY").unwrap_or_default());
+    type Kind = fn(String) -> reqwest::Result<reqwest::Proxy>;
+    let kinds: [(&str, Kind); 3] = [
+        ("HTTPS_PROXY", |address| reqwest::Proxy::https(address)),
+        ("HTTP_PROXY", |address| reqwest::Proxy::http(address)),
+        ("ALL_PROXY", |address| reqwest::Proxy::all(address)),
+    ];
+    for (name, kind) in kinds {
+        if let Some(address) = variable(name) {
+            let proxy = kind(address).map_err(|_| no_proxy(&format!("the proxy of {name}")))?;
+            builder = builder.proxy(proxy.no_proxy(reqwest::NoProxy::from_string(&except)));
+        }
+    }
+    Ok(builder)
 }
 
 fn cannot(what: &str, error: &reqwest::Error) -> Error {

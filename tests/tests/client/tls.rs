@@ -208,3 +208,12 @@ async fn an_upload_of_the_same_host_goes_on_over_tls() {
     app.blob_push(&blob.digest, &blob.bytes, &Default::default()).await.unwrap();
     assert_eq!(double.lines().pop().unwrap(), "PUT /uploads/1");
 }
+
+#[tokio::test]
+async fn who_speaks_no_tls_is_told_as_that() {
+    let plain = TestRegistry::in_memory().await;
+    let address = format!("https://{}", plain.address());
+    let error = registry(address, quick(), Credential::Anonymous).ping().await.unwrap_err();
+    assert!(error.to_string().contains(&format!("write http://{}", plain.address())), "{error}");
+    plain.close().await;
+}

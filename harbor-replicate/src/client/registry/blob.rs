@@ -14,10 +14,13 @@ use http::header::{ACCEPT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, RANGE};
 
 use super::Repository;
 use super::manifest::mismatch;
-use crate::client::answer::Answer;
+use crate::client::answer::{Answer, SLOW};
 use crate::client::request::Request;
 use crate::client::transport::Want;
 use crate::client::{Error, Result};
+
+/// How often a blob may come too slowly until it is given up.
+const SLOW_TIMES: u32 = 2;
 
 /// What is known of a blob without its bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,7 +33,8 @@ pub struct BlobHead {
 /// A blob as it comes. It ends well only when every byte came and they have the digest that was asked for; the last piece
 /// is yielded when that is known.
 ///
-/// A connection that breaks is taken up again where it broke.
+/// A connection that breaks is taken up again where it broke; so is one that brings less than 1 KiB a second for as long as
+/// [`ConnectionBuilder::idle_timeout`](crate::client::ConnectionBuilder::idle_timeout), but once.
 pub struct BlobStream {
     pieces: Pin<Box<dyn Stream<Item = Result<Bytes>> + Send>>,
     size: Option<u64>,
@@ -164,6 +168,8 @@ struct Pull {
     skip: u64,
     /// How often it broke without any progress.
     failed: u32,
+    /// How often it came too slowly: that is progress, and would be for ever.
+    slow: u32,
     is_over: bool,
 }
 
@@ -178,6 +184,7 @@ impl Pull {
             answer: None,
             skip: 0,
             failed: 0,
+            slow: 0,
             is_over: false,
         }
     }
@@ -209,7 +216,8 @@ impl Pull {
         }
         let scopes = self.repository.pull_scopes();
         let answer = self.repository.registry.call(request, &scopes, Want::Head).await?;
-        let answer = answer.expect(if is_part { &[200, 206] } else { &[200] })?;
+        let mut answer = answer.expect(if is_part { &[200, 206] } else { &[200] })?;
+        answer.keep_pace();
         self.skip = if answer.status == 206 { 0 } else { self.at };
         self.measure(&answer)?;
         self.answer = Some(answer);
@@ -316,7 +324,9 @@ impl Pull {
     async fn broke(&mut self, cause: String) -> Result<()> {
         self.answer = None;
         self.failed += 1;
-        let Some(wait) = self.repository.registry.inner.connection.retry().wait(self.failed, None) else {
+        self.slow += u32::from(cause == SLOW);
+        let retry = self.repository.registry.inner.connection.retry();
+        let Some(wait) = retry.wait(self.failed, None).filter(|_| self.slow < SLOW_TIMES) else {
             return Err(Error::Truncated { received: self.at, cause });
         };
         tracing::debug!(digest = %self.digest, at = self.at, cause, "a pull broke off");
