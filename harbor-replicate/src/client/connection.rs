@@ -7,10 +7,12 @@ use std::time::Duration;
 use harbor_core::access::Secret;
 use harbor_core::egress::Allowed;
 use reqwest::redirect::Policy;
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject as _;
 
 use super::error::innermost;
 use super::guard::Guard;
-use super::{Error, Result, Retry};
+use super::{Error, Result, Retry, trust};
 
 /// How registries are reached, for any number of them: a pool of connections with its settings. Cheap to clone.
 ///
@@ -124,7 +126,8 @@ impl ConnectionBuilder {
         self
     }
 
-    /// Trusts these authorities too: one or more certificates, as PEM.
+    /// Trusts these authorities too: one or more certificates, as PEM. A server's own certificate is trusted for the names in it,
+    /// also one that says that it is an authority's, as `openssl req -x509` makes them.
     pub fn authority(mut self, pem: impl Into<Vec<u8>>) -> Self {
         self.authorities.push(pem.into());
         self
@@ -215,25 +218,31 @@ impl ConnectionBuilder {
     fn trusting(&self, mut builder: reqwest::ClientBuilder) -> Result<reqwest::ClientBuilder> {
         let mut certificates = Vec::new();
         for pem in &self.authorities {
+            // It tells what is wrong with it better.
             let read = reqwest::Certificate::from_pem_bundle(pem);
             let read = read.map_err(|error| cannot("the certificate of an authority", &error))?;
-            if read.is_empty() {
+            let wrong = || {
                 let what = "the certificate of an authority cannot be used: it is no PEM";
-                return Err(Error::Configuration(what.to_owned()));
+                Error::Configuration(what.to_owned())
+            };
+            if read.is_empty() {
+                return Err(wrong());
             }
-            certificates.extend(read);
+            for certificate in CertificateDer::pem_slice_iter(pem) {
+                certificates.push(certificate.map_err(|_| wrong())?);
+            }
         }
-        builder = match (self.own_authorities_only, certificates.is_empty()) {
-            (true, _) => builder.tls_certs_only(certificates),
-            (false, true) => builder,
-            (false, false) => builder.tls_certs_merge(certificates),
-        };
-        match &self.identity {
-            None => Ok(builder),
-            Some(pem) => reqwest::Identity::from_pem(pem.expose().as_bytes())
-                .map(|identity| builder.identity(identity))
-                .map_err(|error| cannot("the client's certificate", &error)),
+        if let Some(pem) = &self.identity {
+            let identity = reqwest::Identity::from_pem(pem.expose().as_bytes());
+            let identity = identity.map_err(|error| cannot("the client's certificate", &error))?;
+            builder = builder.identity(identity);
         }
+        if certificates.is_empty() || self.any_certificate {
+            let none = std::iter::empty::<reqwest::Certificate>();
+            return Ok(if self.own_authorities_only { builder.tls_certs_only(none) } else { builder });
+        }
+        let config = trust::config(certificates, self.own_authorities_only, self.identity.as_ref())?;
+        Ok(builder.tls_backend_preconfigured(config))
     }
 
     fn proxied(&self, builder: reqwest::ClientBuilder) -> Result<reqwest::ClientBuilder> {

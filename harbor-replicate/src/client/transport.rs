@@ -12,6 +12,7 @@ use super::answer::{Answer, host};
 use super::error::innermost;
 use super::guard::refused_name;
 use super::request::{Payload, Progress, Request, secret_value};
+use super::trust::AUTHORITY;
 use super::{Connection, Error, Result};
 
 /// How many redirects are followed, one behind the other.
@@ -28,9 +29,6 @@ const UNANSWERED: &str = "it did not answer in time";
 
 /// What the library of TLS says of an answer that is none of TLS.
 const NO_TLS: &str = "InvalidContentType";
-
-/// What it says of a certificate of a server that says that it is an authority.
-const AUTHORITY: &str = "CaUsedAsEndEntity";
 
 /// How the library of TLS begins what it says of a certificate that it does not take.
 const UNTRUSTED: &str = "invalid peer certificate";
@@ -211,7 +209,7 @@ fn failed(url: &Url, error: &reqwest::Error) -> Error {
     let cause = innermost(error);
     match cause.strip_prefix(UNTRUSTED) {
         Some(cause) if cause.contains(AUTHORITY) => {
-            let what = "it says that it is one of an authority (CA:TRUE), and no server's; make one for the server: with openssl req -x509, -addext basicConstraints=critical,CA:FALSE";
+            let what = "it says that it is an authority's, as openssl req -x509 makes them; trust exactly this one, or make one for the server with -addext basicConstraints=critical,CA:FALSE";
             Error::Untrusted { to: host(url), cause: what.to_owned() }
         }
         None if cause.contains(NO_TLS) => {
