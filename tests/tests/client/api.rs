@@ -186,8 +186,10 @@ async fn what_cannot_be_asked_is_not() {
     let error = api.call("getProject").unwrap().nothing().await.unwrap_err();
     assert!(error.to_string().contains("needs a project_name_or_id"), "{error}");
     assert!(api.call("getNothing").is_err());
-    // What would lead elsewhere stays within its place.
+    // What would lead elsewhere, when what is on the way decodes it, is not sent; the rest stays within its place.
     let error = api.projects().get("../../v2/?x#y".into()).await.unwrap_err();
+    assert!(matches!(error, Error::Configuration(_)), "{error}");
+    let error = api.projects().get("v2/?x#y".into()).await.unwrap_err();
     assert!(matches!(error, Error::Refused(_) | Error::Unauthorized { .. }), "{error}");
     registry.close().await;
 }
