@@ -1,6 +1,6 @@
 //! What comes back.
 
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use bytes::{Bytes, BytesMut};
 use harbor_core::access::Secret;
@@ -43,6 +43,36 @@ pub(crate) struct Answer {
     pub(crate) failed: u32,
     body: Body,
     asked: Asked,
+    /// How fast it comes, where that counts.
+    pace: Option<Pace>,
+}
+
+/// At how many bytes a second a body comes at least that is to keep its pace.
+const SLOWEST: u64 = 1024;
+
+/// What is told of one that does not.
+pub(crate) const SLOW: &str = "less than 1 KiB a second came";
+
+/// How much came in which time; how long the reader took does not count.
+#[derive(Debug, Default)]
+struct Pace {
+    waited: Duration,
+    bytes: u64,
+}
+
+impl Pace {
+    /// Whether it is kept, as far as that can be told after a piece for which so long was waited.
+    fn is_kept(&mut self, waited: Duration, bytes: usize, over: Duration) -> bool {
+        self.waited += waited;
+        self.bytes += bytes as u64;
+        if self.waited < over {
+            return true;
+        }
+        let least = u128::from(SLOWEST) * self.waited.as_millis() / 1000;
+        let is_kept = u128::from(self.bytes) >= least;
+        *self = Self::default();
+        is_kept
+    }
 }
 
 #[derive(Debug)]
@@ -89,7 +119,13 @@ impl Answer {
             failed: 0,
             body: Body::Coming(Box::new(response)),
             asked: Asked { method: request.method.clone(), secrets: request.secrets.clone(), idle },
+            pace: None,
         }
+    }
+
+    /// From here on, it is an error when the body comes too slowly.
+    pub(crate) fn keep_pace(&mut self) {
+        self.pace = Some(Pace::default());
     }
 
     /// Host and port of what answered.
@@ -136,11 +172,19 @@ impl Answer {
         let unreachable = |cause: String| Error::Unreachable { to: host(&self.url), cause };
         match &mut self.body {
             Body::Whole(bytes) => Ok(Some(std::mem::take(bytes)).filter(|bytes| !bytes.is_empty())),
-            Body::Coming(response) => match tokio::time::timeout(self.asked.idle, response.chunk()).await {
-                Ok(Ok(piece)) => Ok(piece),
-                Ok(Err(error)) => Err(unreachable(innermost(&error))),
-                Err(_) => Err(unreachable("nothing more came in time".to_owned())),
-            },
+            Body::Coming(response) => {
+                let (begun, idle) = (Instant::now(), self.asked.idle);
+                let piece = match tokio::time::timeout(idle, response.chunk()).await {
+                    Ok(piece) => piece.map_err(|error| unreachable(innermost(&error)))?,
+                    Err(_) => return Err(unreachable("nothing more came in time".to_owned())),
+                };
+                let length = piece.as_ref().map_or(0, Bytes::len);
+                let mut pace = self.pace.as_mut().filter(|_| length > 0);
+                if pace.as_mut().is_some_and(|pace| !pace.is_kept(begun.elapsed(), length, idle)) {
+                    return Err(unreachable(SLOW.to_owned()));
+                }
+                Ok(piece)
+            }
         }
     }
 

@@ -7,10 +7,12 @@ use std::time::Duration;
 use harbor_core::access::Secret;
 use harbor_core::egress::Allowed;
 use reqwest::redirect::Policy;
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject as _;
 
 use super::error::innermost;
 use super::guard::Guard;
-use super::{Error, Result, Retry};
+use super::{Error, Result, Retry, trust};
 
 /// How registries are reached, for any number of them: a pool of connections with its settings. Cheap to clone.
 ///
@@ -67,7 +69,8 @@ impl fmt::Debug for Connection {
 /// Through what requests go.
 #[derive(Clone, Debug, Default)]
 pub enum Proxy {
-    /// As the environment says: `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`.
+    /// As the environment says: `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`. What is on this machine, `localhost` and
+    /// the loopback addresses, is reached without any: a proxy would see the password, and another machine.
     #[default]
     Environment,
     /// Through none, whatever the environment says.
@@ -123,7 +126,8 @@ impl ConnectionBuilder {
         self
     }
 
-    /// Trusts these authorities too: one or more certificates, as PEM.
+    /// Trusts these authorities too: one or more certificates, as PEM. A server's own certificate is trusted for the names in it,
+    /// also one that says that it is an authority's, as `openssl req -x509` makes them.
     pub fn authority(mut self, pem: impl Into<Vec<u8>>) -> Self {
         self.authorities.push(pem.into());
         self
@@ -159,8 +163,9 @@ impl ConnectionBuilder {
         self
     }
 
-    /// How long nothing may move, in a body either way or before an answer to what only reads. Default: 60 s. However long
-    /// a blob takes that moves, it is not cut off.
+    /// How long nothing may move, in a body either way or before an answer to what only reads. Default: 60 s. What was not answered
+    /// in that time is asked once more, and no oftener. However long a blob takes that moves, it is not cut off, unless less than
+    /// 1 KiB a second came of it for as long as this: that is a connection that broke.
     pub const fn idle_timeout(mut self, time: Duration) -> Self {
         self.idle = time;
         self
@@ -213,43 +218,83 @@ impl ConnectionBuilder {
     fn trusting(&self, mut builder: reqwest::ClientBuilder) -> Result<reqwest::ClientBuilder> {
         let mut certificates = Vec::new();
         for pem in &self.authorities {
+            // It tells what is wrong with it better.
             let read = reqwest::Certificate::from_pem_bundle(pem);
             let read = read.map_err(|error| cannot("the certificate of an authority", &error))?;
-            if read.is_empty() {
+            let wrong = || {
                 let what = "the certificate of an authority cannot be used: it is no PEM";
-                return Err(Error::Configuration(what.to_owned()));
+                Error::Configuration(what.to_owned())
+            };
+            if read.is_empty() {
+                return Err(wrong());
             }
-            certificates.extend(read);
+            for certificate in CertificateDer::pem_slice_iter(pem) {
+                certificates.push(certificate.map_err(|_| wrong())?);
+            }
         }
-        builder = match (self.own_authorities_only, certificates.is_empty()) {
-            (true, _) => builder.tls_certs_only(certificates),
-            (false, true) => builder,
-            (false, false) => builder.tls_certs_merge(certificates),
-        };
-        match &self.identity {
-            None => Ok(builder),
-            Some(pem) => reqwest::Identity::from_pem(pem.expose().as_bytes())
-                .map(|identity| builder.identity(identity))
-                .map_err(|error| cannot("the client's certificate", &error)),
+        if let Some(pem) = &self.identity {
+            let identity = reqwest::Identity::from_pem(pem.expose().as_bytes());
+            let identity = identity.map_err(|error| cannot("the client's certificate", &error))?;
+            builder = builder.identity(identity);
         }
+        if certificates.is_empty() || self.any_certificate {
+            let none = std::iter::empty::<reqwest::Certificate>();
+            return Ok(if self.own_authorities_only { builder.tls_certs_only(none) } else { builder });
+        }
+        let config = trust::config(certificates, self.own_authorities_only, self.identity.as_ref())?;
+        Ok(builder.tls_backend_preconfigured(config))
     }
 
     fn proxied(&self, builder: reqwest::ClientBuilder) -> Result<reqwest::ClientBuilder> {
         match &self.proxy {
-            Proxy::Environment => Ok(builder),
+            // Addresses are limited: see below.
+            Proxy::Environment if self.allowed.is_some() => Ok(builder),
+            Proxy::Environment => of_environment(builder.no_proxy()),
             Proxy::None => Ok(builder.no_proxy()),
             Proxy::Through { .. } if self.allowed.is_some() => {
                 Err(Error::Configuration("a proxy cannot be used where addresses are limited".to_owned()))
             }
             Proxy::Through { address, except } => {
-                // What the library says of an address repeats it, and it may hold a password.
-                let what = "the proxy's address cannot be used: write http://host:port";
-                let wrong = || Error::Configuration(what.to_owned());
-                let proxy = reqwest::Proxy::all(address.expose()).map_err(|_| wrong())?;
+                let proxy =
+                    reqwest::Proxy::all(address.expose()).map_err(|_| no_proxy("the proxy's address"))?;
                 Ok(builder.proxy(proxy.no_proxy(reqwest::NoProxy::from_string(except))))
             }
         }
     }
+}
+
+/// What of a connection's proxies cannot be used. What the library says of an address repeats it, and it may hold a password.
+fn no_proxy(what: &str) -> Error {
+    Error::Configuration(format!("{what} cannot be used: write http://host:port"))
+}
+
+/// What is on this machine, in the form of `NO_PROXY`.
+const HERE: &str = "localhost,127.0.0.0/8,::1";
+
+/// The proxies of the environment, in the order in which they count.
+fn of_environment(mut builder: reqwest::ClientBuilder) -> Result<reqwest::ClientBuilder> {
+    let variable = |name: &str| {
+        let value = std::env::var(name).or_else(|_| std::env::var(name.to_ascii_lowercase()));
+        value.ok().filter(|value| !value.trim().is_empty())
+    };
+    // Within a CGI, a header of a request becomes `HTTP_PROXY`.
+    if std::env::var_os("REQUEST_METHOD").is_some() {
+        return Ok(builder);
+    }
+    let except = format!("{HERE},{}", variable("NO_PROXY").unwrap_or_default());
+    type Kind = fn(String) -> reqwest::Result<reqwest::Proxy>;
+    let kinds: [(&str, Kind); 3] = [
+        ("HTTPS_PROXY", |address| reqwest::Proxy::https(address)),
+        ("HTTP_PROXY", |address| reqwest::Proxy::http(address)),
+        ("ALL_PROXY", |address| reqwest::Proxy::all(address)),
+    ];
+    for (name, kind) in kinds {
+        if let Some(address) = variable(name) {
+            let proxy = kind(address).map_err(|_| no_proxy(&format!("the proxy of {name}")))?;
+            builder = builder.proxy(proxy.no_proxy(reqwest::NoProxy::from_string(&except)));
+        }
+    }
+    Ok(builder)
 }
 
 fn cannot(what: &str, error: &reqwest::Error) -> Error {

@@ -8,6 +8,7 @@ use harbor_core::blob::Hasher;
 use harbor_core::oci::{Algorithm, Descriptor, Digest};
 use tokio_util::io::{StreamReader, SyncIoBridge};
 
+use super::error::harmless;
 use super::place::Source;
 use super::place::tar::{Entries, Entry, Kind, Once, normal};
 use super::{Error, Manifest, Result};
@@ -149,9 +150,10 @@ fn of_layer(from: &dyn Source, layer: &Descriptor, error: io::Error) -> Error {
         Ok(error) => error,
         Err(error) => match error.downcast::<io::Error>().map(io::Error::downcast::<Error>) {
             Ok(Ok(error)) => error,
-            Ok(Err(error)) | Err(error) => {
-                Error::Unusable { place: from.told(), what: format!("the layer {}: {error}", layer.digest) }
-            }
+            Ok(Err(error)) | Err(error) => Error::Unusable {
+                place: from.told(),
+                what: harmless(&format!("the layer {}: {error}", layer.digest)),
+            },
         },
     }
 }

@@ -136,7 +136,7 @@ pub enum Error {
 
 impl Error {
     pub(crate) fn bad_answer(from: impl Into<String>, what: impl Into<String>) -> Self {
-        Self::BadAnswer { from: from.into(), what: what.into() }
+        Self::BadAnswer { from: from.into(), what: harmless(&what.into()) }
     }
 
     /// The status that a registry refused with.
@@ -225,7 +225,25 @@ pub(crate) fn fit(text: &str, secrets: &[Secret]) -> String {
     for secret in secrets.iter().filter(|secret| !secret.expose().is_empty()) {
         text = text.replace(secret.expose(), "*****");
     }
-    text.chars().map(|char| if char.is_control() { ' ' } else { char }).take(TOLD).collect()
+    text.chars().map(still).take(TOLD).collect()
+}
+
+/// How much of a list of names of somebody else's is told.
+const LISTED: usize = 2000;
+
+/// A text about a file or a place, which may repeat names of it, without what moves a terminal.
+pub(crate) fn harmless(text: &str) -> String {
+    text.chars().map(still).take(LISTED).collect()
+}
+
+/// A character, unless a terminal does something upon it: controls, also those of one byte above ASCII, what turns the direction of
+/// text around, and what ends lines.
+fn still(char: char) -> char {
+    match char {
+        '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => ' ',
+        char if char.is_control() => ' ',
+        char => char,
+    }
 }
 
 /// The innermost cause alone: those ahead of it may name the whole address.
@@ -245,6 +263,7 @@ mod tests {
     fn texts_of_others_are_told_without_secrets_and_control() {
         let secret = Secret::new("hunter2");
         assert_eq!(fit("wrong: hunter2\u{1b}[2J\n", std::slice::from_ref(&secret)), "wrong: ***** [2J ");
+        assert_eq!(harmless("a\u{9b}2J\u{202e}b\u{2066}c\u{2028}ü"), "a 2J b c ü");
         assert_eq!(fit(&"a".repeat(5000), &[Secret::new("")]).len(), TOLD);
     }
 

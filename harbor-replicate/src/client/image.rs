@@ -45,6 +45,12 @@ impl ImageName {
         self.tag.as_ref()
     }
 
+    /// The digest, when it has one.
+    #[must_use]
+    pub const fn digest(&self) -> Option<&Digest> {
+        self.digest.as_ref()
+    }
+
     /// What names the manifest: the digest, where there is one, or else the tag.
     #[must_use]
     pub fn reference(&self) -> Option<Reference> {

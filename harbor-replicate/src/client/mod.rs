@@ -47,6 +47,7 @@ mod retry;
 mod scope;
 mod tokens;
 mod transport;
+mod trust;
 
 pub use connection::{Connection, ConnectionBuilder, Proxy};
 pub use contents::{Contents, FileChange, FileKind, ImageFile};

@@ -7,7 +7,7 @@ use super::{Error, Result};
 /// How often a request is tried, and how long is waited in between.
 ///
 /// Tried again is what could not be reached, what broke off, and what was answered with 429, 502, 503 or 504, as long as the
-/// request may be sent twice. The wait doubles each time, and a part of it is left to chance, so that many clients do not come
+/// request may be sent twice; what was not answered in time, once more. The wait doubles each time, and a part of it is left to chance, so that many clients do not come
 /// back at once. `Retry-After` is respected: nothing is sent earlier, and where it asks for more than [`Retry::longest`], the refusal
 /// is told instead.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

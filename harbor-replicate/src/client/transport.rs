@@ -12,6 +12,7 @@ use super::answer::{Answer, host};
 use super::error::innermost;
 use super::guard::refused_name;
 use super::request::{Payload, Progress, Request, secret_value};
+use super::trust::AUTHORITY;
 use super::{Connection, Error, Result};
 
 /// How many redirects are followed, one behind the other.
@@ -19,6 +20,15 @@ const REDIRECTS: u32 = 5;
 
 /// Up to how many bytes the body of a redirect is read, which nobody needs.
 const SHORT: u64 = 16 * 1024;
+
+/// How often a request is sent that is not answered in time.
+const SILENT: u32 = 2;
+
+/// What is told then.
+const UNANSWERED: &str = "it did not answer in time";
+
+/// What the library of TLS says of an answer that is none of TLS.
+const NO_TLS: &str = "InvalidContentType";
 
 /// How the library of TLS begins what it says of a certificate that it does not take.
 const UNTRUSTED: &str = "invalid peer certificate";
@@ -36,11 +46,14 @@ impl Connection {
     /// Sends a request, again where [`Retry`](super::Retry) says so, and follows where it is sent on to. Whatever the status, it is
     /// yielded; of a refusal the body was read.
     pub(crate) async fn send(&self, request: &Request, want: Want) -> Result<Answer> {
-        let mut failed = 0;
+        let (mut failed, mut silent) = (0, 0);
         loop {
             let outcome = self.attempt(request, want).await;
             failed += 1;
+            // Who said nothing twice is not there, and each time took all of our patience.
+            silent += u32::from(is_silence(&outcome));
             let wait = self.inner.retry.after(failed, &outcome).filter(|_| request.may_repeat(&outcome));
+            let wait = wait.filter(|_| silent < SILENT);
             let Some(wait) = wait else {
                 return outcome.map(|mut answer| {
                     answer.failed = failed - 1;
@@ -182,7 +195,11 @@ fn unreachable(url: &Url, cause: impl Into<String>) -> Error {
 }
 
 fn unanswered(url: &Url) -> Error {
-    unreachable(url, "it did not answer in time")
+    unreachable(url, UNANSWERED)
+}
+
+fn is_silence<T>(outcome: &Result<T>) -> bool {
+    matches!(outcome, Err(Error::Unreachable { cause, .. }) if cause == UNANSWERED)
 }
 
 fn failed(url: &Url, error: &reqwest::Error) -> Error {
@@ -191,6 +208,17 @@ fn failed(url: &Url, error: &reqwest::Error) -> Error {
     }
     let cause = innermost(error);
     match cause.strip_prefix(UNTRUSTED) {
+        Some(cause) if cause.contains(AUTHORITY) => {
+            let what = "it says that it is an authority's, as openssl req -x509 makes them; trust exactly this one, or make one for the server with -addext basicConstraints=critical,CA:FALSE";
+            Error::Untrusted { to: host(url), cause: what.to_owned() }
+        }
+        None if cause.contains(NO_TLS) => {
+            let what = format!(
+                "it does not speak TLS there; where that is as it should be, write http://{}",
+                host(url)
+            );
+            unreachable(url, what)
+        }
         Some(cause) => {
             Error::Untrusted { to: host(url), cause: cause.trim_start_matches([':', ' ']).to_owned() }
         }

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use harbor_core::access::Secret;
+use harbor_replicate::client::Error;
 use harbor_replicate::client::bundle::{
     Bundle, Export as Exporting, Inventory, Loading, SigningKey, VerifyKey,
 };
@@ -12,7 +13,7 @@ use serde_json::{Value, json};
 use super::place::chosen;
 use super::progress::progress;
 use super::select::Selection;
-use super::transfer::Moving;
+use super::transfer::{Moving, Sending};
 use crate::failure::{Failure, Kind, Outcome};
 use crate::output::bytes;
 use crate::session::Session;
@@ -61,7 +62,8 @@ pub(crate) struct Export {
 Examples:
   harborctl import monday.tar --verify-key export.pem.pub
   harborctl import tuesday.tar --verify-key export.pem.pub --check
-  harborctl import tuesday.tar --verify-key export.pem.pub --base monday.tar --project mirror")]
+  harborctl import tuesday.tar --verify-key export.pem.pub --base monday.tar --project mirror
+  harborctl import tuesday.tar --verify-key new.pem.pub --base monday.tar --base-key export.pem.pub")]
 pub(crate) struct Import {
     /// The archive
     file: PathBuf,
@@ -74,6 +76,9 @@ pub(crate) struct Import {
     /// Take what it has left out from this earlier archive
     #[arg(long, value_name = "FILE")]
     base: Vec<PathBuf>,
+    /// A public key that earlier archives are signed with, where it is another
+    #[arg(long, value_name = "FILE", requires = "base")]
+    base_key: Vec<PathBuf>,
     /// Load everything into this project
     #[arg(long, value_name = "NAME")]
     project: Option<String>,
@@ -81,7 +86,7 @@ pub(crate) struct Import {
     #[arg(long)]
     check: bool,
     #[command(flatten)]
-    moving: Moving,
+    sending: Sending,
 }
 
 impl Export {
@@ -123,14 +128,19 @@ impl Export {
     /// The earlier archive, which must be one of ours: what it claims to have is left out.
     async fn base(&self, key: &SigningKey) -> Outcome<Option<Bundle>> {
         let Some(since) = &self.since else { return Ok(None) };
-        let bundle = Bundle::open(since).await?;
         let key = match &self.since_key {
             Some(file) => public(file)?,
             None => key.public()?,
         };
-        let verified = bundle.verify(&key).await;
-        verified.map_err(|error| {
-            Failure::from(error).hint("--since-key FILE, the public key that it is signed with")
+        let bundle = Bundle::open_signed(since, &[key]).await;
+        let bundle = bundle.map_err(|error| {
+            let is_unsigned = matches!(error, Error::Unusable { .. });
+            let failure = Failure::from(error);
+            if is_unsigned {
+                failure.hint("--since-key FILE, the public key that it is signed with")
+            } else {
+                failure
+            }
         })?;
         Ok(Some(bundle))
     }
@@ -140,9 +150,9 @@ impl Import {
     pub(crate) async fn run(self, session: &Session) -> Outcome {
         let mut loading = Loading::to(chosen(session).await?);
         loading.project.clone_from(&self.project);
-        let bundle = self.opened(&self.file).await?;
+        let bundle = opened(&self.file, &self.keys(&[])?).await?;
         for base in &self.base {
-            loading.bases.push(self.opened(base).await?);
+            loading.bases.push(opened(base, &self.keys(&self.base_key)?).await?);
         }
         session.output.note("verifying");
         let checked = bundle.check(&loading).await?;
@@ -151,7 +161,7 @@ impl Import {
             let text = format!("{} can be loaded: {} images", self.file.display(), value["images"]);
             return session.output.done(&text, Some(&value), None);
         }
-        let mut options = self.moving.options();
+        let mut options = self.sending.options();
         options.progress = progress(session.output);
         let (mut sent, mut size) = (0, 0);
         for image in checked.images() {
@@ -167,13 +177,17 @@ impl Import {
         session.output.done(&text, Some(&value), None)
     }
 
-    async fn opened(&self, file: &Path) -> Outcome<Bundle> {
-        let bundle = Bundle::open(file).await?;
-        if let Some(key) = &self.verify_key {
-            bundle.verify(&public(key)?).await?;
-        }
-        Ok(bundle)
+    /// The keys that an archive may be signed with; none when it may be signed by anybody.
+    fn keys(&self, more: &[PathBuf]) -> Outcome<Vec<VerifyKey>> {
+        self.verify_key.iter().chain(more).map(|file| public(file)).collect()
     }
+}
+
+async fn opened(file: &Path, keys: &[VerifyKey]) -> Outcome<Bundle> {
+    Ok(match keys {
+        [] => Bundle::open(file).await?,
+        keys => Bundle::open_signed(file, keys).await?,
+    })
 }
 
 fn told(inventory: &Inventory) -> Value {

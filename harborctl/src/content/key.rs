@@ -60,12 +60,20 @@ fn create(session: &Session, file: &Path, kind: KindArg) -> Outcome {
     let mut public = file.as_os_str().to_owned();
     public.push(".pub");
     let public = PathBuf::from(public);
-    write(file, key.to_pem()?.expose(), true)?;
-    write(&public, &key.public()?.to_pem(), false)?;
+    write_both((file, key.to_pem()?.expose()), (&public, &key.public()?.to_pem()))?;
     let id = key.public()?.id();
     let value = json!({ "id": id, "key": file, "public": public });
     let text = format!("{} and {}: the key {id}", file.display(), public.display());
     session.output.done(&text, Some(&value), Some(&id))
+}
+
+/// Writes both halves, or none.
+fn write_both(private: (&Path, &str), public: (&Path, &str)) -> Outcome {
+    write(private.0, private.1, true)?;
+    write(public.0, public.1, false).inspect_err(|_| {
+        // It was made just now, and nobody has used it.
+        let _ = std::fs::remove_file(private.0);
+    })
 }
 
 /// Writes a file that is not there yet.
@@ -82,4 +90,25 @@ fn write(file: &Path, text: &str, is_private: bool) -> Outcome {
             if error.kind() == std::io::ErrorKind::AlreadyExists { Kind::Conflict } else { Kind::Usage };
         Failure::new(kind, format!("{} cannot be written: {error}", file.display()))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_halves_or_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let (private, public) = (folder.path().join("key"), folder.path().join("key.pub"));
+        std::fs::write(&public, "another's").unwrap();
+        let failure = write_both((&private, "1"), (&public, "2")).unwrap_err();
+        assert_eq!(failure.kind(), Kind::Conflict);
+        assert!(!private.exists());
+        assert_eq!(std::fs::read_to_string(&public).unwrap(), "another's");
+        std::fs::remove_file(&public).unwrap();
+        write_both((&private, "1"), (&public, "2")).unwrap();
+        // What was there stays.
+        assert!(write_both((&private, "3"), (&public, "4")).is_err());
+        assert_eq!(std::fs::read_to_string(&private).unwrap(), "1");
+    }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::Path;
 use std::str::FromStr;
 
-use harbor_core::oci::{Reference, Tag};
+use harbor_core::oci::{Digest, Reference, Tag};
 use harbor_replicate::client::docker::DockerConfig;
 use harbor_replicate::client::place::{
     Destination, DockerArchive, Layout, LayoutArchive, LayoutFolder, PlaceName, Source,
@@ -18,6 +18,9 @@ use crate::session::Session;
 /// A place, as it was written.
 #[derive(Clone, Debug)]
 pub(super) struct PlaceArg(String);
+
+/// How the names of archives end; those that are compressed are refused where one is to be written.
+const ARCHIVES: [&str; 6] = [".tar", ".gz", ".tgz", ".zst", ".xz", ".bz2"];
 
 /// What is said of places in helps.
 pub(super) const PLACES: &str = "\
@@ -114,21 +117,37 @@ impl PlaceArg {
         }
     }
 
+    /// Whether what has a digest can be what this names: another digest cannot be its name.
+    pub(super) fn takes(&self, session: &Session, digest: &Digest) -> Outcome {
+        let PlaceName::Registry(image) = self.written(session)? else { return Ok(()) };
+        match image.digest() {
+            Some(named) if named != digest => {
+                Err(Failure::usage(format!("{self} names another digest than what would be there: {digest}"))
+                    .hint("a tag, or nothing, in place of the digest"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// What it names, to be written.
+    fn written(&self, session: &Session) -> Outcome<PlaceName> {
+        Ok(match self.is_path() {
+            false => self.name(session)?,
+            true if ARCHIVES.iter().any(|end| self.0.ends_with(end)) => {
+                PlaceName::LayoutArchive { path: (&self.0).into(), name: None }
+            }
+            true => PlaceName::Layout { path: (&self.0).into(), name: None },
+        })
+    }
+
     /// What is there, to be written, and the name that the image gets.
     pub(super) async fn create(
         &self,
         session: &Session,
         from: &Opened,
     ) -> Outcome<(Box<dyn Destination>, Option<String>)> {
-        let name = match self.is_path() {
-            false => self.name(session)?,
-            true if self.0.ends_with(".tar") => {
-                PlaceName::LayoutArchive { path: (&self.0).into(), name: None }
-            }
-            true => PlaceName::Layout { path: (&self.0).into(), name: None },
-        };
         let tag = || from.tag.clone();
-        Ok(match name {
+        Ok(match self.written(session)? {
             PlaceName::Registry(image) => {
                 let repository = repository(session, &image).await?;
                 // By digest alone, it has no name.
@@ -138,7 +157,10 @@ impl PlaceArg {
                 (Box::new(LayoutFolder::create(&path).await?), name.or_else(tag))
             }
             PlaceName::LayoutArchive { path, name } => {
-                (Box::new(LayoutArchive::create(&path).await?), name.or_else(tag))
+                let archive = LayoutArchive::create(&path).await?;
+                // One of docker's stays one, and its images have whole names.
+                let own = if archive.is_docker() { from.full.clone() } else { tag() };
+                (Box::new(archive), name.or(own))
             }
             PlaceName::DockerArchive { path, name } => {
                 let name = name.or_else(|| from.full.clone());

@@ -8,7 +8,7 @@ use harbor_replicate::client::api::{ProjectRef, Query};
 use harbor_replicate::client::{Registry, Repository};
 use serde_json::Value;
 
-use crate::failure::{Failure, Outcome};
+use crate::failure::{Failure, Kind, Outcome};
 use crate::names::RepositoryArg;
 use crate::session::Session;
 
@@ -134,6 +134,19 @@ impl Selection {
         }
     }
 
+    /// The key of a label, of a project or of everybody; nothing where many are looked through and one has none of that name.
+    async fn label(&self, session: &Session, label: &str, project: &str) -> Outcome<Option<i64>> {
+        let own = session.label_id(label, Some(project)).await;
+        let found = match own {
+            Err(failure) if failure.kind() == Kind::NotFound => session.label_id(label, None).await,
+            own => own,
+        };
+        match found {
+            Err(failure) if failure.kind() == Kind::NotFound && is_pattern(&self.text) => Ok(None),
+            found => found.map(Some),
+        }
+    }
+
     /// What has a label: its tags that are selected, or itself where it has none.
     async fn labelled(
         &self,
@@ -143,10 +156,7 @@ impl Selection {
     ) -> Outcome<Vec<Reference>> {
         let arg: RepositoryArg =
             name.as_str().parse().map_err(|error| Failure::usage(format!("{name}: {error}")))?;
-        let id = match session.label_id(label, Some(&arg.project)).await {
-            Ok(id) => id,
-            Err(_) => session.label_id(label, None).await?,
-        };
+        let Some(id) = self.label(session, label, &arg.project).await? else { return Ok(Vec::new()) };
         let call = session.call("listArtifacts").await?;
         let call =
             call.at("project_name", ProjectRef::Name(&arg.project)).at("repository_name", arg.name.as_str());

@@ -12,21 +12,28 @@ use crate::failure::Outcome;
 use crate::output::bytes;
 use crate::session::Session;
 
-/// How content is moved.
+/// How blobs are sent.
 #[derive(Clone, Debug, Args)]
-pub(crate) struct Moving {
+pub(crate) struct Sending {
     /// How many blobs go at the same time
     #[arg(short, long, default_value = "4", value_name = "COUNT")]
     jobs: NonZeroUsize,
+    /// In chunks of so many MiB, for what is on the way and takes no larger requests
+    #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u32).range(1..))]
+    chunk: Option<u32>,
+}
+
+/// How content is moved.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Moving {
     /// Of an index, the image for this platform alone: `linux/arm64`, `linux/arm/v7`
     #[arg(long, value_name = "OS/ARCH")]
     platform: Option<Platform>,
     /// With what refers to it: signatures, SBOMs, attestations
     #[arg(long)]
     referrers: bool,
-    /// In chunks of so many MiB, for what is on the way and takes no larger requests
-    #[arg(long, value_name = "MIB")]
-    chunk: Option<u32>,
+    #[command(flatten)]
+    sending: Sending,
 }
 
 /// Push an image from a layout or an archive to a registry.
@@ -89,9 +96,14 @@ impl Copy {
 }
 
 async fn transfer(session: &Session, from: &PlaceArg, to: &PlaceArg, moving: Moving) -> Outcome {
-    let opened = from.open(session).await?;
-    let (destination, name) = to.create(session, &opened).await?;
+    let mut opened = from.open(session).await?;
     let mut options = moving.options();
+    // What is copied, and named, where it is one of several.
+    if let Some(platform) = options.platform.take() {
+        opened.top = platform.choose(&*opened.source, opened.top).await?;
+    }
+    to.takes(session, &opened.top.digest)?;
+    let (destination, name) = to.create(session, &opened).await?;
     options.progress = progress(session.output);
     let copied = copy(&*opened.source, opened.top.clone(), &*destination, name.as_deref(), &options).await?;
     destination.commit().await?;
@@ -115,12 +127,37 @@ async fn transfer(session: &Session, from: &PlaceArg, to: &PlaceArg, moving: Mov
     session.output.done(&told, Some(&value), Some(&digest))
 }
 
+impl Sending {
+    pub(super) fn options(&self) -> CopyOptions {
+        let chunk = self.chunk.map(|chunk| u64::from(chunk) * 1024 * 1024);
+        CopyOptions::default().jobs(self.jobs).chunk(chunk)
+    }
+}
+
 impl Moving {
     pub(super) fn options(&self) -> CopyOptions {
-        CopyOptions::default()
-            .jobs(self.jobs)
-            .platform(self.platform.clone())
-            .referrers(self.referrers)
-            .chunk(self.chunk.map(|chunk| u64::from(chunk) * 1024 * 1024))
+        self.sending.options().platform(self.platform.clone()).referrers(self.referrers)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Line {
+        #[command(flatten)]
+        moving: Moving,
+    }
+
+    #[test]
+    fn a_chunk_has_a_size() {
+        let read = |chunk: &str| Line::try_parse_from(["copy", "--chunk", chunk]);
+        assert_eq!(read("2").unwrap().moving.options().chunk, Some(2 << 20));
+        for wrong in ["0", "-1", "x", "4294967296"] {
+            assert!(read(wrong).is_err(), "{wrong}");
+        }
     }
 }

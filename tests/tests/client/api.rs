@@ -186,8 +186,10 @@ async fn what_cannot_be_asked_is_not() {
     let error = api.call("getProject").unwrap().nothing().await.unwrap_err();
     assert!(error.to_string().contains("needs a project_name_or_id"), "{error}");
     assert!(api.call("getNothing").is_err());
-    // What would lead elsewhere stays within its place.
+    // What would lead elsewhere, when what is on the way decodes it, is not sent; the rest stays within its place.
     let error = api.projects().get("../../v2/?x#y".into()).await.unwrap_err();
+    assert!(matches!(error, Error::Configuration(_)), "{error}");
+    let error = api.projects().get("v2/?x#y".into()).await.unwrap_err();
     assert!(matches!(error, Error::Refused(_) | Error::Unauthorized { .. }), "{error}");
     registry.close().await;
 }
@@ -240,4 +242,28 @@ async fn answers_of_harbor() {
     assert_eq!(api.labels().list(&Query::new()).all().await.unwrap(), []);
     let error = api.users().current().await.unwrap_err();
     assert!(error.to_string().contains("is no JSON"), "{error}");
+}
+
+/// Credentials are for the API alone, whatever path somebody was made to type.
+#[tokio::test]
+async fn a_path_that_leads_elsewhere_is_not_called() {
+    let elsewhere = Double::start(|_| Reply::body("{}")).await;
+    let double = Double::start(|_| Reply::body("{}")).await;
+    let builder = Api::builder(format!("http://{}", double.address)).connection(quick().build().unwrap());
+    let api = builder.credential(Credential::password("admin", "hunter2")).build().unwrap();
+    for path in [
+        format!("http://{}/api/v2.0/users", elsewhere.address),
+        format!("//{}/api/v2.0/users", elsewhere.address),
+        format!("/api/v2.0http://{}/", elsewhere.address),
+        "/../../v2/".to_owned(),
+        "/%2e%2e/%2e%2e/v2/".to_owned(),
+        "/projects/..%2f..%2f..%2fv2/".to_owned(),
+        "/projects/%252e%252e/x".to_owned(),
+    ] {
+        let error = api.call_path(operation::Method::Get, &path).text().await.unwrap_err();
+        assert!(matches!(error, Error::Configuration(_)), "{path}: {error}");
+    }
+    assert!(elsewhere.came().is_empty() && double.came().is_empty());
+    api.call_path(operation::Method::Get, "/api/v2.0/systeminfo").text().await.unwrap();
+    assert_eq!(double.lines(), ["GET /api/v2.0/systeminfo"]);
 }

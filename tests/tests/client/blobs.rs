@@ -152,6 +152,23 @@ async fn a_blob_of_no_stated_length_is_checked_as_well() {
     assert!(matches!(short, Err(Error::Digest { .. })), "{short:?}");
 }
 
+/// What goes on with a blob of no stated length says that there is less of it than was read.
+#[tokio::test]
+async fn a_rest_that_is_less_than_what_came_is_an_error() {
+    let blob = Piece::blob(Algorithm::Sha256, 300_000);
+    let bytes = blob.bytes.clone();
+    let (_double, app) = answering(move |came| match came.header("range") {
+        None => Reply::body(bytes.clone()).chunked().cut(100_000),
+        Some(_) => Reply::status(206)
+            .header("Content-Range", "bytes 100000-299999/500")
+            .with(bytes.slice(100_000..))
+            .chunked(),
+    })
+    .await;
+    let read = read(&app, &blob, None).await;
+    assert!(matches!(read, Err(Error::Size { expected: 100_000, actual: 500 })), "{read:?}");
+}
+
 #[tokio::test]
 async fn what_ends_too_early_every_time_is_told_in_the_end() {
     let blob = Piece::blob(Algorithm::Sha256, 300_000);
@@ -241,4 +258,48 @@ async fn a_registry_that_says_nothing_more_is_left() {
     let app = registry.build().unwrap().repository(REPO.parse().unwrap());
     let outcome = read(&app, &blob, None).await;
     assert!(matches!(outcome, Err(Error::Unreachable { .. })), "{outcome:?}");
+    assert_eq!(double.came().len(), 2, "who says nothing is asked once more");
+}
+
+/// One byte now and then is no blob that comes.
+#[tokio::test]
+async fn a_blob_that_drips_is_left() {
+    let blob = Piece::blob(Algorithm::Sha256, 100_000);
+    let bytes = blob.bytes.clone();
+    let double = Double::start(move |came| {
+        let from = came.header("range").and_then(|range| range.strip_prefix("bytes="));
+        let from: usize = from.map_or(0, |range| range.split('-').next().unwrap().parse().unwrap());
+        let part = Reply::body(bytes.slice(from..)).drips(Duration::from_millis(10));
+        match from {
+            0 => part,
+            _ => Reply::status(206)
+                .header("Content-Range", format!("bytes {from}-99999/100000"))
+                .with(bytes.slice(from..))
+                .drips(Duration::from_millis(10)),
+        }
+    })
+    .await;
+    let connection = quick().idle_timeout(Duration::from_millis(300)).build().unwrap();
+    let registry = Registry::builder(format!("http://{}", double.address)).connection(connection);
+    let app = registry.build().unwrap().repository(REPO.parse().unwrap());
+    let outcome = tokio::time::timeout(Duration::from_secs(20), read(&app, &blob, Some(100_000))).await;
+    let outcome = outcome.expect("an end");
+    assert!(
+        matches!(&outcome, Err(Error::Truncated { cause, .. }) if cause.contains("1 KiB")),
+        "{outcome:?}"
+    );
+    assert_eq!(double.came().len(), 2, "once more, from where it was");
+    // A reader that takes its time is no slow registry.
+    let (_double, app) = answering({
+        let bytes = blob.bytes.clone();
+        move |_| Reply::body(bytes.clone())
+    })
+    .await;
+    let mut stream = app.blob(&blob.digest, Some(100_000)).await.unwrap();
+    let mut came = 0;
+    while let Some(piece) = stream.next().await {
+        came += piece.unwrap().len();
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert_eq!(came, 100_000);
 }

@@ -338,3 +338,115 @@ async fn an_export_that_was_cut_off_is_gone_on_with() {
     to.registry.close().await;
     world.close().await;
 }
+
+#[tokio::test]
+async fn repositories_are_not_merged() {
+    let from = Side::new().await;
+    let folder = tempfile::tempdir().unwrap();
+    from.registry.project("other", true).await;
+    let other = from.web.registry().repository("other/web".parse().unwrap());
+    let image = || Maker::image(Algorithm::Sha256).layer(Piece::blob(Algorithm::Sha256, 1000)).done();
+    push(&from.web, "1", &image()).await;
+    push(&other, "1", &image()).await;
+    let (path, key) = (folder.path().join("a.tar"), SigningKey::generate(KeyKind::Ed25519).unwrap());
+    let export = Export::create(&path, None).await.unwrap();
+    for repository in [&from.web, &other] {
+        export.add(repository, &tag("1"), &with()).await.unwrap();
+    }
+    export.finish(&key).await.unwrap();
+    let to = Side::new().await;
+    for name in ["mirror", "other"] {
+        to.registry.project(name, true).await;
+    }
+    let mut loading = to.loading();
+    loading.project = Some("mirror".to_owned());
+    let error = load(&path, &key, &loading).await.unwrap_err();
+    let told = error.to_string();
+    assert!(
+        matches!(error, Error::Configuration(_)) && told.contains("would both become mirror/web"),
+        "{told}"
+    );
+    let mirror = to.web.registry().repository("mirror/web".parse().unwrap());
+    assert!(mirror.tags(None).all().await.unwrap_or_default().is_empty());
+    // Each to its own, all goes.
+    load(&path, &key, &to.loading()).await.unwrap();
+    to.registry.close().await;
+    from.registry.close().await;
+}
+
+/// Who wrote it is known before anything of it is read: what is no list at all is told of by its signature.
+#[tokio::test]
+async fn the_signature_comes_first() {
+    let world = World::new(KeyKind::Ed25519).await;
+    let (one, two) = world.export().await;
+    let changed = world.path("changed.tar");
+    let keys = [world.key.public().unwrap()];
+    for name in ["contents.json", "index.json"] {
+        let mut files = entries(&one);
+        files.iter_mut().find(|(known, _)| known == name).unwrap().1 = b"[no list".to_vec();
+        write(&changed, &files);
+        let told = Bundle::open_signed(&changed, &keys).await.unwrap_err().to_string();
+        let expected =
+            if name == "contents.json" { "signature is wrong" } else { "not the one of its contents" };
+        assert!(told.contains(expected), "{told}");
+    }
+    // Larger than anybody writes it, it is not even read.
+    let mut files = entries(&one);
+    files.iter_mut().find(|(known, _)| known == "contents.json").unwrap().1 = vec![b' '; 65 << 20];
+    write(&changed, &files);
+    let error = Bundle::open(&changed).await.unwrap_err();
+    assert!(matches!(error, Error::TooLarge { .. }), "{error}");
+    // Of several keys, one is enough.
+    let other = SigningKey::generate(KeyKind::EcdsaP256).unwrap().public().unwrap();
+    Bundle::open_signed(&two, &[other.clone(), keys[0].clone()]).await.unwrap();
+    for keys in [&[other][..], &[]] {
+        let error = Bundle::open_signed(&two, keys).await.unwrap_err();
+        assert!(matches!(error, Error::Unusable { .. }), "{error}");
+    }
+    world.close().await;
+}
+
+#[tokio::test]
+async fn tags_of_one_image_are_asked_for_once() {
+    let world = World::new(KeyKind::Ed25519).await;
+    let top = world.first.top();
+    let kind = top.media_type.parse().unwrap();
+    world.from.web.manifest_put(&tag("latest"), &kind, top.bytes.clone()).await.unwrap();
+    let path = world.path("one.tar");
+    let export = Export::create(&path, None).await.unwrap();
+    let first = export.add(&world.from.web, &tag("1.0"), &with()).await.unwrap();
+    assert_eq!((first.manifests, first.sent), (2, 5));
+    let second = export.add(&world.from.web, &tag("latest"), &with()).await.unwrap();
+    assert_eq!((second.manifests, second.sent, second.existed), (0, 0, 0), "nothing is looked at again");
+    export.finish(&world.key).await.unwrap();
+    let to = Side::new().await;
+    load(&path, &world.key, &to.loading()).await.unwrap();
+    let digest = top.digest.to_string();
+    let tags = to.tags().await;
+    assert_eq!((&tags["library/web:1.0"], &tags["library/web:latest"]), (&digest, &digest));
+    let referrers = to.web.referrers(&top.digest, None).all().await.unwrap();
+    assert_eq!(referrers.len(), 1);
+    to.registry.close().await;
+    world.close().await;
+}
+
+#[tokio::test]
+async fn a_file_that_appears_meanwhile_stays() {
+    let world = World::new(KeyKind::Ed25519).await;
+    let path = world.path("one.tar");
+    let export = Export::create(&path, None).await.unwrap();
+    export.add(&world.from.web, &tag("1.0"), &with()).await.unwrap();
+    std::fs::write(&path, "somebody else's").unwrap();
+    let told = export.finish(&world.key).await.unwrap_err().to_string();
+    assert!(told.contains("appeared meanwhile") && told.contains("one.tar.partial"), "{told}");
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "somebody else's");
+    // What was told of is whole.
+    let to = Side::new().await;
+    load(&world.path("one.tar.partial"), &world.key, &to.loading()).await.unwrap();
+    is_there(&to.web, &world.first).await;
+    // An export of nothing leaves nothing.
+    drop(Export::create(world.path("none.tar"), None).await.unwrap());
+    assert!(!world.path("none.tar.partial").exists());
+    to.registry.close().await;
+    world.close().await;
+}

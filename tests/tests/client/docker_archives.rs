@@ -149,3 +149,57 @@ async fn what_docker_reads_is_written() {
     assert!(error.to_string().contains("one platform"), "{error}");
     registry.close().await;
 }
+
+/// Who adds to an archive of docker's without saying so loses nothing of it.
+#[tokio::test]
+async fn an_archive_of_dockers_stays_one() {
+    let registry = TestRegistry::in_memory().await;
+    let from = repository(&registry);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.tar");
+    let sets = [content::image(Algorithm::Sha256), content::image(Algorithm::Sha256)];
+    let names = ["debian:1", "grace/app:1"];
+    for (number, (set, name)) in sets.iter().zip(names).enumerate() {
+        push(&from, "a", set).await;
+        let to = match number {
+            0 => LayoutArchive::docker(&path).await.unwrap(),
+            _ => LayoutArchive::create(&path).await.unwrap(),
+        };
+        assert!(to.is_docker());
+        let top = from.manifest(&tag("a")).await.unwrap();
+        // A tag alone would take the one of another image; it is told before anything is written.
+        for wrong in [Some("1"), Some("UPPER:1"), None].iter().skip(if number == 0 { 1 } else { 0 }) {
+            let told = copy(&from, top.clone(), &to, *wrong, &plain()).await.unwrap_err().to_string();
+            assert!(told.contains("a repository and a tag"), "{told}");
+        }
+        let copied = copy(&from, top, &to, Some(name), &plain()).await.unwrap();
+        assert!(copied.sent > 0, "{copied:?}");
+        to.commit().await.unwrap();
+    }
+    let archive = DockerArchive::open(&path).await.unwrap();
+    for (set, name) in sets.iter().zip(names) {
+        assert_eq!(archive.find(Some(name)).await.unwrap().digest, set.top().digest, "{name}");
+    }
+    // Images that only docker's list has stay in it, or nothing is written.
+    let unpacked = folder.path().join("unpacked");
+    tar::Archive::new(std::fs::File::open(&path).unwrap()).unpack(&unpacked).unwrap();
+    for (config, is_kept) in [(None, true), (Some("abc/config.json"), false)] {
+        let mut list: Value = serde_json::from_slice(&files(&unpacked)["manifest.json"]).unwrap();
+        list[0]["RepoTags"].as_array_mut().unwrap().push("only/here:7".into());
+        if let Some(config) = config {
+            list[0]["Config"] = config.into();
+        }
+        let mut entries: Vec<_> = files(&unpacked).into_iter().collect();
+        entries.iter_mut().find(|(name, _)| name == "manifest.json").unwrap().1 =
+            list.to_string().into_bytes();
+        let edited = folder.path().join(format!("{is_kept}.tar"));
+        tar_of(&edited, &entries);
+        let opened = LayoutArchive::create(&edited).await;
+        assert_eq!(opened.is_ok(), is_kept, "{opened:?}");
+        if let Ok(to) = opened {
+            to.commit().await.unwrap();
+            DockerArchive::open(&edited).await.unwrap().find(Some("only/here:7")).await.unwrap();
+        }
+    }
+    registry.close().await;
+}

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use http::HeaderMap;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
@@ -52,6 +53,8 @@ pub(crate) struct Reply {
     /// Without a length.
     chunked: bool,
     hangs: bool,
+    /// How long is waited ahead of each byte of the body.
+    drips: Option<Duration>,
     lingers: bool,
 }
 
@@ -98,6 +101,12 @@ impl Reply {
 
     pub(crate) fn chunked(mut self) -> Self {
         self.chunked = true;
+        self
+    }
+
+    /// Byte by byte, with so long in between.
+    pub(crate) fn drips(mut self, every: Duration) -> Self {
+        self.drips = Some(every);
         self
     }
 
@@ -261,6 +270,17 @@ async fn write<S: AsyncWrite + Unpin>(stream: &mut S, came: &Came, reply: Reply)
     }
     let mut sent = head.into_bytes();
     let body = &reply.body[..reply.cut.unwrap_or(reply.body.len()).min(reply.body.len())];
+    if let Some(every) = reply.drips {
+        let _ = stream.write_all(&sent).await;
+        for byte in body.chunks(1) {
+            tokio::time::sleep(every).await;
+            if stream.write_all(byte).await.is_err() {
+                return;
+            }
+        }
+        let _ = stream.shutdown().await;
+        return;
+    }
     if came.method != "HEAD" {
         if reply.chunked {
             sent.extend_from_slice(format!("{:x}\r\n", body.len()).as_bytes());

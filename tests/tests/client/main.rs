@@ -11,6 +11,7 @@ mod copies;
 mod docker;
 mod docker_archives;
 mod double;
+mod folders;
 mod foreign;
 mod lying;
 mod manifests;

@@ -419,6 +419,35 @@ async fn two_do_not_write_one_archive() {
     assert!(error.to_string().contains("no OCI layout"), "{error}");
 }
 
+/// What is beside an archive may be somebody else's.
+#[tokio::test]
+async fn what_is_not_ours_is_not_written_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, partial) = (folder.path().join("a.tar"), folder.path().join("a.tar.partial"));
+    std::fs::write(&partial, "somebody else's").unwrap();
+    let told = LayoutArchive::create(&path).await.unwrap_err().to_string();
+    assert!(told.contains("take it away"), "{told}");
+    assert_eq!(std::fs::read_to_string(&partial).unwrap(), "somebody else's");
+    std::fs::remove_file(&partial).unwrap();
+    // Also where a link leads to it, or to what is not there.
+    #[cfg(unix)]
+    for target in [folder.path().join("own"), folder.path().join("none")] {
+        std::fs::write(folder.path().join("own"), "").unwrap();
+        std::os::unix::fs::symlink(&target, &partial).unwrap();
+        assert!(LayoutArchive::create(&path).await.is_err());
+        std::fs::remove_file(&partial).unwrap();
+        assert!(std::fs::metadata(&target).is_ok_and(|known| known.len() == 0) || !target.exists());
+    }
+    assert!(!folder.path().join("none").exists());
+    // What is of no use to a later run does not stay.
+    drop(LayoutArchive::create(&path).await.unwrap());
+    assert!(!partial.exists());
+    for name in ["b.tar.gz", "b.tgz", "b.tar.zst"] {
+        let told = LayoutArchive::create(folder.path().join(name)).await.unwrap_err().to_string();
+        assert!(told.contains("ends with .tar"), "{told}");
+    }
+}
+
 /// Some keep lists of referrers by tag in layouts too.
 #[tokio::test]
 async fn referrers_that_a_layout_keeps_by_tag_are_found() {

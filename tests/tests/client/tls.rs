@@ -208,3 +208,65 @@ async fn an_upload_of_the_same_host_goes_on_over_tls() {
     app.blob_push(&blob.digest, &blob.bytes, &Default::default()).await.unwrap();
     assert_eq!(double.lines().pop().unwrap(), "PUT /uploads/1");
 }
+
+#[tokio::test]
+async fn who_speaks_no_tls_is_told_as_that() {
+    let plain = TestRegistry::in_memory().await;
+    let address = format!("https://{}", plain.address());
+    let error = registry(address, quick(), Credential::Anonymous).ping().await.unwrap_err();
+    assert!(error.to_string().contains(&format!("write http://{}", plain.address())), "{error}");
+    plain.close().await;
+}
+
+/// A certificate as `openssl req -x509` makes it for a server: it signs itself, and says that it is an authority's.
+fn own(names: &[&str], is_over: bool) -> (String, rustls::ServerConfig) {
+    let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+    let mut params = CertificateParams::new(names).unwrap();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    if is_over {
+        (params.not_before, params.not_after) =
+            (rcgen::date_time_ymd(2020, 1, 1), rcgen::date_time_ymd(2021, 1, 1));
+    }
+    let key = KeyPair::generate().unwrap();
+    let certificate = params.self_signed(&key).unwrap();
+    let der = PrivateKeyDer::from_pem_slice(key.serialize_pem().as_bytes()).unwrap();
+    let builder = rustls::ServerConfig::builder().with_no_client_auth();
+    (certificate.pem(), builder.with_single_cert(vec![certificate.der().clone()], der).unwrap())
+}
+
+#[tokio::test]
+async fn a_servers_own_certificate_is_trusted_as_it_is() {
+    let names = ["localhost", "127.0.0.1"];
+    let served = async |config| Double::over_tls(config, |_| Reply::status(200)).await;
+    let ping = async |double: &Double, connection| {
+        registry(double.address, connection, Credential::Anonymous).ping().await
+    };
+    let (pem, config) = own(&names, false);
+    let double = served(config).await;
+    for only in [false, true] {
+        ping(&double, quick().authority(pem.clone()).own_authorities_only(only)).await.unwrap();
+        // Also as one of several, and with a certificate of the client's.
+        let pair = Authority::new().sign();
+        let connection = quick().authority(Authority::new().pem()).authority(pem.clone());
+        let identity = Secret::new(format!("{}{}", pair.certificate, pair.key));
+        ping(&double, connection.own_authorities_only(only).client_certificate(identity)).await.unwrap();
+    }
+    let untrusted = async |double: &Double, connection| {
+        let error = ping(double, connection).await.unwrap_err();
+        assert!(matches!(error, Error::Untrusted { .. }), "{error:?}");
+        error.to_string()
+    };
+    // One that says the same, and is another; one of other names; one that is over.
+    let told = untrusted(&double, quick().authority(own(&names, false).0)).await;
+    assert!(told.contains("CA:FALSE"), "{told}");
+    untrusted(&double, quick()).await;
+    let (pem, config) = own(&["elsewhere.example"], false);
+    let told = untrusted(&served(config).await, quick().authority(pem)).await;
+    assert!(told.contains("name"), "{told}");
+    for only in [false, true] {
+        let (pem, config) = own(&names, true);
+        let connection = quick().authority(pem).own_authorities_only(only);
+        let told = untrusted(&served(config).await, connection).await;
+        assert!(told.contains("expired"), "{told}");
+    }
+}

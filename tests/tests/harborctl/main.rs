@@ -12,6 +12,7 @@ mod jobs;
 mod local;
 mod moving;
 mod people;
+mod places;
 mod projects;
 mod system;
 mod transcript;

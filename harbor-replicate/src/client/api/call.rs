@@ -7,7 +7,7 @@ use bytes::Bytes;
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use harbor_core::operation::{BASE, Method, Operation};
 use http::header::{ACCEPT, CONTENT_TYPE, LOCATION};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode, utf8_percent_encode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -17,6 +17,7 @@ use url::{Url, form_urlencoded};
 use super::lenient::Lenient;
 use super::{Api, ProjectRef, Query};
 use crate::client::answer::Answer;
+use crate::client::error::fit;
 use crate::client::page::next_page;
 use crate::client::registry::Listing;
 use crate::client::request::{Request, name};
@@ -226,7 +227,13 @@ impl Call {
             return Err(Error::Configuration(format!("{} needs a {place}", self.id)));
         }
         let wrong = |_| Error::Configuration(format!("{} is no path", self.path));
-        let mut url = self.api.inner.base.join(self.path.trim_start_matches('/')).map_err(wrong)?;
+        let base = &self.api.inner.base;
+        let mut url = base.join(self.path.strip_prefix('/').unwrap_or(&self.path)).map_err(wrong)?;
+        if !is_below(base, &url) {
+            // With the request would go who asks: to another host, or to what is no part of the API.
+            let what = format!("{} is no path below {}", fit(&self.path, &[]), base.path());
+            return Err(Error::Configuration(what));
+        }
         if !self.query.is_empty() {
             url.query_pairs_mut().extend_pairs(&self.query);
         }
@@ -307,4 +314,61 @@ fn read<T: DeserializeOwned>(answer: &Answer, body: &[u8]) -> Result<T> {
 
 fn encode(text: &str) -> String {
     utf8_percent_encode(text, PLAIN).to_string()
+}
+
+/// Whether an address is one of the API: of the same origin, below its path, and still so when what is on the way decodes it.
+fn is_below(base: &Url, url: &Url) -> bool {
+    let is_same = url.origin() == base.origin() && url.username().is_empty() && url.password().is_none();
+    is_same && url.path().strip_prefix(base.path()).is_some_and(|rest| !climbs(rest))
+}
+
+/// Whether a part of a path is a dot segment, also one that is encoded, however often.
+fn climbs(path: &str) -> bool {
+    let mut path = Cow::Borrowed(path.as_bytes());
+    loop {
+        let mut parts = path.split(|byte| matches!(byte, b'/' | b'\\'));
+        // Some servers read parameters behind a semicolon.
+        if parts.any(|part| matches!(part.split(|byte| *byte == b';').next(), Some(b"." | b".."))) {
+            return true;
+        }
+        // Each time it is shorter, or what it was.
+        let decoded: Vec<u8> = percent_decode(&path).collect();
+        if decoded == *path {
+            return false;
+        }
+        path = Cow::Owned(decoded);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_leads_out_of_the_api() {
+        let base = Url::parse("https://harbor.example/api/v2.0/").unwrap();
+        let is_below = |path: &str| is_below(&base, &base.join(path).unwrap());
+        for path in
+            ["projects", "projects/a/repositories/b%252Fc/artifacts", "a/../b", "x/...", "a/.b", "", "a%2Fb"]
+        {
+            assert!(is_below(path), "{path}");
+        }
+        for path in [
+            "https://elsewhere.example/api/v2.0/users",
+            "http://harbor.example/api/v2.0/users",
+            "https://harbor.example:444/api/v2.0/users",
+            "https://me@harbor.example/api/v2.0/users",
+            "//elsewhere.example/api/v2.0/users",
+            "\\\\elsewhere.example/api/v2.0/users",
+            "/v2/",
+            "../../v2/",
+            "%2e%2e/%2E./v2/",
+            "..%2f..%2fv2/",
+            "a/%252e%252e%252f..%255cv2",
+            "a/..;x/b",
+            "data:text/plain,x",
+        ] {
+            assert!(!is_below(path), "{path}");
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! Writing bundles.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -42,10 +42,12 @@ pub struct Export {
 struct State {
     images: Vec<InventoryImage>,
     blobs: BTreeMap<Digest, InventoryBlob>,
+    /// What is there with all that belongs to it, and whether with what refers to it.
+    done: HashSet<(RepositoryName, Digest, bool)>,
 }
 
 impl Export {
-    /// A bundle at a path, where nothing may be yet. Blobs that an earlier one had are left out.
+    /// A bundle at a path, where nothing may be yet, also not when it is finished. Blobs that an earlier one had are left out.
     ///
     /// # Errors
     /// [`Error::Unusable`] when something is there; [`Error::File`] when it cannot be written.
@@ -59,11 +61,12 @@ impl Export {
             let blobs = base.inventory().blobs.iter().map(|blob| (blob.digest, blob.clone()));
             (base.digest(), blobs.collect())
         });
-        let archive = LayoutArchive::create(path).await?;
+        let archive = LayoutArchive::create_new(path).await?;
         Ok(Self { archive, base, state: Mutex::default() })
     }
 
-    /// Adds what a tag or a digest of a repository names, with what refers to it where the options say so.
+    /// Adds what a tag or a digest of a repository names, with what refers to it where the options say so. Of what was added
+    /// already by another tag, only that tag is added.
     ///
     /// # Errors
     /// As [`copy`].
@@ -78,8 +81,27 @@ impl Export {
             Reference::Tag(tag) => Some(tag.as_str()),
             Reference::Digest(_) => None,
         };
+        let top = match &options.platform {
+            Some(platform) => platform.choose(from, top).await?,
+            None => top,
+        };
         let to = Into { export: self, repository: from.name().clone() };
-        copy(from, top, &to, name, options).await
+        let key = (from.name().clone(), top.digest, options.referrers);
+        if self.state().done.contains(&key) {
+            // Another tag of it: nothing is asked for again.
+            to.write_name(&top, name).await?;
+            return Ok(Copied {
+                digest: top.digest,
+                manifests: 0,
+                sent: 0,
+                mounted: 0,
+                existed: 0,
+                bytes: 0,
+            });
+        }
+        let copied = copy(from, top, &to, name, options).await?;
+        self.state().done.insert(key);
+        Ok(copied)
     }
 
     /// Writes down what there is, signs it, and gives the file its name.
@@ -99,6 +121,13 @@ impl Export {
         };
         let wrong = |error: serde_json::Error| Error::Configuration(error.to_string());
         let bytes = serde_json::to_vec_pretty(&inventory).map_err(wrong)?;
+        if bytes.len() > inventory::LIMIT {
+            let limit = inventory::LIMIT as u64;
+            return Err(Error::TooLarge {
+                what: "the list of what is exported, which could be in several exports,",
+                limit,
+            });
+        }
         let signature = serde_json::to_vec_pretty(&key.sign(&bytes)?).map_err(wrong)?;
         self.archive.add_file(inventory::FILE, bytes);
         self.archive.add_file(inventory::SIGNATURE, signature);

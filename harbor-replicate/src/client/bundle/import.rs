@@ -10,9 +10,9 @@ use harbor_core::blob::Hasher;
 use harbor_core::oci::{Descriptor, Digest, RepositoryName, Tag};
 
 use super::export::digest_of;
-use super::inventory::{self, Inventory, InventoryImage};
+use super::inventory::{self, Inventory, InventoryBlob, InventoryImage};
 use super::key::{Signature, VerifyKey};
-use crate::client::place::{Layout, Source, index};
+use crate::client::place::{Files, Layout, Source, index};
 use crate::client::{
     BlobSource, Copied, CopyOptions, Error, Listing, Manifest, Registry, Repository, Result, copy,
 };
@@ -73,23 +73,58 @@ impl Loading {
         };
         Ok(self.registry.repository(name))
     }
+
+    /// Whether each repository of a bundle becomes one of its own: otherwise the tags of one would be those of another.
+    fn merges_nothing(&self, inventory: &Inventory) -> Result<()> {
+        let mut known: BTreeMap<String, &RepositoryName> = BTreeMap::new();
+        for image in &inventory.images {
+            let to = self.repository(&image.repository)?.name().to_string();
+            let other = known.entry(to).or_insert(&image.repository);
+            if **other != image.repository {
+                let to = self.repository(&image.repository)?;
+                let what = format!(
+                    "{other} and {} would both become {}: export each to an archive of its own and load them into different projects, or load all without a project",
+                    image.repository,
+                    to.name()
+                );
+                return Err(Error::Configuration(what));
+            }
+        }
+        Ok(())
+    }
 }
 
 impl Bundle {
-    /// The bundle at a path.
+    /// The bundle at a path, whoever has signed it: see [`Bundle::open_signed`].
     ///
     /// # Errors
     /// [`Error::File`] when it cannot be read; [`Error::Unusable`] when it is no bundle.
     pub async fn open(path: impl AsRef<Path>) -> Result<Self> {
-        let layout = Layout::open(path).await?;
-        let files = layout.files();
+        Self::read(path.as_ref(), None).await
+    }
+
+    /// The bundle at a path, signed with one of these keys. Nothing of it is looked into before that is known.
+    ///
+    /// # Errors
+    /// As [`Bundle::open`]; [`Error::Unusable`] when it is not signed, or with another key.
+    pub async fn open_signed(path: impl AsRef<Path>, keys: &[VerifyKey]) -> Result<Self> {
+        Self::read(path.as_ref(), Some(keys)).await
+    }
+
+    async fn read(path: &Path, keys: Option<&[VerifyKey]>) -> Result<Self> {
+        let files = Layout::files_at(path).await?;
         let bytes = files.read(inventory::FILE, "the inventory of a bundle", inventory::LIMIT).await?;
         let bytes = bytes.ok_or_else(|| files.unusable("it is no bundle: it has no contents.json"))?;
+        if let Some(keys) = keys {
+            verify(&files, &bytes, keys).await?;
+        }
         let inventory: Inventory = serde_json::from_slice(&bytes)
             .map_err(|error| files.unusable(format!("its contents.json does not read: {error}")))?;
         if inventory.version != inventory::VERSION {
             return Err(files.unusable(format!("its form has the version {}", inventory.version)));
         }
+        is_index(&files, &inventory).await?;
+        let layout = Layout::within(files).await?;
         Ok(Self { layout, bytes, inventory })
     }
 
@@ -110,29 +145,24 @@ impl Bundle {
     /// # Errors
     /// [`Error::Unusable`] when it is not.
     pub async fn verify(&self, key: &VerifyKey) -> Result<()> {
-        let files = self.layout.files();
-        let read = files.read(inventory::SIGNATURE, "a signature", SIGNATURE_LIMIT).await?;
-        let read = read.ok_or_else(|| files.unusable("it is not signed"))?;
-        let signature: Signature =
-            serde_json::from_slice(&read).map_err(|_| files.unusable("its signature does not read"))?;
-        key.verify(&self.bytes, &signature).map_err(|what| files.unusable(what))
+        verify(self.layout.files(), &self.bytes, std::slice::from_ref(key)).await
     }
 
     /// Verifies that all is there that it lists, byte for byte; that it lists all that its images consist of; and that what it has left
     /// out is in the registry, or in an earlier bundle. Nothing is written.
     ///
     /// # Errors
-    /// [`Error::Unusable`] when it is not whole, [`Error::Absent`] when something is missing that an earlier bundle had.
+    /// [`Error::Unusable`] when it is not whole, [`Error::Absent`] when something is missing that an earlier bundle had,
+    /// [`Error::Configuration`] when two of its repositories would become one.
     pub async fn check<'a>(&'a self, loading: &'a Loading) -> Result<Checked<'a>> {
-        let files = self.layout.files();
-        let index = files.read(index::FILE, "the index of a layout", index::LIMIT).await?;
-        if digest_of(&index.unwrap_or_default()) != self.inventory.index {
-            return Err(files.unusable("its index.json is not the one of its contents.json"));
-        }
+        is_index(self.layout.files(), &self.inventory).await?;
+        loading.merges_nothing(&self.inventory)?;
         self.hash().await?;
         let mut elsewhere = BTreeMap::new();
-        let needed = self.needed().await?;
-        let sought = stream::iter(needed).map(|(digest, to)| self.find(loading, digest, to));
+        let known = self.inventory.by_digest();
+        let needed = self.needed(&known).await?;
+        let sought = stream::iter(needed)
+            .map(|(digest, to)| self.find(loading, digest, known.get(&digest).copied(), to));
         let found: Vec<_> = sought.buffer_unordered(JOBS).try_collect().await?;
         let mut missing = Vec::new();
         for (digest, found) in found {
@@ -168,8 +198,10 @@ impl Bundle {
     }
 
     /// What its images consist of that it has left out, with the repositories that it is to go to.
-    async fn needed(&self) -> Result<BTreeMap<Digest, BTreeSet<RepositoryName>>> {
-        let known = self.inventory.by_digest();
+    async fn needed(
+        &self,
+        known: &BTreeMap<Digest, &InventoryBlob>,
+    ) -> Result<BTreeMap<Digest, BTreeSet<RepositoryName>>> {
         let unlisted =
             |digest: &Digest| self.layout.files().unusable(format!("{digest} is not in its contents.json"));
         let mut needed: BTreeMap<Digest, BTreeSet<RepositoryName>> = BTreeMap::new();
@@ -212,9 +244,9 @@ impl Bundle {
         &self,
         loading: &Loading,
         digest: Digest,
+        known: Option<&InventoryBlob>,
         to: BTreeSet<RepositoryName>,
     ) -> Result<(Digest, Found)> {
-        let known = self.inventory.blobs.iter().find(|blob| blob.digest == digest);
         for base in &loading.bases {
             if is_right(&base.layout, &digest, known.map_or(0, |blob| blob.size)).await? {
                 return Ok((digest, Found::There));
@@ -237,6 +269,26 @@ impl Bundle {
         }
         Ok((digest, Found::Nowhere))
     }
+}
+
+/// Whether an inventory is signed with one of some keys.
+async fn verify(files: &Files, bytes: &[u8], keys: &[VerifyKey]) -> Result<()> {
+    let read = files.read(inventory::SIGNATURE, "a signature", SIGNATURE_LIMIT).await?;
+    let read = read.ok_or_else(|| files.unusable("it is not signed"))?;
+    let signature: Signature =
+        serde_json::from_slice(&read).map_err(|_| files.unusable("its signature does not read"))?;
+    let key = keys.iter().find(|key| key.is_named(&signature)).or(keys.first());
+    let key = key.ok_or_else(|| files.unusable("there is no key to verify it with"))?;
+    key.verify(bytes, &signature).map_err(|what| files.unusable(what))
+}
+
+/// Whether the layout lists what the inventory was written for.
+async fn is_index(files: &Files, inventory: &Inventory) -> Result<()> {
+    let index = files.read(index::FILE, "the index of a layout", index::LIMIT).await?;
+    if digest_of(&index.unwrap_or_default()) == inventory.index {
+        return Ok(());
+    }
+    Err(files.unusable("its index.json is not the one of its contents.json"))
 }
 
 /// Whether a layout has a blob; an error when it has something else of that name.

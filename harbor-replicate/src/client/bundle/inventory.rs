@@ -11,8 +11,8 @@ pub(super) const FILE: &str = "contents.json";
 /// Its signature.
 pub(super) const SIGNATURE: &str = "contents.sig";
 
-/// How large it may be, in bytes.
-pub(super) const LIMIT: usize = 256 * 1024 * 1024;
+/// How large it may be, in bytes: hundreds of thousands of blobs. It takes a multiple of that in memory.
+pub(super) const LIMIT: usize = 64 * 1024 * 1024;
 
 /// The version that is written, and the only one that is read.
 pub(super) const VERSION: u32 = 1;

@@ -191,6 +191,11 @@ impl VerifyKey {
     }
 
     /// Whether a signature is of these bytes, by this key.
+    /// Whether a signature says that it is of this key.
+    pub(super) fn is_named(&self, signature: &Signature) -> bool {
+        signature.key == self.id()
+    }
+
     pub(super) fn verify(&self, bytes: &[u8], signature: &Signature) -> Result<(), String> {
         if signature.key != self.id() || signature.algorithm != self.kind {
             let id: String = signature.key.chars().filter(char::is_ascii_hexdigit).take(64).collect();

@@ -8,6 +8,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use futures_util::FutureExt as _;
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use harbor_core::oci::{Digest, Reference, RepositoryName, Tag};
 
@@ -162,6 +163,8 @@ pub async fn copy(
         Some(platform) => platform.choose(from, top).await?,
         None => top,
     };
+    // Told before anything was sent.
+    to.accepts(&top, name)?;
     let mut found = Found::default();
     found.add(from, top.clone(), options).await?;
     let copy = Copy { from, to, options, bytes: AtomicU64::new(0) };
@@ -223,8 +226,9 @@ impl Copy<'_> {
         if let Some(progress) = &self.options.progress {
             progress.plans(blobs.len(), blobs.values().fold(0, |sum: u64, size| sum.saturating_add(*size)));
         }
-        let copies = stream::iter(blobs).map(|(digest, size)| self.blob(digest, *size));
-        copies.buffer_unordered(self.options.jobs.get()).try_collect().await
+        // As a list, so that the whole may be a task of its own: of a closure the compiler does not see that.
+        let copies: Vec<_> = blobs.iter().map(|(digest, size)| self.blob(digest, *size).boxed()).collect();
+        stream::iter(copies).buffer_unordered(self.options.jobs.get()).try_collect().await
     }
 
     async fn blob(&self, digest: &Digest, size: u64) -> Result<Pushed> {

@@ -8,17 +8,22 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use harbor_core::blob::Hasher;
-use harbor_core::oci::{Digest, ManifestView};
+use harbor_core::oci::{Digest, ManifestView, Tag};
+use tempfile::TempPath;
 
 use super::files::{PIECE, Region, RegionSource, Within, blob_name, blocking, read_at, wrong};
 use super::index::{self, Index, Named};
 use super::pour::{Pour, open_partial, sync_folder, write_at};
 use super::tar::{self, BLOCK, Entries, Kind};
 use super::{Destination, Layout, docker, is_of_nothing};
+use crate::client::error::fit;
 use crate::client::{BlobSource, Error, ImageName, Manifest, PushOptions, Pushed, Result};
 
 /// What stands behind the name of a file until it is whole.
 const PARTIAL: &str = ".partial";
+
+/// How the names of files end that are compressed: they can be read, as far as it is gzip, and not be written.
+const COMPRESSED: [&str; 5] = ["gz", "tgz", "zst", "xz", "bz2"];
 
 /// How many blobs an archive of ours may have.
 const ENTRIES: usize = 500_000;
@@ -45,7 +50,24 @@ struct Target {
     partial: PathBuf,
     file: Arc<File>,
     docker: bool,
+    /// Whether nothing may be there of its name.
+    is_new: bool,
+    /// Whether names must have their tags: who did not ask for an archive of docker's may mean a tag alone.
+    is_strict: bool,
+    /// What docker's list had before.
+    before: Vec<docker::Image>,
     state: Mutex<State>,
+}
+
+/// What is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    /// A layout, or what was there before.
+    Layout,
+    /// What docker loads.
+    Docker,
+    /// A layout, where nothing was before.
+    New,
 }
 
 #[derive(Debug, Default)]
@@ -60,6 +82,8 @@ struct State {
     files: Vec<(&'static str, Vec<u8>)>,
     /// Whether it has its name.
     is_over: bool,
+    /// Whether there is something that a later run need not write again.
+    is_of_use: bool,
 }
 
 /// The place of a blob.
@@ -80,7 +104,12 @@ impl LayoutArchive {
     /// # Errors
     /// [`Error::Unusable`] when something else is there; [`Error::File`] when it cannot be written, or somebody else is writing it.
     pub async fn create(path: impl AsRef<Path>) -> Result<Self> {
-        Self::open(path.as_ref(), false).await
+        Self::open(path.as_ref(), Way::Layout).await
+    }
+
+    /// An archive where nothing is: neither now, nor when it gets its name.
+    pub(crate) async fn create_new(path: &Path) -> Result<Self> {
+        Self::open(path, Way::New).await
     }
 
     /// The same as `docker load` and `podman load` read it: with docker's own list of the images (`manifest.json`), which have names such
@@ -89,21 +118,24 @@ impl LayoutArchive {
     /// # Errors
     /// As [`LayoutArchive::create`].
     pub async fn docker(path: impl AsRef<Path>) -> Result<Self> {
-        Self::open(path.as_ref(), true).await
+        Self::open(path.as_ref(), Way::Docker).await
     }
 
-    async fn open(path: &Path, docker: bool) -> Result<Self> {
-        let told = path.display().to_string();
-        let is_compressed =
-            ["gz", "tgz"].iter().any(|end| path.extension().is_some_and(|known| known == *end));
+    async fn open(path: &Path, way: Way) -> Result<Self> {
+        let unusable =
+            |what: &str| Err(Error::Unusable { place: path.display().to_string(), what: what.to_owned() });
+        let is_compressed = COMPRESSED.iter().any(|end| path.extension().is_some_and(|known| known == *end));
         if is_compressed || path.file_name().is_none() {
-            let what =
-                "archives are written without compression: choose a name that ends with .tar".to_owned();
-            return Err(Error::Unusable { place: told, what });
+            return unusable("archives are written without compression: choose a name that ends with .tar");
         }
         let before = match tokio::fs::try_exists(path).await.map_err(|cause| wrong(path, cause))? {
+            true if way == Way::New => return unusable("there is something already; choose another name"),
             true => Some(Layout::open(path).await?),
             false => None,
+        };
+        let listed = match &before {
+            Some(before) => docker::read_list(before.files()).await?,
+            None => None,
         };
         let mut name = path.as_os_str().to_owned();
         name.push(PARTIAL);
@@ -113,13 +145,31 @@ impl LayoutArchive {
             let file = Arc::clone(&file);
             blocking(move || scan(&file)).await.map_err(|cause| wrong(&partial, cause))?
         };
-        let state = Mutex::new(State { end: scanned.0, slots: scanned.1, ..State::default() });
-        let target = Target { path: path.to_owned(), partial, file, docker, state };
+        let is_of_use = !scanned.1.is_empty();
+        let state = State { end: scanned.0, slots: scanned.1, is_of_use, ..State::default() };
+        let target = Target {
+            path: path.to_owned(),
+            partial,
+            file,
+            docker: way == Way::Docker || listed.is_some(),
+            is_new: way == Way::New,
+            is_strict: way != Way::Docker,
+            before: listed.unwrap_or_default(),
+            state: Mutex::new(state),
+        };
         let archive = Self { target: Arc::new(target) };
         if let Some(before) = before {
             archive.take_over(&before).await?;
+            // What came from there is there still.
+            archive.target.state().is_of_use = is_of_use;
         }
         Ok(archive)
+    }
+
+    /// Whether it is an archive of docker's, as what was there before may have been.
+    #[must_use]
+    pub fn is_docker(&self) -> bool {
+        self.target.docker
     }
 
     /// Puts a file beside those of the layout.
@@ -157,8 +207,16 @@ impl LayoutArchive {
             }
             ahead.extend(view.manifests);
         }
-        self.target.state().index = index;
-        Ok(())
+        let mut state = self.target.state();
+        state.index = index;
+        // An older form of docker's has images in files that are no blobs of a layout.
+        let is_there = |name: &str| digest_of(name).is_some_and(|digest| state.slots.contains_key(&digest));
+        if self.target.before.iter().flat_map(docker::Image::files).all(is_there) {
+            return Ok(());
+        }
+        Err(before.files().unusable(
+            "it has an image of docker's that is not in its layout, and would be lost: choose another file",
+        ))
     }
 }
 
@@ -210,12 +268,12 @@ impl Target {
         state.slots.retain(|digest, slot| slot.is_whole && kept.contains(digest));
         compact(&self.file, &mut state)?;
         let mut files =
-            vec![(index::MARK, index::MARKED.as_bytes().to_vec()), (index::FILE, index.to_bytes())];
+            vec![(index::MARK, index::MARKED.as_bytes().to_vec()), (index::FILE, index.written()?)];
         if self.docker {
             let read = |digest: &Digest| read_slot(&self.file, state.slots.get(digest).copied());
-            files.push((docker::FILE, docker::list(&index, read)?));
+            files.push((docker::FILE, docker::list(&index, &self.before, read)?));
         }
-        files.append(&mut state.files);
+        files.extend(state.files.iter().cloned());
         self.end(state.end, &files)?;
         state.is_over = true;
         Ok(())
@@ -231,9 +289,38 @@ impl Target {
         // Two empty blocks end it.
         self.file.set_len(at + 2 * BLOCK)?;
         self.file.sync_all()?;
-        fs::rename(&self.partial, &self.path)?;
+        self.rename()?;
         let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty());
         sync_folder(folder.unwrap_or(Path::new(".")))
+    }
+}
+
+impl Target {
+    /// Gives the file its name.
+    fn rename(&self) -> io::Result<()> {
+        if !self.is_new {
+            return fs::rename(&self.partial, &self.path);
+        }
+        let renamed = TempPath::try_from_path(&self.partial)?.persist_noclobber(&self.path);
+        let Err(failed) = renamed else { return Ok(()) };
+        // It is whole, and stays.
+        failed.path.keep()?;
+        if failed.error.kind() != io::ErrorKind::AlreadyExists {
+            return Err(failed.error);
+        }
+        let partial = self.partial.display();
+        let what = format!("something of that name has appeared meanwhile; all of it is in {partial}");
+        Err(io::Error::new(io::ErrorKind::AlreadyExists, what))
+    }
+}
+
+impl Drop for Target {
+    /// What is of no use to a later run goes. Nobody else has it: it is locked.
+    fn drop(&mut self) {
+        let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if !state.is_over && !state.is_of_use {
+            let _ = fs::remove_file(&self.partial);
+        }
     }
 }
 
@@ -267,6 +354,11 @@ fn room(slot: Slot) -> Option<u64> {
 fn scan(file: &File) -> io::Result<(u64, BTreeMap<Digest, Slot>)> {
     let (mut end, mut slots) = (0, BTreeMap::new());
     let length = file.metadata()?.len();
+    if !is_ours(file)? {
+        let what =
+            "it is there already, and was not left by an earlier run: take it away, or choose another name";
+        return Err(io::Error::new(io::ErrorKind::AlreadyExists, what));
+    }
     let mut entries = Entries::new(Within::new(file, length), ENTRIES);
     // Whatever is wrong with it, it ends there.
     while let Ok(Some(entry)) = entries.next() {
@@ -288,13 +380,30 @@ fn scan(file: &File) -> io::Result<(u64, BTreeMap<Digest, Slot>)> {
     }
     if end < FIRST {
         file.set_len(0)?;
-        for (name, at) in FOLDERS.iter().zip((0..).step_by(512)) {
-            write_at(file, &tar::header(name, 0)?, at)?;
-        }
+        write_at(file, &beginning()?, 0)?;
         return Ok((FIRST, BTreeMap::new()));
     }
     file.set_len(end)?;
     Ok((end, slots))
+}
+
+/// How our archives begin.
+fn beginning() -> io::Result<Vec<u8>> {
+    let headers = FOLDERS.iter().map(|name| tar::header(name, 0)).collect::<io::Result<Vec<_>>>()?;
+    Ok(headers.concat())
+}
+
+/// Whether a file begins as ours do, or as much of it as is there.
+fn is_ours(file: &File) -> io::Result<bool> {
+    let expected = beginning()?;
+    let (mut found, mut length) = (vec![0; expected.len()], 0);
+    while length < found.len() {
+        match read_at(file, &mut found[length..], length as u64)? {
+            0 => break,
+            read => length += read,
+        }
+    }
+    Ok(expected.starts_with(&found[..length]))
 }
 
 /// The digest that a file of a layout is named by.
@@ -353,8 +462,29 @@ fn read_slot(file: &File, slot: Option<Slot>) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// The whole name of an image in an archive of docker's, and its tag.
+fn docker_name(manifest: &Manifest, name: &str, is_strict: bool) -> Result<(ImageName, Tag)> {
+    if manifest.view().is_ok_and(|view| view.config.is_none()) {
+        let what = "an archive of docker's has images of one platform each: choose one";
+        return Err(Error::Configuration(what.to_owned()));
+    }
+    let full: Option<ImageName> = name.parse().ok();
+    let tag = full.as_ref().and_then(|full| full.tag().cloned()).filter(|_| !is_strict || name.contains(':'));
+    full.zip(tag).ok_or_else(|| {
+        let what = format!("{:?} cannot name an image in an archive of docker's: write a repository and a tag, such as debian:12", fit(name, &[]));
+        Error::Configuration(what)
+    })
+}
+
 #[async_trait]
 impl Destination for LayoutArchive {
+    fn accepts(&self, manifest: &Manifest, name: Option<&str>) -> Result<()> {
+        if !self.target.docker {
+            return Ok(());
+        }
+        docker_name(manifest, name.unwrap_or_default(), self.target.is_strict).map(|_| ())
+    }
+
     async fn write_blob(
         &self,
         digest: &Digest,
@@ -379,7 +509,9 @@ impl Destination for LayoutArchive {
             sent: options.sent.clone(),
         };
         pour.all(stream, digest).await?;
-        if let Some(slot) = target.state().slots.get_mut(digest) {
+        let mut state = target.state();
+        state.is_of_use = true;
+        if let Some(slot) = state.slots.get_mut(digest) {
             slot.is_whole = true;
         }
         Ok(Pushed::Sent)
@@ -392,14 +524,7 @@ impl Destination for LayoutArchive {
     async fn write_name(&self, manifest: &Manifest, name: Option<&str>) -> Result<()> {
         let mut named = Named { manifest: manifest.clone(), name: name.map(ToOwned::to_owned), full: None };
         if let Some(name) = name.filter(|_| self.target.docker) {
-            let wrong = |what: &str| Err(Error::Configuration(what.to_owned()));
-            if manifest.view().is_ok_and(|view| view.config.is_none()) {
-                return wrong("an archive of docker's has images of one platform each: choose one");
-            }
-            let full: ImageName = name.parse().map_err(|error| Error::Configuration(format!("{error}")))?;
-            let Some(tag) = full.tag() else {
-                return wrong("an image in an archive of docker's needs a tag");
-            };
+            let (full, tag) = docker_name(manifest, name, self.target.is_strict)?;
             named.name = Some(tag.to_string());
             named.full = Some(full.to_string());
         }

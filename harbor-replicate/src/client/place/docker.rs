@@ -41,9 +41,9 @@ pub struct DockerArchive {
 }
 
 /// An image, as docker lists it.
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct Image {
+pub(super) struct Image {
     config: String,
     #[serde(default)]
     repo_tags: Option<Vec<String>>,
@@ -68,10 +68,8 @@ impl DockerArchive {
     /// [`Error::File`] when it cannot be read, [`Error::Unusable`] when it is no archive of docker's.
     pub async fn open(path: impl AsRef<Path>) -> Result<Self> {
         let files = Files::open(path.as_ref()).await?;
-        let listed = files.read(FILE, "the list of images", MANIFEST_LIMIT).await?;
         let none = || files.unusable("it is no archive of docker's: it has no manifest.json");
-        let images: Vec<Image> = serde_json::from_slice(&listed.ok_or_else(none)?)
-            .map_err(|error| files.unusable(format!("its manifest.json does not read: {error}")))?;
+        let images = read_list(&files).await?.ok_or_else(none)?;
         if images.iter().any(|image| image.layers.len() > LAYERS) {
             return Err(files.unusable(format!("it has an image of more than {LAYERS} layers")));
         }
@@ -200,22 +198,62 @@ fn familiar(full: &str) -> &str {
     full.strip_prefix("docker.io/library/").or_else(|| full.strip_prefix("docker.io/")).unwrap_or(full)
 }
 
-/// Docker's list of the images that an index lists, by whole names.
-pub(super) fn list(index: &Index, read: impl Fn(&Digest) -> io::Result<Vec<u8>>) -> io::Result<Vec<u8>> {
+/// Docker's list of what files are; nothing when they have none.
+pub(super) async fn read_list(files: &Files) -> Result<Option<Vec<Image>>> {
+    let listed = files.read(FILE, "the list of images", MANIFEST_LIMIT).await?;
+    let read = listed.map(|listed| serde_json::from_slice(&listed)).transpose();
+    read.map_err(|error| files.unusable(format!("its manifest.json does not read: {error}")))
+}
+
+impl Image {
+    /// The files that it consists of.
+    pub(super) fn files(&self) -> impl Iterator<Item = &str> {
+        self.layers.iter().chain([&self.config]).map(String::as_str)
+    }
+}
+
+/// By what two names of an image are the same.
+fn key(tag: &str) -> String {
+    whole(tag).map_or_else(|| tag.to_owned(), |name| name.to_string())
+}
+
+/// Docker's list of the images that an index lists, by whole names, and of those that were listed before, as far as no other has
+/// their names now.
+pub(super) fn list(
+    index: &Index,
+    before: &[Image],
+    read: impl Fn(&Digest) -> io::Result<Vec<u8>>,
+) -> io::Result<Vec<u8>> {
     let invalid = |what: String| io::Error::new(io::ErrorKind::InvalidData, what);
-    let mut images: BTreeMap<Digest, Image> = BTreeMap::new();
+    let mut images: BTreeMap<String, Image> = BTreeMap::new();
+    let mut taken = HashSet::new();
     for entry in index.entries().map_err(invalid)? {
         let Some(full) = entry.annotations.get(FULL_NAME) else { continue };
         let media_type = entry.media_type.parse().ok();
         let view = ManifestView::parse(media_type.as_ref(), &read(&entry.digest)?);
         let view = view.map_err(|error| invalid(error.to_string()))?;
         let Some(config) = view.config else { continue };
-        let image = images.entry(entry.digest).or_insert_with(|| Image {
-            config: blob_name(&config.digest),
+        let config = blob_name(&config.digest);
+        let image = images.entry(config.clone()).or_insert_with(|| Image {
+            config,
             repo_tags: Some(Vec::new()),
             layers: view.layers.iter().map(|layer| blob_name(&layer.digest)).collect(),
         });
+        taken.insert(key(full));
         image.repo_tags.get_or_insert_default().push(familiar(full).to_owned());
+    }
+    for known in before {
+        let tags = known.repo_tags.iter().flatten();
+        let tags: Vec<String> = tags.filter(|tag| taken.insert(key(tag))).cloned().collect();
+        let had_none = known.repo_tags.iter().flatten().next().is_none();
+        match images.get_mut(&known.config) {
+            Some(image) => image.repo_tags.get_or_insert_default().extend(tags),
+            None if tags.is_empty() && !had_none => {}
+            None => {
+                let image = Image { repo_tags: Some(tags), ..known.clone() };
+                images.insert(image.config.clone(), image);
+            }
+        }
     }
     let images: Vec<Image> = images.into_values().collect();
     serde_json::to_vec(&images).map_err(io::Error::other)

@@ -13,6 +13,7 @@ use harbor_core::blob::Hasher;
 use harbor_core::oci::Digest;
 
 use super::tar::{Entries, Input, Kind, normal};
+use crate::client::error::harmless;
 use crate::client::request::ByteStream;
 use crate::client::{BlobSource, Error, Result};
 
@@ -126,11 +127,11 @@ impl Files {
     }
 
     pub(crate) fn unusable(&self, what: impl Into<String>) -> Error {
-        Error::Unusable { place: self.told(), what: what.into() }
+        Error::Unusable { place: self.told(), what: harmless(&what.into()) }
     }
 
     pub(crate) fn absent(&self, what: impl Into<String>) -> Error {
-        Error::Absent { place: self.told(), what: what.into() }
+        Error::Absent { place: self.told(), what: harmless(&what.into()) }
     }
 }
 
@@ -138,7 +139,7 @@ impl Files {
 pub(super) fn wrong(path: &Path, cause: io::Error) -> Error {
     let place = path.display().to_string();
     match cause.kind() {
-        io::ErrorKind::InvalidData => Error::Unusable { place, what: cause.to_string() },
+        io::ErrorKind::InvalidData => Error::Unusable { place, what: harmless(&cause.to_string()) },
         io::ErrorKind::UnexpectedEof => {
             Error::Unusable { place, what: "it ends before what it should have".to_owned() }
         }
@@ -175,13 +176,41 @@ fn plain(mut file: File) -> io::Result<File> {
         return Ok(file);
     }
     let mut plain = tempfile::tempfile()?;
-    let invalid = |error: io::Error| io::Error::new(io::ErrorKind::InvalidData, error);
-    let decoder = flate2::read::MultiGzDecoder::new(io::BufReader::with_capacity(PIECE, file));
-    if io::copy(&mut decoder.take(LARGEST + 1), &mut plain).map_err(invalid)? > LARGEST {
-        return Err(invalid(io::Error::other("it is too large when it is not compressed")));
-    }
+    unpack(io::BufReader::with_capacity(PIECE, file), &mut plain)?;
     plain.rewind()?;
     Ok(plain)
+}
+
+/// Decompresses, and tells what is wrong with the archive from what is wrong with where it is unpacked to.
+fn unpack(from: impl io::BufRead, to: &mut impl io::Write) -> io::Result<()> {
+    let mut decoder = flate2::bufread::MultiGzDecoder::new(from).take(LARGEST + 1);
+    let (mut buffer, mut done) = (vec![0; PIECE], 0);
+    let invalid = |error: io::Error| match error.raw_os_error() {
+        None => io::Error::new(io::ErrorKind::InvalidData, error),
+        // Of the disk that it is on.
+        Some(_) => error,
+    };
+    loop {
+        let read = match decoder.read(&mut buffer) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            read => read.map_err(invalid)?,
+        };
+        if read == 0 {
+            return Ok(());
+        }
+        done += read as u64;
+        if done > LARGEST {
+            return Err(invalid(io::Error::other("it is too large when it is not compressed")));
+        }
+        to.write_all(&buffer[..read]).map_err(|error| {
+            let folder = std::env::temp_dir();
+            let what = format!(
+                "what it has compressed cannot be written to {}: {error}; TMPDIR names another folder",
+                folder.display()
+            );
+            io::Error::new(error.kind(), what)
+        })?;
+    }
 }
 
 impl Tar {
@@ -406,4 +435,47 @@ pub(super) fn blob_name(digest: &Digest) -> String {
 /// The path of a blob in a layout that is a folder.
 pub(super) fn blob_path(root: &Path, digest: &Digest) -> PathBuf {
     root.join("blobs").join(digest.algorithm().as_str()).join(digest.hex())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+
+    /// A disk that has no room.
+    struct Full;
+
+    impl io::Write for Full {
+        fn write(&mut self, _bytes: &[u8]) -> io::Result<usize> {
+            Err(io::ErrorKind::StorageFull.into())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_full_disk_is_no_damage() {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        encoder.write_all(&[7; 1000]).unwrap();
+        let packed = encoder.finish().unwrap();
+        let mut plain = Vec::new();
+        unpack(packed.as_slice(), &mut plain).unwrap();
+        assert_eq!(plain, [7; 1000]);
+        let full = unpack(packed.as_slice(), &mut Full).unwrap_err();
+        assert_eq!(full.kind(), io::ErrorKind::StorageFull);
+        let told = wrong(Path::new("a.tar.gz"), full);
+        assert!(matches!(told, Error::File { .. }) && told.to_string().contains("TMPDIR"), "{told}");
+        let damaged = wrong(Path::new("a.tar.gz"), unpack(&packed[..20], &mut plain).unwrap_err());
+        assert!(matches!(damaged, Error::Unusable { .. }), "{damaged}");
+    }
+
+    #[test]
+    fn names_of_others_move_no_terminal() {
+        let what = io::Error::new(io::ErrorKind::InvalidData, "a\u{1b}[2J\u{9b}\u{202e}b");
+        let told = wrong(Path::new("a.tar"), what).to_string();
+        assert_eq!(told, "a.tar cannot be used: a [2J  b");
+    }
 }

@@ -8,23 +8,24 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use harbor_core::blob::Hasher;
 use harbor_core::oci::Digest;
+use tempfile::NamedTempFile;
 
+use super::claim::{Claim, PARTIAL};
 use super::files::{PIECE, Region, blob_path, blocking, read_at, wrong};
 use super::index::{self, Index, Named};
-use super::pour::{Pour, open_partial, sync_folder};
+use super::pour::{Pour, sync_folder, wait_partial};
 use super::{COMMON, Destination, is_of_nothing};
 use crate::client::{BlobSource, Error, Manifest, PushOptions, Pushed, Result};
-
-/// Where blobs are until they are whole.
-const PARTIAL: &str = ".partial";
 
 /// An OCI image layout that is written as a folder, or is added to.
 ///
 /// Blobs appear when they are whole, and the index says so of them when [`Destination::commit`] does. What was cut off is gone on
-/// with by doing it again: blobs that are there stay, also half of one.
+/// with by doing it again: blobs that are there stay, also half of one. Several may write to one folder at the same time, also from
+/// several programs: a blob that another one is writing is waited for.
 #[derive(Debug)]
 pub struct LayoutFolder {
     root: PathBuf,
+    claim: Arc<Claim>,
     named: Mutex<Vec<Named>>,
 }
 
@@ -37,8 +38,8 @@ impl LayoutFolder {
         let root = path.as_ref().to_owned();
         let of = root.clone();
         let begun = blocking(move || begin(&of));
-        begun.await.map_err(|cause| wrong(&root, cause))?;
-        Ok(Self { root, named: Mutex::new(Vec::new()) })
+        let claim = begun.await.map_err(|cause| wrong(&root, cause))?;
+        Ok(Self { root, claim: Arc::new(claim), named: Mutex::new(Vec::new()) })
     }
 
     async fn write(&self, digest: &Digest, source: &dyn BlobSource, options: &PushOptions) -> Result<Pushed> {
@@ -46,11 +47,8 @@ impl LayoutFolder {
         if self.has(&path, digest, source.size()).await? {
             return Ok(Pushed::Existed);
         }
-        // Whoever else writes here may have ended, and taken the folder away.
-        let made = tokio::fs::create_dir_all(self.root.join(PARTIAL)).await;
-        made.map_err(|cause| wrong(&self.root, cause))?;
-        let partial = self.root.join(PARTIAL).join(format!("{}-{}", digest.algorithm(), digest.hex()));
-        let file = Arc::new(open_partial(&partial).await?);
+        let partial = self.claim.folder().join(format!("{}-{}", digest.algorithm(), digest.hex()));
+        let file = Arc::new(wait_partial(&partial).await?);
         if self.has(&path, digest, source.size()).await? {
             // Somebody else has ended it before we had it.
             let _ = fs::remove_file(&partial);
@@ -131,63 +129,81 @@ impl LayoutFolder {
     }
 }
 
-/// Makes the folders, where nothing else is.
-fn begin(root: &Path) -> io::Result<()> {
+/// Makes the folders, where nothing else is, and claims them.
+fn begin(root: &Path) -> io::Result<Claim> {
     let invalid = |what: &str| Err(io::Error::new(io::ErrorKind::InvalidData, what));
     fs::create_dir_all(root)?;
-    match fs::read(root.join(index::MARK)) {
-        Ok(mark) if index::is_mark(&mark) => {}
-        Ok(_) => return invalid("its layout is of no version that is known"),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            for entry in fs::read_dir(root)? {
-                let name = entry?.file_name();
-                if name != "blobs" && name != PARTIAL {
-                    return invalid("it is no OCI layout, and there is something in it");
-                }
-            }
-        }
-        Err(error) => return Err(error),
+    // Whoever else writes here may mark it as a layout while it is looked at.
+    if !is_marked(root)? && has_others(root)? && !is_marked(root)? {
+        return invalid("it is no OCI layout, and there is something in it");
     }
+    let claim = Claim::of(root)?;
     fs::create_dir_all(root.join("blobs").join(COMMON.as_str()))?;
-    fs::create_dir_all(root.join(PARTIAL))
+    Ok(claim)
 }
 
-/// Writes a file that is there whole or not at all.
-fn replace(root: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
-    fs::create_dir_all(root.join(PARTIAL))?;
-    let mut file = tempfile::NamedTempFile::new_in(root.join(PARTIAL))?;
+/// Whether a folder is a layout.
+fn is_marked(root: &Path) -> io::Result<bool> {
+    match fs::read(root.join(index::MARK)) {
+        Ok(mark) if index::is_mark(&mark) => Ok(true),
+        Ok(_) => {
+            let what = "its layout is of no version that is known";
+            Err(io::Error::new(io::ErrorKind::InvalidData, what))
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether there is something in a folder that nobody makes who begins a layout.
+fn has_others(root: &Path) -> io::Result<bool> {
+    for entry in fs::read_dir(root)? {
+        let name = entry?.file_name();
+        if name != "blobs" && name != PARTIAL {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// A file that gets its name when it is whole, for everybody whom the process lets read what it makes.
+fn whole(folder: &Path, bytes: &[u8]) -> io::Result<NamedTempFile> {
+    let mut builder = tempfile::Builder::new();
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    let mut file = builder.tempfile_in(folder)?;
     file.write_all(bytes)?;
     file.as_file().sync_data()?;
-    // What is made for us alone is for whoever reads the rest.
-    #[cfg(unix)]
-    file.as_file().set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))?;
-    file.persist(root.join(name)).map_err(|error| error.error)?;
-    Ok(())
+    Ok(file)
 }
 
 /// Lists what was written.
-fn list(root: &Path, named: &[Named]) -> io::Result<()> {
-    let mark = root.join(index::MARK);
-    if !mark.exists() {
-        replace(root, index::MARK, index::MARKED.as_bytes())?;
-    }
+fn list(root: &Path, claim: &Claim, named: &[Named]) -> io::Result<()> {
     // One at a time: each reads what the others have listed.
-    let lock = File::options().read(true).write(true).open(&mark)?;
-    lock.lock()?;
-    let mut index = match fs::read(root.join(index::FILE)) {
-        Ok(bytes) => Index::parse(&bytes).map_err(|what| io::Error::new(io::ErrorKind::InvalidData, what))?,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Index::default(),
-        Err(error) => return Err(error),
-    };
-    for named in named {
-        index.put(named);
-    }
-    for folder in fs::read_dir(root.join("blobs"))? {
-        sync_folder(&folder?.path())?;
-    }
-    replace(root, index::FILE, &index.to_bytes())?;
-    // Not when somebody else has something in it.
-    let _ = fs::remove_dir(root.join(PARTIAL));
+    claim.alone(|| {
+        let mark = whole(claim.folder(), index::MARKED.as_bytes())?;
+        match mark.persist_noclobber(root.join(index::MARK)) {
+            Err(error) if error.error.kind() != io::ErrorKind::AlreadyExists => return Err(error.error),
+            _ => {}
+        }
+        let mut index = match fs::read(root.join(index::FILE)) {
+            Ok(bytes) => {
+                Index::parse(&bytes).map_err(|what| io::Error::new(io::ErrorKind::InvalidData, what))?
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Index::default(),
+            Err(error) => return Err(error),
+        };
+        for named in named {
+            index.put(named);
+        }
+        for folder in fs::read_dir(root.join("blobs"))? {
+            sync_folder(&folder?.path())?;
+        }
+        let listed = whole(claim.folder(), &index.written()?)?;
+        listed.persist(root.join(index::FILE)).map_err(|error| error.error)?;
+        Ok(())
+    })?;
+    claim.end()?;
     sync_folder(root)
 }
 
@@ -222,8 +238,8 @@ impl Destination for LayoutFolder {
 
     async fn commit(&self) -> Result<()> {
         let named = std::mem::take(&mut *self.named.lock().unwrap_or_else(PoisonError::into_inner));
-        let root = self.root.clone();
-        blocking(move || list(&root, &named)).await.map_err(|cause| wrong(&self.root, cause))
+        let (root, claim) = (self.root.clone(), Arc::clone(&self.claim));
+        blocking(move || list(&root, &claim, &named)).await.map_err(|cause| wrong(&self.root, cause))
     }
 
     fn told(&self) -> String {

@@ -1,5 +1,7 @@
 //! The index of a layout, `index.json`: OCI Image Specification 1.1, `image-layout.md`.
 
+use std::io;
+
 use harbor_core::oci::{Descriptor, ManifestView, MediaType};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -15,8 +17,8 @@ pub(super) const FULL_NAME: &str = "io.containerd.image.name";
 /// The file.
 pub(crate) const FILE: &str = "index.json";
 
-/// How large it may be, in bytes.
-pub(crate) const LIMIT: usize = 64 * 1024 * 1024;
+/// How large it may be, in bytes: tens of thousands of images. It takes a multiple of that in memory.
+pub(crate) const LIMIT: usize = 16 * 1024 * 1024;
 
 /// The file that says that a folder is a layout.
 pub(super) const MARK: &str = "oci-layout";
@@ -97,6 +99,13 @@ impl Index {
 
     pub(super) fn to_bytes(&self) -> Vec<u8> {
         self.document.to_string().into_bytes()
+    }
+
+    /// The same, for a file; an error when nobody would read it any more.
+    pub(super) fn written(&self) -> io::Result<Vec<u8>> {
+        let bytes = self.to_bytes();
+        let most = || io::Error::other(format!("it would list more images than {LIMIT} bytes have room for"));
+        (bytes.len() <= LIMIT).then_some(bytes).ok_or_else(most)
     }
 }
 

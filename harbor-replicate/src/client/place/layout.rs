@@ -51,10 +51,18 @@ impl Layout {
     /// # Errors
     /// [`Error::File`] when it cannot be read, [`Error::Unusable`] when it is no layout.
     pub async fn open(path: impl AsRef<Path>) -> Result<Self> {
-        let files = Files::open(path.as_ref()).await?;
-        Self::of(files.clone())
-            .await?
-            .ok_or_else(|| files.unusable("it is no OCI layout: it has no oci-layout"))
+        Self::within(Self::files_at(path.as_ref()).await?).await
+    }
+
+    /// The files at a path, of which nothing was read yet.
+    pub(crate) async fn files_at(path: &Path) -> Result<Files> {
+        Files::open(path).await
+    }
+
+    /// The layout that files are.
+    pub(crate) async fn within(files: Files) -> Result<Self> {
+        let none = files.unusable("it is no OCI layout: it has no oci-layout");
+        Self::of(files).await?.ok_or(none)
     }
 
     /// The layout that files are; nothing when they are none.
@@ -132,7 +140,11 @@ impl Layout {
 
     /// The names that there are, for people.
     fn names(&self) -> String {
-        let names: Vec<&str> = self.images.iter().filter_map(Self::name_of).take(20).collect();
+        let full = |entry: &'_ Descriptor| entry.annotations.get(FULL_NAME).cloned();
+        let own = |entry: &'_ Descriptor| Self::name_of(entry).map(ToOwned::to_owned);
+        // Docker's images may have one tag each, and the same.
+        let names = self.images.iter().filter_map(|entry| full(entry).or_else(|| own(entry)));
+        let names: Vec<String> = names.take(20).collect();
         if names.is_empty() { "no names at all".to_owned() } else { names.join(", ") }
     }
 

@@ -8,6 +8,7 @@
 //! byte that is read or written is checked against that. What is written gets its name when it is whole.
 
 mod archive;
+mod claim;
 mod docker;
 mod files;
 mod folder;
@@ -27,6 +28,7 @@ use super::{BlobSource, Error, Listing, Manifest, PushOptions, Pushed, Repositor
 
 pub use archive::LayoutArchive;
 pub use docker::DockerArchive;
+pub(crate) use files::Files;
 pub use folder::LayoutFolder;
 pub use layout::Layout;
 pub use name::{PlaceName, PlaceNameError};
@@ -67,6 +69,15 @@ pub trait Source: fmt::Debug + Send + Sync {
 /// A place that is written.
 #[async_trait]
 pub trait Destination: fmt::Debug + Send + Sync {
+    /// Whether a manifest can get a name here, as far as that is known before anything is written.
+    ///
+    /// # Errors
+    /// [`Error::Configuration`] for what cannot be a name there, or of that manifest.
+    fn accepts(&self, manifest: &Manifest, name: Option<&str>) -> Result<()> {
+        let _ = (manifest, name);
+        Ok(())
+    }
+
     /// Stores a blob, unless it is there.
     ///
     /// # Errors

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::StreamExt as _;
@@ -114,32 +115,71 @@ pub(super) fn sync_folder(folder: &Path) -> io::Result<()> {
     if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
 }
 
-/// Opens a file that is written in parts, by us alone, with what is there.
+/// Opens a file that is written in parts, by us alone, with what is there; nothing while somebody else has it.
+pub(super) fn try_partial(path: &Path) -> io::Result<Option<File>> {
+    loop {
+        // What was made just now is ours; what was there is opened by no link that leads elsewhere.
+        let file = match File::options().read(true).write(true).create_new(true).open(path) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => match existing(path) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                file => file?,
+            },
+            file => file?,
+        };
+        match file.try_lock() {
+            Ok(()) if is_still(&file, path)? => return Ok(Some(file)),
+            // Whoever had it has given it its name meanwhile.
+            Ok(()) => {}
+            Err(std::fs::TryLockError::WouldBlock) => return Ok(None),
+            Err(std::fs::TryLockError::Error(error)) => return Err(error),
+        }
+    }
+}
+
+/// Opens a file that is there, when it is one, and no link to one.
+fn existing(path: &Path) -> io::Result<File> {
+    let foreign =
+        || io::Error::new(io::ErrorKind::AlreadyExists, "it is there already, and is no file of ours");
+    if !std::fs::symlink_metadata(path)?.is_file() {
+        return Err(foreign());
+    }
+    // Nothing is written before it is known to be the file that was looked at.
+    let file = File::options().read(true).write(true).open(path)?;
+    if file.metadata()?.is_file() { Ok(file) } else { Err(foreign()) }
+}
+
+/// The same; an error while somebody else has it.
 pub(super) async fn open_partial(path: &Path) -> Result<File> {
     let of = path.to_owned();
-    let opened = blocking(move || {
-        loop {
-            let file = File::options().read(true).write(true).create(true).truncate(false).open(&of)?;
-            match file.try_lock() {
-                Ok(()) if is_still(&file, &of)? => return Ok(file),
-                // Whoever had it has given it its name meanwhile.
-                Ok(()) => {}
-                Err(std::fs::TryLockError::WouldBlock) => {
-                    return Err(io::Error::new(io::ErrorKind::ResourceBusy, "somebody else is writing it"));
-                }
-                Err(std::fs::TryLockError::Error(error)) => return Err(error),
-            }
-        }
-    });
+    let busy = || io::Error::new(io::ErrorKind::ResourceBusy, "somebody else is writing it");
+    let opened = blocking(move || try_partial(&of)?.ok_or_else(busy));
     opened.await.map_err(|cause| wrong(path, cause))
 }
 
-/// Whether a path names an open file.
+/// The same; waits while somebody else has it.
+pub(super) async fn wait_partial(path: &Path) -> Result<File> {
+    let mut pause = Duration::from_millis(5);
+    loop {
+        let of = path.to_owned();
+        let opened = blocking(move || try_partial(&of)).await;
+        if let Some(file) = opened.map_err(|cause| wrong(path, cause))? {
+            return Ok(file);
+        }
+        // Not within the lock itself: each who waits there would take a thread from those who write.
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(Duration::from_millis(200));
+    }
+}
+
+/// Whether a path names an open file, itself and not by a link.
 #[cfg(unix)]
-fn is_still(file: &File, path: &Path) -> io::Result<bool> {
+pub(super) fn is_still(file: &File, path: &Path) -> io::Result<bool> {
     use std::os::unix::fs::MetadataExt as _;
-    match std::fs::metadata(path) {
-        Ok(now) => Ok(now.ino() == file.metadata()?.ino()),
+    match std::fs::symlink_metadata(path) {
+        Ok(now) => {
+            let known = file.metadata()?;
+            Ok((now.dev(), now.ino()) == (known.dev(), known.ino()))
+        }
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
         Err(error) => Err(error),
     }
@@ -147,6 +187,6 @@ fn is_still(file: &File, path: &Path) -> io::Result<bool> {
 
 /// Whether a path names an open file: there, what is open cannot be renamed.
 #[cfg(windows)]
-fn is_still(_file: &File, path: &Path) -> io::Result<bool> {
+pub(super) fn is_still(_file: &File, path: &Path) -> io::Result<bool> {
     path.try_exists()
 }

@@ -40,6 +40,10 @@ impl Source for Repository {
 
 #[async_trait]
 impl Destination for Repository {
+    fn accepts(&self, _manifest: &Manifest, name: Option<&str>) -> Result<()> {
+        name.map_or(Ok(()), |name| tag(name).map(|_| ()))
+    }
+
     async fn write_blob(
         &self,
         digest: &Digest,
@@ -56,8 +60,7 @@ impl Destination for Repository {
 
     async fn write_name(&self, manifest: &Manifest, name: Option<&str>) -> Result<()> {
         let Some(name) = name else { return Ok(()) };
-        let tag: Tag =
-            name.parse().map_err(|error| Error::Configuration(format!("{name:?} is no tag: {error}")))?;
+        let tag = tag(name)?;
         let reference = Reference::Tag(tag);
         self.manifest_put(&reference, &manifest.media_type, manifest.bytes.clone()).await.map(|_| ())
     }
@@ -73,4 +76,8 @@ impl Destination for Repository {
     fn told(&self) -> String {
         Source::told(self)
     }
+}
+
+fn tag(name: &str) -> Result<Tag> {
+    name.parse().map_err(|error| Error::Configuration(format!("{name:?} is no tag: {error}")))
 }

@@ -14,10 +14,13 @@ use http::header::{ACCEPT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, RANGE};
 
 use super::Repository;
 use super::manifest::mismatch;
-use crate::client::answer::Answer;
+use crate::client::answer::{Answer, SLOW};
 use crate::client::request::Request;
 use crate::client::transport::Want;
 use crate::client::{Error, Result};
+
+/// How often a blob may come too slowly until it is given up.
+const SLOW_TIMES: u32 = 2;
 
 /// What is known of a blob without its bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,7 +33,8 @@ pub struct BlobHead {
 /// A blob as it comes. It ends well only when every byte came and they have the digest that was asked for; the last piece
 /// is yielded when that is known.
 ///
-/// A connection that breaks is taken up again where it broke.
+/// A connection that breaks is taken up again where it broke; so is one that brings less than 1 KiB a second for as long as
+/// [`ConnectionBuilder::idle_timeout`](crate::client::ConnectionBuilder::idle_timeout), but once.
 pub struct BlobStream {
     pieces: Pin<Box<dyn Stream<Item = Result<Bytes>> + Send>>,
     size: Option<u64>,
@@ -164,6 +168,8 @@ struct Pull {
     skip: u64,
     /// How often it broke without any progress.
     failed: u32,
+    /// How often it came too slowly: that is progress, and would be for ever.
+    slow: u32,
     is_over: bool,
 }
 
@@ -178,6 +184,7 @@ impl Pull {
             answer: None,
             skip: 0,
             failed: 0,
+            slow: 0,
             is_over: false,
         }
     }
@@ -204,12 +211,13 @@ impl Pull {
         let mut request = request.header(ACCEPT_ENCODING, "identity")?;
         let is_part = self.at > 0 || self.hasher.is_none();
         if is_part {
-            let last = self.end.map(|end| (end - 1).to_string()).unwrap_or_default();
+            let last = self.end.map(|end| end.saturating_sub(1).to_string()).unwrap_or_default();
             request = request.header(RANGE, &format!("bytes={}-{last}", self.at))?;
         }
         let scopes = self.repository.pull_scopes();
         let answer = self.repository.registry.call(request, &scopes, Want::Head).await?;
-        let answer = answer.expect(if is_part { &[200, 206] } else { &[200] })?;
+        let mut answer = answer.expect(if is_part { &[200, 206] } else { &[200] })?;
+        answer.keep_pace();
         self.skip = if answer.status == 206 { 0 } else { self.at };
         self.measure(&answer)?;
         self.answer = Some(answer);
@@ -242,6 +250,8 @@ impl Pull {
             (Some(end), Some(whole)) if self.hasher.is_some() && whole != end => {
                 Err(Error::Size { expected: end, actual: whole })
             }
+            // What was read already is more than there is.
+            (None, Some(whole)) if whole < self.at => Err(Error::Size { expected: self.at, actual: whole }),
             (None, Some(whole)) => {
                 self.end = Some(whole);
                 Ok(())
@@ -282,7 +292,9 @@ impl Pull {
         if piece.is_empty() {
             return Ok(None);
         }
-        if let Some(left) = self.end.map(|end| end - self.at).filter(|left| *left < piece.len() as u64) {
+        if let Some(left) =
+            self.end.map(|end| end.saturating_sub(self.at)).filter(|left| *left < piece.len() as u64)
+        {
             if self.hasher.is_some() {
                 let expected = self.at + left;
                 return Err(Error::Size { expected, actual: self.at + piece.len() as u64 });
@@ -312,7 +324,9 @@ impl Pull {
     async fn broke(&mut self, cause: String) -> Result<()> {
         self.answer = None;
         self.failed += 1;
-        let Some(wait) = self.repository.registry.inner.connection.retry().wait(self.failed, None) else {
+        self.slow += u32::from(cause == SLOW);
+        let retry = self.repository.registry.inner.connection.retry();
+        let Some(wait) = retry.wait(self.failed, None).filter(|_| self.slow < SLOW_TIMES) else {
             return Err(Error::Truncated { received: self.at, cause });
         };
         tracing::debug!(digest = %self.digest, at = self.at, cause, "a pull broke off");

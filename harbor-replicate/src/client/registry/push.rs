@@ -31,7 +31,7 @@ pub struct PushOptions {
     /// A repository of the same registry that may have the blob, so that it need not be sent.
     pub mount_from: Option<RepositoryName>,
     /// In chunks of so many bytes, for what is on the way and takes no larger requests; larger where the registry wants so
-    /// (`OCI-Chunk-Min-Length`). Otherwise all goes in one request.
+    /// (`OCI-Chunk-Min-Length`). Otherwise, and with 0, all goes in one request.
     pub chunk: Option<u64>,
     /// Is told of bytes as they go out: how many more they are. Bytes that are sent again count again.
     pub sent: Option<Sent>,
@@ -282,7 +282,8 @@ impl Push<'_> {
         let size = self.source.size();
         let left =
             size.checked_sub(upload.offset).ok_or(Error::Size { expected: size, actual: upload.offset })?;
-        let chunk = self.options.chunk.map(|chunk| chunk.max(upload.chunk_min).max(1));
+        let chunk = self.options.chunk.filter(|chunk| *chunk > 0);
+        let chunk = chunk.map(|chunk| chunk.max(upload.chunk_min));
         let length = chunk.map_or(left, |chunk| chunk.min(left));
         let is_last = length == left;
         let request = self.request(upload, length, is_last).await?;
