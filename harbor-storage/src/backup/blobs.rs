@@ -69,7 +69,11 @@ async fn copy_one(
 ) -> Result<Came, StoreError> {
     let Listed(digest, size, location) = &blob;
     let to = backup.blob(digest);
-    if tokio::fs::metadata(&to).await.is_ok_and(|found| found.is_file() && found.len() == *size) {
+    let (looked, size_there) = (to.clone(), *size);
+    let is_there = blocking(move || {
+        Ok(std::fs::metadata(looked).is_ok_and(|found| found.is_file() && found.len() == size_there))
+    });
+    if is_there.await? {
         return Ok(Came::There);
     }
     let mut from = match store.open(&Location::new(location.clone()), 0..*size).await {
