@@ -1,7 +1,7 @@
 //! Blobs on their way into a backup.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use futures_util::TryStreamExt as _;
 use harbor_core::blob::{BlobStore, Location};
@@ -67,50 +67,58 @@ async fn copy_one(
     store: &dyn BlobStore,
     told: Told<'_>,
 ) -> Result<Came, StoreError> {
-    let Listed(digest, size, location) = &blob;
-    let to = backup.blob(digest);
-    if tokio::fs::metadata(&to).await.is_ok_and(|found| found.is_file() && found.len() == *size) {
+    let Listed(digest, size, _) = blob;
+    let (to, looked) = (backup.blob(&digest), backup.blob(&digest));
+    let is_there =
+        move || Ok(std::fs::metadata(looked).is_ok_and(|found| found.is_file() && found.len() == size));
+    if blocking(is_there).await? {
         return Ok(Came::There);
     }
+    let passing = backup.passing().join(uuid::Uuid::new_v4().to_string());
+    if let Err(why) = fetch(&blob, store, passing.clone()).await? {
+        // Who comes next removes what stays.
+        let _ = std::fs::remove_file(&passing);
+        return lost(blob, why);
+    }
+    blocking(move || keep(&passing, &to)).await?;
+    told(&Step::Blob { digest, size });
+    Ok(Came::Copied(size))
+}
+
+/// Copies a blob into a file, so that it is on disk; or tells what is wrong with it where it was.
+async fn fetch(
+    Listed(digest, size, location): &Listed,
+    store: &dyn BlobStore,
+    to: PathBuf,
+) -> Result<Result<(), StoreError>, StoreError> {
     let mut from = match store.open(&Location::new(location.clone()), 0..*size).await {
         Ok(body) => body,
-        Err(error) => return lost(blob, error),
+        Err(why) => return Ok(Err(why)),
     };
-    let passing = backup.passing().join(uuid::Uuid::new_v4().to_string());
-    let mut writing = Writing::begin(passing.clone(), Form::Plain(digest.algorithm()));
+    let mut writing = Writing::begin(to, Form::Plain(digest.algorithm()));
     let read = loop {
         match from.try_next().await {
             Ok(Some(piece)) => writing.write(piece).await,
             Ok(None) => break Ok(()),
-            Err(error) => break Err(error),
+            Err(why) => break Err(why),
         }
     };
-    let written = writing.finish().await;
-    let wrong = match (read, &written) {
-        (Err(error), _) => Some(error),
-        (Ok(()), Ok(written)) if (written.digest, written.size) != (*digest, *size) => {
-            let what = format!("{digest} at {location} is not what was pushed");
-            Some(StoreError::new(StoreErrorKind::Corrupt, what))
-        }
-        _ => None,
-    };
-    if let Some(error) = wrong {
-        // Who comes next removes what stays.
-        let _ = std::fs::remove_file(&passing);
-        return lost(blob, error);
+    let written = writing.finish().await?;
+    if read.is_ok() && (written.digest, written.size) != (*digest, *size) {
+        let what = format!("{digest} at {location} is not what was pushed");
+        return Ok(Err(StoreError::new(StoreErrorKind::Corrupt, what)));
     }
-    written?;
-    blocking(move || {
-        let folder = to.parent().unwrap_or(&to);
-        if !folder.is_dir() {
-            make_folder(folder)?;
-            folder.ancestors().skip(1).take(2).try_for_each(sync_folder)?;
-        }
-        rename(&passing, &to)
-    })
-    .await?;
-    told(&Step::Blob { digest: *digest, size: *size });
-    Ok(Came::Copied(*size))
+    Ok(read)
+}
+
+/// Gives a blob its last name.
+fn keep(passing: &Path, to: &Path) -> Result<(), StoreError> {
+    let folder = to.parent().unwrap_or(to);
+    if !folder.is_dir() {
+        make_folder(folder)?;
+        folder.ancestors().skip(1).take(2).try_for_each(sync_folder)?;
+    }
+    rename(passing, to)
 }
 
 /// What was lost is told at the end; a store that cannot be reached may have it.

@@ -97,6 +97,64 @@ async fn a_snapshot_of_a_newer_program_is_refused() {
     assert!(!folder.path().join("to").exists(), "nothing was begun");
 }
 
+/// Runs statements, in the midst of something that does not wait.
+fn beside(place: &Place, statements: String) {
+    let database = place.database.clone();
+    let run = async move {
+        let mut database = Plain::open(&database, Access::Write).await.unwrap();
+        database.run(&statements).await.unwrap();
+        database.close().await.unwrap();
+    };
+    let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    std::thread::spawn(move || runtime().block_on(run)).join().unwrap();
+}
+
+/// A blob comes after the first look, and is gone when the database was read: with its rows, as garbage collection does it, or without.
+async fn collected(with_rows: bool) -> (Result<Taken, harbor_core::StoreError>, usize) {
+    let folder = tempfile::tempdir().unwrap();
+    let from = earlier(&folder.path().join("from")).await;
+    let backup = BackupFolder::create(folder.path().join("backup")).unwrap();
+    let digest = Digest::of(Algorithm::Sha256, b"later");
+    let again = std::sync::atomic::AtomicUsize::new(0);
+    let told = |step: &Step| match step {
+        Step::Blob { .. } => beside(
+            &from,
+            format!(
+                "INSERT INTO blobs (id, digest, size, location, state, created_at) VALUES (3, '{digest}', 5, \
+                 'blobs/ab/abababab-1111-4222-8333-444444444444', 0, 0); \
+                 INSERT INTO blob_links (repository_id, blob_id, created_at) VALUES (1, 3, 0);"
+            ),
+        ),
+        Step::Table { name, .. } if name == "blob_links" && with_rows => {
+            beside(
+                &from,
+                "DELETE FROM blob_links WHERE blob_id = 3; DELETE FROM blobs WHERE id = 3".to_owned(),
+            );
+        }
+        Step::Again { blobs } => {
+            assert_eq!(*blobs, 1);
+            again.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        }
+        Step::Table { .. } => {}
+    };
+    let taken = backup.take(&from, &told).await;
+    assert_eq!(backup.ids().unwrap().len(), usize::from(taken.is_ok()));
+    (taken, again.into_inner())
+}
+
+#[tokio::test]
+async fn what_was_collected_meanwhile_is_not_waited_for() {
+    let (taken, again) = collected(true).await;
+    assert_eq!((taken.unwrap().manifest.blobs, again), (1, 1));
+}
+
+#[tokio::test]
+async fn what_is_lost_is_told() {
+    let (taken, again) = collected(false).await;
+    let error = taken.unwrap_err();
+    assert_eq!((error.kind(), again), (StoreErrorKind::Corrupt, 1), "{error}");
+}
+
 /// Who writes keeps others from it.
 #[tokio::test]
 async fn one_at_a_time() {

@@ -1,6 +1,7 @@
 //! One connection to whichever database, which migrates nothing by itself: for work on a registry from outside.
 
 use std::path::{Path, PathBuf};
+#[cfg(any(feature = "postgres", feature = "mysql"))]
 use std::str::FromStr as _;
 
 use futures_util::stream::{BoxStream, StreamExt as _, TryStreamExt as _};

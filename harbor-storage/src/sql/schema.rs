@@ -14,6 +14,10 @@ use serde_json::Value as Json;
 use super::dialect::Dialect;
 use super::migrate::{RESTORING, newest};
 use super::plain::Plain;
+use super::rows::whole::{
+    COLUMNS, FORGET_RESTORING, IS_MIGRATED_MYSQL, IS_MIGRATED_POSTGRES, IS_MIGRATED_SQLITE, LINKED, NEWEST,
+    NOTE_RESTORING, TABLES,
+};
 use super::session::Row;
 use super::statement::{Value, values};
 
@@ -26,9 +30,6 @@ const VALUES: usize = 16_384;
 
 /// How many bytes a statement carries, about: servers refuse packets of 16 MiB.
 const BYTES: usize = 4 * 1024 * 1024;
-
-/// Blobs that a repository has: what nobody links to is garbage.
-const LINKED: &str = "state = 0 AND EXISTS (SELECT 1 FROM blob_links l WHERE l.blob_id = blobs.id)";
 
 /// A table.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -83,16 +84,13 @@ pub(crate) async fn tables(version: i64) -> Result<Vec<Table>, StoreError> {
     }
     let mut passing = Plain::passing().await?;
     passing.migrate(Some(version)).await?;
-    let list =
-        "SELECT name, sql FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%' ORDER BY rowid";
     let mut tables = Vec::new();
-    for row in passing.fetch(list, Vec::new()).await? {
+    for row in passing.fetch(TABLES, Vec::new()).await? {
         let name = row.text(0)?;
         if PASSING.contains(&name.as_str()) {
             continue;
         }
-        let columns = "SELECT name, type FROM pragma_table_info(?)";
-        let columns = passing.fetch(columns, values![name.as_str()]).await?;
+        let columns = passing.fetch(COLUMNS, values![name.as_str()]).await?;
         let columns = columns.iter().map(Column::of).collect::<Result<_, _>>()?;
         tables.push(Table { name, columns, keyed: row.text(1)?.contains("AUTOINCREMENT") });
     }
@@ -108,18 +106,14 @@ pub(crate) fn newest_version() -> i64 {
 /// What a database says of itself.
 pub(crate) async fn standing(database: &mut Plain) -> Result<Standing, StoreError> {
     let there = match database.dialect() {
-        Dialect::Sqlite => "SELECT COUNT(*) FROM sqlite_master WHERE name = '_sqlx_migrations'",
-        Dialect::Postgres => "SELECT COUNT(to_regclass('_sqlx_migrations'))",
-        Dialect::MySql => {
-            "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = DATABASE() \
-             AND table_name = '_sqlx_migrations'"
-        }
+        Dialect::Sqlite => IS_MIGRATED_SQLITE,
+        Dialect::Postgres => IS_MIGRATED_POSTGRES,
+        Dialect::MySql => IS_MIGRATED_MYSQL,
     };
     if database.first(there, Vec::new()).await?.map_or(Ok(0), |row| row.int(0))? == 0 {
         return Ok(Standing::Empty);
     }
-    let newest = "SELECT version, description FROM _sqlx_migrations ORDER BY version DESC LIMIT 1";
-    match database.first(newest, Vec::new()).await? {
+    match database.first(NEWEST, Vec::new()).await? {
         None => Ok(Standing::Empty),
         Some(row) if row.int(0)? == RESTORING => Ok(Standing::Restoring(row.text(1)?)),
         Some(row) => Ok(Standing::Version(row.int(0)?)),
@@ -128,10 +122,8 @@ pub(crate) async fn standing(database: &mut Plain) -> Result<Standing, StoreErro
 
 /// Notes that a registry is restored, so that nobody takes what is half there for one.
 pub(crate) async fn note_restoring(database: &mut Plain, note: &str) -> Result<(), StoreError> {
-    let insert = "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
-                  VALUES (?, ?, TRUE, ?, 0)";
     let none: &[u8] = &[];
-    database.execute(insert, values![RESTORING, note, none]).await.map(drop)
+    database.execute(NOTE_RESTORING, values![RESTORING, note, none]).await.map(drop)
 }
 
 /// The registry is there. Within the transaction that makes it so.
@@ -139,8 +131,7 @@ pub(crate) async fn note_restoring(database: &mut Plain, note: &str) -> Result<(
 /// # Errors
 /// `Conflict` when somebody else has done it.
 pub(crate) async fn forget_restoring(database: &mut Plain) -> Result<(), StoreError> {
-    let delete = "DELETE FROM _sqlx_migrations WHERE version = ?";
-    match database.execute(delete, values![RESTORING]).await? {
+    match database.execute(FORGET_RESTORING, values![RESTORING]).await? {
         1 => Ok(()),
         _ => Err(StoreError::new(StoreErrorKind::Conflict, "somebody else restores into this database")),
     }

@@ -39,6 +39,8 @@ mod trash;
 mod upload;
 mod user;
 mod webhook;
+#[cfg(feature = "backup")]
+pub(crate) mod whole;
 mod worker_pool;
 
 use std::collections::BTreeMap;
