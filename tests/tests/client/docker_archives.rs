@@ -203,3 +203,28 @@ async fn an_archive_of_dockers_stays_one() {
     }
     registry.close().await;
 }
+
+/// What an archive calls its images and files is not what a terminal is told to do.
+#[tokio::test]
+async fn names_of_archives_move_no_terminal() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.tar");
+    let evil = "x\u{1b}]0;title\u{7}\u{9b}2J\u{202e}y";
+    let image = |config: &str, layer: &str| json!({"Config": config, "RepoTags": [evil], "Layers": [layer]});
+    let config = json!({"rootfs": {"type": "layers", "diff_ids": [Digest::of(Algorithm::Sha256, b"")]}});
+    for list in [
+        json!([image(evil, "l"), image(evil, "l")]),
+        json!([image(evil, "l")]),
+        json!([image("config.json", evil)]),
+        json!([image("config.json", &format!("../{evil}"))]),
+    ] {
+        let list = list.to_string().into_bytes();
+        let config = config.to_string().into_bytes();
+        tar_of(&path, &[("manifest.json".to_owned(), list), ("config.json".to_owned(), config)]);
+        let archive = DockerArchive::open(&path).await.unwrap();
+        for name in [None, Some("other:1")] {
+            let told = archive.find(name).await.unwrap_err().to_string();
+            assert!(!told.contains(['\u{1b}', '\u{7}', '\u{9b}', '\u{202e}']), "{told:?}");
+        }
+    }
+}

@@ -115,6 +115,30 @@ async fn many_programs_may_write_one_folder() {
     }
 }
 
+/// Who gives up takes away what is of no use to anybody, and what another one needs stays.
+#[tokio::test]
+async fn who_gives_up_leaves_nothing_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let partial = folder.path().join(".partial");
+    let one = LayoutFolder::create(folder.path()).await.unwrap();
+    let other = LayoutFolder::create(folder.path()).await.unwrap();
+    drop(one);
+    assert!(partial.exists());
+    let blob = Piece::blob(Algorithm::Sha256, 1000);
+    other.write_blob(&blob.digest, &blob.bytes, &Default::default()).await.unwrap();
+    drop(other);
+    assert!(!partial.exists());
+    // Another may begin while the last clears up.
+    let tasks = (0..200).map(|_| {
+        let path = folder.path().to_owned();
+        tokio::spawn(async move { drop(LayoutFolder::create(path).await.unwrap()) })
+    });
+    for task in tasks.collect::<Vec<_>>() {
+        task.await.unwrap();
+    }
+    assert!(!partial.exists());
+}
+
 /// What is written is for whoever the program lets read what it makes.
 #[cfg(unix)]
 #[tokio::test]

@@ -26,7 +26,8 @@ const NAMED: usize = 10;
 /// How many blobs are hashed, or asked for, at the same time.
 const JOBS: usize = 4;
 
-/// A bundle that was opened. Nothing of it was verified yet but its form.
+/// A bundle that was opened. Nothing of it was verified yet but its form, and who has signed it where
+/// [`Bundle::open_signed`] has opened it.
 #[derive(Clone, Debug)]
 pub struct Bundle {
     layout: Layout,

@@ -94,6 +94,13 @@ impl Claim {
     }
 }
 
+impl Drop for Claim {
+    /// Also who gave up leaves nothing that is of no use; behind [`Claim::end`] there is nothing to do any more.
+    fn drop(&mut self) {
+        let _ = self.end();
+    }
+}
+
 /// A file that is there to be locked.
 fn lock_file(path: &Path) -> io::Result<File> {
     File::options().read(true).write(true).create(true).truncate(false).open(path)
