@@ -17,6 +17,7 @@ mod layout;
 mod name;
 mod pour;
 mod registry;
+mod slots;
 pub(crate) mod tar;
 
 use std::fmt;
