@@ -92,7 +92,14 @@ impl Root {
     /// A new file, or an old one emptied: nothing of it was ever acknowledged.
     pub(super) fn create(&self, place: &Place) -> Result<File, StoreError> {
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::CLOEXEC;
-        let file = rustix::fs::openat(&self.blobs, place.part(), flags, FILE_MODE);
+        let create = || rustix::fs::openat(&self.blobs, place.part(), flags, FILE_MODE);
+        let file = match create() {
+            // What does not last makes its folders when it wants them: 256 would be most of its start.
+            Err(Errno::NOENT) if !self.lasts => {
+                make_folder(&self.blobs, place.folder()).and_then(|()| create())
+            }
+            file => file,
+        };
         file.map(File::from).map_err(|error| place.fault("creating", error))
     }
 
@@ -253,11 +260,11 @@ fn make(path: &std::path::Path, lasts: bool) -> std::io::Result<OwnedFd> {
     let root = open_folder(rustix::fs::CWD, &path)?;
     make_folder(&root, "blobs")?;
     let blobs = open_folder(&root, "blobs")?;
-    for number in 0..=u8::MAX {
-        make_folder(&blobs, &format!("{number:02x}"))?;
-    }
     if !lasts {
         return Ok(blobs);
+    }
+    for number in 0..=u8::MAX {
+        make_folder(&blobs, &format!("{number:02x}"))?;
     }
     rustix::fs::fsync(&blobs)?;
     rustix::fs::fsync(&root)?;
