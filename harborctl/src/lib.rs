@@ -50,7 +50,15 @@ pub fn run() -> ExitCode {
         Err(error) => return told(&Failure::new(Kind::Failed, format!("the program cannot start: {error}"))),
     };
     let arguments: Vec<OsString> = std::env::args_os().collect();
-    let outcome = runtime.block_on(run_with(arguments));
+    let outcome = runtime.block_on(run_as(arguments, || {
+        // Whoever waits for the standard input does not hear it, and is ended all the same.
+        tokio::spawn(async {
+            if tokio::signal::ctrl_c().await.is_ok() {
+                tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+                std::process::exit(i32::from(Kind::Interrupted.number()));
+            }
+        });
+    }));
     // A thread that reads the standard input cannot be told to stop.
     runtime.shutdown_background();
     // What does not end with a line break is still to be written.
@@ -65,6 +73,11 @@ pub fn run() -> ExitCode {
 /// # Errors
 /// [`Failure`], with the exit code that stands for it. What is wrong with the arguments has been told by then.
 pub async fn run_with(arguments: Vec<OsString>) -> Result<(), Failure> {
+    run_as(arguments, || ()).await
+}
+
+/// The same, with something to be done ahead of a command that ends with Ctrl-C.
+async fn run_as(arguments: Vec<OsString>, ahead: impl FnOnce()) -> Result<(), Failure> {
     let cli = match parsed(arguments) {
         Ok(cli) => cli,
         Err(error) => {
@@ -75,6 +88,7 @@ pub async fn run_with(arguments: Vec<OsString>) -> Result<(), Failure> {
     if cli.runs_another() {
         return Box::pin(cli.run()).await;
     }
+    ahead();
     tokio::select! {
         // First, so that it is heard from the beginning on.
         biased;

@@ -12,7 +12,7 @@ use clap::Parser;
 use harbor_auth::LoginLimits;
 use harbor_core::access::Secret;
 use harbor_core::job::Cron;
-use harbor_core::{Network, Settings};
+use harbor_core::{ConfigKey, Network, Settings};
 
 use crate::limits::Limits;
 use crate::net::{ProxyHeader, TlsFiles, TrustedProxies};
@@ -195,9 +195,7 @@ impl Config {
         let external_url = flags.external_url.or(file.external_url);
         settings.external_url.clone_from(&external_url);
         jobs(&settings, flags.role)?;
-        let fixed = file.configuration.into_iter().chain(configuration(flags.configuration.as_deref())?);
-        settings.configuration = harbor_core::fixed_configuration(fixed)
-            .map_err(|error| ConfigError::Invalid(error.to_string()))?;
+        settings.configuration = fixed(file.configuration, flags.configuration.as_deref())?;
         Ok(Self {
             listen,
             database,
@@ -239,13 +237,16 @@ pub struct StoreSettings {
 }
 
 impl StoreSettings {
-    /// What the file sets of the engine.
+    /// What the file and the environment set of the engine.
     ///
     /// # Errors
-    /// As the file does not read.
+    /// As one of them does not read.
     pub fn engine(&self) -> Result<Settings, ConfigError> {
         let file = self.file.as_deref().map_or_else(|| Ok(File::default()), File::read)?;
-        Ok(file.settings.over(Settings::default()))
+        let mut settings = file.settings.over(Settings::default());
+        let environment = std::env::var("HARBOR_CONFIGURATION").ok();
+        settings.configuration = fixed(file.configuration, environment.as_deref())?;
+        Ok(settings)
     }
 
     /// The addresses of the database and of the blob store.
@@ -293,6 +294,15 @@ fn networks(setting: &str, networks: &[String]) -> Result<Vec<Network>, ConfigEr
         network.parse().map_err(|error| ConfigError::Invalid(format!("{setting}: {error}")))
     };
     networks.iter().map(read).collect()
+}
+
+/// The values of the configuration that a file and the environment fix.
+fn fixed(
+    file: BTreeMap<String, serde_json::Value>,
+    environment: Option<&str>,
+) -> Result<BTreeMap<ConfigKey, serde_json::Value>, ConfigError> {
+    let all = file.into_iter().chain(configuration(environment)?);
+    harbor_core::fixed_configuration(all).map_err(|error| ConfigError::Invalid(error.to_string()))
 }
 
 /// The values of the configuration that the environment fixes.

@@ -136,13 +136,24 @@ mod tests {
     async fn executions_are_counted_by_their_status() {
         let mut connection = SqliteConnection::connect("sqlite::memory:").await.unwrap();
         run(Dialect::Sqlite, &mut connection).await.unwrap();
-        let plan = "EXPLAIN QUERY PLAN SELECT id FROM executions WHERE kind = 'a' AND subject_id = 1 AND status = 'b' \
-                    ORDER BY id DESC LIMIT 1 OFFSET 50";
-        let steps = connection.fetch_all(plan).await.unwrap();
-        let steps: Vec<String> = steps.iter().map(|row| row.get("detail")).collect();
         let index =
-            "SEARCH executions USING COVERING INDEX executions_status (kind=? AND subject_id=? AND status=?)";
-        assert_eq!(steps, [index]);
+            "SEARCH executions USING COVERING INDEX executions_status (kind=? AND subject_id=? AND status=?";
+        for (plan, rest) in [
+            (
+                "EXPLAIN QUERY PLAN SELECT ended_at, id FROM executions WHERE kind = 'a' AND subject_id = 1 AND status = 'b' \
+                 ORDER BY ended_at DESC, id DESC LIMIT 1 OFFSET 50",
+                ")",
+            ),
+            (
+                "EXPLAIN QUERY PLAN SELECT ended_at, id FROM executions WHERE kind = 'a' AND subject_id = 1 AND status = 'b' \
+                 AND ended_at <= 9 ORDER BY ended_at, id LIMIT 100",
+                " AND ended_at<?)",
+            ),
+        ] {
+            let steps = connection.fetch_all(plan).await.unwrap();
+            let steps: Vec<String> = steps.iter().map(|row| row.get("detail")).collect();
+            assert_eq!(steps, [format!("{index}{rest}")]);
+        }
     }
 
     /// A page of the tags of an artifact costs what the page has, however many tags there are.

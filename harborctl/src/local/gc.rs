@@ -43,6 +43,12 @@ impl Gc {
             ..CollectGarbage::default()
         };
         let settings = self.at.engine()?;
+        if !self.at.has_config() {
+            let grace = settings.gc_grace.as_secs();
+            session.output.note(&format!(
+                "no configuration file is named: content is kept for {grace} s, whatever the server has set"
+            ));
+        }
         let place = self.at.place()?;
         check_version(&place).await.map_err(failed)?;
         let metadata = SqlMetadata::connect(&place.database).await;

@@ -33,7 +33,12 @@ impl At {
         StoreSettings { data: self.data, database: self.database, blobs: self.blobs, file: self.config }
     }
 
-    /// What the configuration file says of the engine.
+    /// Whether a configuration file is named.
+    pub(crate) const fn has_config(&self) -> bool {
+        self.config.is_some()
+    }
+
+    /// What the configuration file, and the environment, say of the engine.
     pub(crate) fn engine(&self) -> Outcome<Settings> {
         self.clone().settings().engine().map_err(|error| Failure::usage(error.to_string()))
     }

@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::io::Write as _;
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
@@ -32,6 +33,12 @@ const DATABASE: &str = "registry.db";
 /// The password of its administrator.
 const PASSWORD: &str = "run.password";
 
+/// How passwords begin that are made here: every rule of passwords takes them.
+const BEGINS: &str = "Aa1";
+
+/// How many random bytes follow, in hexadecimal digits.
+const RANDOM: usize = 24;
+
 /// Run a command with a registry of its own, on a free port, that ends with it
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -58,7 +65,9 @@ impl Run {
     pub(crate) async fn run(self, _session: &Session) -> Outcome {
         // From the beginning on: whatever comes, nothing is left behind.
         let mut signals = Signals::new()?;
-        let scratch = tempfile::Builder::new().prefix("harborctl-run-").tempdir();
+        // The password is in it.
+        let nobody_else = std::fs::Permissions::from_mode(0o700);
+        let scratch = tempfile::Builder::new().prefix("harborctl-run-").permissions(nobody_else).tempdir();
         let scratch =
             scratch.map_err(|error| Failure::new(Kind::Failed, format!("no folder can be made: {error}")))?;
         let (registry, password, server) = match signals.heard_during(self.open(scratch.path())).await {
@@ -208,10 +217,10 @@ fn code_of(status: ExitStatus) -> u8 {
 
 fn password() -> Outcome<Secret> {
     use std::fmt::Write as _;
-    let mut bytes = [0; 24];
+    let mut bytes = [0; RANDOM];
     getrandom::fill(&mut bytes)
         .map_err(|error| Failure::new(Kind::Failed, format!("the system has no random numbers: {error}")))?;
-    let mut text = "Aa1".to_owned();
+    let mut text = BEGINS.to_owned();
     bytes.iter().for_each(|byte| {
         let _ = write!(text, "{byte:02x}");
     });
@@ -226,8 +235,13 @@ fn kept_password(data: &Path) -> Outcome<Secret> {
         Failure::new(Kind::Failed, format!("{} cannot be used: {error}", file.display()))
     };
     match std::fs::read_to_string(&file) {
-        Ok(password) if !password.trim().is_empty() => return Ok(Secret::new(password.trim())),
-        Ok(_) => {}
+        Ok(password) if is_ours(&password) && is_private(&file).map_err(wrong)? => {
+            return Ok(Secret::new(password));
+        }
+        Ok(_) => {
+            let what = format!("{} is not as harborctl run wrote it, for its owner alone", file.display());
+            return Err(Failure::new(Kind::Conflict, what).hint("another folder for --data"));
+        }
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
         Err(error) => return Err(wrong(error)),
     }
@@ -245,6 +259,17 @@ fn kept_password(data: &Path) -> Outcome<Secret> {
         made.persist(&file).map_err(|error| error.error)
     });
     written.map(|_| password).map_err(wrong)
+}
+
+/// Whether a password is one that was made here, which nobody guesses: see [`password`].
+fn is_ours(password: &str) -> bool {
+    let random = password.strip_prefix(BEGINS).unwrap_or_default();
+    random.len() == 2 * RANDOM && random.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+/// Whether nobody but its owner reads a file.
+fn is_private(file: &Path) -> std::io::Result<bool> {
+    Ok(file.metadata()?.permissions().mode() & 0o077 == 0)
 }
 
 /// A registry in a folder, for the next time as well.
@@ -287,7 +312,11 @@ fn credentials(scratch: &Path, registry: &str, password: &Secret) -> Outcome<Pat
     let config = json!({"auths": {registry: {"auth": auth}}});
     let folder = scratch.join("docker");
     let written = std::fs::create_dir(&folder)
-        .and_then(|()| std::fs::write(folder.join("config.json"), config.to_string()));
+        .and_then(|()| {
+            let mut made = std::fs::File::options();
+            made.write(true).create_new(true).mode(0o600).open(folder.join("config.json"))
+        })
+        .and_then(|mut file| file.write_all(config.to_string().as_bytes()));
     written.map_err(|error| Failure::new(Kind::Failed, format!("credentials cannot be written: {error}")))?;
     Ok(folder)
 }

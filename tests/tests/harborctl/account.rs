@@ -174,6 +174,23 @@ async fn a_name_that_is_a_number_is_no_key() {
     registry.close().await;
 }
 
+/// Ctrl-C ends it, also while nothing comes from where a password is to come from.
+#[tokio::test]
+#[ignore = "needs the built harborctl"]
+async fn who_waits_for_a_password_can_be_ended() {
+    let harborctl = Harborctl::new();
+    let mut command = harborctl.command(&["login", "http://127.0.0.1:1", "-u", "grace", "--password-stdin"]);
+    command.stdin(std::process::Stdio::piped()).stderr(std::process::Stdio::null());
+    let mut child = command.spawn().unwrap();
+    let _stays_open = child.stdin.take();
+    tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+    let pid = rustix::process::Pid::from_raw(child.id().unwrap().cast_signed()).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    let status =
+        tokio::time::timeout(std::time::Duration::from_secs(20), child.wait()).await.unwrap().unwrap();
+    assert_eq!(status.code(), Some(130));
+}
+
 /// What names no registry goes to the one that is chosen, and nowhere without.
 #[tokio::test]
 #[ignore = "needs the built harborctl"]

@@ -5,6 +5,7 @@ mod check;
 mod gc;
 mod place;
 
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::Stdio;
 use std::time::Duration;
@@ -38,6 +39,9 @@ async fn a_command_has_a_registry_of_its_own() {
     assert_eq!(lines[..3], ["admin", "library", "team"]);
     assert!(lines[3].starts_with("127.0.0.1:"), "{lines:?}");
     assert_eq!(left_in(passing.path()), Vec::<std::ffi::OsString>::new(), "it leaves nothing behind");
+    let modes = "stat -c %a $DOCKER_CONFIG/.. $DOCKER_CONFIG/config.json";
+    let modes = harborctl.ok(&["run", "--", "sh", "-c", modes]).await;
+    assert_eq!(modes.lines().collect::<Vec<_>>(), ["700", "600"], "nobody else reads the password");
     let absent = harborctl.run(&["run", "--", "/no/such/program"]).await;
     assert_eq!(absent.code, Some(1), "{}", absent.told);
     assert_eq!(left_in(passing.path()), Vec::<std::ffi::OsString>::new());
@@ -66,6 +70,14 @@ async fn the_folder_of_a_server_is_not_taken() {
     assert_eq!(ran.code, Some(5), "{}", ran.told);
     assert!(ran.told.contains("another password") && ran.told.contains("try: "), "{}", ran.told);
     assert_eq!(left_in(&data), ["registry.db"]);
+    // A password that somebody has thought of, or that others read, is none of its own.
+    for (password, mode) in [("secret", 0o600), (&*format!("Aa1{}", "0f".repeat(24)), 0o644)] {
+        std::fs::write(data.join("run.password"), password).unwrap();
+        std::fs::set_permissions(data.join("run.password"), PermissionsExt::from_mode(mode)).unwrap();
+        let ran = harborctl.run(&["run", "--data", "served", "--", "true"]).await;
+        assert_eq!(ran.code, Some(5), "{}", ran.told);
+        assert!(!ran.told.contains(password), "{}", ran.told);
+    }
 }
 
 /// Whenever it is ended, nothing is left.

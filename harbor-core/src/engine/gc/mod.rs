@@ -64,6 +64,8 @@ struct Look<'a> {
     as_of: Timestamp,
     /// The run whose figures it is in, if it is one's.
     running: Option<&'a Running>,
+    /// Whether it is left to a run, where there is one: a worker's is.
+    stands_aside: bool,
 }
 
 impl GcReport {
@@ -105,7 +107,7 @@ impl Harbor {
         let mut total = GcReport::default();
         loop {
             let as_of = running.map_or_else(|| self.now(), run::as_of);
-            let batch = self.gc_batch(workers, Look { as_of, running }).await?;
+            let batch = self.gc_batch(workers, Look { as_of, running, stands_aside: false }).await?;
             total.add(batch);
             if batch.reviewed == 0 {
                 return Ok(total);
@@ -119,14 +121,16 @@ impl Harbor {
     /// A batch of the worker, unless somebody else collects: on this node, or in a run anywhere.
     pub(super) async fn gc_online(&self) -> Result<GcReport> {
         match self.inner.collecting.try_lock() {
-            Ok(_alone) => self.gc_batch(1, Look { as_of: self.now(), running: None }).await,
+            Ok(_alone) => {
+                self.gc_batch(1, Look { as_of: self.now(), running: None, stands_aside: true }).await
+            }
             Err(_) => Ok(GcReport::default()),
         }
     }
 
     /// Whether a run is under way, or is about to be begun, or begun again: until somebody had the time for it, since its last worker or
     /// since this registry was opened.
-    async fn is_run(&self) -> Result<bool> {
+    pub(super) async fn is_run(&self) -> Result<bool> {
         let (kind, priority) = (CollectGarbage::KIND, CollectGarbage::rules().priority);
         let has_time =
             |at: Timestamp| at.max(self.inner.opened).plus(self.inner.settings.job_lease) > self.now();
@@ -151,7 +155,7 @@ impl Harbor {
         self.forget_events().await?;
         self.forget_trash().await?;
         let due = self.read().await?.reviews_due(look.as_of, BATCH).await?;
-        if !due.is_empty() && look.running.is_none() && self.is_run().await? {
+        if !due.is_empty() && look.stands_aside && self.is_run().await? {
             return Ok(report);
         }
         // Where writers take turns, several would only take them from one another, and from everybody else.

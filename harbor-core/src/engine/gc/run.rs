@@ -14,7 +14,7 @@ use crate::engine::artifacts::{Deleted, Trial};
 use crate::engine::gate::contended;
 use crate::engine::runs::{RunChange, SystemJob};
 use crate::job::{Done, Job, Rules, Running};
-use crate::meta::{ManifestId, Repository, RepositoryFilter, Untagged};
+use crate::meta::{ManifestId, Repository, RepositoryFilter, Sharing, Untagged};
 use crate::oci::RepositoryName;
 use crate::policy::Step;
 use crate::{Error, Result, Timestamp};
@@ -154,11 +154,11 @@ impl<'a> By<'a> {
 }
 
 impl Harbor {
-    /// Runs garbage collection here and now, and no job: for who has the stores and no server. What is told goes to `told`. Who is at
-    /// it in a job, here or on another node, goes first: then nothing is done but of what has no tags.
+    /// Runs garbage collection here and now, and no job: for who has the stores and no server. What is told goes to `told`.
     ///
     /// # Errors
-    /// [`Error::BadRequest`] for what cannot be run; [`Error::ReadOnly`]; as the stores fail.
+    /// [`Error::BadRequest`] for what cannot be run; [`Error::ReadOnly`]; [`Error::Precondition`] while a run is under way on another
+    /// node; as the stores fail.
     pub async fn collect_garbage_by_hand(
         &self,
         _proof: &Authorized<GarbageCollectionCreate>,
@@ -168,6 +168,11 @@ impl Harbor {
         how.check()?;
         if !how.dry_run {
             self.refuse_read_only().await?;
+            // What a store of one node says of runs is about one that ended in its midst.
+            if self.inner.metadata.sharing() != Sharing::Exclusive && self.is_run().await? {
+                let why = "a run of garbage collection is under way on another node: wait until it is over, or stop it";
+                return Err(Error::Precondition(why.to_owned()));
+            }
         }
         let as_of = self.now();
         let by = By::Hand(self, as_of, told);
