@@ -279,7 +279,7 @@ async fn a_blob_that_drips_is_left() {
         }
     })
     .await;
-    let connection = quick().idle_timeout(Duration::from_millis(300)).build().unwrap();
+    let connection = quick().idle_timeout(Duration::from_secs(2)).build().unwrap();
     let registry = Registry::builder(format!("http://{}", double.address)).connection(connection);
     let app = registry.build().unwrap().repository(REPO.parse().unwrap());
     let outcome = tokio::time::timeout(Duration::from_secs(20), read(&app, &blob, Some(100_000))).await;
