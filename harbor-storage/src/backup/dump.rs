@@ -33,14 +33,14 @@ impl BackupFolder {
     /// Takes a snapshot of the registry at a place; servers may run on it.
     ///
     /// # Errors
-    /// `NotFound` when there is no registry; `Conflict` when somebody else writes to this backup, or something is being restored into
+    /// `NotFound` when there is no registry, or no blob store; `Conflict` when somebody else writes to this backup, or something is being restored into
     /// the place; `TooNew` for a registry of a newer program; `Corrupt` when blobs are lost. Nothing is to be seen of it then.
     pub async fn take(&self, place: &Place, told: Told<'_>) -> Result<Taken, StoreError> {
         let _held = self.hold()?;
         let mut database = Plain::open(&place.database, Access::Read).await?;
         let version = version(&mut database).await?;
         let tables = schema::tables(version).await?;
-        let store = crate::blobs::open(&place.blobs).await?;
+        let store = crate::blobs::open_there(&place.blobs).await?;
         let mut taking = Taking { backup: self, tables, version, store: &*store, told, copied: 0, bytes: 0 };
         let taken = taking.take(&mut database).await;
         database.close().await?;
