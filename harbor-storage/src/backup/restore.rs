@@ -22,7 +22,7 @@ use crate::sql::schema::{self, Inserting, Standing};
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct RestoreOptions {
-    /// The snapshot of this name; without, the newest.
+    /// The snapshot of this name; without, the newest that reads.
     pub snapshot: Option<String>,
     /// The newest that is not younger than this.
     pub at: Option<Timestamp>,
@@ -43,16 +43,22 @@ pub struct Restored {
 }
 
 impl BackupFolder {
-    /// The snapshot that these options mean.
+    /// The snapshot that these options mean. Those that do not read are passed over, unless one of them is named:
+    /// [`Self::snapshots_that_read`] tells which they are.
     ///
     /// # Errors
-    /// `NotFound` when there is none.
+    /// `NotFound` when there is none; as the last one does not read, when none does.
     pub fn chosen(&self, options: &RestoreOptions) -> Result<Manifest, StoreError> {
         if let Some(id) = &options.snapshot {
             return self.manifest(id);
         }
         let newest = options.at.unwrap_or(Timestamp::MAX);
-        let mut snapshots = self.snapshots_in_order()?;
+        let (mut snapshots, mut damaged) = self.snapshots_that_read()?;
+        if snapshots.is_empty()
+            && let Some((_, why)) = damaged.pop()
+        {
+            return Err(why);
+        }
         snapshots.retain(|manifest| manifest.created_at <= newest);
         snapshots.pop().ok_or_else(|| {
             StoreError::new(

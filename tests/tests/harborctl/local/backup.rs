@@ -434,6 +434,18 @@ async fn what_is_damaged_is_found_and_not_restored() {
     damage("tables/tags.", &|path| std::fs::write(path, "").unwrap()).await;
     damage("blobs.jsonl", &flip).await;
     damage("manifest.json", &flip).await;
+
+    // An earlier one that is whole is there.
+    let (_folder, backup) = folder();
+    let first = done(&["backup", &backup], &place.arguments()).await;
+    let newest = done(&["backup", &backup], &place.arguments()).await;
+    let newest = newest["id"].as_str().unwrap();
+    flip(&std::path::Path::new(&backup).join("snapshots").join(newest).join("manifest.json"));
+    let to = Place::folder();
+    let ran = local(&["restore", &backup], &to.arguments()).await;
+    assert_eq!(ran.code, Some(0), "{}", ran.told);
+    assert!(ran.told.contains(&format!("{newest} does not read, and is passed over")), "{}", ran.told);
+    assert!(ran.out.contains(first["id"].as_str().unwrap()), "{}", ran.out);
 }
 
 #[tokio::test]
