@@ -23,6 +23,9 @@ Whoever can read it can read everything that is in the registry, and the hashes 
 pub(super) const NEW: &str = ".new-";
 pub(super) const OLD: &str = ".old-";
 
+/// The name of a snapshot that does not read, and why.
+pub type Unread = (String, StoreError);
+
 /// A folder with backups of a registry.
 #[derive(Clone, Debug)]
 pub struct BackupFolder {
@@ -97,7 +100,7 @@ impl BackupFolder {
     ///
     /// # Errors
     /// When the folder cannot be read.
-    pub fn snapshots_that_read(&self) -> Result<(Vec<Manifest>, Vec<(String, StoreError)>), StoreError> {
+    pub fn snapshots_that_read(&self) -> Result<(Vec<Manifest>, Vec<Unread>), StoreError> {
         let (mut manifests, mut damaged) = (Vec::new(), Vec::new());
         for id in self.ids()? {
             match Manifest::read(&self.snapshot(&id)) {
