@@ -121,10 +121,10 @@ fn keep(passing: &Path, to: &Path) -> Result<(), StoreError> {
     rename(passing, to)
 }
 
-/// What was lost is told at the end; a store that cannot be reached may have it.
+/// What was lost is told at the end; a store that cannot be read may have it.
 fn lost(blob: Listed, error: StoreError) -> Result<Came, StoreError> {
     match error.kind() {
-        StoreErrorKind::Unavailable | StoreErrorKind::Busy => Err(error),
-        _ => Ok(Came::Lost(blob, error)),
+        StoreErrorKind::NotFound | StoreErrorKind::Corrupt => Ok(Came::Lost(blob, error)),
+        _ => Err(error),
     }
 }

@@ -33,14 +33,15 @@ impl BackupFolder {
     /// Takes a snapshot of the registry at a place; servers may run on it.
     ///
     /// # Errors
-    /// `NotFound` when there is no registry; `Conflict` when somebody else writes to this backup, or something is being restored into
-    /// the place; `TooNew` for a registry of a newer program; `Corrupt` when blobs are lost. Nothing is to be seen of it then.
+    /// `NotFound` when there is no registry, or no blob store; `Conflict` when somebody else writes to this backup, or something is being restored into
+    /// the place; `TooNew` for a registry of a newer program; `Corrupt` when blobs are lost;
+    /// `Busy` when they go faster than they are copied. Nothing is to be seen of it then.
     pub async fn take(&self, place: &Place, told: Told<'_>) -> Result<Taken, StoreError> {
         let _held = self.hold()?;
         let mut database = Plain::open(&place.database, Access::Read).await?;
         let version = version(&mut database).await?;
         let tables = schema::tables(version).await?;
-        let store = crate::blobs::open(&place.blobs).await?;
+        let store = crate::blobs::open_there(&place.blobs).await?;
         let mut taking = Taking { backup: self, tables, version, store: &*store, told, copied: 0, bytes: 0 };
         let taken = taking.take(&mut database).await;
         database.close().await?;
@@ -91,14 +92,20 @@ impl Taking<'_> {
             remove_folder(&folder)?;
             // Its row goes before its bytes do: what two looks name was not collected in between.
             let again = lost.keys().any(|blob| before.contains_key(blob));
-            if again || look == LOOKS {
+            if again {
                 return Err(gone(&lost));
+            }
+            if look == LOOKS {
+                break;
             }
             (self.told)(&Step::Again { blobs: lost.len() });
             before = lost;
             tokio::time::sleep(PAUSE).await;
         }
-        Err(gone(&before))
+        let what = format!(
+            "garbage collection was faster than this each of {LOOKS} times: try again when less is deleted"
+        );
+        Err(StoreError::new(StoreErrorKind::Busy, what))
     }
 
     /// Copies what is there now, so that little is left for the time after the database was read.

@@ -23,6 +23,9 @@ Whoever can read it can read everything that is in the registry, and the hashes 
 pub(super) const NEW: &str = ".new-";
 pub(super) const OLD: &str = ".old-";
 
+/// The name of a snapshot that does not read, and why.
+pub type Unread = (String, StoreError);
+
 /// A folder with backups of a registry.
 #[derive(Clone, Debug)]
 pub struct BackupFolder {
@@ -86,12 +89,33 @@ impl BackupFolder {
     /// The snapshots, the oldest first.
     ///
     /// # Errors
-    /// `Corrupt` when one does not read.
+    /// `Corrupt`, or `TooNew`, when one does not read.
     pub fn snapshots_in_order(&self) -> Result<Vec<Manifest>, StoreError> {
-        let ids = self.ids()?;
-        let mut manifests = ids.iter().map(|id| self.manifest(id)).collect::<Result<Vec<_>, _>>()?;
+        let (manifests, mut damaged) = self.snapshots_that_read()?;
+        damaged.pop().map_or(Ok(manifests), |(_, why)| Err(why))
+    }
+
+    /// The snapshots that read, the oldest first; and the names of those that do not, with why: they are damaged, or a newer program
+    /// wrote them.
+    ///
+    /// # Errors
+    /// When the folder cannot be read.
+    pub fn snapshots_that_read(&self) -> Result<(Vec<Manifest>, Vec<Unread>), StoreError> {
+        let (mut manifests, mut damaged) = (Vec::new(), Vec::new());
+        for id in self.ids()? {
+            match Manifest::read(&self.snapshot(&id)) {
+                Ok(manifest) => manifests.push(manifest),
+                Err(error) => match error.kind() {
+                    StoreErrorKind::Corrupt | StoreErrorKind::TooNew | StoreErrorKind::NotFound => {
+                        damaged.push((id, error));
+                    }
+                    // What cannot be read now may be whole.
+                    _ => return Err(error),
+                },
+            }
+        }
         manifests.sort_by(|a, b| (a.created_at, &a.id).cmp(&(b.created_at, &b.id)));
-        Ok(manifests)
+        Ok((manifests, damaged))
     }
 
     /// The names of the snapshots.

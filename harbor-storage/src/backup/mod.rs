@@ -42,7 +42,7 @@ mod stream;
 mod tests;
 mod verify;
 
-pub use files::BackupFolder;
+pub use files::{BackupFolder, Unread};
 pub use manifest::{Manifest, SnapshotFile, SnapshotTable};
 pub use prune::Pruned;
 pub use restore::{RestoreOptions, Restored};

@@ -14,7 +14,7 @@ use super::blobs::{AT_ONCE, Listed};
 use super::files::BackupFolder;
 use super::stream::{bytes, lines, look};
 use super::{Manifest, Place, Step, Told};
-use crate::blobs::{Shelf, open_shelf};
+use crate::blobs::{Shelf, identity, open_shelf};
 use crate::sql::plain::{Access, Plain};
 use crate::sql::schema::{self, Inserting, Standing};
 
@@ -22,7 +22,7 @@ use crate::sql::schema::{self, Inserting, Standing};
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct RestoreOptions {
-    /// The snapshot of this name; without, the newest.
+    /// The snapshot of this name; without, the newest that reads.
     pub snapshot: Option<String>,
     /// The newest that is not younger than this.
     pub at: Option<Timestamp>,
@@ -43,16 +43,22 @@ pub struct Restored {
 }
 
 impl BackupFolder {
-    /// The snapshot that these options mean.
+    /// The snapshot that these options mean. Those that do not read are passed over, unless one of them is named:
+    /// [`Self::snapshots_that_read`] tells which they are.
     ///
     /// # Errors
-    /// `NotFound` when there is none.
+    /// `NotFound` when there is none; as the last one does not read, when none does.
     pub fn chosen(&self, options: &RestoreOptions) -> Result<Manifest, StoreError> {
         if let Some(id) = &options.snapshot {
             return self.manifest(id);
         }
         let newest = options.at.unwrap_or(Timestamp::MAX);
-        let mut snapshots = self.snapshots_in_order()?;
+        let (mut snapshots, mut damaged) = self.snapshots_that_read()?;
+        if snapshots.is_empty()
+            && let Some((_, why)) = damaged.pop()
+        {
+            return Err(why);
+        }
         snapshots.retain(|manifest| manifest.created_at <= newest);
         snapshots.pop().ok_or_else(|| {
             StoreError::new(
@@ -66,8 +72,8 @@ impl BackupFolder {
     /// as it is copied.
     ///
     /// # Errors
-    /// `NotFound` when there is no such snapshot; `Conflict` when the place is not empty, or the restoring of another snapshot was begun
-    /// there; `Corrupt` when the backup is damaged; `TooNew` when a newer program wrote it.
+    /// `NotFound` when there is no such snapshot; `Conflict` when the place is not empty, or the restoring of another snapshot, or with
+    /// another blob store, was begun there; `Corrupt` when the backup is damaged; `TooNew` when a newer program wrote it.
     pub async fn restore(
         &self,
         options: &RestoreOptions,
@@ -78,8 +84,12 @@ impl BackupFolder {
         let manifest = self.chosen(options)?;
         self.check_files(&manifest).await?;
         let mut database = Plain::open(&place.database, Access::Make).await?;
+        let begun = begun(&mut database, &manifest, &place.blobs).await?;
         let store = open_shelf(&place.blobs).await?;
-        let begun = begin(&mut database, &*store, &manifest).await?;
+        let begun = match begun {
+            Some(begun) => begun,
+            None => begin(&mut database, &*store, &manifest, &place.blobs).await?,
+        };
         let restoring = Restoring { backup: self, manifest: &manifest, store: &*store, begun, told };
         let (copied, bytes) = restoring.blobs().await?;
         store.settle().await?;
@@ -115,40 +125,63 @@ struct Begun {
     again: bool,
 }
 
-/// Notes that the place is being restored, if it is empty or was noted before.
-async fn begin(database: &mut Plain, store: &dyn Shelf, manifest: &Manifest) -> Result<Begun, StoreError> {
-    let conflict = |what: String| StoreError::new(StoreErrorKind::Conflict, what);
+fn conflict(what: impl Into<String>) -> StoreError {
+    StoreError::new(StoreErrorKind::Conflict, what)
+}
+
+/// What somebody began here who was killed: with this snapshot, and this blob store, which is not opened yet.
+async fn begun(database: &mut Plain, manifest: &Manifest, blobs: &str) -> Result<Option<Begun>, StoreError> {
+    let Standing::Restoring(note) = schema::standing(database).await? else { return Ok(None) };
+    let parts: Vec<_> = note.split(' ').collect();
+    let [id, seed, store] = parts[..] else {
+        let what = "another program began to restore here: empty the place, the database and the blob store";
+        return Err(StoreError::new(StoreErrorKind::Corrupt, what));
+    };
+    if id != manifest.id {
+        return Err(conflict(format!(
+            "the restoring of snapshot {id} was begun here: go on with --snapshot {id}, or empty the place"
+        )));
+    }
+    if store != identity(blobs)? {
+        let kind = store.split_once(':').map_or(store, |(kind, _)| kind);
+        return Err(conflict(format!(
+            "the restoring was begun with another blob store (of the kind {kind}): go on with that one, or empty the place, the \
+             database and that store"
+        )));
+    }
+    Ok(Some(Begun { seed: seed.to_owned(), again: true }))
+}
+
+/// Notes that the place is being restored, if it is empty.
+async fn begin(
+    database: &mut Plain,
+    store: &dyn Shelf,
+    manifest: &Manifest,
+    blobs: &str,
+) -> Result<Begun, StoreError> {
     let version = match schema::standing(database).await? {
-        Standing::Restoring(note) => {
-            return match note.split_once(' ') {
-                Some((id, seed)) if id == manifest.id => Ok(Begun { seed: seed.to_owned(), again: true }),
-                Some((id, _)) => Err(conflict(format!(
-                    "the restoring of snapshot {id} was begun here: go on with --snapshot {id}, or empty the place"
-                ))),
-                None => Err(StoreError::new(StoreErrorKind::Corrupt, "what was begun here is not known")),
-            };
-        }
+        Standing::Restoring(_) => return Err(conflict("somebody else began to restore here")),
         Standing::Empty => 0,
         Standing::Version(version) => version,
     };
     if version > manifest.schema {
         let what = "the database was made by a newer program than the snapshot: name an empty one";
-        return Err(conflict(what.to_owned()));
+        return Err(conflict(what));
     }
     database.migrate(Some(manifest.schema)).await?;
     for table in &manifest.tables {
         if table.table.has_rows(database).await? {
             let what =
                 "there is a registry in the database already: name an empty place, or move that one away";
-            return Err(conflict(what.to_owned()));
+            return Err(conflict(what));
         }
     }
     if store.list().await?.next().await.transpose()?.is_some() {
         let what = "the blob store is not empty: name another folder or prefix, or move away what is there";
-        return Err(conflict(what.to_owned()));
+        return Err(conflict(what));
     }
     let seed = uuid::Uuid::new_v4().simple().to_string();
-    schema::note_restoring(database, &format!("{} {seed}", manifest.id)).await?;
+    schema::note_restoring(database, &format!("{} {seed} {}", manifest.id, identity(blobs)?)).await?;
     Ok(Begun { seed, again: false })
 }
 
@@ -214,7 +247,7 @@ impl Restoring<'_> {
     /// Whether an earlier try has copied a blob.
     async fn is_there(&self, upload: UploadId, digest: &Digest, size: u64) -> Result<bool, StoreError> {
         let absent =
-            |error: &StoreError| !matches!(error.kind(), StoreErrorKind::Unavailable | StoreErrorKind::Busy);
+            |error: &StoreError| matches!(error.kind(), StoreErrorKind::NotFound | StoreErrorKind::Corrupt);
         let mut body = match self.store.open(&self.store.place(upload), 0..size).await {
             Ok(body) => body,
             Err(error) if absent(&error) => return Ok(false),

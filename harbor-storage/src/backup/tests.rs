@@ -155,6 +155,63 @@ async fn what_is_lost_is_told() {
     assert_eq!((error.kind(), again), (StoreErrorKind::Corrupt, 1), "{error}");
 }
 
+/// Each time that the database is read it names another blob, which is gone by then.
+#[tokio::test]
+async fn what_is_always_collected_meanwhile_is_not_lost() {
+    let folder = tempfile::tempdir().unwrap();
+    let from = earlier(&folder.path().join("from")).await;
+    let backup = BackupFolder::create(folder.path().join("backup")).unwrap();
+    let (number, again) = (std::sync::Mutex::new(2), std::sync::atomic::AtomicUsize::new(0));
+    let next = || {
+        let mut number = number.lock().unwrap();
+        let (old, new) = (*number, *number + 1);
+        *number = new;
+        let digest = Digest::of(Algorithm::Sha256, new.to_string().as_bytes());
+        beside(
+            &from,
+            format!(
+                "DELETE FROM blob_links WHERE blob_id = {old}; DELETE FROM blobs WHERE id = {old}; \
+                 INSERT INTO blobs (id, digest, size, location, state, created_at) VALUES ({new}, '{digest}', 5, \
+                 'blobs/ab/abababab-1111-4222-8333-444444444444', 0, 0); \
+                 INSERT INTO blob_links (repository_id, blob_id, created_at) VALUES (1, {new}, 0);"
+            ),
+        );
+    };
+    let told = |step: &Step| match step {
+        Step::Blob { .. } => next(),
+        Step::Table { name, .. } if name == "blob_links" => next(),
+        Step::Again { .. } => {
+            again.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        }
+        Step::Table { .. } => {}
+    };
+    let error = backup.take(&from, &told).await.unwrap_err();
+    assert_eq!((error.kind(), again.into_inner()), (StoreErrorKind::Busy, 4), "{error}");
+    assert_eq!(backup.ids().unwrap(), Vec::<String>::new());
+}
+
+/// One that does not read keeps nobody from the others; but nobody knows which blobs it names.
+#[tokio::test]
+async fn a_damaged_snapshot_is_passed_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let from = earlier(&folder.path().join("from")).await;
+    let backup = BackupFolder::create(folder.path().join("backup")).unwrap();
+    let first = backup.take(&from, &nobody).await.unwrap().manifest;
+    let newest = backup.take(&from, &nobody).await.unwrap().manifest;
+    let options = RestoreOptions::default();
+    assert_eq!(backup.chosen(&options).unwrap(), newest);
+    std::fs::write(backup.snapshot(&newest.id).join("manifest.json"), "").unwrap();
+    assert_eq!(backup.chosen(&options).unwrap(), first);
+    let (whole, damaged) = backup.snapshots_that_read().unwrap();
+    assert_eq!((whole, damaged.len()), (vec![first.clone()], 1));
+    assert_eq!((&damaged[0].0, damaged[0].1.kind()), (&newest.id, StoreErrorKind::Corrupt));
+    let this = RestoreOptions { snapshot: Some(newest.id.clone()), at: None };
+    assert_eq!(backup.chosen(&this).unwrap_err().kind(), StoreErrorKind::Corrupt);
+    assert_eq!(backup.prune(1).await.unwrap_err().kind(), StoreErrorKind::Corrupt);
+    std::fs::write(backup.snapshot(&first.id).join("manifest.json"), "").unwrap();
+    assert_eq!(backup.chosen(&options).unwrap_err().kind(), StoreErrorKind::Corrupt, "no one reads");
+}
+
 /// Who writes keeps others from it.
 #[tokio::test]
 async fn one_at_a_time() {

@@ -47,6 +47,15 @@ impl Service {
         }
     }
 
+    #[cfg(feature = "backup")]
+    const fn name(self) -> &'static str {
+        match self {
+            Self::S3 => "s3",
+            Self::Azure => "az",
+            Self::Gcs => "gs",
+        }
+    }
+
     const fn parameters(self) -> &'static [&'static str] {
         match self {
             Self::S3 => &["endpoint", "region", "signed_urls"],
@@ -87,6 +96,41 @@ impl Address {
             Self::Memory => Ok(Arc::new(MemoryBlobs::new())),
             Self::Bucket(bucket) => bucket.open(),
         }
+    }
+
+    /// Makes no folder.
+    ///
+    /// # Errors
+    /// As [`Self::open_shelf`]; `NotFound` for a folder that is none.
+    #[cfg(feature = "backup")]
+    pub(super) async fn open_there(self) -> Result<Arc<dyn super::Shelf>, StoreError> {
+        match self {
+            Self::Folder(path) => Ok(Arc::new(FolderBlobs::open_there(path).await?)),
+            other => other.open_shelf().await,
+        }
+    }
+
+    /// The kind of store, and a hash of where it is: what says how it is reached is not part of it.
+    #[cfg(feature = "backup")]
+    pub(super) fn identity(&self) -> String {
+        use std::os::unix::ffi::OsStrExt as _;
+
+        use harbor_core::oci::{Algorithm, Digest};
+
+        let (kind, place) = match self {
+            Self::Folder(path) => {
+                // One that is not there has no other name yet.
+                let path = path.canonicalize().or_else(|_| std::path::absolute(path));
+                ("folder", path.map(|path| path.as_os_str().as_bytes().to_vec()).unwrap_or_default())
+            }
+            Self::Memory => ("memory", Vec::new()),
+            Self::Bucket(bucket) => {
+                let BucketAddress { service, name, prefix, endpoint, account, .. } = bucket;
+                let place = format!("{name}\n{prefix}\n{endpoint:?}\n{account:?}");
+                (service.name(), place.into_bytes())
+            }
+        };
+        format!("{kind}:{}", Digest::of(Algorithm::Sha256, &place).hex())
     }
 
     /// # Errors

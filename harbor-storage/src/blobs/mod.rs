@@ -58,6 +58,24 @@ pub async fn open_shelf(address: &str) -> Result<Arc<dyn Shelf>, StoreError> {
     address::Address::parse(address)?.open_shelf().await
 }
 
+/// Opens the blob store at an address, as [`open_shelf`] does, where there is one: nothing is made.
+///
+/// # Errors
+/// As [`open_shelf`]; `NotFound` for a folder that is none.
+#[cfg(feature = "backup")]
+pub async fn open_there(address: &str) -> Result<Arc<dyn Shelf>, StoreError> {
+    address::Address::parse(address)?.open_there().await
+}
+
+/// Which store an address names, whatever else it says: the kind, and a hash of where it is.
+///
+/// # Errors
+/// When the address is none.
+#[cfg(feature = "backup")]
+pub(crate) fn identity(address: &str) -> Result<String, StoreError> {
+    Ok(address::Address::parse(address)?.identity())
+}
+
 /// A fault in what the operator configured.
 fn configuration_fault(what: &str, error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> StoreError {
     StoreError::new(StoreErrorKind::Other, format!("{what} is not configured rightly")).with_source(error)

@@ -17,12 +17,12 @@ pub trait Shelf: BlobStore {
     /// Where the blob of an upload is, once it is committed.
     fn place(&self, upload: UploadId) -> Location;
 
-    /// Puts what is at a location aside, where the registry does not find it and a person does: below `quarantine`. What is not
-    /// there is `Ok`. Yields what it is called there.
+    /// Puts what is at a location aside, where the registry does not find it and a person does: below `quarantine`. Yields what it
+    /// is called there; nothing when there was nothing to put aside.
     ///
     /// # Errors
     /// As the store fails.
-    async fn set_aside(&self, location: &Location) -> Result<String, StoreError>;
+    async fn set_aside(&self, location: &Location) -> Result<Option<String>, StoreError>;
 
     /// Waits until all that was written is on disk, by whomever.
     ///

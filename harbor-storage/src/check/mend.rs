@@ -10,6 +10,7 @@ use harbor_core::{Clock, StoreError};
 
 use super::{Checked, Wrong, rows};
 use crate::blobs::Shelf;
+use crate::sql::asking::upload_of;
 use crate::sql::plain::Plain;
 
 /// When garbage collection looks at what it did not know of.
@@ -34,26 +35,42 @@ pub(super) async fn all(
     let mut wrong = wrong;
     wrong.sort_by_key(|one| matches!(one, Wrong::Unfinished(..)));
     for one in wrong {
-        match one {
-            Wrong::Blob(finding, blob) => {
-                let aside = store.set_aside(&blob.location).await?;
-                let how = format!(
-                    "taken from its repositories, to be pushed again; what there is of it is in {aside}"
-                );
-                checked.mended(finding, how);
-            }
-            Wrong::Orphan(finding, location) => {
-                let aside = store.set_aside(&location).await?;
-                checked.mended(finding, format!("put aside: {aside}"));
-            }
-            Wrong::Unfinished(finding, upload) => {
-                store.discard(upload, &DriverState::default()).await?;
-                checked.mended(finding, "removed");
-            }
-            Wrong::Rows(..) | Wrong::References(..) | Wrong::Row(..) => {}
-        }
+        in_store(store, checked, one).await;
     }
     Ok(())
+}
+
+/// Puts aside what is wrong in the store. The rows are mended, and that is told, so what fails now is noted with what it is of.
+async fn in_store(store: &dyn Shelf, checked: &mut Checked, wrong: Wrong) {
+    match wrong {
+        Wrong::Blob(finding, blob) => {
+            const TAKEN: &str = "taken from its repositories, to be pushed again";
+            let aside = match upload_of(blob.location.as_str()) {
+                Some(upload) if store.place(upload) == blob.location => store.set_aside(&blob.location).await,
+                // It names nothing that is there.
+                _ => Ok(None),
+            };
+            match aside {
+                Ok(Some(aside)) => {
+                    checked.mended(finding, format!("{TAKEN}; what there is of it is in {aside}"));
+                }
+                Ok(None) => checked.mended(finding, TAKEN),
+                Err(error) => {
+                    checked.note(finding, &format!("{TAKEN}, but not put aside: {error}"));
+                }
+            }
+        }
+        Wrong::Orphan(finding, location) => match store.set_aside(&location).await {
+            Ok(Some(aside)) => checked.mended(finding, format!("put aside: {aside}")),
+            Ok(None) => checked.mended(finding, "it is gone"),
+            Err(error) => checked.note(finding, &format!("not put aside: {error}")),
+        },
+        Wrong::Unfinished(finding, upload) => match store.discard(upload, &DriverState::default()).await {
+            Ok(()) => checked.mended(finding, "removed"),
+            Err(error) => checked.note(finding, &format!("not removed: {error}")),
+        },
+        Wrong::Rows(..) | Wrong::References(..) | Wrong::Row(..) => {}
+    }
 }
 
 async fn within(database: &mut Plain, checked: &mut Checked, wrong: &[Wrong]) -> Result<(), StoreError> {

@@ -7,7 +7,11 @@
 //! taken from its repositories, and the manifests that refer to it are noted to miss it, as sparse ones are: who pushes it again
 //! mends them. Damaged bytes, and files that no row names, are put aside into `quarantine`, and only a person deletes them there.
 //! What remains is told.
+//!
+//! Where the database and the store do not look like those of one registry, nothing is mended unless that is forced: a store that is
+//! not mounted has lost all, and another registry's database names nothing that is there.
 
+mod guard;
 mod manifests;
 mod mend;
 mod rows;
@@ -19,7 +23,7 @@ use harbor_core::blob::{Location, UploadId};
 use harbor_core::{Clock, StoreError, StoreErrorKind};
 
 use crate::backup::Place;
-use crate::blobs::open_shelf;
+use crate::blobs::open_there;
 use crate::sql::asking::BlobRow;
 use crate::sql::plain::{Access, Plain};
 use crate::sql::schema::{self, Standing};
@@ -35,13 +39,15 @@ pub struct CheckOptions {
     pub content: bool,
     /// Whether what can be mended is.
     pub repair: bool,
+    /// Whether it is mended also where the database and the store do not look like those of one registry.
+    pub force: bool,
     /// How old a file must be that no row names: a younger one may be of a push that is under way.
     pub orphans_after: Duration,
 }
 
 impl Default for CheckOptions {
     fn default() -> Self {
-        Self { content: false, repair: false, orphans_after: Duration::from_secs(24 * 60 * 60) }
+        Self { content: false, repair: false, force: false, orphans_after: Duration::from_secs(24 * 60 * 60) }
     }
 }
 
@@ -87,6 +93,13 @@ impl Checked {
         self.findings.len() - 1
     }
 
+    /// What came of mending it, where that did not succeed.
+    fn note(&mut self, finding: usize, what: &str) {
+        if let Some(finding) = self.findings.get_mut(finding) {
+            finding.what = format!("{}; {what}", finding.what);
+        }
+    }
+
     fn mended(&mut self, finding: usize, how: impl Into<String>) {
         if let Some(finding) = self.findings.get_mut(finding) {
             finding.mended = Some(how.into());
@@ -114,8 +127,9 @@ enum Wrong {
 /// Looks at everything at a place.
 ///
 /// # Errors
-/// `NotFound` when there is no registry; `Conflict` when its schema is older than this program, or something is being restored, or, to
-/// mend it, when servers run; `Unavailable` when another process has the SQLite database; as the stores fail. What is wrong with the
+/// `NotFound` when there is no registry, or no blob store; `Conflict` when its schema is older than this program, or something is being
+/// restored, or, to mend it, when servers run, or when the database and the store do not look like those of one registry and
+/// [`CheckOptions::force`] is not set; `Unavailable` when another process has the SQLite database; as the stores fail. What is wrong with the
 /// registry is no error.
 pub async fn check(place: &Place, options: &CheckOptions) -> Result<Checked, StoreError> {
     let access = if options.repair { Access::Write } else { Access::Read };
@@ -124,29 +138,34 @@ pub async fn check(place: &Place, options: &CheckOptions) -> Result<Checked, Sto
     if options.repair {
         stands_still(&mut database).await?;
     }
-    let store = open_shelf(&place.blobs).await?;
+    let store = open_there(&place.blobs).await?;
     let (mut checked, mut wrong) = (Checked::default(), Vec::new());
     database.begin_snapshot().await?;
     rows::look(&mut database, &mut checked, &mut wrong).await?;
     manifests::look(&mut database, &mut checked, &mut wrong).await?;
-    let known = store::known(&mut database, &mut checked).await?;
+    let known = store::known(&mut database, &*store, &mut checked).await?;
     database.commit().await?;
-    store::look(&mut database, &*store, known, options, &mut checked, &mut wrong).await?;
+    let seen = store::look(&mut database, &*store, known, options, &mut checked, &mut wrong).await?;
     if options.repair && !wrong.is_empty() {
+        if !options.force {
+            guard::look(&seen, &wrong)?;
+        }
         mend::all(&mut database, &*store, &mut checked, wrong).await?;
     }
     database.close().await?;
     Ok(checked)
 }
 
-/// Fails unless there is a registry whose schema is this program's: whoever opens another one migrates it.
+/// Fails unless there is a registry whose schema is this program's, and a blob store: whoever opens another one migrates it, or makes
+/// it.
 ///
 /// # Errors
 /// As [`check`].
 pub async fn check_version(place: &Place) -> Result<(), StoreError> {
     let mut database = Plain::open(&place.database, Access::Read).await?;
     fits(&mut database).await?;
-    database.close().await
+    database.close().await?;
+    open_there(&place.blobs).await.map(drop)
 }
 
 /// Whether it has the tables that are asked about.

@@ -6,6 +6,7 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use harbor_core::blob::Hasher;
 use harbor_core::{Clock, StoreError, StoreErrorKind};
 
+use super::guard::Seen;
 use super::{CheckOptions, Checked, Wrong};
 use crate::blobs::{Shelf, Shelved};
 use crate::sql::asking::{BlobRow, KnownBlobs};
@@ -15,12 +16,13 @@ use crate::sql::plain::Plain;
 const AT_ONCE: usize = 8;
 
 /// What the store should have.
-pub(super) async fn known(database: &mut Plain, checked: &mut Checked) -> Result<KnownBlobs, StoreError> {
-    let known = database.known_blobs().await?;
-    checked.blobs = (known.blobs.len() + known.unread.len()) as u64;
-    for (id, location) in &known.unread {
-        checked.find("blob", format!("#{id}"), format!("{location:?} is no place in a store"));
-    }
+pub(super) async fn known(
+    database: &mut Plain,
+    store: &dyn Shelf,
+    checked: &mut Checked,
+) -> Result<KnownBlobs, StoreError> {
+    let known = database.known_blobs(&|upload| store.place(upload)).await?;
+    checked.blobs = (known.blobs.len() + known.misplaced.len()) as u64;
     Ok(known)
 }
 
@@ -32,12 +34,21 @@ pub(super) async fn look(
     options: &CheckOptions,
     checked: &mut Checked,
     wrong: &mut Vec<Wrong>,
-) -> Result<(), StoreError> {
+) -> Result<Seen, StoreError> {
+    let live = known.blobs.values().filter(|blob| blob.is_live).count()
+        + known.misplaced.iter().filter(|blob| blob.is_live).count();
+    let mut seen = Seen { named: live as u64, ..Seen::default() };
     let old = Clock::System.now().minus(options.orphans_after);
     let mut sizes = HashMap::new();
     let mut listed = store.list().await?;
     while let Some(shelved) = listed.try_next().await? {
         let Shelved { upload, location, size, modified } = shelved;
+        if location.is_some() {
+            let row = known.blobs.get(&upload);
+            seen.files += 1;
+            seen.known += u64::from(row.is_some());
+            seen.there += u64::from(row.is_some_and(|blob| blob.is_live));
+        }
         match (location, known.blobs.get(&upload)) {
             (Some(_), Some(blob)) => {
                 if !blob.is_live || blob.size == size {
@@ -73,7 +84,31 @@ pub(super) async fn look(
         let finding = checked.find("blob", row.digest, what);
         wrong.push(Wrong::Blob(finding, row));
     }
-    if options.content { content(database, store, checked, wrong).await } else { Ok(()) }
+    misplaced(database, store, &known, checked, wrong).await?;
+    if options.content {
+        content(database, store, checked, wrong).await?;
+    }
+    Ok(seen)
+}
+
+/// Rows that name no place of this store: what they name is not in it.
+async fn misplaced(
+    database: &mut Plain,
+    store: &dyn Shelf,
+    known: &KnownBlobs,
+    checked: &mut Checked,
+    wrong: &mut Vec<Wrong>,
+) -> Result<(), StoreError> {
+    for blob in &known.misplaced {
+        let what = format!("{:?} is no place in a {} store", blob.location.as_str(), store.name());
+        if !blob.is_live {
+            checked.find("blob", format!("#{}", blob.id), what);
+        } else if let Some(row) = database.blob_still(blob.id, &blob.location).await? {
+            let finding = checked.find("blob", row.digest, format!("it is not in the store: {what}"));
+            wrong.push(Wrong::Blob(finding, row));
+        }
+    }
+    Ok(())
 }
 
 /// Reads every byte of every blob that was not found wanting.
@@ -109,9 +144,11 @@ async fn content(
                 }
                 Ok(Some(what)) => what,
                 Err(error) => match error.kind() {
-                    StoreErrorKind::Unavailable | StoreErrorKind::Busy => return Err(error),
                     StoreErrorKind::NotFound => "it is not in the store".to_owned(),
-                    _ => error.to_string(),
+                    // It has another size.
+                    StoreErrorKind::Corrupt => error.to_string(),
+                    // What cannot be read may be whole.
+                    _ => return Err(error),
                 },
             };
             if let Some(row) = database.blob_still(blob.id, &blob.location).await? {

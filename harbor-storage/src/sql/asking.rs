@@ -43,13 +43,21 @@ pub(crate) struct Known {
     pub(crate) is_live: bool,
 }
 
+/// A row whose location is none of the store.
+#[derive(Clone, Debug)]
+pub(crate) struct Misplaced {
+    pub(crate) id: i64,
+    pub(crate) location: Location,
+    pub(crate) is_live: bool,
+}
+
 /// What the store should have.
 #[derive(Debug, Default)]
 pub(crate) struct KnownBlobs {
     pub(crate) blobs: HashMap<UploadId, Known>,
     pub(crate) uploads: HashSet<UploadId>,
-    /// Rows whose locations are none.
-    pub(crate) unread: Vec<(i64, String)>,
+    /// Rows whose locations are none of this store.
+    pub(crate) misplaced: Vec<Misplaced>,
 }
 
 impl Plain {
@@ -138,20 +146,23 @@ impl Plain {
         self.execute(CORRECT, values![size, subject, manifest]).await.map(drop)
     }
 
-    /// What the store should have.
-    pub(crate) async fn known_blobs(&mut self) -> Result<KnownBlobs, StoreError> {
+    /// What the store should have, in which the blob of an upload has this place.
+    pub(crate) async fn known_blobs(
+        &mut self,
+        place: &(dyn Fn(UploadId) -> Location + Send + Sync),
+    ) -> Result<KnownBlobs, StoreError> {
         use futures_util::TryStreamExt as _;
 
         let mut known = KnownBlobs::default();
         let mut rows = self.stream(BLOBS);
         while let Some(row) = rows.try_next().await? {
-            let (id, location) = (row.int(0)?, row.text(1)?);
-            match upload_of(&location) {
+            let (id, location) = (row.int(0)?, Location::new(row.text(1)?));
+            let is_live = row.int(3)? == 0;
+            match upload_of(location.as_str()).filter(|upload| place(*upload) == location) {
                 Some(upload) => {
-                    let blob = Known { id, size: row.count(2)?, is_live: row.int(3)? == 0 };
-                    known.blobs.insert(upload, blob);
+                    known.blobs.insert(upload, Known { id, size: row.count(2)?, is_live });
                 }
-                None => known.unread.push((id, location)),
+                None => known.misplaced.push(Misplaced { id, location, is_live }),
             }
         }
         drop(rows);
@@ -198,6 +209,6 @@ fn blob(row: &Row) -> Result<BlobRow, StoreError> {
 }
 
 /// The upload that a location is of: all drivers end it with that.
-fn upload_of(location: &str) -> Option<UploadId> {
+pub(crate) fn upload_of(location: &str) -> Option<UploadId> {
     location.rsplit('/').next()?.parse().ok()
 }

@@ -42,6 +42,11 @@ pub(crate) struct Check {
     /// Mend what can be mended; the server must not run
     #[arg(long)]
     repair: bool,
+    /// Mend also where the database and the blob store do not look like those of one registry: where the store has none of the blobs
+    /// that the database names, the database names none of the files that the store has, or more than a tenth (and more than ten) are
+    /// lost or unknown. For a store of which much was lost, never for one that is not mounted: the rest goes from the repositories
+    #[arg(long, requires = "repair")]
+    force: bool,
     /// How old a file must be that no row names, in hours: a younger one may be of a push that is under way
     #[arg(long, value_name = "HOURS", default_value_t = 24)]
     orphans_after: u32,
@@ -54,6 +59,7 @@ impl Check {
         let mut options = CheckOptions::default();
         options.content = self.content;
         options.repair = self.repair;
+        options.force = self.force;
         options.orphans_after = Duration::from_secs(u64::from(self.orphans_after) * 60 * 60);
         let checked = check(&self.at.place()?, &options).await.map_err(failed)?;
         let findings: Vec<_> = checked.findings.iter().map(entry).collect();

@@ -56,6 +56,12 @@ impl Restore {
         let place = self.place.place()?;
         let backup = BackupFolder::open(self.folder).map_err(failed)?;
         let output = session.output;
+        if options.snapshot.is_none() {
+            let (_, damaged) = backup.snapshots_that_read().map_err(failed)?;
+            for (id, why) in damaged {
+                output.note(&format!("the snapshot {id} does not read, and is passed over: {why}"));
+            }
+        }
         let restored = backup.restore(&options, &place, &|step| tell(output, step)).await.map_err(failed)?;
         output.note(&format!(
             "{} of {} blobs were copied, {}; the others were there from an earlier try",

@@ -70,6 +70,16 @@ impl FolderBlobs {
         Self::open_root(path.into(), false).await
     }
 
+    /// Opens the store in the folder `path`, and makes nothing.
+    ///
+    /// # Errors
+    /// `NotFound` when there is none.
+    #[cfg(feature = "backup")]
+    pub(super) async fn open_there(path: PathBuf) -> Result<Self, StoreError> {
+        let root = blocking(move || Root::open_there(path)).await?;
+        Ok(Self { root: Arc::new(root) })
+    }
+
     async fn open_root(path: PathBuf, lasts: bool) -> Result<Self, StoreError> {
         let root = blocking(move || Root::open(path, lasts)).await?;
         Ok(Self { root: Arc::new(root) })

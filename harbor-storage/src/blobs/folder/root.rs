@@ -79,6 +79,22 @@ impl Root {
         Ok(Self { path, blobs, lasts })
     }
 
+    /// Makes nothing.
+    #[cfg(feature = "backup")]
+    pub(super) fn open_there(path: PathBuf) -> Result<Self, StoreError> {
+        let opened = path.canonicalize().and_then(|path| {
+            let blobs = open_folder(rustix::fs::CWD, path.join("blobs"))?;
+            Ok(Self { path, blobs, lasts: true })
+        });
+        opened.map_err(|error| match error.kind() {
+            std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory => {
+                let what = format!("there is no blob store in {}", path.display());
+                StoreError::new(StoreErrorKind::NotFound, what).with_source(error)
+            }
+            _ => StoreError::io(format!("opening the blob folder {}", path.display()), error),
+        })
+    }
+
     /// Whether anything is waited for until it is on disk.
     pub(super) const fn lasts(&self) -> bool {
         self.lasts
@@ -206,7 +222,11 @@ impl Root {
         let fault = |error: Errno| {
             StoreError::io(format!("listing {}/blobs/{name}", self.path.display()), error.into())
         };
-        let folder = open_folder(&self.blobs, name.as_str()).map_err(fault)?;
+        let folder = match open_folder(&self.blobs, name.as_str()) {
+            // Whoever copies a store may leave out what is empty.
+            Err(Errno::NOENT) => return Ok(Vec::new()),
+            folder => folder.map_err(fault)?,
+        };
         let mut found = Vec::new();
         for entry in rustix::fs::Dir::read_from(&folder).map_err(fault)? {
             let entry = entry.map_err(fault)?;
@@ -230,21 +250,22 @@ impl Root {
         Ok(found)
     }
 
-    /// Moves a file to `quarantine`, beside `blobs`.
-    pub(super) fn set_aside(&self, place: &Place) -> Result<String, StoreError> {
+    /// Moves a file to `quarantine`, beside `blobs`, if it is there.
+    pub(super) fn set_aside(&self, place: &Place) -> Result<Option<String>, StoreError> {
         let fault = |error: Errno| place.fault("setting aside", error);
         let root = open_folder(&self.blobs, "..").map_err(fault)?;
         make_folder(&root, "quarantine").map_err(fault)?;
         let quarantine = open_folder(&root, "quarantine").map_err(fault)?;
         let name = place.path().rsplit('/').next().unwrap_or_default();
         match rustix::fs::renameat(&self.blobs, place.path(), &quarantine, name) {
-            Ok(()) | Err(Errno::NOENT) => {}
+            Ok(()) => {}
+            Err(Errno::NOENT) => return Ok(None),
             Err(error) => return Err(fault(error)),
         }
         rustix::fs::fsync(&quarantine).map_err(fault)?;
         rustix::fs::fsync(&root).map_err(fault)?;
         self.sync_folder(place)?;
-        Ok(format!("quarantine/{name}"))
+        Ok(Some(format!("quarantine/{name}")))
     }
 
     /// Waits until all that was written to the file system is on disk.

@@ -34,7 +34,7 @@ impl Shelf for FolderBlobs {
         Place::of(upload).location()
     }
 
-    async fn set_aside(&self, location: &Location) -> Result<String, StoreError> {
+    async fn set_aside(&self, location: &Location) -> Result<Option<String>, StoreError> {
         let (root, place) = (Arc::clone(&self.root), Place::parse(location)?);
         blocking(move || root.set_aside(&place)).await
     }

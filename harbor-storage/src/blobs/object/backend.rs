@@ -91,11 +91,15 @@ impl Bucket {
             .boxed()
     }
 
-    /// Gives an object another key; one that is not there is left.
+    /// Gives an object another key; yields whether it was there.
     #[cfg(feature = "backup")]
-    pub(super) async fn rename(&self, key: &str, to: &str) -> Result<(), StoreError> {
+    pub(super) async fn rename(&self, key: &str, to: &str) -> Result<bool, StoreError> {
         let renamed = self.backend.rename(&self.path(key), &self.path(to)).await;
-        absent_is_well(renamed.map_err(|error| fault("setting aside", key, error)))
+        match renamed.map_err(|error| fault("setting aside", key, error)) {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == StoreErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     /// Begins to read a range, which is not empty, of the object with that `tag`, or of whichever is there. The stream has

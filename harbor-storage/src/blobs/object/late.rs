@@ -295,9 +295,9 @@ async fn who_maintains_it_sees_all() {
         all.into_iter().map(|one| (one.upload, one.location, one.size)).collect::<Vec<_>>()
     };
     assert_eq!(list().await, [(whole, Some(location.clone()), 5), (parked, None, 3)]);
-    let aside = store.set_aside(&location).await.unwrap();
+    let aside = store.set_aside(&location).await.unwrap().unwrap();
     assert!(memory.keys().await.contains(&format!("some/prefix/{aside}")));
     assert_eq!(store.open(&location, 0..5).await.unwrap_err().kind(), StoreErrorKind::NotFound);
     assert_eq!(list().await, [(parked, None, 3)]);
-    store.set_aside(&location).await.unwrap();
+    assert_eq!(store.set_aside(&location).await.unwrap(), None);
 }

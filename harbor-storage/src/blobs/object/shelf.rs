@@ -25,11 +25,10 @@ impl Shelf for ObjectBlobs {
         Place::of(upload).location()
     }
 
-    async fn set_aside(&self, location: &Location) -> Result<String, StoreError> {
+    async fn set_aside(&self, location: &Location) -> Result<Option<String>, StoreError> {
         let place = Place::parse(location)?;
         let to = place.quarantine_key();
-        self.bucket.rename(&place.key(), &to).await?;
-        Ok(to)
+        Ok(self.bucket.rename(&place.key(), &to).await?.then_some(to))
     }
 
     async fn settle(&self) -> Result<(), StoreError> {

@@ -101,11 +101,11 @@ async fn rows_are_mended(place: Place) {
             "INSERT INTO blobs (digest, size, location, state, created_at) VALUES \
              ('sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855', 0, 'nowhere', 1, 0)",
             "blob",
-            "no place in a store",
+            "no place in a",
         ),
     ] {
         place.sql(damage).await;
-        if what == "no place in a store" {
+        if what == "no place in a" {
             found(&place, kind, what).await;
             place.sql("DELETE FROM blobs WHERE location = 'nowhere'").await;
             check(&place, &["--repair"]).await;
@@ -209,6 +209,162 @@ async fn lost_and_damaged_blobs_can_be_pushed_again() {
     comes_again(&place, &set, 1).await;
 }
 
+/// Every file of the blob store, and what is in it.
+fn everything(place: &Place) -> Vec<(String, Vec<u8>)> {
+    let ours = |path: &String| path.starts_with("blobs");
+    let all = files(place.data()).into_iter().filter(ours);
+    all.map(|path| (path.clone(), std::fs::read(place.data().join(path)).unwrap())).collect()
+}
+
+/// It is refused with this code and this text, and nothing is another.
+async fn is_refused(place: &Place, options: &[&str], code: i32, text: &str) {
+    let (before, rows) = (everything(place), rows(place).await);
+    let ran = local(options, &place.arguments()).await;
+    assert_eq!(ran.code, Some(code), "{} {}", ran.out, ran.told);
+    assert!(ran.told.contains(text), "{}", ran.told);
+    assert!(everything(place) == before, "files are others");
+    assert_eq!(rows, self::rows(place).await);
+}
+
+async fn rows(place: &Place) -> Vec<i64> {
+    let mut counts = Vec::new();
+    for table in ["blobs", "blob_links", "manifest_blobs", "manifest_missing"] {
+        counts.push(place.number(&format!("SELECT COUNT(*) FROM {table}")).await.unwrap());
+    }
+    counts
+}
+
+const REPAIR: [&str; 5] = ["check", "--repair", "--content", "--orphans-after", "0"];
+
+#[tokio::test]
+#[ignore = "needs the built harbor-server, and harborctl, built with the feature local"]
+async fn what_cannot_be_read_is_not_lost() {
+    let place = Place::folder();
+    let set = fill(&place).await;
+    let file = file_of(&place, &set, 1).await;
+    let bytes = std::fs::read(&file).unwrap();
+    // A fault of the file system that also meets who may read everything.
+    std::fs::remove_file(&file).unwrap();
+    std::os::unix::fs::symlink(file.file_name().unwrap(), &file).unwrap();
+    let length = i64::try_from(file.symlink_metadata().unwrap().len()).unwrap();
+    place.sql(&format!("UPDATE blobs SET size = {length} WHERE digest = '{}'", set.blobs[1].digest)).await;
+    let before = rows(&place).await;
+    let ran = local(&REPAIR, &place.arguments()).await;
+    assert_eq!(ran.code, Some(1), "{} {}", ran.out, ran.told);
+    assert!(ran.told.contains(file.file_name().unwrap().to_str().unwrap()), "{}", ran.told);
+    assert_eq!(rows(&place).await, before);
+    assert!(!place.data().join("blobs/quarantine").exists());
+    std::fs::remove_file(&file).unwrap();
+    std::fs::write(&file, &bytes).unwrap();
+    place
+        .sql(&format!("UPDATE blobs SET size = {} WHERE digest = '{}'", bytes.len(), set.blobs[1].digest))
+        .await;
+    nothing_is_wrong(&place).await;
+}
+
+#[tokio::test]
+#[ignore = "needs the built harbor-server, and harborctl, built with the feature local"]
+async fn what_is_not_of_one_registry_is_not_mended() {
+    let (place, other) = (Place::folder(), Place::folder());
+    fill(&place).await;
+    fill(&other).await;
+    let (blobs, away) = (place.data().join("blobs"), place.data().join("away"));
+    std::fs::rename(&blobs, &away).unwrap();
+    // Not mounted: nothing is there, or an empty folder.
+    is_refused(&place, &REPAIR, 3, "there is no blob store").await;
+    assert!(!blobs.exists());
+    std::fs::create_dir(&blobs).unwrap();
+    for command in ["check", "gc"] {
+        is_refused(&place, &[command], 3, "there is no blob store").await;
+    }
+    let (_folder, backup) = super::backup::folder();
+    is_refused(&place, &["backup", &backup], 3, "there is no blob store").await;
+    assert_eq!(files(&blobs), Vec::<String>::new());
+    assert!(!blobs.join("blobs").exists());
+    // A store that is empty, and another registry's.
+    std::fs::create_dir(blobs.join("blobs")).unwrap();
+    is_refused(&place, &REPAIR, 5, "has none of the").await;
+    std::fs::remove_dir_all(&blobs).unwrap();
+    let its = format!("file:{}", other.data().join("blobs").display());
+    let (before, rows_before) = (everything(&other), rows(&other).await);
+    is_refused(&place, &[&REPAIR[..], &["--blobs", &its]].concat(), 5, "has none of the").await;
+    assert!(everything(&other) == before && rows(&other).await == rows_before);
+    nothing_is_wrong(&other).await;
+    // A registry that was just made, and blobs.
+    let new = Place::folder();
+    assert!(new.calm_server().await.stop().await);
+    new.no_nodes().await;
+    is_refused(&new, &[&REPAIR[..], &["--blobs", &its]].concat(), 5, "names none of the").await;
+    assert!(everything(&other) == before);
+
+    // Who means it gets it.
+    std::fs::rename(&away, &blobs).unwrap();
+    nothing_is_wrong(&place).await;
+    std::fs::remove_dir_all(blobs.join("blobs")).unwrap();
+    std::fs::create_dir(blobs.join("blobs")).unwrap();
+    let (code, findings, told) = check(&place, &["--repair", "--force"]).await;
+    assert_eq!(code, Some(0), "{findings:?} {told}");
+    let blobs: Vec<_> = findings.iter().filter(|one| one["kind"] == "blob").collect();
+    assert!(!blobs.is_empty());
+    for one in blobs {
+        let mended = one["mended"].as_str().unwrap();
+        assert!(mended.ends_with("to be pushed again"), "nothing is in quarantine: {one}");
+    }
+    nothing_is_wrong(&place).await;
+}
+
+#[tokio::test]
+#[ignore = "needs the built harbor-server, and harborctl, built with the feature local"]
+async fn what_is_no_place_of_the_store_is_not_in_it() {
+    let place = Place::folder();
+    let set = fill(&place).await;
+    let digest = set.blobs[1].digest;
+    // As a bucket has it.
+    place
+        .sql(&format!(
+            "UPDATE blobs SET location = 'blobs/' || substr(location, 10) WHERE digest = '{digest}'"
+        ))
+        .await;
+    let (code, findings, told) = check(&place, &[]).await;
+    assert_eq!((code, findings.len()), (Some(8), 1), "{findings:?} {told}");
+    assert!(findings[0]["what"].as_str().unwrap().contains("no place in a folder store"), "{findings:?}");
+    // Its file has no row that names it: it goes aside, and comes again.
+    is_mended(&place, "blob", "no place in a folder store").await;
+    assert_eq!(files(&place.data().join("blobs/quarantine")).len(), 1);
+    comes_again(&place, &set, 1).await;
+    place.sql("UPDATE blobs SET location = 'blobs/' || substr(location, 10)").await;
+    let all = place.number("SELECT COUNT(*) FROM blobs WHERE state = 0").await.unwrap();
+    let (code, findings, told) = check(&place, &[]).await;
+    assert_eq!(code, Some(8), "{told}");
+    let missing = findings.iter().filter(|one| one["kind"] == "blob").count();
+    assert_eq!(i64::try_from(missing).unwrap(), all, "{findings:?}");
+    is_refused(&place, &REPAIR, 5, "has none of the").await;
+}
+
+#[tokio::test]
+#[ignore = "needs the built harbor-server, and harborctl, built with the feature local"]
+async fn what_cannot_be_put_aside_is_told_with_all_else() {
+    let place = Place::folder();
+    let set = fill(&place).await;
+    let (cut, lost) = (file_of(&place, &set, 1).await, file_of(&place, &set, 2).await);
+    std::fs::write(&cut, "").unwrap();
+    std::fs::remove_file(&lost).unwrap();
+    // Something else has its name there.
+    let taken = place.data().join("blobs/quarantine").join(cut.file_name().unwrap());
+    std::fs::create_dir_all(taken.join("x")).unwrap();
+    let (code, findings, told) = check(&place, &["--repair"]).await;
+    assert_eq!((code, findings.len()), (Some(8), 2), "{findings:?} {told}");
+    let of = |layer: usize| {
+        let digest = set.blobs[layer].digest.to_string();
+        findings.iter().find(|one| one["subject"] == digest.as_str()).unwrap()
+    };
+    assert!(of(1)["mended"].is_null());
+    assert!(of(1)["what"].as_str().unwrap().contains("but not put aside"), "{findings:?}");
+    assert_eq!(of(2)["mended"], "taken from its repositories, to be pushed again");
+    std::fs::remove_dir_all(&taken).unwrap();
+    is_mended(&place, "file", "no row names it").await;
+}
+
 #[tokio::test]
 #[ignore = "needs the built harbor-server, and harborctl, built with the feature local"]
 async fn what_no_row_names_is_put_aside() {
@@ -238,7 +394,7 @@ async fn what_no_row_names_is_put_aside() {
 /// A server may run while it looks, and must not while it mends.
 async fn a_server_may_run(place: Place) {
     fill(&place).await;
-    let server = place.server().await;
+    let server = place.busy_server().await;
     let admin = server.anon().basic("admin", PASSWORD);
     let stop = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
     let work: Vec<_> = (0..3)

@@ -14,8 +14,11 @@ use tempfile::TempDir;
 
 use super::{API, PASSWORD};
 
-/// How long content is kept that nothing refers to, in seconds.
+/// How long content is kept that nothing refers to, in seconds, where it is to go soon.
 const GRACE: u64 = 1;
+
+/// The same where it is to go while work goes on: longer than a push takes on a slow machine.
+const SLOW_GRACE: u64 = 5;
 
 /// Where a registry is.
 pub(super) struct Place {
@@ -66,17 +69,22 @@ impl Place {
 
     /// A server on which content that nothing refers to goes soon.
     pub(super) async fn server(&self) -> Process {
-        self.server_with("gc_interval = 1\n").await
+        self.server_with(GRACE, "gc_interval = 1\n").await
+    }
+
+    /// The same, where pushes may be slow.
+    pub(super) async fn busy_server(&self) -> Process {
+        self.server_with(SLOW_GRACE, "gc_interval = 1\n").await
     }
 
     /// A server on which it is due soon, and nobody collects.
     pub(super) async fn server_that_does_not_collect(&self) -> Process {
-        self.server_with("gc_interval = 3600\n").await
+        self.server_with(GRACE, "gc_interval = 3600\n").await
     }
 
-    async fn server_with(&self, settings: &str) -> Process {
+    async fn server_with(&self, grace: u64, settings: &str) -> Process {
         let file = self.data().join("settings.toml");
-        let settings = format!("[settings]\ngc_grace = {GRACE}\njob_lease = 3\n{settings}");
+        let settings = format!("[settings]\ngc_grace = {grace}\njob_lease = 3\n{settings}");
         std::fs::write(&file, settings).unwrap();
         Process::launch(self.command(Some(&file)), &self.data().join("server.log")).await
     }
