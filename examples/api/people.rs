@@ -73,7 +73,7 @@ pub(crate) async fn robots(api: &Api) -> Outcome {
         name: "ci".to_owned(),
         description: "Builds".to_owned(),
         level: "project".to_owned(),
-        duration: 30,
+        duration: Some(30),
         permissions: vec![of_project("library")],
         ..RobotCreate::default()
     };

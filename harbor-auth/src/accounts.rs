@@ -22,6 +22,7 @@ use crate::keyring::{KeyRing, UNAWARE};
 use crate::opaque::Csrf;
 use crate::password::{self, Passwords};
 use crate::rate::{Rate, RateLimiter};
+use crate::retry::retried;
 use crate::sessions;
 use crate::throttle::{LoginLimits, Throttle};
 use crate::uses::Uses;
@@ -56,8 +57,8 @@ pub struct AccountOptions {
     /// The administrator's password from now on, unless it is the one that was given last: then what became of it since holds.
     /// Without it, the one that is stored holds; where there is none, one is made.
     pub admin_password: Option<Secret>,
-    /// Whether that password is random, with at least 128 bits, and was made for this opening: then it is hashed at the least cost, for
-    /// nobody guesses it. Never for one that a person has thought of.
+    /// Whether that password is random, with at least 128 bits: then it is hashed at the least cost, for nobody guesses it, be it for
+    /// this opening or kept for the next ones. Never for one that a person has thought of.
     pub admin_password_is_random: bool,
     /// Values of the configuration that are fixed: those of
     /// [`Settings::configuration`](harbor_core::Settings::configuration).
@@ -183,8 +184,8 @@ impl Accounts {
     }
 
     /// Makes a new key for tokens where the one that signs is old, and finds the one that another node made while that still takes
-    /// tokens of the one before.
-    pub(crate) async fn tend_keys(&self) -> Result<(), StoreError> {
+    /// tokens of the one before. Where that fails, the key that is known goes on to sign.
+    pub(crate) async fn tend_keys(&self) {
         let now = self.now();
         let reloaded = &self.inner.reloaded;
         let read = reloaded.load(Ordering::Relaxed);
@@ -193,13 +194,22 @@ impl Accounts {
         if !is_due
             || reloaded.compare_exchange(read, now.micros(), Ordering::Relaxed, Ordering::Relaxed).is_err()
         {
-            return Ok(());
+            return;
         }
-        self.keys().reload(self.metadata()).await.inspect_err(|_| reloaded.store(read, Ordering::Relaxed))?;
-        if now.since(self.keys().current_since()) > KEY_LIFE {
-            self.keys().renew(self.metadata(), now, now.minus(KEY_LIFE)).await?;
-        }
-        Ok(())
+        let accounts = self.clone();
+        let tending = tokio::spawn(async move {
+            if let Err(error) = accounts.keys().reload(accounts.metadata()).await {
+                accounts.inner.reloaded.store(read, Ordering::Relaxed);
+                tracing::warn!(%error, "the keys of the token service were not read again");
+            } else if now.since(accounts.keys().current_since()) > KEY_LIFE
+                && let Err(error) = accounts.keys().renew(accounts.metadata(), now, now.minus(KEY_LIFE)).await
+            {
+                tracing::warn!(%error, "the old key of the token service was not renewed, and goes on to sign");
+            }
+        });
+        // Waited for, so that a server that nobody asked for long signs with the key of today; and done to its end, though whoever
+        // waits may leave. What it may fail with it has told.
+        let _ = tending.await;
     }
 
     /// Whether a robot may log in at the moment.
@@ -311,20 +321,10 @@ struct Founding<'a> {
 }
 
 impl Founding<'_> {
-    /// How often it is tried when other nodes start at the same moment.
-    const TRIES: u32 = 5;
-
     /// Yields the password that was made, if one was.
     async fn ensure(&self, given: Option<&Secret>) -> Result<Option<Secret>, StoreError> {
-        let mut tries = 0;
-        loop {
-            tries += 1;
-            match self.attempt(given).await {
-                // Another node was quicker: its administrator is there now.
-                Err(error) if error.kind() == StoreErrorKind::Conflict && tries < Self::TRIES => {}
-                outcome => return outcome,
-            }
-        }
+        // Where another node was quicker, its administrator is there now.
+        retried(|| self.attempt(given)).await
     }
 
     async fn attempt(&self, given: Option<&Secret>) -> Result<Option<Secret>, StoreError> {

@@ -78,6 +78,15 @@ impl AuditKeys {
         Ok(keys)
     }
 
+    /// Reads the keys from the store, and makes none; `None` where there are none. For who only verifies.
+    ///
+    /// # Errors
+    /// As [`AuditKeys::load`].
+    pub async fn known(store: Arc<dyn MetadataStore>) -> Result<Option<Self>, StoreError> {
+        let Some(stored) = store.read().await?.setting(SETTING).await? else { return Ok(None) };
+        Ok(Some(Self { keys: RwLock::new(Arc::new(Keys::read(&stored)?)), store }))
+    }
+
     /// Makes a new key, which signs from now on. What others signed goes on to verify.
     ///
     /// # Errors
@@ -197,7 +206,9 @@ mod tests {
     async fn what_was_signed_verifies_for_ever() {
         let store: Arc<dyn MetadataStore> = Arc::new(SqlMetadata::connect("sqlite::memory:").await.unwrap());
         let at = |days: i64| Timestamp::from_micros(days * 24 * 60 * 60 * 1_000_000);
+        assert!(AuditKeys::known(Arc::clone(&store)).await.unwrap().is_none());
         let keys = AuditKeys::load(Arc::clone(&store), at(0)).await.unwrap();
+        let known = AuditKeys::known(Arc::clone(&store)).await.unwrap().unwrap();
         let other = AuditKeys::load(Arc::clone(&store), at(1)).await.unwrap();
         let first = keys.sign(b"one").await.unwrap();
         assert!(other.verify(b"one", &first).await.unwrap());
@@ -207,6 +218,7 @@ mod tests {
         for (keys, message, signature, right) in [
             (&keys, b"one", &first, true),
             (&other, b"two", &second, true),
+            (&known, b"two", &second, true),
             (&keys, b"two", &first, false),
             (&keys, b"one", &AuditSignature { key: second.key.clone(), ..first.clone() }, false),
             (&keys, b"one", &AuditSignature { key: "none".to_owned(), ..first.clone() }, false),

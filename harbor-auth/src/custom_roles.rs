@@ -126,12 +126,11 @@ impl Roles<'_> {
 }
 
 fn checked(new: NewRole) -> Result<NewRole> {
-    let built_in = Role::ALL.iter().any(|role| role.name() == new.name);
-    if new.name.trim().is_empty() || new.name.len() > LONGEST || new.name.contains('\0') || built_in {
-        let rule = format!("a role needs a name of 1 to {LONGEST} bytes that no built-in role has");
-        return Err(Error::BadRequest(rule));
+    rules::listed_name("a role", &new.name, LONGEST)?;
+    if Role::ALL.iter().any(|role| role.name().eq_ignore_ascii_case(&new.name)) {
+        return Err(Error::BadRequest("a built-in role has that name".to_owned()));
     }
-    rules::text("description", &new.description).map_err(|rule| Error::BadRequest(rule.to_string()))?;
+    rules::text("description", &new.description)?;
     let wrong = new
         .permissions
         .iter()

@@ -3,12 +3,12 @@
 use harbor_core::access::permission::{
     UserGroupCreate, UserGroupDelete, UserGroupList, UserGroupRead, UserGroupUpdate,
 };
-use harbor_core::access::{Actor, Authorized};
+use harbor_core::access::{Action as _, Actor, Authorized, Target};
 use harbor_core::meta::{Group, GroupId, GroupKey, GroupKind, Listed};
 use harbor_core::query::Query;
 use harbor_core::{Error, Harbor, Result, StoreError, StoreErrorKind};
 
-use crate::Accounts;
+use crate::{Accounts, rules};
 
 /// The longest name of a group, in bytes.
 const LONGEST: usize = 255;
@@ -45,10 +45,15 @@ impl Groups<'_> {
     /// to make a member.
     ///
     /// # Errors
-    /// [`Error::Unauthenticated`] for nobody in particular; as the store fails.
+    /// [`Error::Unauthenticated`] for nobody in particular; [`Error::Denied`] for somebody who is limited to something else; as the
+    /// store fails.
     pub async fn search(&self, actor: &Actor, query: &Query<GroupKey>) -> Result<Listed<Group>> {
         if actor.is_anonymous() {
             return Err(Error::Unauthenticated);
+        }
+        // Everybody is somebody, but a token that is limited is good for no more than it says.
+        if !actor.has_room_for(UserGroupList::PERMISSION, Target::System) {
+            return Err(Error::Denied);
         }
         let found = self.accounts.directory().read().await?.groups(query).await?;
         let entries = found.entries.into_iter().map(|group| Group { dn: None, ..group }).collect();
@@ -130,10 +135,7 @@ impl Groups<'_> {
 }
 
 fn check(name: &str) -> Result<()> {
-    if name.trim().is_empty() || name.len() > LONGEST || name.contains('\0') {
-        return Err(Error::BadRequest(format!("a group needs a name of 1 to {LONGEST} bytes")));
-    }
-    Ok(())
+    Ok(rules::provided_name("a group", name, LONGEST)?)
 }
 
 fn taken(error: StoreError, name: &str) -> Error {

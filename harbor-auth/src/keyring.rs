@@ -1,5 +1,7 @@
 //! The signing keys of the token service, which all nodes share.
 
+#[cfg(test)]
+mod behind;
 mod key;
 #[cfg(test)]
 mod tests;
@@ -12,8 +14,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 use harbor_core::access::Secret;
 use harbor_core::meta::revision::TOKEN_KEYS;
-use harbor_core::meta::{MetadataStore, Transaction};
-use harbor_core::{StoreError, StoreErrorKind, Timestamp, audit};
+use harbor_core::meta::{MetadataStore, Sharing, Transaction};
+use harbor_core::{Error, StoreError, StoreErrorKind, Timestamp, audit};
 use jsonwebtoken::{Algorithm, DecodingKey, Header, Validation};
 use serde::Deserialize;
 
@@ -98,13 +100,27 @@ impl KeyRing {
         Ok(())
     }
 
-    /// Reads the keys again where another node made one since, and tells whether it did. It costs whoever names a key that there is not
-    /// one small read.
+    /// Whether there are other keys to look at a token with that those of the revision `known` did not verify: because somebody here
+    /// has read or made them since, or because it names a key that another node made, and they are read now. Anybody can name keys:
+    /// one that there is not costs one small read, and none where no other node can have made one.
     ///
     /// # Errors
     /// As the store fails.
-    pub(crate) async fn catch_up(&self, store: &dyn MetadataStore) -> Result<bool, StoreError> {
-        let known = self.revision();
+    pub(crate) async fn catch_up(
+        &self,
+        store: &dyn MetadataStore,
+        token: &str,
+        known: i64,
+    ) -> Result<bool, StoreError> {
+        let Some(head) = head(token) else { return Ok(false) };
+        // Both of one moment: others may replace them in the next.
+        let Stored { revision, keys } = self.stored();
+        if revision != known {
+            return Ok(true);
+        }
+        if keys.has(&head.kid) || store.sharing() == Sharing::Exclusive {
+            return Ok(false);
+        }
         if store.read().await?.revision(TOKEN_KEYS).await? <= known {
             return Ok(false);
         }
@@ -113,7 +129,7 @@ impl KeyRing {
         if self.revision() == known {
             self.reload(store).await?;
         }
-        Ok(true)
+        Ok(self.revision() != known)
     }
 
     /// Makes a new key where the one that signs was made before a time, and says so in the audit log: of several nodes that find it
@@ -173,10 +189,11 @@ impl KeyRing {
     /// A token that says `claims`.
     ///
     /// # Errors
-    /// When the claims hold for longer than [`LONGEST_LIFE`], or are so many that no token is long enough.
-    pub(crate) fn sign(&self, claims: &Claims) -> Result<Secret, StoreError> {
+    /// [`Error::BadRequest`] when the claims are so many that no token is long enough: whoever asks decides how many. `Other` when they
+    /// hold for longer than [`LONGEST_LIFE`].
+    pub(crate) fn sign(&self, claims: &Claims) -> Result<Secret, Error> {
         if !claims.lives_no_longer_than_allowed() {
-            return Err(fault("a token lives too long"));
+            return Err(fault("a token lives too long").into());
         }
         let keys = self.keys();
         let (id, key) = keys.signing();
@@ -184,13 +201,16 @@ impl KeyRing {
         let token = jsonwebtoken::encode(&header, claims, key);
         let token = token.map_err(|error| fault("signing a token").with_source(error))?;
         if token.len() > LONGEST {
-            return Err(fault("a token is too long: it allows too many things"));
+            let why = format!(
+                "a token has at most {LONGEST} bytes, and this one would have more: ask for fewer scopes at a time"
+            );
+            return Err(Error::BadRequest(why));
         }
         Ok(Secret::new(token))
     }
 
     /// What a token says, if one of our keys signed it, and it holds `now` and for `audience`. A token of a key that is not
-    /// known is refused, and nothing is read again: see [`KeyRing::lacks_key_of`].
+    /// known is refused, and nothing is read again: see [`KeyRing::catch_up`].
     pub(crate) fn verify(&self, token: &str, audience: &str, now: Timestamp) -> Option<Claims> {
         let head = head(token)?;
         let keys = self.keys();
@@ -199,9 +219,9 @@ impl KeyRing {
         claims.hold(audience, now).then_some(claims)
     }
 
-    /// Whether `token` names a key that is not known: then [`KeyRing::catch_up`] may help. Anybody can name keys.
-    pub(crate) fn lacks_key_of(&self, token: &str) -> bool {
-        head(token).is_some_and(|head| !self.keys().has(&head.kid))
+    /// The keys that are known, and their revision.
+    pub(crate) fn stored(&self) -> Stored {
+        self.stored.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn keys(&self) -> Arc<Keys> {
@@ -217,7 +237,8 @@ impl KeyRing {
         }
     }
 
-    fn revision(&self) -> i64 {
+    /// The revision of the keys that are known: to be read before a token is verified, for [`KeyRing::catch_up`].
+    pub(crate) fn revision(&self) -> i64 {
         self.stored.read().unwrap_or_else(PoisonError::into_inner).revision
     }
 }

@@ -25,6 +25,7 @@ mod personal_tokens;
 mod rate;
 mod rbac;
 mod recent;
+mod retry;
 mod robots;
 mod roles;
 mod rules;
@@ -32,6 +33,8 @@ mod second_factors;
 mod sessions;
 mod shared;
 mod site;
+#[cfg(test)]
+mod tests;
 mod throttle;
 mod tokens;
 mod totp;

@@ -39,9 +39,8 @@ impl Accounts {
                 let right = self.right(name, password, hashes, from).await?;
                 let robot = robot.filter(|robot| right && self.is_live(robot));
                 let actor = |robot: &Robot| {
-                    // What is not remembered any more is taken for the earlier one, which ends sooner.
-                    let by_earlier = earlier.is_some() && !self.verifier().remembers(password, &robot.secret);
-                    let epoch = robot.epoch - i64::from(by_earlier);
+                    let newer = self.verifier().remembers(password, &robot.secret);
+                    let epoch = shown_epoch(robot.epoch, earlier.is_some(), newer);
                     Identity::Robot { id: robot.id, name: name.into(), epoch }
                 };
                 Ok(robot.map(actor).map(Actor::new))
@@ -234,6 +233,12 @@ impl Accounts {
     }
 }
 
+/// The epoch of the secret that a robot showed, which was right: by its own epoch, whether an earlier secret lives, and whether what it
+/// showed is remembered as the newer one. What is not remembered any more is taken for the earlier one, which ends sooner.
+fn shown_epoch(epoch: i64, earlier_lives: bool, newer: bool) -> i64 {
+    if earlier_lives && !newer { epoch - 1 } else { epoch }
+}
+
 /// The actor that a user is.
 pub(crate) fn actor_of(user: &User) -> Actor {
     let person = Person { id: Some(user.id), name: user.name.as_str().into(), epoch: user.epoch };
@@ -284,5 +289,19 @@ impl Authenticator for Accounts {
             _ => return None,
         };
         shown.expose().starts_with(opaque::PERSONAL).then_some(Credential::UnknownPersonalToken)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_that_is_forgotten_is_taken_for_the_one_that_ends_sooner() {
+        assert_eq!(shown_epoch(7, true, true), 7);
+        assert_eq!(shown_epoch(7, true, false), 6, "the earlier one, or one that is forgotten");
+        for newer in [true, false] {
+            assert_eq!(shown_epoch(7, false, newer), 7, "there is no other");
+        }
     }
 }

@@ -8,7 +8,7 @@ use harbor_core::{Error, Harbor, Result, StoreErrorKind};
 use crate::grants::Grants;
 use crate::opaque::hex;
 use crate::robots::end;
-use crate::{Accounts, opaque};
+use crate::{Accounts, opaque, rules};
 
 /// How many tokens a user has at most.
 const MOST: usize = 100;
@@ -75,9 +75,7 @@ impl PersonalTokens<'_> {
         days: i64,
         grants: Option<&Grants>,
     ) -> Result<(PersonalToken, Secret)> {
-        if name.trim().is_empty() || name.len() > LONGEST || name.contains('\0') {
-            return Err(Error::BadRequest(format!("a token needs a name of 1 to {LONGEST} bytes")));
-        }
+        rules::listed_name("a token", name, LONGEST)?;
         if let Some(grants) = grants {
             grants.check(None)?;
             grants.check_length(None)?;

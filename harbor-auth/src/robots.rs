@@ -10,16 +10,15 @@ use harbor_core::access::permission::{
 use harbor_core::access::{Action, Actor, Authorized, Identity, InProject, InSystem, ProjectRef, Secret};
 use harbor_core::meta::{Listed, Project, ProjectId, Robot, RobotId, RobotKey};
 use harbor_core::query::Query;
-use harbor_core::{Error, Harbor, Result, StoreError, StoreErrorKind, Timestamp};
+use harbor_core::{
+    ConfigKey, Error, Harbor, LONGEST_ROBOT_LIFE, Result, StoreError, StoreErrorKind, Timestamp,
+};
 
 use crate::grants::Grants;
 use crate::{Accounts, giving, rules};
 
 /// A day, in which the lives of robots are counted.
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
-
-/// The longest life, in days: a hundred years.
-const LONGEST: i64 = 36_500;
 
 /// How often a robot is looked at anew that others change at the same time.
 const TRIES: u32 = 8;
@@ -43,8 +42,8 @@ pub struct NewRobot {
     pub description: String,
     /// Its secret; one is made without it.
     pub secret: Option<Secret>,
-    /// For how many days; -1 for ever.
-    pub duration: i64,
+    /// For how many days; -1 for ever. Without it, for as many as the configuration says.
+    pub duration: Option<i64>,
     /// Whether it may not log in.
     pub disabled: bool,
     /// What it may do.
@@ -177,6 +176,27 @@ impl Robots<'_> {
         robot.map(|known| known.robot.clone()).ok_or(Error::NotFound("robot"))
     }
 
+    /// The key of the user or the robot that made a robot. None when they are gone: who has the name now came later.
+    ///
+    /// # Errors
+    /// As the store fails.
+    pub async fn creator(&self, robot: &Robot) -> Result<Option<i64>> {
+        let directory = self.accounts.directory();
+        let (key, since) = match robot.creator.split_once(':') {
+            Some(("robot", name)) => {
+                let Some((project, name)) = self.accounts.robot_of(name).await? else { return Ok(None) };
+                let Some(known) = directory.robot_named(project, &name).await? else { return Ok(None) };
+                (known.robot.id.get(), known.robot.created_at)
+            }
+            Some(("user" | "admin", name)) => {
+                let Some(known) = directory.user_named(name).await? else { return Ok(None) };
+                (known.user.id.get(), known.user.created_at)
+            }
+            _ => return Ok(None),
+        };
+        Ok((since <= robot.created_at).then_some(key))
+    }
+
     /// A robot that is about to be changed.
     ///
     /// # Errors
@@ -194,12 +214,16 @@ impl Robots<'_> {
     /// [`Error::Conflict`] when there is one of that name.
     pub async fn create(&self, proof: CreateRobots, new: NewRobot) -> Result<(Robot, Secret)> {
         check_name(&new.name)?;
-        rules::text("description", &new.description).map_err(|rule| Error::BadRequest(rule.to_string()))?;
+        rules::text("description", &new.description)?;
         new.grants.check_length(None)?;
         self.check_grants(proof.actor(), proof.project(), &new.grants).await?;
         let secret = match new.secret {
             Some(secret) => checked(secret)?,
             None => rules::make_secret()?,
+        };
+        let duration = match new.duration {
+            Some(days) => days,
+            None => self.harbor.configuration().await?.number(ConfigKey::RobotTokenDuration),
         };
         let hash = self.accounts.verifier().hash_from(&secret, address(proof.actor())).await?;
         let now = self.harbor.now();
@@ -209,8 +233,8 @@ impl Robots<'_> {
             project: proof.project(),
             secret: hash,
             earlier_secret: None,
-            expires_at: end(now, new.duration)?,
-            duration: new.duration,
+            expires_at: end(now, duration)?,
+            duration,
             disabled: new.disabled,
             permissions: new.grants.write()?,
             creator: proof.actor().principal(),
@@ -235,8 +259,7 @@ impl Robots<'_> {
     /// As [`Robots::create`]; [`Error::NotFound`].
     pub async fn update(&self, proof: UpdateRobots, id: RobotId, change: RobotChange) -> Result<()> {
         self.check_grants(proof.actor(), proof.project(), &change.grants).await?;
-        rules::text("description", &change.description)
-            .map_err(|rule| Error::BadRequest(rule.to_string()))?;
+        rules::text("description", &change.description)?;
         let permissions = change.grants.write()?;
         self.check_held(&proof, id).await?;
         self.change(&proof, id, |robot| {
@@ -259,7 +282,7 @@ impl Robots<'_> {
         description: String,
         disabled: bool,
     ) -> Result<()> {
-        rules::text("description", &description).map_err(|rule| Error::BadRequest(rule.to_string()))?;
+        rules::text("description", &description)?;
         self.change_held(&proof, id, |robot| Robot { description: description.clone(), disabled, ..robot })
             .await
     }
@@ -421,7 +444,7 @@ fn check_name(name: &str) -> Result<()> {
 }
 
 fn checked(secret: Secret) -> Result<Secret> {
-    rules::password(&secret).map_err(|rule| Error::BadRequest(rule.to_string()))?;
+    rules::password(&secret)?;
     Ok(secret)
 }
 
@@ -429,11 +452,11 @@ fn checked(secret: Secret) -> Result<Secret> {
 pub(crate) fn end(now: Timestamp, days: i64) -> Result<Option<Timestamp>> {
     match days {
         -1 => Ok(None),
-        1..=LONGEST => {
+        1..=LONGEST_ROBOT_LIFE => {
             let days = u32::try_from(days).unwrap_or(u32::MAX);
             Ok(Some(now.plus(DAY.saturating_mul(days))))
         }
-        _ => Err(Error::BadRequest(format!("duration is -1 for ever, or 1 to {LONGEST} days"))),
+        _ => Err(Error::BadRequest(format!("duration is -1 for ever, or 1 to {LONGEST_ROBOT_LIFE} days"))),
     }
 }
 

@@ -2,8 +2,10 @@
 
 use std::fmt;
 
-use harbor_core::StoreError;
 use harbor_core::access::Secret;
+use harbor_core::{Error, StoreError};
+use icu_properties::props::{DefaultIgnorableCodePoint, GeneralCategory};
+use icu_properties::{CodePointMapData, CodePointSetData};
 
 use crate::opaque;
 
@@ -13,7 +15,7 @@ const PASSWORD: (usize, usize) = (8, 128);
 /// The most characters of a user's name and of an e-mail address.
 const LONGEST: usize = 255;
 
-/// What a user's name may not contain, besides control characters.
+/// What a user's name may not contain, besides what nobody sees.
 const FORBIDDEN: [char; 7] = [',', '"', '~', '#', '%', '$', ':'];
 
 /// How many characters a secret has that is made for a robot.
@@ -30,6 +32,12 @@ impl fmt::Display for RuleError {
 }
 
 impl std::error::Error for RuleError {}
+
+impl From<RuleError> for Error {
+    fn from(rule: RuleError) -> Self {
+        Self::BadRequest(rule.0)
+    }
+}
 
 fn broken(text: impl Into<String>) -> RuleError {
     RuleError(text.into())
@@ -75,13 +83,70 @@ pub(crate) fn user_name(name: &str) -> Result<(), RuleError> {
     if name.contains(FORBIDDEN) {
         return Err(broken("a user's name has none of , \" ~ # % $ :"));
     }
-    if name.contains(char::is_control) {
-        return Err(broken("a user's name has no control characters"));
+    if name.contains(is_unseen) {
+        return Err(broken(format!("a user's name has {SEEN}")));
     }
     if name.trim() != name {
         return Err(broken("a user's name neither begins nor ends with a blank"));
     }
     Ok(())
+}
+
+/// Checks a name that people know something by in lists: a role, a token.
+///
+/// # Errors
+/// Tells what its rule is.
+pub(crate) fn listed_name(what: &str, name: &str, most: usize) -> Result<(), RuleError> {
+    if !name.is_empty() && name.len() <= most && name.trim() == name && !name.contains(is_unseen) {
+        return Ok(());
+    }
+    Err(broken(format!(
+        "{what} needs a name of 1 to {most} bytes that neither begins nor ends with a blank, and has {SEEN}"
+    )))
+}
+
+/// Checks a name that others gave, and that is compared with what they send: of a group of a directory, or of an identity provider. There,
+/// characters may mean something that nobody sees.
+///
+/// # Errors
+/// Tells what its rule is.
+pub(crate) fn provided_name(what: &str, name: &str, most: usize) -> Result<(), RuleError> {
+    if !name.is_empty() && name.len() <= most && name.trim() == name && !name.contains(char::is_control) {
+        return Ok(());
+    }
+    Err(broken(format!(
+        "{what} needs a name of 1 to {most} bytes that neither begins nor ends with a blank, and has no control characters"
+    )))
+}
+
+/// What [`is_unseen`] refuses, for who sent it.
+const SEEN: &str = "no control characters, none that nobody sees, none that look like a blank, and none that Unicode has not given a meaning";
+
+/// The blank of Braille, and a note without a head: symbols to Unicode.
+const BLANK_SYMBOLS: [char; 2] = ['\u{2800}', '\u{1d159}'];
+
+/// Whether a character does not show, or shows as a blank and is none that people type: with it, a name looks like another one in lists
+/// and logs. By Unicode's properties (The Unicode Standard, chapter 4.5 and 5.21): control and format characters, which are those
+/// that turn the direction of the text as well, ends of lines and paragraphs, blanks but the plain one, and what is not shown by
+/// default.
+fn is_unseen(character: char) -> bool {
+    use GeneralCategory as Category;
+    let category = CodePointMapData::<Category>::new().get(character);
+    let blank = category == Category::SpaceSeparator && character != ' ';
+    let unseen = [
+        Category::Control,
+        Category::Format,
+        Category::LineSeparator,
+        Category::ParagraphSeparator,
+        // Of which nobody knows how they show.
+        Category::PrivateUse,
+        Category::Unassigned,
+    ]
+    .contains(&category);
+    blank
+        || unseen
+        || BLANK_SYMBOLS.contains(&character)
+        || CodePointSetData::new::<DefaultIgnorableCodePoint>().contains(character)
 }
 
 /// Checks an e-mail address, which may be absent. Only sending to it tells whether it works: this is about what would do
@@ -156,7 +221,19 @@ mod tests {
 
     #[test]
     fn names_are_harmless() {
-        for good in ["a", "admin", "grace.hopper@navy.example", "José", "a b", &"é".repeat(255)] {
+        let good = [
+            "a",
+            "admin",
+            "grace.hopper@navy.example",
+            "José",
+            "Jose\u{301}",
+            "a b",
+            "漢字",
+            "山田 太郎",
+            "Ольга",
+            "שרה",
+        ];
+        for good in good.into_iter().chain([&*"é".repeat(255)]) {
             assert_eq!(user_name(good), Ok(()), "{good}");
         }
         let bad = [
@@ -165,6 +242,70 @@ mod tests {
         ];
         for bad in bad.into_iter().chain([&*"a".repeat(256)]) {
             assert!(user_name(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn names_are_seen() {
+        // Soft hyphen, combining joiner, the fillers of Hangul, blanks, what has no width, marks of direction and those around text,
+        // ends of lines and of paragraphs, a variation, the byte order mark, and tags.
+        let unseen = [
+            '\u{ad}',
+            '\u{34f}',
+            '\u{115f}',
+            '\u{3164}',
+            '\u{a0}',
+            '\u{2003}',
+            '\u{200a}',
+            '\u{3000}',
+            '\u{200b}',
+            '\u{200c}',
+            '\u{200d}',
+            '\u{200e}',
+            '\u{200f}',
+            '\u{61c}',
+            '\u{202a}',
+            '\u{202e}',
+            '\u{2066}',
+            '\u{2069}',
+            '\u{2028}',
+            '\u{2029}',
+            '\u{2060}',
+            '\u{fe0f}',
+            '\u{feff}',
+            '\u{e0061}',
+            '\u{2800}',
+            '\u{1d159}',
+            '\u{e000}',
+            '\u{378}',
+        ];
+        for unseen in unseen {
+            for name in [format!("admin{unseen}"), format!("ad{unseen}min"), format!("{unseen}admin")] {
+                assert!(user_name(&name).is_err(), "{}", name.escape_unicode());
+            }
+        }
+        assert!(said(user_name("ad\u{200b}min")).contains("nobody sees"));
+    }
+
+    #[test]
+    fn names_in_lists_are_told_apart() {
+        for good in ["a", "my team", "Größe", &"x".repeat(8)] {
+            assert_eq!(listed_name("a role", good, 8), Ok(()), "{good}");
+        }
+        for bad in ["", " ", "a ", " a", "a\u{200b}", "a\0", "a\nb", &"x".repeat(9)] {
+            assert!(said(listed_name("a role", bad, 8)).starts_with("a role needs a name of 1 to 8 bytes"));
+        }
+    }
+
+    #[test]
+    fn names_of_others_are_as_they_give_them() {
+        for good in ["a", "CN=Größe, OU=x", "نیم\u{200c}فاصله", "経理\u{3000}部"] {
+            assert_eq!(provided_name("a group", good, 64), Ok(()), "{good}");
+        }
+        for bad in ["", " ", "a ", "a\0", "a\nb", &"x".repeat(65)] {
+            assert!(
+                said(provided_name("a group", bad, 64)).starts_with("a group needs a name of 1 to 64 bytes")
+            );
         }
     }
 

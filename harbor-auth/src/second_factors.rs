@@ -6,13 +6,11 @@ use std::net::IpAddr;
 use harbor_core::access::permission::{UserTotpDelete, UserUpdate};
 use harbor_core::access::{Actor, AuthError, Authorized, Secret};
 use harbor_core::meta::{User, UserId};
-use harbor_core::{Error, Harbor, Result, StoreErrorKind};
+use harbor_core::{Error, Harbor, Result, StoreError};
 
 use crate::Accounts;
 use crate::factor::Factor;
-
-/// How often the use of a code is tried when another transaction wins.
-const TRIES: u32 = 5;
+use crate::retry::retried;
 
 /// Use cases of a user's second factor: a cheap borrow.
 #[derive(Clone, Copy, Debug)]
@@ -63,19 +61,11 @@ impl Accounts {
     }
 
     /// Uses a code up. False when somebody else was quicker, or the user is no longer as it was.
-    async fn spend(&self, known: &User, code: &Secret) -> Result<bool, AuthError> {
-        let mut tries = 1;
-        loop {
-            match self.try_spend(known, code).await {
-                Err(AuthError::Store(error)) if error.kind() == StoreErrorKind::Conflict && tries < TRIES => {
-                    tries += 1
-                }
-                outcome => return outcome,
-            }
-        }
+    async fn spend(&self, known: &User, code: &Secret) -> Result<bool, StoreError> {
+        retried(|| self.try_spend(known, code)).await
     }
 
-    async fn try_spend(&self, known: &User, code: &Secret) -> Result<bool, AuthError> {
+    async fn try_spend(&self, known: &User, code: &Secret) -> Result<bool, StoreError> {
         let mut rows = self.metadata().begin().await?;
         let Some(user) = rows.user_lock(known.id).await? else { return Ok(false) };
         let Some(factor) = Factor::on(&user)?.filter(|_| user.epoch == known.epoch) else { return Ok(false) };

@@ -72,7 +72,7 @@ impl Accounts {
     /// A token for `actor`, with what it may do of what it asks for.
     ///
     /// # Errors
-    /// [`Error::BadRequest`] for too many scopes; as the stores fail.
+    /// [`Error::BadRequest`] for too many scopes, or so many that no token is long enough; as the stores fail.
     pub async fn issue(
         &self,
         harbor: &Harbor,
@@ -86,7 +86,7 @@ impl Accounts {
         for scope in scopes {
             access.push(self.access(harbor, actor, scope).await?);
         }
-        self.tend_keys().await?;
+        self.tend_keys().await;
         let valid_for = self.configuration().await?.minutes(ConfigKey::TokenExpiration);
         let issued_at = self.now();
         let holder = Self::holder(actor)?;
@@ -155,16 +155,7 @@ impl Accounts {
     pub(crate) async fn bearer(&self, token: &str) -> Result<Option<Actor>, StoreError> {
         let now = self.now();
         let verify = |token: &str| self.keys().verify(token, SERVICE, now);
-        let mut claims = self.verified().look(token, now, verify);
-        if claims.is_none()
-            && self.keys().lacks_key_of(token)
-            && self.keys().catch_up(self.metadata()).await?
-        {
-            // What another node took away is no longer remembered either.
-            self.verified().forget_all();
-            claims = self.verified().look(token, now, verify);
-        }
-        let Some(claims) = claims else { return Ok(None) };
+        let Some(claims) = self.claims_of(token, now, verify).await? else { return Ok(None) };
         let actor = match claims.holder {
             Holder::Anonymous => Some(Actor::anonymous()),
             Holder::User { id, epoch } => {
@@ -193,6 +184,26 @@ impl Accounts {
             }
         };
         Ok(actor.map(|actor| actor.restricted(Arc::new(restriction(&claims.access)))))
+    }
+
+    /// What a token says, as it is remembered or as `verify` finds with the keys of the moment; and with those that there are by then,
+    /// where it finds nothing.
+    pub(crate) async fn claims_of(
+        &self,
+        token: &str,
+        now: Timestamp,
+        verify: impl Fn(&str) -> Option<Claims>,
+    ) -> Result<Option<Arc<Claims>>, StoreError> {
+        // First: keys that somebody replaces meanwhile are others than those of that revision.
+        let mut known = self.keys().revision();
+        let mut claims = self.verified().look(token, now, &verify);
+        while claims.is_none() && self.keys().catch_up(self.metadata(), token, known).await? {
+            known = self.keys().revision();
+            // What another node took away is no longer remembered either.
+            self.verified().forget_before(known);
+            claims = self.verified().look(token, now, &verify);
+        }
+        Ok(claims)
     }
 
     /// Makes a new key, which signs from now on; tokens that were signed before go on to work. Every 90 days that happens by itself.

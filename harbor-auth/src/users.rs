@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use harbor_core::access::permission::{
     UserAdminister, UserCreate, UserDelete, UserList, UserRead, UserUpdate,
 };
-use harbor_core::access::{Actor, Authorized, Identity, Secret};
+use harbor_core::access::{Action as _, Actor, Authorized, Identity, Secret, Target};
 use harbor_core::meta::{Listed, User, UserId, UserKey};
 use harbor_core::query::Query;
 use harbor_core::{Error, Harbor, Result, StoreError, StoreErrorKind};
@@ -136,10 +136,15 @@ impl Users<'_> {
     /// somebody to make a member.
     ///
     /// # Errors
-    /// [`Error::Unauthenticated`] for nobody in particular; as the store fails.
+    /// [`Error::Unauthenticated`] for nobody in particular; [`Error::Denied`] for somebody who is limited to something else; as the
+    /// store fails.
     pub async fn search(&self, actor: &Actor, query: &Query<UserKey>) -> Result<Listed<(UserId, String)>> {
         if actor.is_anonymous() {
             return Err(Error::Unauthenticated);
+        }
+        // Everybody is somebody, but a token that is limited is good for no more than it says.
+        if !actor.has_room_for(UserList::PERMISSION, Target::System) {
+            return Err(Error::Denied);
         }
         let found = self.accounts.directory().read().await?.users(query).await?;
         let entries = found.entries.into_iter().map(|user| (user.id, user.name)).collect();
@@ -161,9 +166,9 @@ impl Users<'_> {
     /// [`Error::BadRequest`] for an address that is none; [`Error::NotFound`]; [`Error::Conflict`] when somebody has the
     /// address.
     pub async fn update(&self, proof: Authorized<UserUpdate>, profile: Profile) -> Result<()> {
-        rules::email(profile.email.as_deref()).map_err(wrong)?;
-        rules::text("realname", &profile.real_name).map_err(wrong)?;
-        rules::text("comment", &profile.comment).map_err(wrong)?;
+        rules::email(profile.email.as_deref())?;
+        rules::text("realname", &profile.real_name)?;
+        rules::text("comment", &profile.comment)?;
         let Profile { email, real_name, comment } = profile;
         let change = |user| User { email, real_name, comment, ..user };
         self.change(&proof, *proof.target(), change).await
@@ -184,7 +189,7 @@ impl Users<'_> {
         new: &Secret,
         from: Option<IpAddr>,
     ) -> Result<()> {
-        rules::password(new).map_err(wrong)?;
+        rules::password(new)?;
         let id = *proof.target();
         let known = self.accounts.directory().user(id).await?.ok_or(Error::NotFound("user"))?;
         let hash = known.user.password.as_ref();
@@ -274,18 +279,14 @@ impl Users<'_> {
 }
 
 fn check(new: &NewUser) -> Result<()> {
-    rules::user_name(&new.name).map_err(wrong)?;
-    rules::email(new.email.as_deref()).map_err(wrong)?;
-    rules::text("realname", &new.real_name).map_err(wrong)?;
-    rules::text("comment", &new.comment).map_err(wrong)?;
+    rules::user_name(&new.name)?;
+    rules::email(new.email.as_deref())?;
+    rules::text("realname", &new.real_name)?;
+    rules::text("comment", &new.comment)?;
     match &new.password {
-        NewPassword::Plain(password) => rules::password(password).map_err(wrong),
+        NewPassword::Plain(password) => Ok(rules::password(password)?),
         NewPassword::Imported { .. } => Ok(()),
     }
-}
-
-fn wrong(rule: rules::RuleError) -> Error {
-    Error::BadRequest(rule.to_string())
 }
 
 /// A conflict is somebody who has the name or the address already.

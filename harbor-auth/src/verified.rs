@@ -17,8 +17,8 @@ const TOKENS: usize = 8 * 1024;
 /// others again.
 pub(crate) struct Verified {
     tokens: Cache<Box<str>, Arc<Claims>, Weight>,
-    /// Counted on when all is forgotten: what was being verified meanwhile is not remembered.
-    generation: RwLock<u64>,
+    /// The revision of the keys at which all was forgotten last: what was being verified meanwhile is not remembered.
+    revision: RwLock<i64>,
 }
 
 #[derive(Clone)]
@@ -33,7 +33,7 @@ impl Weighter<Box<str>, Arc<Claims>> for Weight {
 
 impl Default for Verified {
     fn default() -> Self {
-        Self { tokens: Cache::with_weighter(TOKENS, MEMORY, Weight), generation: RwLock::new(0) }
+        Self { tokens: Cache::with_weighter(TOKENS, MEMORY, Weight), revision: RwLock::new(0) }
     }
 }
 
@@ -52,20 +52,23 @@ impl Verified {
             self.tokens.remove(token);
             return None;
         }
-        let before = *self.generation.read().unwrap_or_else(PoisonError::into_inner);
+        let before = *self.revision.read().unwrap_or_else(PoisonError::into_inner);
         let claims = Arc::new(verify(token)?);
-        let generation = self.generation.read().unwrap_or_else(PoisonError::into_inner);
-        if *generation == before {
+        let revision = self.revision.read().unwrap_or_else(PoisonError::into_inner);
+        if *revision == before {
             self.tokens.insert(token.into(), Arc::clone(&claims));
         }
         Some(claims)
     }
 
-    /// Forgets all: each token is verified again. For when a key was taken away.
-    pub(crate) fn forget_all(&self) {
-        let mut generation = self.generation.write().unwrap_or_else(PoisonError::into_inner);
-        *generation += 1;
-        self.tokens.clear();
+    /// Forgets all that was verified with keys before those of a revision, as one of them may have been taken away: each token is
+    /// verified again. Of many who tell the same revision, one has it forgotten.
+    pub(crate) fn forget_before(&self, revision: i64) {
+        let mut last = self.revision.write().unwrap_or_else(PoisonError::into_inner);
+        if *last < revision {
+            *last = revision;
+            self.tokens.clear();
+        }
     }
 }
 
@@ -106,17 +109,26 @@ mod tests {
     }
 
     #[test]
-    fn all_is_forgotten_at_once() {
+    fn all_is_forgotten_once_a_revision() {
         let (verified, now) = (Verified::default(), Clock::System.now());
         verified.look("a", now, |_| Some(claims(now))).unwrap();
-        verified.forget_all();
+        verified.forget_before(7);
         assert_eq!(verified.look("a", now, |_| None), None);
         let meanwhile = |_: &str| {
-            verified.forget_all();
+            verified.forget_before(8);
             Some(claims(now))
         };
         assert!(verified.look("a", now, meanwhile).is_some());
         assert_eq!(verified.look("a", now, |_| None), None, "it was verified with what holds no longer");
+        let first = verified.look("a", now, |_| Some(claims(now)));
+        for revision in [8, 7, 8] {
+            verified.forget_before(revision);
+        }
+        assert_eq!(
+            verified.look("a", now, |_| None),
+            first,
+            "others who waited for the same keys come later"
+        );
     }
 
     #[test]

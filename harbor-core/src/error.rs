@@ -190,6 +190,9 @@ pub enum Error {
         /// The tag.
         tag: String,
     },
+    /// Not done for anybody: there is another way to it, which the client may read.
+    #[error("{0}")]
+    NotByItself(&'static str),
     /// Allowed to nobody, for a reason that the client may read.
     #[error("{0}")]
     Forbidden(String),
@@ -343,6 +346,7 @@ impl Error {
             Self::Denied
             | Self::ReadOnly
             | Self::Forbidden(_)
+            | Self::NotByItself(_)
             | Self::PolicyDenied { .. }
             | Self::QuotaExceeded { .. } => 403,
             Self::Precondition(_) | Self::Referenced(_) | Self::Immutable { .. } => 412,
@@ -399,6 +403,7 @@ impl Error {
             | Self::ReadOnly
             | Self::InUse(_)
             | Self::Forbidden(_)
+            | Self::NotByItself(_)
             | Self::PolicyDenied { .. }
             | Self::QuotaExceeded { .. } => ErrorCode::Denied,
             Self::Precondition(_) | Self::Referenced(_) | Self::Immutable { .. } => ErrorCode::Precondition,

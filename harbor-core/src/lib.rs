@@ -25,11 +25,11 @@ pub use engine::Tried;
 pub use engine::{
     Addition, AdditionKind, Artifacts, Audit, Builder, CollectGarbage, ConfigKey, Configuration,
     Configurations, EitherProof, Enqueue, EventFilter, EventStream, Events, ForwardTarget, Found, FoundAll,
-    FoundTag, Freed, GcReport, Harbor, Health, ImmutableRules, Jobs, Judged, LabelChange, Labels,
-    MetadataKey, NewImmutableRule, NewLabel, NewProject, ProjectChange, Projects, PurgeAudit, Purged, Quotas,
-    RETENTION_ID, Repositories, Restored, Retain, Retained, RetentionList, RetentionRead, RetentionUpdate,
-    Retentions, Rhythm, RunChange, Runs, SCHEDULER, Settings, Statistics, Streamed, SystemJob, TaskLog, With,
-    Write, audit, content, fixed_configuration,
+    FoundTag, Freed, GcReport, Harbor, Health, ImmutableRules, Jobs, Judged, LONGEST_ROBOT_LIFE, LabelChange,
+    Labels, MetadataKey, NewImmutableRule, NewLabel, NewProject, ProjectChange, Projects, PurgeAudit, Purged,
+    Quotas, RETENTION_ID, Repositories, Restored, Retain, Retained, RetentionList, RetentionRead,
+    RetentionUpdate, Retentions, Rhythm, RunChange, Runs, SCHEDULER, Settings, Statistics, Streamed,
+    SystemJob, TaskLog, With, Write, audit, content, fixed_configuration,
 };
 pub use engine::{
     Delivery, HookJob, LastTrigger, NewWebhook, SlackJob, WebhookCreate, WebhookDelete, WebhookList,

@@ -27,3 +27,9 @@ pub use limits::{Limit, LimitError, Limits};
 pub use net::{ClientAddress, Network, NetworkError, ProxyHeader, Server, TlsFiles, TrustedProxies};
 pub use run::{RunError, run};
 pub use standalone::Standalone;
+
+/// The OpenAPI 3.1 document of the API that is served, as JSON: what `/api/v2.0/openapi.json` answers, for tools that make clients.
+#[must_use]
+pub fn openapi() -> &'static str {
+    api::openapi()
+}

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::body::Body;
 use harbor_core::access::{Actor, Credentials, Secret};
 use harbor_core::{Error, Result};
-use http::header::{COOKIE, HOST, ORIGIN, SET_COOKIE};
+use http::header::{CACHE_CONTROL, COOKIE, HOST, ORIGIN, SET_COOKIE};
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, Method, Response};
 use url::form_urlencoded;
@@ -17,7 +17,10 @@ use crate::body::Unread;
 use crate::v2::address;
 
 /// The cookie.
-const SID: &str = "sid";
+pub(crate) const SID: &str = "sid";
+
+/// The cookie of a page that nobody has logged in from yet, as Harbor calls it.
+const PAGE: &str = "_gorilla_csrf";
 
 /// The header that carries the token, both ways.
 const CSRF: HeaderName = HeaderName::from_static("x-harbor-csrf-token");
@@ -34,12 +37,15 @@ const LARGEST: usize = 16 * 1024;
 /// How many cookies of that name are looked at: a browser has one, or some of neighbouring names.
 const COOKIES: usize = 8;
 
+/// How long a page keeps its cookie, as with Harbor: half a day, in seconds.
+const PAGE_LASTS: u32 = 12 * 60 * 60;
+
 /// What the cookies of that name of a request hold, each once.
-fn cookies(parts: &Parts) -> Vec<Secret> {
+fn cookies(parts: &Parts, wanted: &str) -> Vec<Secret> {
     let cookies = parts.headers.get_all(COOKIE).into_iter().filter_map(|value| value.to_str().ok());
     let pairs = cookies.flat_map(|cookies| cookies.split(';')).filter_map(|pair| pair.trim().split_once('='));
     let mut found = Vec::new();
-    for (_, value) in pairs.filter(|(name, _)| *name == SID).take(COOKIES) {
+    for (_, value) in pairs.filter(|(name, _)| *name == wanted).take(COOKIES) {
         let secret = Secret::new(value);
         if !found.contains(&secret) {
             found.push(secret);
@@ -54,7 +60,7 @@ fn cookies(parts: &Parts) -> Vec<Secret> {
 /// [`Error::BadRequest`] for several that differ: one of them may be somebody else's, from a server of a neighbouring name, and
 /// which one the browser sends first is theirs to choose.
 pub(crate) fn cookie(parts: &Parts) -> Result<Option<Secret>> {
-    let mut found = cookies(parts);
+    let mut found = cookies(parts, SID);
     if found.len() > 1 {
         let what = format!(
             "there are several cookies {SID}, and whose is meant cannot be told: delete them and log in again"
@@ -84,7 +90,11 @@ pub(crate) async fn actor(app: &App, parts: &Parts, secret: &Secret) -> Result<A
 pub(crate) fn check_token(app: &App, parts: &Parts, secret: &Secret, actor: &Actor) -> Result<()> {
     if !actor.is_anonymous() && !is_safe(&parts.method) {
         let token = parts.headers.get(&CSRF).and_then(|token| token.to_str().ok()).unwrap_or_default();
-        let known = app.options.accounts.as_ref().is_some_and(|accounts| accounts.csrf_verify(secret, token));
+        let known = app.options.accounts.as_ref().is_some_and(|accounts| {
+            let pages = cookies(parts, PAGE);
+            let mut pages = pages.iter().filter(|page| accounts.is_csrf_page(page));
+            accounts.csrf_verify(secret, token) || pages.any(|page| accounts.csrf_verify(page, token))
+        });
         if !known {
             return Err(Error::Forbidden(format!(
                 "CSRF token invalid: send back the header {CSRF} of an answer"
@@ -135,7 +145,24 @@ pub(crate) fn show_token(app: &App, secret: &Secret, response: &mut Response<Bod
         && let Ok(token) = HeaderValue::try_from(accounts.csrf_token(secret))
     {
         response.headers_mut().insert(CSRF, token);
+        // It is for who asked, and for no cache.
+        response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
+}
+
+/// Shows a page that nobody has logged in from a token, and gives it the cookie that belongs to it: clients of Harbor fetch them ahead
+/// of the login (conventions, section 2).
+fn greet(app: &App, parts: &Parts, response: &mut Response<Body>) -> Result<()> {
+    let Some(accounts) = &app.options.accounts else { return Ok(()) };
+    // Where there are several, a server of a neighbouring name may have made one of them.
+    let mut known = cookies(parts, PAGE);
+    known.retain(|page| accounts.is_csrf_page(page));
+    let known = known.pop().filter(|_| known.is_empty());
+    let page = known.map_or_else(|| accounts.csrf_page(), Ok)?;
+    // Also where it is known: it may have been set for one path, or by a server of a neighbouring name.
+    Cookie::page(page.expose()).set(app, parts, response);
+    show_token(app, &page, response);
+    Ok(())
 }
 
 /// Answers a request whose path is `/c/login` or `/c/log_out`.
@@ -143,7 +170,11 @@ pub(crate) async fn answer(app: &Arc<App>, parts: &Parts, body: Body, id: &Heade
     let mut body = Unread::new(body);
     let answered = match (parts.uri.path(), &parts.method) {
         ("/c/login", &Method::POST) => log_in(app, parts, &mut body).await,
-        ("/c/login", _) => return api::wrong_method("POST"),
+        ("/c/login", method) => {
+            let mut response = api::wrong_method("POST");
+            let greeted = if is_safe(method) { greet(app, parts, &mut response) } else { Ok(()) };
+            greeted.map(|()| response)
+        }
         (_, &Method::GET) => log_out(app, parts).await,
         _ => return api::wrong_method("GET"),
     };
@@ -178,32 +209,72 @@ async fn log_in(app: &App, parts: &Parts, body: &mut Unread) -> Result<Response<
         Credentials::Form { username: field("principal"), password: Secret::new(field("password")), code };
     let actor = app.authenticate(parts, Some(&credentials)).await?;
     let secret = accounts.session_begin(&actor).await?;
-    for earlier in cookies(parts) {
-        accounts.session_end(&earlier, origin(parts)).await?;
+    for earlier in cookies(parts, SID) {
+        // The new one has begun, and its cookie is sent whatever becomes of another.
+        if let Err(error) = accounts.session_end(&earlier, origin(parts)).await {
+            tracing::warn!(%error, "an earlier session of a browser was not ended by its login");
+        }
     }
     let mut response = Response::new(Body::empty());
-    set_cookie(app, parts, &mut response, secret.expose(), "");
+    Cookie::session(secret.expose()).set(app, parts, &mut response);
     show_token(app, &secret, &mut response);
     Ok(response)
 }
 
 async fn log_out(app: &App, parts: &Parts) -> Result<Response<Body>> {
     let mut response = Response::new(Body::empty());
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     // A link on somebody else's page ends nothing.
-    let secrets = cookies(parts);
-    if let (Some(accounts), false, true) = (&app.options.accounts, secrets.is_empty(), is_own(parts)) {
-        for secret in secrets {
-            accounts.session_end(&secret, origin(parts)).await?;
+    let Some(accounts) = app.options.accounts.as_ref().filter(|_| is_own(parts)) else { return Ok(response) };
+    let mut outcome = Ok(());
+    for secret in cookies(parts, SID) {
+        outcome = outcome.and(accounts.session_end(&secret, origin(parts)).await);
+    }
+    outcome?;
+    for ended in [Cookie::session("").ended(), Cookie::page("").ended()] {
+        if !cookies(parts, ended.name).is_empty() {
+            ended.set(app, parts, &mut response);
         }
-        set_cookie(app, parts, &mut response, "", "; Max-Age=0");
     }
     Ok(response)
 }
 
-fn set_cookie(app: &App, parts: &Parts, response: &mut Response<Body>, value: &str, more: &str) {
-    let secure = if address(app, parts).starts_with("https:") { "; Secure" } else { "" };
-    let text = format!("{SID}={value}; Path=/; HttpOnly; SameSite=Lax{secure}{more}");
-    if let Ok(cookie) = HeaderValue::try_from(text) {
-        response.headers_mut().append(SET_COOKIE, cookie);
+/// A cookie that pages of this server have, and their scripts cannot read.
+struct Cookie<'a> {
+    name: &'static str,
+    value: &'a str,
+    /// With which requests of other sites it is sent.
+    same_site: &'static str,
+    /// In seconds; as long as the browser runs where it does not say.
+    lasts: Option<u32>,
+}
+
+impl<'a> Cookie<'a> {
+    const fn session(value: &'a str) -> Self {
+        Self { name: SID, value, same_site: "Lax", lasts: None }
+    }
+
+    const fn page(value: &'a str) -> Self {
+        Self { name: PAGE, value, same_site: "Strict", lasts: Some(PAGE_LASTS) }
+    }
+
+    const fn ended(self) -> Self {
+        Self { value: "", lasts: Some(0), ..self }
+    }
+
+    /// Sets it, and keeps the answer out of caches.
+    fn set(&self, app: &App, parts: &Parts, response: &mut Response<Body>) {
+        let Self { name, value, same_site, lasts } = self;
+        let mut text = format!("{name}={value}; Path=/; HttpOnly; SameSite={same_site}");
+        if let Some(lasts) = lasts {
+            text += &format!("; Max-Age={lasts}");
+        }
+        if address(app, parts).starts_with("https:") {
+            text += "; Secure";
+        }
+        if let Ok(cookie) = HeaderValue::try_from(text) {
+            response.headers_mut().append(SET_COOKIE, cookie);
+            response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        }
     }
 }

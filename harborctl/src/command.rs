@@ -7,7 +7,7 @@ use crate::api::Api;
 use crate::completion::{Completion, Man};
 use crate::content::{Copy, Delete, Diff, Export, Import, Inspect, Key, Pull, Push, Tree};
 use crate::context::ContextCommand;
-use crate::failure::{EXIT_CODES, Failure};
+use crate::failure::{Failure, exit_code_help};
 #[cfg(feature = "local")]
 use crate::local::{Local, Run};
 use crate::noun;
@@ -15,7 +15,7 @@ use crate::session::{Global, Session};
 
 /// The registry from a terminal and from scripts: this one, and Harbor.
 #[derive(Debug, Parser)]
-#[command(name = "harborctl", version, after_help = EXIT_CODES, max_term_width = 100)]
+#[command(name = "harborctl", version, after_help = exit_code_help(), max_term_width = 100)]
 pub struct Cli {
     #[command(flatten)]
     global: Global,

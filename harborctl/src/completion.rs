@@ -22,11 +22,16 @@ pub(crate) struct Completion {
 
 impl Completion {
     pub(crate) fn run(&self) -> Outcome {
-        let mut text = Vec::new();
-        clap_complete::generate(self.shell, &mut crate::command_line(), "harborctl", &mut text);
-        io::Write::write_all(&mut io::stdout().lock(), &text)?;
+        io::Write::write_all(&mut io::stdout().lock(), &script(self.shell))?;
         Ok(())
     }
+}
+
+/// What a shell reads.
+pub(crate) fn script(shell: Shell) -> Vec<u8> {
+    let mut text = Vec::new();
+    clap_complete::generate(shell, &mut crate::command_line(), "harborctl", &mut text);
+    text
 }
 
 /// Write manual pages, one for each command, to a folder.
@@ -38,21 +43,29 @@ pub(crate) struct Man {
 
 impl Man {
     pub(crate) fn run(&self) -> Outcome {
-        let wrong = |error: io::Error| {
+        write_pages(&self.folder).map_err(|error| {
             Failure::new(Kind::Failed, format!("{} cannot be written: {error}", self.folder.display()))
-        };
-        std::fs::create_dir_all(&self.folder).map_err(wrong)?;
-        let mut command = crate::command_line();
-        command.build();
-        pages(&command, &self.folder).map_err(wrong)
+        })
     }
+}
+
+/// Writes all manual pages to a folder, which it makes.
+pub(crate) fn write_pages(folder: &Path) -> io::Result<()> {
+    std::fs::create_dir_all(folder)?;
+    // The pages are the help.
+    let mut command = without_help(crate::command_line());
+    command.build();
+    pages(&command, folder)
+}
+
+/// Without the commands that print help.
+fn without_help(command: clap::Command) -> clap::Command {
+    command.disable_help_subcommand(true).mut_subcommands(without_help)
 }
 
 fn pages(command: &clap::Command, folder: &Path) -> io::Result<()> {
     clap_mangen::Man::new(command.clone()).generate_to(folder)?;
-    let visible =
-        command.get_subcommands().filter(|command| !command.is_hide_set() && command.get_name() != "help");
-    for below in visible {
+    for below in command.get_subcommands().filter(|command| !command.is_hide_set()) {
         pages(below, folder)?;
     }
     Ok(())

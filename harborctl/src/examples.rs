@@ -1,4 +1,5 @@
-//! Examples in the help of every command: those that have none of their own get one of their arguments.
+//! Examples in the help of every command: those that have none of their own get one of their arguments, and groups that of their first
+//! command.
 
 use clap::Command;
 
@@ -45,11 +46,17 @@ fn below(mut command: Command, path: &str) -> Command {
         let path = format!("{path} {name}");
         command = command.mut_subcommand(name, |command| below(command, &path));
     }
-    if !names.is_empty() || command.get_after_help().is_some() {
+    if command.get_after_help().is_some() {
         return command;
     }
-    let example = example(&command, path);
+    let example = first_below(&command).unwrap_or_else(|| example(&command, path));
     command.after_help(format!("Example:\n  {example}"))
+}
+
+/// The first example of the first command of a group.
+fn first_below(group: &Command) -> Option<String> {
+    let help = group.get_subcommands().next()?.get_after_help()?.to_string();
+    help.lines().map(str::trim).find(|line| line.starts_with("harborctl ")).map(ToOwned::to_owned)
 }
 
 fn example(command: &Command, path: &str) -> String {
@@ -80,7 +87,7 @@ mod tests {
 
     fn leaves(command: &Command, found: &mut Vec<(String, String)>, path: &str) {
         let path = format!("{path} {}", command.get_name());
-        if command.get_subcommands().next().is_none() {
+        if command.get_name() != "harborctl" {
             let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
             found.push((path.clone(), help));
         }

@@ -39,6 +39,37 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// All that have an exit code of their own, in its order.
+    const KNOWN: [Self; 10] = [
+        Self::Failed,
+        Self::Usage,
+        Self::NotFound,
+        Self::Denied,
+        Self::Conflict,
+        Self::Unreachable,
+        Self::Server,
+        Self::Broken,
+        Self::Differs,
+        Self::Interrupted,
+    ];
+
+    /// What it means, in a few words.
+    const fn meaning(self) -> &'static str {
+        match self {
+            Self::Failed => "failed in another way",
+            Self::Usage => "the command line, or a file that it names, is wrong",
+            Self::NotFound => "there is no such thing",
+            Self::Denied => "not logged in, or not allowed",
+            Self::Conflict => "it is there already, something holds it, or a rule forbids it",
+            Self::Unreachable => "the server cannot be reached or is not trusted",
+            Self::Server => "the server could not do it, or asks to come back later",
+            Self::Broken => "content is not what it should be",
+            Self::Differs => "what was compared is not the same",
+            Self::Interrupted => "interrupted",
+            Self::Command(_) => "the command that was run ended so",
+        }
+    }
+
     /// The exit code.
     #[must_use]
     pub fn code(self) -> ExitCode {
@@ -64,20 +95,16 @@ impl Kind {
     }
 }
 
+/// The exit codes, and what each means.
+pub fn exit_codes() -> impl Iterator<Item = (u8, &'static str)> {
+    std::iter::once((0, "done")).chain(Kind::KNOWN.iter().map(|kind| (kind.number(), kind.meaning())))
+}
+
 /// Exit codes, as the help tells them.
-pub(crate) const EXIT_CODES: &str = "\
-Exit codes:
-  0    done
-  1    failed in another way
-  2    the command line, or a file that it names, is wrong
-  3    there is no such thing
-  4    not logged in, or not allowed
-  5    it is there already, something holds it, or a rule forbids it
-  6    the server cannot be reached or is not trusted
-  7    the server could not do it, or asks to come back later
-  8    content is not what it should be
-  9    what was compared is not the same
-  130  interrupted";
+pub(crate) fn exit_code_help() -> String {
+    let lines = exit_codes().map(|(code, meaning)| format!("\n  {code:<3}  {meaning}"));
+    std::iter::once("Exit codes:".to_owned()).chain(lines).collect()
+}
 
 /// Why a command did not do what it should. It holds and prints no secret.
 #[derive(Debug)]
@@ -116,6 +143,16 @@ impl Failure {
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
+        self
+    }
+
+    /// With what to try, where it does not say that itself: of what kind it is, and what went wrong. Whoever interrupts knows what to do.
+    pub(crate) fn or_try(mut self, hint: impl FnOnce(Kind, &str) -> String) -> Self {
+        if let (Some(what), None) = (&self.what, &self.hint)
+            && self.kind != Kind::Interrupted
+        {
+            self.hint = Some(hint(self.kind, what));
+        }
         self
     }
 
@@ -172,7 +209,8 @@ fn kind_of(error: &Error) -> Kind {
     }
 }
 
-const fn hint_of(kind: Kind, error: &Error) -> Option<&'static str> {
+/// What to try, where that has nothing to do with the command: see [`crate::hint`] for the rest.
+fn hint_of(kind: Kind, error: &Error) -> Option<&'static str> {
     match (kind, error) {
         (_, Error::Unauthorized { .. }) => Some(
             "harborctl login SERVER; or look at the name, for what may not be seen is refused in the same way",
@@ -180,17 +218,19 @@ const fn hint_of(kind: Kind, error: &Error) -> Option<&'static str> {
         (_, Error::Untrusted { .. }) => {
             Some("--ca FILE, with the certificate of the authority that signed it")
         }
+        (_, Error::BadAnswer { .. }) => {
+            Some("look whether a registry is there: harborctl context list tells the addresses")
+        }
         (Kind::Denied, _) => Some("harborctl whoami tells who asks; another context is chosen by --context"),
         (Kind::Unreachable, _) => {
             Some("harborctl context list tells the addresses; HTTPS_PROXY and NO_PROXY count")
         }
         (Kind::Server, _) => Some("the same again later; the server's log has the request"),
-        (Kind::NotFound, Error::Refused(_)) => {
-            Some("the verb list of the same noun, which shows what there is")
+        (_, Error::Absent { what, .. }) if what.starts_with("image for ") => {
+            Some("--platform with one of those that there are; without it, all of them")
         }
-        (Kind::Conflict, Error::Refused(_)) => {
-            Some("the verb get or list of the same noun, which shows what is there")
-        }
+        // They say themselves what is wrong with the file that was named.
+        (Kind::Broken, Error::Unusable { .. }) => None,
         (Kind::Broken, _) => {
             Some("the same once more; if it comes again, bring it anew from where it was made")
         }

@@ -14,6 +14,7 @@
 //! | `session.rs` | what a verb has in hand: the API as somebody, and where to print |
 //! | `terminal.rs` | questions to whoever sits there |
 //! | `failure.rs` | what went wrong, what to try, and the exit code |
+//! | `hint.rs` | what to try where a failure does not say it, by the command that was typed |
 
 mod account;
 mod api;
@@ -24,6 +25,7 @@ mod content;
 mod context;
 mod examples;
 mod failure;
+mod hint;
 #[cfg(feature = "local")]
 mod local;
 mod lookup;
@@ -32,6 +34,8 @@ mod noun;
 mod output;
 mod session;
 mod terminal;
+#[cfg(test)]
+mod tests;
 
 use std::ffi::OsString;
 use std::io::{self, Write as _};
@@ -40,7 +44,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory as _, FromArgMatches as _};
 
 pub use command::Cli;
-pub use failure::{Failure, Kind};
+pub use failure::{Failure, Kind, exit_codes};
 
 /// Runs the program as the command line says, and tells on the standard error what went wrong.
 #[must_use]
@@ -78,23 +82,25 @@ pub async fn run_with(arguments: Vec<OsString>) -> Result<(), Failure> {
 
 /// The same, with something to be done ahead of a command that ends with Ctrl-C.
 async fn run_as(arguments: Vec<OsString>, ahead: impl FnOnce()) -> Result<(), Failure> {
-    let cli = match parsed(arguments) {
-        Ok(cli) => cli,
+    let (cli, names) = match parsed(arguments) {
+        Ok(parsed) => parsed,
         Err(error) => {
             let _ = error.print();
             return if error.use_stderr() { Err(Failure::told(Kind::Usage)) } else { Ok(()) };
         }
     };
-    if cli.runs_another() {
-        return Box::pin(cli.run()).await;
-    }
-    ahead();
-    tokio::select! {
-        // First, so that it is heard from the beginning on.
-        biased;
-        _ = tokio::signal::ctrl_c() => Err(Failure::interrupted()),
-        outcome = Box::pin(cli.run()) => outcome,
-    }
+    let outcome = if cli.runs_another() {
+        Box::pin(cli.run()).await
+    } else {
+        ahead();
+        tokio::select! {
+            // First, so that it is heard from the beginning on.
+            biased;
+            _ = tokio::signal::ctrl_c() => Err(Failure::interrupted()),
+            outcome = Box::pin(cli.run()) => outcome,
+        }
+    };
+    outcome.map_err(|failure| failure.or_try(|kind, what| hint::of(kind, what, &names)))
 }
 
 /// The command line, for completions, manuals and documentation.
@@ -103,10 +109,12 @@ pub fn command_line() -> clap::Command {
     examples::with_examples(Cli::command())
 }
 
-fn parsed(arguments: Vec<OsString>) -> Result<Cli, clap::Error> {
+/// The command line as it was typed, and the names of the command in it.
+fn parsed(arguments: Vec<OsString>) -> Result<(Cli, Vec<String>), clap::Error> {
     let mut command = command_line();
     let matches = command.try_get_matches_from_mut(arguments)?;
-    Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
+    let cli = Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))?;
+    Ok((cli, hint::typed(&matches)))
 }
 
 fn told(failure: &Failure) -> ExitCode {

@@ -1,4 +1,4 @@
-//! A client that checks, with every answer, what every answer must keep to.
+//! A client that checks, with every answer, what every answer must keep to; of the API's, that the OpenAPI document has it.
 
 use std::future::{Future, IntoFuture};
 use std::pin::Pin;
@@ -10,6 +10,7 @@ use reqwest::Body;
 use serde_json::Value;
 
 use crate::content::{DataSet, Piece};
+use crate::documents;
 
 /// Talks to one registry as somebody.
 #[derive(Clone, Debug)]
@@ -234,11 +235,13 @@ impl Call {
     /// When no connection comes about, or it breaks.
     pub async fn attempt(self) -> reqwest::Result<Answer> {
         let response = self.request.send().await?;
+        let path = response.url().path().to_owned();
         let (status, headers, version) =
             (response.status().as_u16(), response.headers().clone(), response.version());
         let body = response.bytes().await?;
         let answer = Answer { what: self.what, version, status, headers, body };
         answer.check(&self.method);
+        documents::check(&self.method, &path, &answer);
         Ok(answer)
     }
 }

@@ -12,6 +12,7 @@ mod access;
 mod client;
 pub mod content;
 mod database;
+mod documents;
 mod each;
 pub mod faults;
 mod harborctl;

@@ -43,6 +43,7 @@ pub struct RegistryBuilder {
     tls: Option<(TlsFiles, Duration)>,
     wrap_blobs: Wrap<dyn BlobStore>,
     wrap_metadata: Wrap<dyn MetadataStore>,
+    wrap_accounts: Wrap<dyn MetadataStore>,
 }
 
 impl RegistryBuilder {
@@ -148,6 +149,15 @@ impl RegistryBuilder {
         self
     }
 
+    /// Puts something between the accounts and the metadata store.
+    pub fn wrap_accounts(
+        mut self,
+        wrap: impl FnOnce(Arc<dyn MetadataStore>) -> Arc<dyn MetadataStore> + 'static,
+    ) -> Self {
+        self.wrap_accounts = Box::new(wrap);
+        self
+    }
+
     /// Opens the stores and serves.
     pub async fn start(self) -> TestRegistry {
         let stores = self.stores.open().await;
@@ -156,9 +166,10 @@ impl RegistryBuilder {
         options.admin_password = Some(Secret::new(PASSWORD));
         options.configuration = self.settings.configuration.clone();
         self.accounts.into_iter().for_each(|change| change(&mut options));
-        let (accounts, _) = Accounts::bootstrap(Arc::clone(&metadata), options, self.clock.clone())
-            .await
-            .expect("the accounts");
+        let (accounts, _) =
+            Accounts::bootstrap((self.wrap_accounts)(Arc::clone(&metadata)), options, self.clock.clone())
+                .await
+                .expect("the accounts");
         let keys = AuditKeys::load(Arc::clone(&metadata), self.clock.now()).await.expect("the keys");
         let harbor = self
             .parts
@@ -234,6 +245,7 @@ impl TestRegistry {
             tls: None,
             wrap_blobs: Box::new(|store| store),
             wrap_metadata: Box::new(|store| store),
+            wrap_accounts: Box::new(|store| store),
         }
     }
 

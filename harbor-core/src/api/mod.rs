@@ -12,6 +12,7 @@ mod event;
 mod group;
 mod immutable;
 mod job;
+mod json;
 mod label;
 mod member;
 mod permission;
@@ -37,6 +38,7 @@ pub use event::Event;
 pub use group::{UserGroup, UserGroupSearchItem};
 pub use immutable::{ImmutableRule, ImmutableSelector};
 pub use job::{ActionRequest, Job, JobQueue, Worker, WorkerPool};
+pub use json::{Absent, from_json};
 pub use label::Label;
 pub use member::{ProjectMember, ProjectMemberEntity, RoleRequest, UserEntity};
 pub use permission::{PermissionEntry, Permissions};
@@ -58,7 +60,10 @@ pub use schedule::{RunHistory, Schedule, ScheduleObj, ScheduleTask, SchedulerSta
 pub use system::{ComponentHealthStatus, GeneralInfo, OverallHealthStatus, Storage, SystemInfo};
 pub use token::{PersonalToken, PersonalTokenCreated, PersonalTokenReq};
 pub use totp::{TotpConfirmReq, TotpCreated, TotpDeleteReq, TotpRecoveryCodes, TotpReq, TotpState};
-pub use user::{PasswordReq, UserCreationReq, UserProfile, UserResp, UserSearchRespItem, UserSysAdminFlag};
+pub use user::{
+    OidcCliSecretReq, PasswordReq, UserCreationReq, UserProfile, UserResp, UserSearchRespItem,
+    UserSysAdminFlag,
+};
 pub use webhook::{
     Execution, ExecutionMetrics, PayloadFormat, SupportedWebhookEventTypes, Task, WebhookJob,
     WebhookLastTrigger, WebhookPolicy, WebhookTargetObject, WebhookTest,

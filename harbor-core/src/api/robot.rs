@@ -36,6 +36,9 @@ pub struct Robot {
     /// What made it: `local` (a user) or `robot`.
     #[serde(default)]
     pub creator_type: String,
+    /// The key of who made it; 0 where they are gone.
+    #[serde(default)]
+    pub creator_ref: i64,
     /// When it was made.
     #[schema(value_type = Option<String>, format = DateTime)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -61,8 +64,9 @@ pub struct RobotCreate {
     pub level: String,
     /// Whether it may not log in.
     pub disable: bool,
-    /// For how many days; -1 for ever.
-    pub duration: i64,
+    /// For how many days; -1 for ever. Without it, for as many as the configuration says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub duration: Option<i64>,
     /// What it may do.
     pub permissions: Vec<RobotPermission>,
 }
@@ -75,7 +79,8 @@ pub struct RobotCreateV1 {
     pub name: String,
     /// What it is for.
     pub description: String,
-    /// When it ends, in seconds since the epoch; -1 for never. It is put off to the end of a whole day of the robot's life.
+    /// When it ends, in seconds since the epoch; -1 for never; 0, or nothing, as the configuration says. It is put off to the end of a
+    /// whole day of the robot's life.
     pub expires_at: Option<i64>,
     /// What it may do in the project: a resource may have `/project/<number>/` before it.
     pub access: Vec<Access>,

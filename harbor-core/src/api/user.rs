@@ -78,6 +78,14 @@ pub struct UserSysAdminFlag {
     pub sysadmin_flag: bool,
 }
 
+/// The secret that a user of an identity provider shows in a password's place.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(default)]
+pub struct OidcCliSecretReq {
+    /// The new one.
+    pub secret: String,
+}
+
 /// A user's new password.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(default)]

@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use super::Harbor;
 use super::cache::Entry;
+use super::forward_target::ForwardTarget;
 use super::gate::contended;
 use crate::access::Authorized;
 use crate::access::permission::{SystemConfigurationRead, SystemConfigurationUpdate};
@@ -55,6 +56,10 @@ pub enum ConfigKey {
     SessionTimeout,
     /// After how long a session ends whatever is done with it, in minutes.
     SessionLife,
+    /// For how many days a robot is made whose maker does not say; -1 for ever.
+    RobotTokenDuration,
+    /// Whether limits of what projects may hold are kept to. What they hold is counted all the same.
+    QuotaPerProjectEnable,
     /// How much a new project may hold, in bytes; -1 for no limit.
     StoragePerProject,
     /// A message to all.
@@ -75,42 +80,6 @@ pub enum ConfigKey {
     SkipAuditLogDatabase,
 }
 
-/// A receiver of the audit log: `host:port` or `tcp://host:port` for TCP, `tls://host:port` for TLS. An address of IPv6 stands in
-/// brackets.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ForwardTarget {
-    /// Whether it speaks TLS.
-    pub tls: bool,
-    /// A name or an address, without brackets.
-    pub host: String,
-    /// The port.
-    pub port: u16,
-}
-
-impl ForwardTarget {
-    /// Reads one; `None` for a text that is none.
-    #[must_use]
-    pub fn read(text: &str) -> Option<Self> {
-        let (tls, rest) = match text.split_once("://") {
-            None => (false, text),
-            Some(("tcp", rest)) => (false, rest),
-            Some(("tls", rest)) => (true, rest),
-            Some(_) => return None,
-        };
-        let (host, port) = rest.rsplit_once(':')?;
-        let inner = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
-        let right = match inner {
-            Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
-            None => {
-                let known = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
-                !host.is_empty() && host.len() <= 253 && host.bytes().all(known)
-            }
-        };
-        let port = port.parse().ok().filter(|port| *port != 0)?;
-        right.then(|| Self { tls, host: inner.unwrap_or(host).to_owned(), port })
-    }
-}
-
 /// A row of the table: the key, its name, what a value must be, and the default.
 type Row = (ConfigKey, &'static str, Kind, Initial);
 
@@ -122,10 +91,13 @@ enum Initial {
     Text(&'static str),
 }
 
+/// For how long a robot is made at most, in days: a hundred years.
+pub const LONGEST_ROBOT_LIFE: i64 = 36_500;
+
 /// A year, in minutes.
 const YEAR: i64 = 365 * 24 * 60;
 
-const TABLE: [Row; 16] = [
+const TABLE: [Row; 18] = [
     (
         ConfigKey::ProjectCreationRestriction,
         "project_creation_restriction",
@@ -139,6 +111,13 @@ const TABLE: [Row; 16] = [
     (ConfigKey::RobotNamePrefix, "robot_name_prefix", Kind::Text(32), Initial::Text("robot$")),
     (ConfigKey::SessionTimeout, "session_timeout", Kind::Number(1, YEAR), Initial::Number(60)),
     (ConfigKey::SessionLife, "session_life", Kind::Number(1, YEAR), Initial::Number(7 * 24 * 60)),
+    (
+        ConfigKey::RobotTokenDuration,
+        "robot_token_duration",
+        Kind::Number(-1, LONGEST_ROBOT_LIFE),
+        Initial::Number(30),
+    ),
+    (ConfigKey::QuotaPerProjectEnable, "quota_per_project_enable", Kind::Bool, Initial::Bool(true)),
     (ConfigKey::StoragePerProject, "storage_per_project", Kind::Number(-1, i64::MAX), Initial::Number(-1)),
     (ConfigKey::BannerMessage, "banner_message", Kind::Text(4096), Initial::Text("")),
     (ConfigKey::PullCountUpdateDisable, "pull_count_update_disable", Kind::Bool, Initial::Bool(false)),
@@ -222,6 +201,11 @@ impl ConfigKey {
         if endpoint.is_some_and(|text| ForwardTarget::read(text).is_none()) {
             return Err(Error::BadRequest(format!(
                 "{name} must be host:port or tcp://host:port for TCP, tls://host:port for TLS, or empty"
+            )));
+        }
+        if self == Self::RobotTokenDuration && *value == 0 {
+            return Err(Error::BadRequest(format!(
+                "{name} must be a number of days above 0, or -1 for ever"
             )));
         }
         if self == Self::StoragePerProject && *value == 0 {
@@ -459,32 +443,15 @@ mod tests {
             ("robot_name_prefix", Value::from("a b$")),
             ("robot_name_prefix", Value::from("")),
             ("storage_per_project", Value::from(0)),
+            ("robot_token_duration", Value::from(0)),
+            ("robot_token_duration", Value::from(36_501)),
+            ("quota_per_project_enable", Value::from(1)),
             ("disabled_audit_log_event_types", Value::from("create_artifact,everything")),
             ("nothing", Value::from(0)),
         ] {
             fixed([(name.to_owned(), wrong)]).unwrap_err();
         }
         assert_eq!(fixed([("session_timeout".to_owned(), Value::from(5))]).unwrap().len(), 1);
-    }
-
-    #[test]
-    fn receivers_are_read() {
-        let target = |tls, host: &str, port| Some(ForwardTarget { tls, host: host.to_owned(), port });
-        for (text, read) in [
-            ("logs.example.com:514", target(false, "logs.example.com", 514)),
-            ("tcp://192.0.2.1:601", target(false, "192.0.2.1", 601)),
-            ("tls://[2001:db8::1]:6514", target(true, "2001:db8::1", 6514)),
-            ("udp://x:1", None),
-            ("x", None),
-            ("x:0", None),
-            ("x:70000", None),
-            (":1", None),
-            ("2001:db8::1:5", None),
-            ("tls://a/b:1", None),
-            ("", None),
-        ] {
-            assert_eq!(ForwardTarget::read(text), read, "{text}");
-        }
     }
 
     /// A text that an earlier version wrote. A new form is added; none is ever removed.

@@ -465,9 +465,10 @@ impl<'a> Write<'a> {
     /// Makes everything durable and visible.
     ///
     /// # Errors
-    /// [`Error::QuotaExceeded`] when it adds more to a project than that may hold. As the store fails; `Conflict` when a concurrent transaction won and all may be tried again.
+    /// [`Error::QuotaExceeded`] when it adds more to a project than that may hold. As the store fails; `Conflict` when a concurrent
+    /// transaction won and all may be tried again.
     pub async fn commit(mut self) -> Result<()> {
-        self.harbor.admit(&mut *self.rows).await?;
+        self.harbor.admit(&mut *self.rows, &self.configuration).await?;
         self.write_events().await?;
         let Self { harbor, rows, changes, events, access, enqueued, audited, .. } = self;
         // The caches forget whatever the outcome: after an error it is unknown whether the rows changed.

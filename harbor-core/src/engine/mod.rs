@@ -7,6 +7,7 @@ mod builder;
 mod cache;
 mod configuration;
 pub mod content;
+mod forward_target;
 mod gate;
 mod gc;
 mod health;
@@ -40,8 +41,9 @@ pub use artifacts::{Addition, AdditionKind, Artifacts, Found, FoundTag, Restored
 pub use audit::{Audit, PurgeAudit, Purged};
 pub use builder::Builder;
 pub use configuration::{
-    ConfigKey, Configuration, Configurations, ForwardTarget, fixed as fixed_configuration,
+    ConfigKey, Configuration, Configurations, LONGEST_ROBOT_LIFE, fixed as fixed_configuration,
 };
+pub use forward_target::ForwardTarget;
 pub use gate::Write;
 pub use gc::{CollectGarbage, Freed, GcReport};
 pub use health::Health;

@@ -27,6 +27,8 @@ type Asked = (ManifestId, Option<Tag>);
 #[derive(Debug, Default)]
 pub(super) struct Pulls {
     shards: [Mutex<BTreeMap<Asked, (u64, Timestamp)>>; SHARDS],
+    /// Held by who writes them down, so that whoever asks for it is told when all of them are.
+    writing: tokio::sync::Mutex<()>,
 }
 
 impl Pulls {
@@ -90,6 +92,7 @@ impl Harbor {
     /// As the metadata store fails: then what was not written down is written down the next time.
     pub async fn write_pulls(&self) -> Result<()> {
         let configuration = self.configuration().await?;
+        let _turn = self.inner.pulls.writing.lock().await;
         let mut pulled = self.inner.pulls.take();
         for pulled in &mut pulled {
             if configuration.flag(ConfigKey::PullCountUpdateDisable) {

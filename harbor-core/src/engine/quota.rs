@@ -12,7 +12,7 @@ use crate::meta::{
 };
 use crate::oci::Digest;
 use crate::query::Query;
-use crate::{ConfigKey, Error, Result, StoreError, StoreErrorKind};
+use crate::{ConfigKey, Configuration, Error, Result, StoreError, StoreErrorKind};
 
 /// From so many announced bytes on, it is asked whether there is room for them before they come. For fewer it is not worth
 /// asking.
@@ -116,6 +116,10 @@ impl Harbor {
         if bytes < WORTH_ASKING {
             return Ok(());
         }
+        // First: it may be read from the store, by a connection that this one would wait for.
+        if !self.configuration().await?.flag(ConfigKey::QuotaPerProjectEnable) {
+            return Ok(());
+        }
         let mut rows = self.read().await?;
         let Usage { hard, used } = rows.usage(project).await?;
         let Ok(limit) = u64::try_from(hard) else { return Ok(()) };
@@ -132,8 +136,16 @@ impl Harbor {
         Err(Error::QuotaExceeded { adding: bytes, used, hard: limit })
     }
 
-    /// Lets a transaction commit what it adds, or refuses it. Nothing may come after it but its events and the commit.
-    pub(super) async fn admit(&self, rows: &mut dyn Transaction) -> Result<()> {
+    /// Lets a transaction commit what it adds, or refuses it, by the configuration as it was before the transaction. Nothing may come
+    /// after it but its events and the commit.
+    pub(super) async fn admit(
+        &self,
+        rows: &mut dyn Transaction,
+        configuration: &Configuration,
+    ) -> Result<()> {
+        if !configuration.flag(ConfigKey::QuotaPerProjectEnable) {
+            return Ok(());
+        }
         for growth in rows.growth().await? {
             if let (Ok(own), Ok(_)) = (u64::try_from(growth.bytes), u64::try_from(growth.hard))
                 && own > 0

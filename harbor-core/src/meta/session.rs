@@ -25,6 +25,9 @@ pub struct Session {
 pub trait SessionRows {
     /// The session of that digest.
     async fn session(&mut self, digest: &str) -> RowResult<Option<Session>>;
+
+    /// Whether there is one that ended before `now`.
+    async fn session_has_ended(&mut self, now: Timestamp) -> RowResult<bool>;
 }
 
 /// Changes sessions.

@@ -37,6 +37,14 @@ pub struct Operation {
     pub need: Need,
 }
 
+impl Operation {
+    /// Whether it may change something: its method is not safe (RFC 9110, section 9.2.1).
+    #[must_use]
+    pub const fn changes(&self) -> bool {
+        !matches!(self.method, Method::Get | Method::Head)
+    }
+}
+
 /// Every operation: Harbor's, and those that this registry has beside them.
 pub fn all() -> impl Iterator<Item = &'static Operation> {
     OPERATIONS.iter().chain(&EXTENSIONS)

@@ -107,6 +107,15 @@ impl<K: Key> Query<K> {
         self
     }
 
+    /// The same, with what must hold of a key as `change` makes it of what had to hold.
+    #[must_use]
+    pub fn change(mut self, key: K, change: impl Fn(&Test) -> Test) -> Self {
+        for filter in self.filters.iter_mut().filter(|filter| filter.key() == key) {
+            *filter = Filter::new(key, change(filter.test()));
+        }
+        self
+    }
+
     /// Orders by a key too, after those that it is ordered by already.
     #[must_use]
     pub fn sort(mut self, key: K, order: Order) -> Self {

@@ -30,7 +30,10 @@ fn code(error: &Error) -> &'static str {
         Error::UnsupportedMediaType(_) => "UNSUPPORTED_MEDIA_TYPE",
         Error::Unauthenticated | Error::OutOfScope => "UNAUTHORIZED",
         Error::Denied | Error::Forbidden(_) => "FORBIDDEN",
-        Error::ReadOnly | Error::PolicyDenied { .. } | Error::QuotaExceeded { .. } => "DENIED",
+        Error::ReadOnly
+        | Error::NotByItself(_)
+        | Error::PolicyDenied { .. }
+        | Error::QuotaExceeded { .. } => "DENIED",
         Error::ManifestUnknown(_)
         | Error::BlobUnknown(_)
         | Error::UploadUnknown
@@ -53,6 +56,7 @@ fn code(error: &Error) -> &'static str {
 pub(crate) fn refused_for(error: &Error) -> Option<String> {
     match error {
         Error::Forbidden(_)
+        | Error::NotByItself(_)
         | Error::Immutable { .. }
         | Error::QuotaExceeded { .. }
         | Error::PolicyDenied { .. } => Some(error.public_message()),

@@ -18,6 +18,7 @@ mod gc;
 mod groups;
 mod immutable;
 mod jobs;
+mod json;
 mod labels;
 mod members;
 mod metadata;
@@ -51,6 +52,7 @@ use http::{HeaderValue, Method, Response};
 
 pub(crate) use answer::{json, not_found, wrong_method};
 pub(crate) use error::{refuse, refused_for};
+pub(crate) use openapi::text as openapi;
 pub(crate) use system::{health, ping, version};
 
 use self::answer::Answered;
@@ -134,6 +136,11 @@ async fn dispatch(
     }
     let mut call = Call { app, parts, actor, found, body };
     let answered = handled(&mut call, operation).await;
+    let answered = answered.map_err(|error| match error {
+        // Whoever shows a token for something else is somebody, and asked for no other one.
+        Error::OutOfScope => Error::Denied,
+        error => error,
+    });
     let answered = answered.map_err(|error| told(app, parts, &call.actor, operation, error))?;
     Ok(answered.unwrap_or_else(|| error::not_yet(operation.id)))
 }

@@ -12,7 +12,7 @@ use harbor_core::access::{Action, InProject, InSystem, Secret};
 use harbor_core::api::{self, Access, RobotCreate, RobotCreated, RobotPermission, RobotSec};
 use harbor_core::meta::{Project, ProjectId, Robot, RobotId, RobotKey};
 use harbor_core::pattern::Pattern;
-use harbor_core::query::{Query, RawTest, parse_raw};
+use harbor_core::query::{Query, RawTest, Test, Value, parse_raw};
 use harbor_core::{Error, Result, Timestamp};
 use http::{Response, StatusCode};
 
@@ -60,9 +60,33 @@ async fn list(call: &Call<'_>) -> Result<Response<Body>> {
         None => RobotProof::System(call.system().await?),
         Some(project) => RobotProof::Project(call.project_of(project).await?),
     };
+    let query = by_full_names(query, &proof);
     let listed = call.accounts()?.robots(call.harbor()).list(&proof, &query).await?;
     let mut wires = wires(call, &listed.entries).await?.into_iter();
     page(call, &query, listed, |_| wires.next())
+}
+
+/// The same query, in which a project's robots may be named as they log in.
+pub(super) fn by_full_names(query: Query<RobotKey>, proof: &ListRobots) -> Query<RobotKey> {
+    match proof.of_project() {
+        Some(project) => query.change(RobotKey::Name, |test| own_names(test, project)),
+        None => query,
+    }
+}
+
+/// What must hold of the names of a project's robots: to Harbor's clients they begin with the project's, as `team+ci`. A `+` of
+/// `q`, which is decoded as a form's value once more, is a blank by now; no name has one.
+fn own_names(test: &Test, project: &Project) -> Test {
+    let own = |value: &Value| {
+        let Value::Text(text) = value else { return value.clone() };
+        let rest = text.strip_prefix(project.name.as_str()).and_then(|rest| rest.strip_prefix(['+', ' ']));
+        rest.map_or_else(|| value.clone(), |name| Value::Text(name.to_owned()))
+    };
+    match test {
+        Test::Is(value) => Test::Is(own(value)),
+        Test::AnyOf(values) => Test::AnyOf(values.iter().map(own).collect()),
+        test => test.clone(),
+    }
 }
 
 /// Robots as the API shows them.
@@ -270,6 +294,7 @@ pub(super) async fn wire(call: &Call<'_>, robot: &Robot) -> Result<api::Robot> {
         expires_at: seconds(robot.expires_at),
         permissions: shown(call, &grants).await?,
         creator_type: if made_by_robot { "robot" } else { "local" }.to_owned(),
+        creator_ref: call.accounts()?.robots(call.harbor()).creator(robot).await?.unwrap_or_default(),
         creation_time: Some(robot.created_at),
         update_time: Some(robot.updated_at),
     })

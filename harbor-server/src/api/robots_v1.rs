@@ -9,7 +9,7 @@ use http::Response;
 
 use super::answer::{Answered, done, ok, page};
 use super::call::Call;
-use super::robots::{given, made, robot_id, wire, wires};
+use super::robots::{by_full_names, given, made, robot_id, wire, wires};
 
 /// A day, in seconds.
 const DAY: i64 = 24 * 60 * 60;
@@ -27,7 +27,7 @@ pub(super) async fn answer(call: &mut Call<'_>, id: &str) -> Answered {
 
 async fn list(call: &Call<'_>) -> Result<Response<Body>> {
     let proof: ListRobots = RobotProof::Project(call.project().await?);
-    let query: Query<_> = call.list()?;
+    let query: Query<_> = by_full_names(call.list()?, &proof);
     let listed = call.accounts()?.robots(call.harbor()).list(&proof, &query).await?;
     let mut wires = wires(call, &listed.entries).await?.into_iter();
     page(call, &query, listed, |_| wires.next())
@@ -59,16 +59,19 @@ fn within(access: Access, project: i64) -> Access {
     Access { resource: resource.unwrap_or(&access.resource).to_owned(), ..access }
 }
 
-/// For how many days a robot is made that ends at a time.
-fn days(end: Option<i64>, now: Timestamp) -> Result<i64> {
-    let Some(end) = end.filter(|end| *end != -1) else { return Ok(-1) };
+/// For how many days a robot is made that ends at a time; none where that is not said, by nothing or by 0.
+fn days(end: Option<i64>, now: Timestamp) -> Result<Option<i64>> {
+    let Some(end) = end.filter(|end| *end != 0) else { return Ok(None) };
+    if end == -1 {
+        return Ok(Some(-1));
+    }
     let left = end.saturating_sub(now.micros() / 1_000_000);
     if left <= 0 {
         return Err(Error::BadRequest(
             "expires_at is a time to come, in seconds since the epoch, or -1".to_owned(),
         ));
     }
-    Ok(left.saturating_sub(1) / DAY + 1)
+    Ok(Some(left.saturating_sub(1) / DAY + 1))
 }
 
 async fn get(proof: &ReadRobots, call: &Call<'_>) -> Result<Response<Body>> {
@@ -96,12 +99,17 @@ mod tests {
     #[test]
     fn days_to_an_end() {
         let now = Timestamp::from_micros(1_000_000_000_000);
-        for (end, days_left) in
-            [(None, -1), (Some(-1), -1), (Some(1_000_001), 1), (Some(1_086_400), 1), (Some(1_086_401), 2)]
-        {
+        for (end, days_left) in [
+            (None, None),
+            (Some(0), None),
+            (Some(-1), Some(-1)),
+            (Some(1_000_001), Some(1)),
+            (Some(1_086_400), Some(1)),
+            (Some(1_086_401), Some(2)),
+        ] {
             assert_eq!(days(end, now).unwrap(), days_left, "{end:?}");
         }
-        for past in [0, -2, 1_000_000, i64::MIN] {
+        for past in [-2, 1_000_000, i64::MIN] {
             days(Some(past), now).unwrap_err();
         }
     }

@@ -60,7 +60,7 @@ async fn general(call: &Call<'_>) -> Result<Response<Body>> {
         info.harbor_version = Some(VERSION.to_owned());
         info.registry_storage_provider_name = Some(call.harbor().blob_store_name().to_owned());
         info.read_only = Some(configuration.flag(ConfigKey::ReadOnly));
-        info.notification_enable = Some(true);
+        info.notification_enable = Some(configuration.flag(ConfigKey::NotificationEnable));
     }
     ok(&info)
 }

@@ -7,8 +7,8 @@ use harbor_core::access::permission::{
 };
 use harbor_core::access::{Authorized, Level, Permission, Secret, Target};
 use harbor_core::api::{
-    PasswordReq, PermissionEntry, UserCreationReq, UserProfile, UserResp, UserSearchRespItem,
-    UserSysAdminFlag,
+    OidcCliSecretReq, PasswordReq, PermissionEntry, UserCreationReq, UserProfile, UserResp,
+    UserSearchRespItem, UserSysAdminFlag,
 };
 use harbor_core::meta::{User, UserId, UserKey};
 use harbor_core::query::{Query, Test};
@@ -31,7 +31,7 @@ pub(super) async fn answer(call: &mut Call<'_>, id: &str) -> Answered {
         "setUserSysAdmin" => set_administrator(call.system().await?, call).await?,
         "updateUserPassword" => set_password(call.user().await?, call).await?,
         "getCurrentUserPermissions" => permissions(call).await?,
-        "setCliSecret" => set_cli_secret(&call.user().await?)?,
+        "setCliSecret" => set_cli_secret(&call.user().await?, call).await?,
         _ => return Ok(None),
     }))
 }
@@ -41,7 +41,13 @@ fn user_id(call: &Call<'_>) -> Result<UserId> {
 }
 
 async fn list(proof: &Authorized<UserList>, call: &Call<'_>) -> Result<Response<Body>> {
-    let query: Query<UserKey> = call.list()?;
+    let mut query: Query<UserKey> = call.list()?;
+    // As Harbor takes them beside `q`, though its document of the API does not say so.
+    for (name, key) in [("username", UserKey::Name), ("email", UserKey::Email)] {
+        if let Some(text) = call.parameter(name) {
+            query = query.filter(key, Test::Like(text));
+        }
+    }
     let listed = call.accounts()?.users(call.harbor()).list(proof, &query).await?;
     page(call, &query, listed, |user| wire(&user))
 }
@@ -113,7 +119,8 @@ async fn set_password(proof: Authorized<UserUpdate>, call: &mut Call<'_>) -> Res
 }
 
 /// As with Harbor: a CLI secret is for users of an identity provider. Others have personal access tokens.
-fn set_cli_secret(_proof: &Authorized<UserUpdate>) -> Result<Response<Body>> {
+async fn set_cli_secret(_proof: &Authorized<UserUpdate>, call: &mut Call<'_>) -> Result<Response<Body>> {
+    let _: OidcCliSecretReq = call.json().await?;
     let what = "CLI secrets are for users of an identity provider: make a personal access token instead";
     Err(Error::Precondition(what.to_owned()))
 }

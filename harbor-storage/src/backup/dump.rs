@@ -19,7 +19,7 @@ use crate::sql::plain::{Access, Plain};
 use crate::sql::schema::{self, Standing, Table};
 
 /// How often the database is read, where garbage collection is faster each time.
-const LOOKS: u32 = 5;
+const LOOKS: u32 = 10;
 
 /// How long to wait ahead of another look.
 const PAUSE: Duration = Duration::from_millis(500);

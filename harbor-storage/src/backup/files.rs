@@ -64,7 +64,8 @@ impl BackupFolder {
                 return Err(StoreError::new(StoreErrorKind::Conflict, what));
             }
         }
-        for folder in [self.snapshots(), self.blobs(), self.passing()] {
+        // Last the one that says, with the others, that this is a folder for backups.
+        for folder in [self.blobs(), self.passing(), self.snapshots()] {
             make_folder(&folder)?;
             sync_folder(folder.parent().unwrap_or(&self.root))?;
         }
@@ -84,15 +85,6 @@ impl BackupFolder {
         }
         let what = format!("{} is no folder with backups", root.display());
         Err(StoreError::new(StoreErrorKind::NotFound, what))
-    }
-
-    /// The snapshots, the oldest first.
-    ///
-    /// # Errors
-    /// `Corrupt`, or `TooNew`, when one does not read.
-    pub fn snapshots_in_order(&self) -> Result<Vec<Manifest>, StoreError> {
-        let (manifests, mut damaged) = self.snapshots_that_read()?;
-        damaged.pop().map_or(Ok(manifests), |(_, why)| Err(why))
     }
 
     /// The snapshots that read, the oldest first; and the names of those that do not, with why: they are damaged, or a newer program

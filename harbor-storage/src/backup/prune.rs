@@ -33,7 +33,15 @@ impl BackupFolder {
     /// else writes to this backup.
     pub async fn prune(&self, keep: usize) -> Result<Pruned, StoreError> {
         let _held = self.hold()?;
-        let snapshots = self.snapshots_in_order()?;
+        let (snapshots, damaged) = self.snapshots_that_read()?;
+        if let Some((id, why)) = damaged.into_iter().next() {
+            let what = format!(
+                "the snapshot {id} does not read, and which blobs it names is not known; nothing was deleted: delete the folder {} to \
+                 give it up",
+                self.snapshot(&id).display()
+            );
+            return Err(StoreError::new(why.kind(), what).with_source(why));
+        }
         let (old, kept) = snapshots.split_at(snapshots.len().saturating_sub(keep));
         let mut named = HashSet::new();
         for manifest in kept {

@@ -1,4 +1,4 @@
-//! Whether a database and a store look like those of one registry.
+//! Whether a database and a store look like those of one registry, and the tables of the database like those of one, too.
 //!
 //! Where they are not, everything in the one is lost and everything in the other an orphan, and mending that would empty both.
 
@@ -25,11 +25,24 @@ pub(super) struct Seen {
     pub(super) known: u64,
 }
 
+/// Rows that go when they are mended.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Going {
+    /// Of which table.
+    pub(super) table: &'static str,
+    /// Why.
+    pub(super) what: &'static str,
+    /// How many.
+    pub(super) found: u64,
+    /// Of how many.
+    pub(super) of: u64,
+}
+
 /// Fails where mending would be more than it is for.
 ///
 /// # Errors
 /// `Conflict`, with what to do.
-pub(super) fn look(seen: &Seen, wrong: &[Wrong]) -> Result<(), StoreError> {
+pub(super) fn look(seen: &Seen, wrong: &[Wrong], going: &[Going]) -> Result<(), StoreError> {
     let count = |is: fn(&Wrong) -> bool| wrong.iter().filter(|one| is(one)).count() as u64;
     let lost = count(|one| matches!(one, Wrong::Blob(..)));
     let orphans = count(|one| matches!(one, Wrong::Orphan(..)));
@@ -43,13 +56,15 @@ pub(super) fn look(seen: &Seen, wrong: &[Wrong]) -> Result<(), StoreError> {
         format!("{lost} of {named} blobs are lost or damaged")
     } else if many(orphans, files) {
         format!("the database does not name {orphans} of the {files} files that the blob store has")
+    } else if let Some(Going { table, what, found, of }) = going.iter().find(|one| many(one.found, one.of)) {
+        format!("{found} of {of} rows would go from {table}: {what}")
     } else {
         return Ok(());
     };
     let what = format!(
         "nothing was mended: {why}. Look whether these are the database and the blob store of one registry, the newest of each, and \
          whether the store is mounted; `harborctl local check` without --repair tells what it finds. With --force it is mended \
-         all the same: such blobs are taken from their repositories, and such files put into `quarantine`"
+         all the same: such blobs are taken from their repositories, such files put into `quarantine`, and such rows removed"
     );
     Err(StoreError::new(StoreErrorKind::Conflict, what))
 }
@@ -92,7 +107,25 @@ mod tests {
             (10, 10, 110, 99, 0, 11, true),
         ] {
             let seen = Seen { named, there, files, known };
-            assert_eq!(look(&seen, &wrong(lost, orphans)).is_ok(), is_well, "{seen:?} {lost} {orphans}");
+            assert_eq!(look(&seen, &wrong(lost, orphans), &[]).is_ok(), is_well, "{seen:?} {lost} {orphans}");
+        }
+    }
+
+    #[test]
+    fn most_rows_of_a_table_do_not_go() {
+        for (found, of, is_well) in [(1, 1, true), (10, 10, true), (11, 109, false), (11, 110, true)] {
+            let going = [
+                Going { table: "tags", what: "x", found: 1, of: 1 },
+                Going { table: "labels", what: "y", found, of },
+            ];
+            let looked = look(&Seen::default(), &[], &going);
+            assert_eq!(looked.is_ok(), is_well, "{found} {of}");
+            if let Err(error) = looked {
+                assert!(
+                    error.to_string().contains(&format!("{found} of {of} rows would go from labels: y")),
+                    "{error}"
+                );
+            }
         }
     }
 }

@@ -69,7 +69,7 @@ async fn in_store(store: &dyn Shelf, checked: &mut Checked, wrong: Wrong) {
             Ok(()) => checked.mended(finding, "removed"),
             Err(error) => checked.note(finding, &format!("not removed: {error}")),
         },
-        Wrong::Rows(..) | Wrong::References(..) | Wrong::Row(..) => {}
+        Wrong::Rows(..) | Wrong::Dangling(..) | Wrong::References(..) | Wrong::Row(..) | Wrong::Size(..) => {}
     }
 }
 
@@ -83,7 +83,11 @@ async fn within(database: &mut Plain, checked: &mut Checked, wrong: &[Wrong]) ->
                 database.correct(row.manifest, row.size, row.subject.clone()).await?;
                 checked.mended(*finding, "corrected");
             }
-            Wrong::References(..) | Wrong::Orphan(..) | Wrong::Unfinished(..) => {}
+            Wrong::Size(finding, blob) => {
+                database.resize(blob).await?;
+                checked.mended(*finding, "corrected");
+            }
+            Wrong::Dangling(..) | Wrong::References(..) | Wrong::Orphan(..) | Wrong::Unfinished(..) => {}
         }
     }
     let due = Clock::System.now().plus(DUE);
@@ -107,5 +111,6 @@ async fn within(database: &mut Plain, checked: &mut Checked, wrong: &[Wrong]) ->
         }
     }
     // Which manifests are listed, and which blobs are referred to, may be others now.
-    rows::mend(database, checked, &[], due).await
+    rows::mend(database, checked, &[], due).await?;
+    rows::still_dangling(database, checked, wrong).await
 }

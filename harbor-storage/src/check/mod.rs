@@ -3,13 +3,14 @@
 //! It only reads, unless it is told to mend; a server may run meanwhile, and what changes is looked at again. To mend, the registry
 //! must stand still.
 //!
-//! Mending loses nothing that is whole. Figures are counted again. A row that names nothing goes. A blob that is lost or damaged is
-//! taken from its repositories, and the manifests that refer to it are noted to miss it, as sparse ones are: who pushes it again
-//! mends them. Damaged bytes, and files that no row names, are put aside into `quarantine`, and only a person deletes them there.
-//! What remains is told.
+//! Mending loses nothing that is whole. Figures are counted again, and sizes noted as they are. A row that names nothing goes. A blob
+//! that is lost or damaged is taken from its repositories, and the manifests that refer to it are noted to miss it, as sparse ones are:
+//! who pushes it again mends them. Damaged bytes, and files that no row names, are put aside into `quarantine`, and only a person
+//! deletes them there. What remains is told. The chain of the audit log is not looked at: whoever knows its keys verifies it.
 //!
 //! Where the database and the store do not look like those of one registry, nothing is mended unless that is forced: a store that is
-//! not mounted has lost all, and another registry's database names nothing that is there.
+//! not mounted has lost all, and another registry's database names nothing that is there. Nor is it where many rows of a table would
+//! go: it is what they name that is lost then.
 
 mod guard;
 mod manifests;
@@ -79,6 +80,8 @@ pub struct Checked {
     pub bytes: u64,
     /// Files that no row names and that are too young to be told of.
     pub young: u64,
+    /// Whether nothing else was looked at, for SQLite's own file is damaged.
+    pub cut_short: bool,
 }
 
 impl Checked {
@@ -86,6 +89,11 @@ impl Checked {
     #[must_use]
     pub fn left(&self) -> usize {
         self.findings.iter().filter(|finding| finding.mended.is_none()).count()
+    }
+
+    /// Adds what somebody else found, such as [`verify_audit`](harbor_core::audit::verify_audit).
+    pub fn add(&mut self, kind: &'static str, subject: impl ToString, what: impl Into<String>) {
+        self.find(kind, subject, what);
     }
 
     fn find(&mut self, kind: &'static str, subject: impl ToString, what: impl Into<String>) -> usize {
@@ -112,10 +120,14 @@ impl Checked {
 enum Wrong {
     /// All that a question about rows finds, by the number of the question.
     Rows(usize, usize),
+    /// Rows of a table of SQLite refer to none of another.
+    Dangling(usize, (String, String)),
     /// A manifest misses what it refers to.
     References(usize, manifests::Lacking),
     /// A manifest's row says something else than the manifest.
     Row(usize, manifests::Corrected),
+    /// A blob is whole, and its row has another size: the blob as it should be noted.
+    Size(usize, BlobRow),
     /// A blob is lost, or damaged.
     Blob(usize, BlobRow),
     /// A blob is there that no row names.
@@ -139,16 +151,20 @@ pub async fn check(place: &Place, options: &CheckOptions) -> Result<Checked, Sto
         stands_still(&mut database).await?;
     }
     let store = open_there(&place.blobs).await?;
-    let (mut checked, mut wrong) = (Checked::default(), Vec::new());
+    let (mut checked, mut wrong, mut going) = (Checked::default(), Vec::new(), Vec::new());
+    if !rows::file(&mut database, &mut checked, options.repair).await? {
+        checked.cut_short = true;
+        return Ok(checked);
+    }
     database.begin_snapshot().await?;
-    rows::look(&mut database, &mut checked, &mut wrong).await?;
+    rows::look(&mut database, &mut checked, &mut wrong, &mut going).await?;
     manifests::look(&mut database, &mut checked, &mut wrong).await?;
     let known = store::known(&mut database, &*store, &mut checked).await?;
     database.commit().await?;
     let seen = store::look(&mut database, &*store, known, options, &mut checked, &mut wrong).await?;
     if options.repair && !wrong.is_empty() {
         if !options.force {
-            guard::look(&seen, &wrong)?;
+            guard::look(&seen, &wrong, &going)?;
         }
         mend::all(&mut database, &*store, &mut checked, wrong).await?;
     }

@@ -1,6 +1,6 @@
 //! Blobs' rows against the store, and the store against the rows.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use harbor_core::blob::Hasher;
@@ -78,7 +78,15 @@ pub(super) async fn look(
         // Unless it was collected meanwhile.
         let Some(row) = database.blob_still(blob.id, &store.place(*upload)).await? else { continue };
         let what = match sizes.get(&blob.id) {
-            Some(size) => format!("it has {size} bytes, and should have {}", row.size),
+            Some(size) => match resized(store, &row, *size).await? {
+                Some(right) => {
+                    let what =
+                        format!("it is noted to have another size than its {size} bytes, which are whole");
+                    wrong.push(Wrong::Size(checked.find("blob", row.digest, what), right));
+                    continue;
+                }
+                None => format!("it has {size} bytes, and should have {}", row.size),
+            },
             None => "it is not in the store".to_owned(),
         };
         let finding = checked.find("blob", row.digest, what);
@@ -118,18 +126,17 @@ async fn content(
     checked: &mut Checked,
     wrong: &mut Vec<Wrong>,
 ) -> Result<(), StoreError> {
-    let found: Vec<i64> = wrong
+    let found: HashSet<i64> = wrong
         .iter()
         .filter_map(|one| match one {
-            Wrong::Blob(_, blob) => Some(blob.id),
+            Wrong::Blob(_, blob) | Wrong::Size(_, blob) => Some(blob.id),
             _ => None,
         })
         .collect();
     let mut after = 0;
     loop {
-        let page = database.blobs_after(after).await?;
-        let Some(last) = page.last() else { return Ok(()) };
-        after = last.id;
+        let Some((last, page)) = database.blobs_after(after).await? else { return Ok(()) };
+        after = last;
         let blobs = page.into_iter().filter(|blob| !found.contains(&blob.id));
         let reads = stream::iter(blobs).map(async |blob| {
             let read = read(store, &blob).await;
@@ -156,6 +163,18 @@ async fn content(
                 wrong.push(Wrong::Blob(finding, row));
             }
         }
+    }
+}
+
+/// The blob as it should be noted, where its bytes are those of its digest, however many they are said to be.
+async fn resized(store: &dyn Shelf, blob: &BlobRow, size: u64) -> Result<Option<BlobRow>, StoreError> {
+    let right = BlobRow { size, ..blob.clone() };
+    match read(store, &right).await {
+        Ok(None) => Ok(Some(right)),
+        Ok(Some(_)) => Ok(None),
+        Err(error) if matches!(error.kind(), StoreErrorKind::NotFound | StoreErrorKind::Corrupt) => Ok(None),
+        // What cannot be read may be whole.
+        Err(error) => Err(error),
     }
 }
 

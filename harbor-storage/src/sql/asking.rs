@@ -1,19 +1,23 @@
-//! What a check of a whole registry does with a connection: the statements are in `rows/check.rs`.
+//! What a check of a whole registry does with a connection: the statements are in `rows/check/`.
 
 use std::collections::{HashMap, HashSet};
 
+use futures_util::TryStreamExt as _;
 use harbor_core::blob::{Location, UploadId};
 use harbor_core::oci::Digest;
-use harbor_core::{StoreError, Timestamp};
+use harbor_core::{StoreError, StoreErrorKind, Timestamp};
 
 use super::dialect::Dialect;
 use super::plain::Plain;
 use super::rows::check::{
-    BLOBS, CORRECT, INTEGRITY, LISTS, LIVE, LOSE, MANIFESTS, MISS, NODES, Question, REFER, REFERENCES, STILL,
-    UPLOADS,
+    BLOBS, CORRECT, Document, FOREIGN_KEYS, INTEGRITY, LISTS, LIVE, LOSE, MANIFESTS, MISS, NODES, Question,
+    REFER, REFERENCES, REINDEX, RESIZE, STILL, UPLOADS,
 };
 use super::session::Row;
 use super::statement::{Value, values};
+
+/// How many faults of SQLite's file are told.
+const FAULTS: usize = 20;
 
 /// A manifest's row, as far as the manifest says the same.
 #[derive(Clone, Debug)]
@@ -66,9 +70,55 @@ impl Plain {
         if self.dialect() != Dialect::Sqlite {
             return Ok(Vec::new());
         }
-        let said = self.fetch(INTEGRITY, Vec::new()).await?;
-        let said = said.iter().map(|row| row.text(0)).collect::<Result<Vec<_>, _>>()?;
-        Ok(said.into_iter().filter(|said| said != "ok").collect())
+        let (mut said, mut rows) = (Vec::new(), self.stream(INTEGRITY));
+        loop {
+            match rows.try_next().await {
+                // Of a table several lines, below a heading.
+                Ok(Some(row)) => said.extend(row.text(0)?.lines().map(str::to_owned)),
+                Ok(None) => break,
+                // It gives up where it cannot go on.
+                Err(error) if error.kind() == StoreErrorKind::Corrupt => {
+                    said.push("it could not be looked at to its end".to_owned());
+                    break;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(said.into_iter().filter(|said| said != "ok" && !said.starts_with("***")).take(FAULTS).collect())
+    }
+
+    /// Makes the indexes of SQLite's file again, of what its tables have.
+    pub(crate) async fn make_indexes(&mut self) -> Result<(), StoreError> {
+        self.run(REINDEX).await
+    }
+
+    /// Between which tables of SQLite rows refer to others that are not there, and how many; nothing on a server, which never lets
+    /// that happen while its constraints stand.
+    pub(crate) async fn dangling(&mut self) -> Result<Vec<(String, String, u64)>, StoreError> {
+        if self.dialect() != Dialect::Sqlite {
+            return Ok(Vec::new());
+        }
+        let found = self.fetch(FOREIGN_KEYS, Vec::new()).await?;
+        found.iter().map(|row| Ok((row.text(0)?, row.text(1)?, row.count(2)?))).collect()
+    }
+
+    /// Up to so many documents of a column that do not read.
+    pub(crate) async fn unread(
+        &mut self,
+        document: &Document,
+        limit: usize,
+    ) -> Result<Vec<(i64, Option<String>)>, StoreError> {
+        let mut unread = Vec::new();
+        let mut rows = self.stream(document.ask);
+        while let Some(row) = rows.try_next().await? {
+            if !(document.reads)(&row.text(2)?) {
+                unread.push((row.int(0)?, row.optional_text(1)?));
+                if unread.len() == limit {
+                    break;
+                }
+            }
+        }
+        Ok(unread)
     }
 
     /// Up to so many that a question finds.
@@ -83,6 +133,17 @@ impl Plain {
             .iter()
             .map(|row| Ok((row.int(0)?, row.optional_text(1)?)))
             .collect()
+    }
+
+    /// How many a question finds, and how many rows the table has from which they would go; nothing where none go.
+    pub(crate) async fn going(&mut self, question: &Question) -> Result<Option<(u64, u64)>, StoreError> {
+        let Some(asks) = question.counts() else { return Ok(None) };
+        let mut counts = [0, 0];
+        for (count, ask) in counts.iter_mut().zip(asks) {
+            *count = self.first(&ask, Vec::new()).await?.map_or(Ok(0), |row| row.count(0))?;
+        }
+        let [found, all] = counts;
+        Ok(Some((found, all)))
     }
 
     /// Mends all that a question finds.
@@ -151,8 +212,6 @@ impl Plain {
         &mut self,
         place: &(dyn Fn(UploadId) -> Location + Send + Sync),
     ) -> Result<KnownBlobs, StoreError> {
-        use futures_util::TryStreamExt as _;
-
         let mut known = KnownBlobs::default();
         let mut rows = self.stream(BLOBS);
         while let Some(row) = rows.try_next().await? {
@@ -160,7 +219,7 @@ impl Plain {
             let is_live = row.int(3)? == 0;
             match upload_of(location.as_str()).filter(|upload| place(*upload) == location) {
                 Some(upload) => {
-                    known.blobs.insert(upload, Known { id, size: row.count(2)?, is_live });
+                    known.blobs.insert(upload, Known { id, size: size_of(row.int(2)?), is_live });
                 }
                 None => known.misplaced.push(Misplaced { id, location, is_live }),
             }
@@ -172,9 +231,22 @@ impl Plain {
         Ok(known)
     }
 
-    /// The next live blobs behind a key.
-    pub(crate) async fn blobs_after(&mut self, after: i64) -> Result<Vec<BlobRow>, StoreError> {
-        self.fetch(LIVE, values![after]).await?.iter().map(blob).collect()
+    /// The next live blobs behind a key, and the last key; nothing where no row follows. Those whose digests do not read are told of
+    /// as documents.
+    pub(crate) async fn blobs_after(
+        &mut self,
+        after: i64,
+    ) -> Result<Option<(i64, Vec<BlobRow>)>, StoreError> {
+        let rows = self.fetch(LIVE, values![after]).await?;
+        let Some(last) = rows.last() else { return Ok(None) };
+        let blobs = rows.iter().filter_map(|row| blob(row).transpose()).collect::<Result<_, _>>()?;
+        Ok(Some((last.int(0)?, blobs)))
+    }
+
+    /// Corrects what a blob's row says of its size.
+    pub(crate) async fn resize(&mut self, blob: &BlobRow) -> Result<(), StoreError> {
+        let size = i64::try_from(blob.size).unwrap_or(i64::MAX);
+        self.execute(RESIZE, values![size, blob.id]).await.map(drop)
     }
 
     /// A blob, if it is still live and where it was.
@@ -183,7 +255,10 @@ impl Plain {
         id: i64,
         location: &Location,
     ) -> Result<Option<BlobRow>, StoreError> {
-        self.first(STILL, values![id, location.as_str()]).await?.map(|row| blob(&row)).transpose()
+        match self.first(STILL, values![id, location.as_str()]).await? {
+            Some(row) => blob(&row),
+            None => Ok(None),
+        }
     }
 
     /// Takes a blob that is lost from whoever refers to it: they miss it.
@@ -199,13 +274,16 @@ impl Plain {
     }
 }
 
-fn blob(row: &Row) -> Result<BlobRow, StoreError> {
-    Ok(BlobRow {
-        id: row.int(0)?,
-        digest: row.parsed(1)?,
-        size: row.count(2)?,
-        location: Location::new(row.text(3)?),
-    })
+/// A blob; nothing where its digest does not read.
+fn blob(row: &Row) -> Result<Option<BlobRow>, StoreError> {
+    let Ok(digest) = row.text(1)?.parse() else { return Ok(None) };
+    let location = Location::new(row.text(3)?);
+    Ok(Some(BlobRow { id: row.int(0)?, digest, size: size_of(row.int(2)?), location }))
+}
+
+/// A size. One below 0 is none that a blob has.
+fn size_of(number: i64) -> u64 {
+    u64::try_from(number).unwrap_or(u64::MAX)
 }
 
 /// The upload that a location is of: all drivers end it with that.

@@ -7,6 +7,8 @@
 mod announcing;
 #[cfg(feature = "backup")]
 pub(crate) mod asking;
+#[cfg(any(feature = "backup", all(feature = "sqlite", any(feature = "postgres", feature = "mysql"))))]
+mod column;
 mod dialect;
 mod error;
 mod guarded;

@@ -8,6 +8,7 @@ use harbor_core::{StoreError, StoreErrorKind};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{AssertSqlSafe, Row as _, SqliteConnection};
 
+use super::column::Kind;
 use super::dialect::Dialect;
 use super::error::map;
 use super::session::Session;
@@ -43,13 +44,6 @@ struct Table {
 struct Column {
     name: String,
     kind: Kind,
-}
-
-#[derive(Clone, Copy)]
-enum Kind {
-    Int,
-    Text,
-    Bytes,
 }
 
 /// What is moved, out of where.
@@ -131,16 +125,7 @@ impl Column {
     fn of(row: &SqliteRow) -> Result<Self, StoreError> {
         let (name, kind): (String, String) =
             (row.try_get(0).map_err(reading)?, row.try_get(1).map_err(reading)?);
-        let kind = match kind.as_str() {
-            "INTEGER" => Kind::Int,
-            "TEXT" => Kind::Text,
-            "BLOB" => Kind::Bytes,
-            other => {
-                let what = format!("the column {name} is of a type that is not known: {other}");
-                return Err(StoreError::new(StoreErrorKind::Corrupt, what));
-            }
-        };
-        Ok(Self { name, kind })
+        Ok(Self { kind: Kind::of_sqlite(&name, &kind)?, name })
     }
 
     /// The value in a row, and about how long it is.

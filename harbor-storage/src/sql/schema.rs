@@ -11,6 +11,7 @@ use harbor_core::{StoreError, StoreErrorKind};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
+use super::column::Kind;
 use super::dialect::Dialect;
 use super::migrate::{RESTORING, newest};
 use super::plain::Plain;
@@ -45,18 +46,6 @@ pub(crate) struct Table {
 pub(crate) struct Column {
     pub(crate) name: String,
     pub(crate) kind: Kind,
-}
-
-/// What a column holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Kind {
-    /// A number, or nothing.
-    Int,
-    /// Text, or nothing.
-    Text,
-    /// Bytes; in JSON as Base64.
-    Bytes,
 }
 
 /// What a database says of itself.
@@ -140,16 +129,7 @@ pub(crate) async fn forget_restoring(database: &mut Plain) -> Result<(), StoreEr
 impl Column {
     fn of(row: &Row) -> Result<Self, StoreError> {
         let name = row.text(0)?;
-        let kind = match row.text(1)?.as_str() {
-            "INTEGER" => Kind::Int,
-            "TEXT" => Kind::Text,
-            "BLOB" => Kind::Bytes,
-            other => {
-                let what = format!("the column {name} is of a type that is not known: {other}");
-                return Err(StoreError::new(StoreErrorKind::Corrupt, what));
-            }
-        };
-        Ok(Self { name, kind })
+        Ok(Self { kind: Kind::of_sqlite(&name, &row.text(1)?)?, name })
     }
 
     fn json(&self, row: &Row, place: usize) -> Result<Json, StoreError> {

@@ -83,6 +83,18 @@ impl SqliteDatabase {
         Self::connect(options, Place::Passing(folder)).await
     }
 
+    /// Reads the file beside whoever has it. Nothing is migrated, and nobody can write.
+    #[cfg(feature = "backup")]
+    pub(super) async fn beside(path: &Path) -> Result<Self, StoreError> {
+        if !path.is_file() {
+            let what = format!("there is no database {}", path.display());
+            return Err(StoreError::new(StoreErrorKind::NotFound, what));
+        }
+        let readers = readers(SqliteConnectOptions::new().filename(path).busy_timeout(BUSY)).await?;
+        let writer = Arc::new(Mutex::new(Writer::new(None)));
+        Ok(Self { readers, writer, place: std::sync::Mutex::new(None) })
+    }
+
     async fn connect(options: SqliteConnectOptions, place: Place) -> Result<Self, StoreError> {
         let options = options
             .foreign_keys(true)
@@ -103,23 +115,8 @@ impl SqliteDatabase {
             Place::Passing(_) => "PRAGMA synchronous = OFF",
         };
         connection.execute(durable).await.map_err(opened)?;
-        let readers = SqlitePoolOptions::new()
-            .max_connections(READERS)
-            .min_connections(1)
-            .test_before_acquire(false)
-            .idle_timeout(None)
-            .max_lifetime(None)
-            .acquire_timeout(Duration::from_secs(10))
-            .connect_with(options.pragma("query_only", "true"))
-            .await
-            .map_err(opened)?;
-        let writer = Writer {
-            connection: Some(connection),
-            open: None,
-            dirty: false,
-            broken: false,
-            waiting: Vec::new(),
-        };
+        let readers = readers(options).await?;
+        let writer = Writer::new(Some(connection));
         let place = std::sync::Mutex::new(Some(place));
         Ok(Self { readers, writer: Arc::new(Mutex::new(writer)), place })
     }
@@ -165,6 +162,20 @@ impl SqliteDatabase {
         }
         drop(self.place.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take());
     }
+}
+
+/// Connections that read.
+async fn readers(options: SqliteConnectOptions) -> Result<SqlitePool, StoreError> {
+    SqlitePoolOptions::new()
+        .max_connections(READERS)
+        .min_connections(1)
+        .test_before_acquire(false)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .acquire_timeout(Duration::from_secs(10))
+        .connect_with(options.pragma("query_only", "true"))
+        .await
+        .map_err(|error| map("opening the SQLite database", error))
 }
 
 /// A folder that nobody else can look into.
@@ -265,6 +276,10 @@ impl Savepoint {
 }
 
 impl Writer {
+    const fn new(connection: Option<SqliteConnection>) -> Self {
+        Self { connection, open: None, dirty: false, broken: false, waiting: Vec::new() }
+    }
+
     fn connection(&mut self) -> Result<&mut SqliteConnection, StoreError> {
         let closed = || StoreError::new(StoreErrorKind::Unavailable, "the database was closed");
         self.connection.as_mut().ok_or_else(closed)

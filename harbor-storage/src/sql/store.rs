@@ -96,6 +96,23 @@ impl SqlMetadata {
         Ok(Self::over(Database::Sqlite(database), None))
     }
 
+    /// Reads the database at `url` beside whoever runs on it: SQLite's file is neither locked nor migrated, and nobody can write.
+    /// For who has made sure that its schema is this program's: [`check_version`](crate::check::check_version).
+    ///
+    /// # Errors
+    /// As [`SqlMetadata::connect`]; `NotFound` where SQLite's file is not there.
+    #[cfg(feature = "backup")]
+    pub async fn beside(url: &str) -> Result<Self, StoreError> {
+        match url.strip_prefix("sqlite:") {
+            Some(rest) if rest != ":memory:" => {
+                let path = std::path::Path::new(rest.strip_prefix("//").unwrap_or(rest));
+                let database = super::sqlite::SqliteDatabase::beside(path).await?;
+                Ok(Self::over(Database::Sqlite(database), None))
+            }
+            _ => Self::connect(url).await,
+        }
+    }
+
     /// A database in memory, for tests and registries that live for the life of a process.
     ///
     /// # Errors

@@ -15,8 +15,11 @@ use super::progress::progress;
 use super::select::Selection;
 use super::transfer::{Moving, Sending};
 use crate::failure::{Failure, Kind, Outcome};
-use crate::output::bytes;
+use crate::output::{bytes, counted};
 use crate::session::Session;
+
+/// What makes keys.
+const KEYS: &str = "harborctl key create FILE, which makes a key, and FILE.pub to verify with";
 
 /// Write images, with what refers to them, to one archive that is carried elsewhere.
 ///
@@ -92,9 +95,11 @@ pub(crate) struct Import {
 impl Export {
     pub(crate) async fn run(self, session: &Session) -> Outcome {
         if self.file.exists() {
-            return Err(Failure::new(Kind::Conflict, format!("{} is there already", self.file.display())));
+            return Err(Failure::new(Kind::Conflict, format!("{} is there already", self.file.display()))
+                .hint("another name: an archive stays as it was written"));
         }
-        let key = SigningKey::from_pem(&private(&self.key)?)?;
+        let key =
+            SigningKey::from_pem(&private(&self.key)?).map_err(|error| Failure::from(error).hint(KEYS))?;
         let base = self.base(&key).await?;
         let mut options = self.moving.options();
         options.progress = progress(session.output);
@@ -115,10 +120,10 @@ impl Export {
         drop(options);
         let value = told(&inventory);
         let text = format!(
-            "{}: {} images, {} blobs ({}), {} left out",
+            "{}: {}, {} ({}), {} left out",
             self.file.display(),
-            inventory.images.len(),
-            value["blobs"],
+            counted(inventory.images.len() as u64, "image"),
+            counted(value["blobs"].as_u64().unwrap_or_default(), "blob"),
             bytes(value["bytes"].as_i64().unwrap_or(i64::MAX)),
             value["leftOut"],
         );
@@ -155,10 +160,19 @@ impl Import {
             loading.bases.push(opened(base, &self.keys(&self.base_key)?).await?);
         }
         session.output.note("verifying");
-        let checked = bundle.check(&loading).await?;
+        let checked = bundle.check(&loading).await.map_err(|error| {
+            let is_absent = matches!(error, Error::Absent { .. });
+            let failure = Failure::from(error);
+            if is_absent {
+                failure.hint("--base FILE, the earlier archive; or import that first")
+            } else {
+                failure
+            }
+        })?;
         let mut value = told(bundle.inventory());
+        let images = counted(bundle.inventory().images.len() as u64, "image");
         if self.check {
-            let text = format!("{} can be loaded: {} images", self.file.display(), value["images"]);
+            let text = format!("{} can be loaded: {images}", self.file.display());
             return session.output.done(&text, Some(&value), None);
         }
         let mut options = self.sending.options();
@@ -172,8 +186,11 @@ impl Import {
         drop(options);
         (value["sent"], value["bytes"]) = (sent.into(), size.into());
         let size = bytes(i64::try_from(size).unwrap_or(i64::MAX));
-        let text =
-            format!("{} loaded: {} images, {sent} blobs sent ({size})", self.file.display(), value["images"]);
+        let text = format!(
+            "{} loaded: {images}, {} sent ({size})",
+            self.file.display(),
+            counted(sent as u64, "blob")
+        );
         session.output.done(&text, Some(&value), None)
     }
 
@@ -184,9 +201,20 @@ impl Import {
 }
 
 async fn opened(file: &Path, keys: &[VerifyKey]) -> Outcome<Bundle> {
-    Ok(match keys {
-        [] => Bundle::open(file).await?,
-        keys => Bundle::open_signed(file, keys).await?,
+    let opened = match keys {
+        [] => Bundle::open(file).await,
+        keys => Bundle::open_signed(file, keys).await,
+    };
+    opened.map_err(|error| {
+        let is_unsigned = matches!(&error, Error::Unusable { what, .. } if what.contains("signed"));
+        let failure = Failure::from(error);
+        if is_unsigned {
+            failure.hint(
+                "--verify-key FILE, the public key that it is signed with; of a --base, --base-key FILE",
+            )
+        } else {
+            failure
+        }
     })
 }
 
@@ -201,7 +229,7 @@ fn told(inventory: &Inventory) -> Value {
 
 fn read(file: &Path) -> Outcome<String> {
     let read = std::fs::read_to_string(file);
-    read.map_err(|error| Failure::usage(format!("{} cannot be read: {error}", file.display())))
+    read.map_err(|error| Failure::usage(format!("{} cannot be read: {error}", file.display())).hint(KEYS))
 }
 
 fn private(file: &Path) -> Outcome<Secret> {
@@ -209,5 +237,5 @@ fn private(file: &Path) -> Outcome<Secret> {
 }
 
 fn public(file: &Path) -> Outcome<VerifyKey> {
-    Ok(VerifyKey::from_pem(read(file)?.as_bytes())?)
+    VerifyKey::from_pem(read(file)?.as_bytes()).map_err(|error| Failure::from(error).hint(KEYS))
 }

@@ -62,8 +62,9 @@ impl Inspect {
         let view = tree::view(&opened.top)?;
         if self.config {
             let config = view.config.as_ref();
-            let config =
-                config.ok_or_else(|| Failure::absent("an index has no config").hint("--platform"))?;
+            let config = config.ok_or_else(|| {
+                Failure::absent("an index has no config").hint("--platform OS/ARCH, for one of its images")
+            })?;
             return Ok(std::io::stdout().lock().write_all(&read(&opened, config).await?)?);
         }
         let value = told(&opened, &view).await?;

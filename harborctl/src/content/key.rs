@@ -43,9 +43,12 @@ impl Key {
             Self::Create { file, kind } => create(session, &file, kind),
             Self::Id { file } => {
                 let pem = std::fs::read(&file);
-                let pem = pem
-                    .map_err(|error| Failure::usage(format!("{} cannot be read: {error}", file.display())))?;
-                session.output.text(&VerifyKey::from_pem(&pem)?.id())
+                let public = "the FILE.pub of harborctl key create FILE";
+                let pem = pem.map_err(|error| {
+                    Failure::usage(format!("{} cannot be read: {error}", file.display())).hint(public)
+                })?;
+                let key = VerifyKey::from_pem(&pem).map_err(|error| Failure::from(error).hint(public))?;
+                session.output.text(&key.id())
             }
         }
     }
@@ -89,6 +92,7 @@ fn write(file: &Path, text: &str, is_private: bool) -> Outcome {
         let kind =
             if error.kind() == std::io::ErrorKind::AlreadyExists { Kind::Conflict } else { Kind::Usage };
         Failure::new(kind, format!("{} cannot be written: {error}", file.display()))
+            .hint("another name: a key that is there stays")
     })
 }
 

@@ -9,7 +9,7 @@ use harbor_replicate::client::{CopyProgress, Pushed};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 use crate::output::Output;
-use crate::output::bytes;
+use crate::output::{bytes, counted};
 
 /// Who tells how it goes; nobody with `--quiet`.
 pub(super) fn progress(output: Output) -> Option<Arc<dyn CopyProgress>> {
@@ -37,7 +37,11 @@ impl Lines {
 
 impl CopyProgress for Lines {
     fn plans(&self, blobs: usize, size: u64) {
-        self.tell(&format!("{blobs} blobs, {}", bytes(i64::try_from(size).unwrap_or(i64::MAX))));
+        self.tell(&format!(
+            "{}, {}",
+            counted(blobs as u64, "blob"),
+            bytes(i64::try_from(size).unwrap_or(i64::MAX))
+        ));
     }
 
     fn begins(&self, digest: &Digest, size: u64) {
@@ -106,7 +110,7 @@ impl Drop for Bars {
 impl CopyProgress for Bars {
     fn plans(&self, blobs: usize, size: u64) {
         const TOTAL: &str = "{msg:14} [{bar:30}] {binary_bytes:>10}/{binary_total_bytes:10} {binary_bytes_per_sec:>12} {eta:>4} left";
-        let total = self.bar(size, format!("{blobs} blobs"), TOTAL);
+        let total = self.bar(size, counted(blobs as u64, "blob"), TOTAL);
         total.enable_steady_tick(std::time::Duration::from_millis(200));
         // Several images go one behind the other.
         if let Some(before) = locked(&self.state).total.replace(total) {

@@ -9,7 +9,7 @@ use serde_json::json;
 use super::place::{PLACES, PlaceArg};
 use super::progress::progress;
 use crate::failure::Outcome;
-use crate::output::bytes;
+use crate::output::{bytes, counted};
 use crate::session::Session;
 
 /// How blobs are sent.
@@ -110,10 +110,10 @@ async fn transfer(session: &Session, from: &PlaceArg, to: &PlaceArg, moving: Mov
     // The bars end before anything is printed.
     drop(options);
     let told = format!(
-        "{} is at {}: {} blobs sent ({}), {} linked, {} there already",
+        "{} is at {}: {} sent ({}), {} linked, {} there already",
         copied.digest,
         destination.told(),
-        copied.sent,
+        counted(copied.sent as u64, "blob"),
         bytes(i64::try_from(copied.bytes).unwrap_or(i64::MAX)),
         copied.mounted,
         copied.existed,

@@ -112,7 +112,8 @@ impl Set {
 fn rename(name: &str, to: String, session: &Session) -> Outcome {
     Contexts::change(|contexts| {
         if contexts.contexts.contains_key(&to) {
-            return Err(Failure::usage(format!("there is a context {to:?} already")));
+            return Err(Failure::usage(format!("there is a context {to:?} already"))
+                .hint("another name; harborctl context list shows those that there are"));
         }
         let context = contexts.get(name)?.clone();
         contexts.contexts.remove(name);

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::failed;
 use super::place::At;
 use crate::failure::{Failure, Kind, Outcome};
-use crate::output::{Column, Output, Shape};
+use crate::output::{Column, Output, Shape, counted};
 use crate::session::Session;
 
 static SNAPSHOT: Shape = Shape {
@@ -126,7 +126,10 @@ async fn take(folder: PathBuf, at: At, session: &Session) -> Outcome {
 
 fn list(folder: PathBuf, session: &Session) -> Outcome {
     let backup = BackupFolder::open(folder).map_err(failed)?;
-    let snapshots = backup.snapshots_in_order().map_err(failed)?;
+    let (snapshots, damaged) = backup.snapshots_that_read().map_err(failed)?;
+    for (id, why) in damaged {
+        session.output.note(&format!("the snapshot {id} does not read: {why}"));
+    }
     let entries: Vec<_> = snapshots.iter().map(entry).collect();
     session.entries(&entries, &SNAPSHOT)
 }
@@ -141,8 +144,8 @@ async fn verify(folder: PathBuf, snapshots: Vec<String>, session: &Session) -> O
         .map(|one| json!({"snapshot": one.snapshot, "subject": one.subject, "what": one.what}))
         .collect();
     let read = format!(
-        "{} snapshots: {} files and blobs, {}",
-        verified.snapshots.len(),
+        "{}: {} files and blobs, {}",
+        counted(verified.snapshots.len() as u64, "snapshot"),
         verified.files,
         size(verified.bytes)
     );
@@ -160,9 +163,9 @@ async fn prune(folder: PathBuf, keep: u32, session: &Session) -> Outcome {
     let pruned = backup.prune(usize::try_from(keep).unwrap_or(usize::MAX)).await.map_err(failed)?;
     let told = json!({ "snapshots": pruned.snapshots, "blobs": pruned.blobs, "bytes": pruned.bytes });
     let what = format!(
-        "{} snapshots and {} blobs deleted, {}",
-        pruned.snapshots.len(),
-        pruned.blobs,
+        "{} and {} deleted, {}",
+        counted(pruned.snapshots.len() as u64, "snapshot"),
+        counted(pruned.blobs, "blob"),
         size(pruned.bytes)
     );
     session.output.done(&what, Some(&told), None)

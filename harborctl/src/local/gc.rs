@@ -1,10 +1,14 @@
 //! `harborctl local gc`.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use clap::Args;
+use harbor_auth::AuditKeys;
 use harbor_core::access::permission::GarbageCollectionCreate;
 use harbor_core::access::{Actor, AllowAll, Attempt, AuthError, Authenticator};
-use harbor_core::{CollectGarbage, Error, Freed, Harbor};
+use harbor_core::meta::MetadataStore;
+use harbor_core::{Clock, CollectGarbage, Error, Freed, Harbor};
 use harbor_storage::check::check_version;
 use harbor_storage::sql::SqlMetadata;
 use serde_json::json;
@@ -13,6 +17,7 @@ use super::backup::size;
 use super::failed;
 use super::place::At;
 use crate::failure::{Failure, Kind, Outcome};
+use crate::output::counted;
 use crate::session::Session;
 
 /// Delete what nothing refers to any more, or tell what that would be
@@ -55,12 +60,16 @@ impl Gc {
         let metadata = metadata.map_err(|error| {
             failed(error).hint("harborctl gc run [--dry-run], which asks a server that runs")
         })?;
+        let metadata: Arc<dyn MetadataStore> = Arc::new(metadata);
+        // It seals the audit log as it ends, and an end that nobody signed looks like one that was put in.
+        let keys = AuditKeys::load(Arc::clone(&metadata), Clock::System.now()).await.map_err(failed)?;
         let blobs = harbor_storage::blobs::open(&place.blobs).await.map_err(failed)?;
         let harbor = Harbor::builder()
-            .metadata(metadata)
+            .metadata_arc(metadata)
             .blobs_arc(blobs)
             .authenticator(Nobody)
             .authorizer(AllowAll)
+            .audit_signer(keys)
             .settings(settings)
             .build()
             .map_err(wrong)?;
@@ -69,9 +78,9 @@ impl Gc {
         let freed = freed?;
         let would = if how.dry_run { "would be freed" } else { "freed" };
         let what = format!(
-            "{} blobs and {} manifests, {} {would}",
-            freed.purged_blobs,
-            freed.purged_manifests,
+            "{} and {}, {} {would}",
+            counted(freed.purged_blobs, "blob"),
+            counted(freed.purged_manifests, "manifest"),
             size(freed.freed_space)
         );
         let told = json!({
@@ -92,7 +101,7 @@ async fn collect(harbor: &Harbor, how: &CollectGarbage, session: &Session) -> Ou
     collected.map_err(wrong)
 }
 
-fn wrong(error: Error) -> Failure {
+pub(super) fn wrong(error: Error) -> Failure {
     let kind = match &error {
         Error::ReadOnly => Kind::Conflict,
         _ => Kind::Failed,

@@ -47,5 +47,39 @@ fn failed(error: StoreError) -> Failure {
         StoreErrorKind::Corrupt => Kind::Broken,
         _ => Kind::Failed,
     };
-    Failure::new(kind, error.to_string())
+    let what = error.to_string();
+    let hint = hint_of(error.kind(), &what);
+    let failure = Failure::new(kind, what);
+    match hint {
+        Some(hint) => failure.hint(hint),
+        None => failure,
+    }
+}
+
+/// What to try. Folders for backups are told from registries by what is said of them.
+fn hint_of(kind: StoreErrorKind, what: &str) -> Option<&'static str> {
+    let says = |part: &str| what.contains(part);
+    Some(match kind {
+        StoreErrorKind::NotFound if says("there is no snapshot ") => "harborctl local backup list FOLDER",
+        StoreErrorKind::NotFound if says(" is no folder with backups") => {
+            "the folder that `harborctl local backup` was told"
+        }
+        StoreErrorKind::NotFound => "--data, --database and --blobs, as the server is told",
+        StoreErrorKind::Conflict if says(" has something else than backups") => {
+            "a new folder, or an empty one"
+        }
+        StoreErrorKind::Conflict => {
+            "the same again when nobody else is at work there, or another place: --data, --database, --blobs"
+        }
+        StoreErrorKind::Unavailable => {
+            "stop the server that has it, or look whether the database and the blob store answer"
+        }
+        StoreErrorKind::Corrupt => {
+            "harborctl local check --content, and of backups harborctl local backup verify FOLDER, which tell all that is damaged"
+        }
+        StoreErrorKind::Full => "the same again when there is more room",
+        StoreErrorKind::Busy => "the same again later",
+        StoreErrorKind::TooNew => "the program that wrote it, or a newer one",
+        _ => return None,
+    })
 }

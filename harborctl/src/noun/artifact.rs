@@ -120,6 +120,7 @@ Examples:
 #[derive(Debug, Args)]
 pub(crate) struct List {
     /// The repository, or the project
+    #[arg(value_name = "PROJECT[/REPOSITORY]")]
     place: String,
     /// Of a project, the newest of each repository alone
     #[arg(long)]

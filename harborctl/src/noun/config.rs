@@ -74,6 +74,15 @@ async fn values(session: &Session) -> Outcome<Values> {
     Ok(session.call("getConfigurations").await?.one().await?)
 }
 
+fn wrong(name: &str, text: &str, before: &Value) -> Failure {
+    let failure = Failure::usage(format!("{text:?} is nothing that {name} can be"));
+    match before {
+        Value::Bool(_) => failure.hint(format!("{name}=true or {name}=false")),
+        Value::Number(number) => failure.hint(format!("a number, such as {name}={number}")),
+        _ => failure.hint(format!("harborctl config get {name}")),
+    }
+}
+
 /// A value becomes what the one before it is: text stays text.
 async fn set(session: &Session, pairs: &[String]) -> Outcome {
     let known = values(session).await?;
@@ -87,8 +96,7 @@ async fn set(session: &Session, pairs: &[String]) -> Outcome {
             known.get(name).ok_or_else(|| absent(&format!("value {name:?}"), "harborctl config list"))?;
         let value = match &before["value"] {
             Value::String(_) | Value::Null => json!(text),
-            _ => serde_json::from_str(text)
-                .map_err(|_| Failure::usage(format!("{text:?} is nothing that {name} can be")))?,
+            _ => serde_json::from_str(text).map_err(|_| wrong(name, text, &before["value"]))?,
         };
         body.insert(name.to_owned(), value);
     }

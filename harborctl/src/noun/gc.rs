@@ -56,7 +56,7 @@ pub(crate) struct Parameters {
     /// Delete artifacts without tags as well
     #[arg(long)]
     delete_untagged: bool,
-    /// How many workers delete at once: 1 to 5
+    /// How many workers delete at once: 1 to 10
     #[arg(long)]
     workers: Option<u8>,
 }

@@ -222,7 +222,7 @@ impl Create {
             description: self.description,
             secret: secret.map(|secret| secret.expose().to_owned()),
             level: if self.of.project.is_some() { "project" } else { "system" }.to_owned(),
-            duration: self.days,
+            duration: Some(self.days),
             permissions,
             ..RobotCreate::default()
         };

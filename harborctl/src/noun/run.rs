@@ -51,10 +51,6 @@ pub(crate) enum Plan {
     /// Show the schedule
     Get,
     /// Set the schedule
-    #[command(after_help = "\
-Examples:
-  harborctl gc schedule set daily
-  harborctl gc schedule set '0 30 3 * * 6' --time-zone Europe/Berlin")]
     Set(Set),
     /// Take the schedule away
     #[command(visible_alias = "rm")]
@@ -63,7 +59,8 @@ Examples:
 
 #[derive(Debug, Args)]
 pub(crate) struct Set {
-    /// `hourly`, `daily`, `weekly`, or six fields of cron: second (0), minute, hour, day of the month, month, day of the week
+    /// `hourly`, `daily`, `weekly`, or six fields of cron: second (0), minute, hour, day of the month, month, day of the week, such as
+    /// `0 30 3 * * 6`
     when: String,
     /// The time zone of the fields, by its IANA name; the server's without
     #[arg(long, value_name = "ZONE")]
@@ -165,7 +162,8 @@ pub(super) fn ended(status: &Value) -> Outcome {
         Some("Error" | "Failed") => {
             Err(Failure::new(crate::failure::Kind::Failed, "the run failed").hint("its log tells why"))
         }
-        Some("Stopped") => Err(Failure::new(crate::failure::Kind::Failed, "the run was stopped")),
+        Some("Stopped") => Err(Failure::new(crate::failure::Kind::Failed, "the run was stopped")
+            .hint("the same again, which sets another going")),
         _ => Ok(()),
     }
 }

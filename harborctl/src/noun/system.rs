@@ -140,7 +140,7 @@ pub(crate) async fn health(session: &Session) -> Outcome {
     if health["status"] == "healthy" {
         return Ok(());
     }
-    Err(Failure::new(Kind::Server, "the server is unhealthy"))
+    Err(Failure::new(Kind::Server, "the server is unhealthy").hint("the log of the server, which tells why"))
 }
 
 impl Events {

@@ -29,7 +29,7 @@ static EXECUTION: Shape = Shape {
     columns: &[
         Column::plain("ID", "/id"),
         Column::plain("STATUS", "/status"),
-        Column::plain("EVENT", "/extra_attrs/event_data/type"),
+        Column::plain("EVENT", "/extra_attrs/event_type"),
         Column::time("BEGUN", "/start_time"),
         Column::time("OVER", "/end_time"),
         Column::plain("MESSAGE", "/status_message").wide(),
@@ -293,7 +293,8 @@ async fn test(session: &Session, call: Call) -> Outcome {
         |answer: &Value| answer["status_code"].as_u64().is_some_and(|status| (200..300).contains(&status));
     match answers.iter().find(|answer| !reached(answer)) {
         None => Ok(()),
-        Some(_) => Err(Failure::new(Kind::Failed, "a target did not take it")),
+        Some(_) => Err(Failure::new(Kind::Failed, "a target did not take it")
+            .hint("harborctl webhook get WEBHOOK [--project PROJECT], which shows the addresses")),
     }
 }
 

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 pub(crate) use shape::{Column, Shape};
 use table::Table;
-pub(crate) use value::{bytes, harmless};
+pub(crate) use value::{bytes, counted, harmless};
 
 use crate::failure::{Failure, Kind, Outcome};
 

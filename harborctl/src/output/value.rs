@@ -23,6 +23,11 @@ pub(super) fn cell(value: &Value, column: &Column, wide: bool) -> String {
     if shown.is_empty() { NOTHING.to_owned() } else { harmless(&shown) }
 }
 
+/// So many of something: `1 blob`, `2 blobs`.
+pub(crate) fn counted(count: u64, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+}
+
 /// The text at a place, as it is.
 pub(super) fn text(value: &Value, at: &str) -> String {
     harmless(&value.pointer(at).map_or_else(String::new, plain))

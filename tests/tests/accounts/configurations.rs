@@ -1,6 +1,7 @@
 //! The configuration over the API, and what it does.
 
 use harbor_core::ConfigKey;
+use harbor_core::oci::Algorithm;
 use harbor_tests::{BackEnd, TestRegistry, content};
 use serde_json::{Value, json};
 
@@ -10,6 +11,9 @@ harbor_tests::on_every_store! {
     values_are_read_and_set;
     of_what_is_ignored_no_line_tells;
     what_is_set_holds_at_once;
+    robots_live_as_long_as_it_says_whose_makers_do_not;
+    limits_are_kept_to_unless_it_says_otherwise;
+    whether_webhooks_tell_is_shown;
     nothing_changes_while_it_is_read_only;
     what_the_file_fixes_nobody_sets(stores);
     what_the_file_fixes_counts(stores);
@@ -80,9 +84,70 @@ async fn what_is_set_holds_at_once(registry: &TestRegistry) {
     assert_eq!(token["expires_in"], json!(300));
 }
 
+/// The days of a robot of the project that is made so, and whether it ends.
+async fn robot_made(registry: &TestRegistry, path: &str, mut body: Value, name: &str) -> (Value, bool) {
+    body["name"] = json!(name);
+    let made = registry.admin().post(&format!("{API}{path}")).json(&body).await.expect_status(201).json();
+    let robot = read(&registry.admin(), &format!("/robots/{}", made["id"])).await;
+    (robot["duration"].clone(), robot["expires_at"] != json!(-1))
+}
+
+async fn robots_live_as_long_as_it_says_whose_makers_do_not(registry: &TestRegistry) {
+    let access = json!([{ "resource": "repository", "action": "pull" }]);
+    let permissions = json!([{ "kind": "project", "namespace": "library", "access": access }]);
+    let now = json!({ "level": "project", "permissions": permissions });
+    let null = json!({ "level": "project", "permissions": permissions, "duration": null });
+    let own = json!({ "level": "project", "permissions": permissions, "duration": 3 });
+    let older = json!({ "access": access });
+    for (number, days) in [30, 7, -1].into_iter().enumerate() {
+        if number > 0 {
+            set(registry, &json!({ "robot_token_duration": days })).await;
+        }
+        for (form, path, body) in [
+            ("now", "/robots", &now),
+            ("null", "/robots", &null),
+            ("older", "/projects/library/robots", &older),
+        ] {
+            let made = robot_made(registry, path, body.clone(), &format!("{form}-{number}")).await;
+            assert_eq!(made, (json!(days), days > 0), "{form}");
+        }
+        let made = robot_made(registry, "/robots", own.clone(), &format!("own-{number}")).await;
+        assert_eq!(made, (json!(3), true));
+    }
+    let wrong = json!({ "robot_token_duration": 0 });
+    let put = registry.admin().put(&format!("{API}/configurations")).json(&wrong);
+    put.await.expect_error(400, "BAD_REQUEST");
+}
+
+async fn limits_are_kept_to_unless_it_says_otherwise(registry: &TestRegistry) {
+    let admin = registry.admin();
+    let body = json!({ "project_name": "small", "storage_limit": 50 });
+    admin.post(&format!("{API}/projects")).json(&body).await.expect_status(201);
+    let piece = |byte: u8| content::Piece::new(Algorithm::Sha256, "application/octet-stream", vec![byte; 51]);
+    let push = async |piece: &content::Piece| {
+        let target = format!("/v2/small/app/blobs/uploads/?digest={}", piece.digest);
+        admin.post(&target).body(piece.bytes.clone()).await
+    };
+    push(&piece(1)).await.expect_error(403, "DENIED");
+    set(registry, &json!({ "quota_per_project_enable": false })).await;
+    push(&piece(1)).await.expect_status(201);
+    // What is there is counted all the same.
+    let summary = read(&admin, "/projects/small/summary").await;
+    assert_eq!(summary["quota"], json!({ "hard": { "storage": 50 }, "used": { "storage": 51 } }));
+    set(registry, &json!({ "quota_per_project_enable": true })).await;
+    push(&piece(2)).await.expect_error(403, "DENIED");
+}
+
+async fn whether_webhooks_tell_is_shown(registry: &TestRegistry) {
+    for tells in [true, false] {
+        set(registry, &json!({ "notification_enable": tells })).await;
+        assert_eq!(read(&registry.admin(), "/systeminfo").await["notification_enable"], json!(tells));
+    }
+}
+
 async fn nothing_changes_while_it_is_read_only(registry: &TestRegistry) {
     let admin = registry.admin();
-    let set_of = content::image(harbor_core::oci::Algorithm::Sha256);
+    let set_of = content::image(Algorithm::Sha256);
     admin.push("library/app", Some("latest"), &set_of).await;
     set(registry, &json!({ "read_only": true })).await;
     admin.get("/v2/library/app/manifests/latest").await.expect_status(200);

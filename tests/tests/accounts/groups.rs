@@ -23,10 +23,14 @@ async fn groups_are_made_found_renamed_and_deleted(registry: &TestRegistry) {
     for wrong in [
         json!({ "group_name": "x", "group_type": 1 }),
         json!({ "group_name": "", "group_type": 3 }),
+        json!({ "group_name": "crew ", "group_type": 3 }),
+        json!({ "group_name": "cr\new", "group_type": 3 }),
         json!({}),
     ] {
         admin.post(&format!("{API}/usergroups")).json(&wrong).await.expect_error(400, "BAD_REQUEST");
     }
+    let wrong = json!({ "group_name": "crew\u{7}" });
+    admin.put(&format!("{API}/usergroups/{id}")).json(&wrong).await.expect_error(400, "BAD_REQUEST");
     let renamed = json!({ "group_name": "people" });
     admin.put(&format!("{API}/usergroups/{id}")).json(&renamed).await.expect_status(200);
     let listed = admin.get(&format!("{API}/usergroups?group_name=PEO")).await.expect_status(200);

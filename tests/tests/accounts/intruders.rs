@@ -8,6 +8,7 @@ use super::{API, read};
 harbor_tests::on_every_store! {
     what_is_sent_never_becomes_a_statement;
     bodies_that_are_none_are_told_so;
+    null_is_what_is_not_said;
     somebody_who_shows_wrong_credentials_is_nobody;
     columns_of_secrets_are_no_keys;
     names_may_be_written_in_each_way;
@@ -86,14 +87,66 @@ async fn bodies_that_are_none_are_told_so(registry: &TestRegistry) {
         let call = admin.post(&path).header("Content-Type", "application/json").body(body.to_owned());
         call.await.expect_error(400, "BAD_REQUEST");
     }
+    // A list of what a struct has is none.
+    registry.add_user("grace").await;
+    let grace = read(&admin, "/users?username=grace").await[0]["user_id"].clone();
+    for (method, path, body) in [
+        ("POST", "/projects".to_owned(), "[\"listed\"]"),
+        ("PUT", format!("/users/{grace}"), "[]"),
+        ("PUT", format!("/users/{grace}/sysadmin"), "[true]"),
+        ("POST", "/projects".to_owned(), "{\"project_name\":\"listed\",\"metadata\":[\"true\"]}"),
+    ] {
+        let call = admin.call(method, &format!("{API}{path}"));
+        let call = call.header("Content-Type", "application/json").body(body.to_owned());
+        call.await.expect_error(400, "BAD_REQUEST");
+    }
+    assert_eq!(read(&admin, &format!("/users/{grace}")).await["sysadmin_flag"], json!(false));
     let form = admin.post(&path).header("Content-Type", "text/plain").body("{}");
     form.await.expect_error(415, "UNSUPPORTED_MEDIA_TYPE");
     let large = format!("{{\"project_name\":\"{}\"}}", "x".repeat(2 * 1024 * 1024));
     let call = admin.post(&path).header("Content-Type", "application/json").body(large);
     call.await.expect_error(413, "REQUEST_ENTITY_TOO_LARGE");
+    let many = format!("{{\"project_name\":\"many\",\"x\":[{}]}}", vec!["{}"; 40_000].join(","));
+    let call = admin.post(&path).header("Content-Type", "application/json").body(many);
+    let refused = call.await.expect_error(400, "BAD_REQUEST");
+    assert!(String::from_utf8_lossy(&refused.body).contains("too many values"), "{refused}");
     let deep = "[".repeat(100_000);
     let call = admin.post(&path).header("Content-Type", "application/json").body(deep);
     call.await.expect_error(400, "BAD_REQUEST");
+}
+
+/// As Go reads JSON, which is what Harbor's clients were written against.
+async fn null_is_what_is_not_said(registry: &TestRegistry) {
+    let admin = registry.admin();
+    let id = registry.add_user("grace").await.get();
+    for (method, path, body) in [
+        ("POST", "/projects", json!({ "project_name": "some", "metadata": null, "storage_limit": null })),
+        ("PUT", "/projects/some", json!({ "metadata": { "public": "true", "auto_scan": null } })),
+        (
+            "PUT",
+            &format!("/users/{id}"),
+            json!({ "email": "g@example.com", "realname": null, "comment": null }),
+        ),
+        ("PUT", &format!("/users/{id}/sysadmin"), json!({ "sysadmin_flag": null })),
+        ("POST", "/labels", json!({ "name": "x", "scope": "g", "color": null, "description": null })),
+        ("PUT", "/configurations", json!({ "banner_message": null, "read_only": null })),
+        (
+            "POST",
+            "/projects/some/members",
+            json!({ "role_id": 1, "member_group": null, "member_user": { "user_id": id, "username": null } }),
+        ),
+        (
+            "POST",
+            "/robots",
+            json!({ "name": "ci", "description": null, "secret": null, "level": "system", "disable": null, "duration": null,
+                "permissions": [{ "kind": "system", "namespace": "/", "effect": null,
+                    "access": [{ "resource": "user", "action": "list", "effect": null }] }] }),
+        ),
+    ] {
+        let answer = admin.call(method, &format!("{API}{path}")).json(&body).await;
+        assert!(answer.status < 300, "{method} {path} {body}: {answer}");
+    }
+    assert_eq!(read(&admin, &format!("/users/{id}")).await["sysadmin_flag"], json!(false));
 }
 
 async fn somebody_who_shows_wrong_credentials_is_nobody(registry: &TestRegistry) {

@@ -1,8 +1,10 @@
 //! Who somebody is and what they may do, over Harbor's API and the token service, on every pair of stores.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests are tests")]
 
+mod claims;
 mod configurations;
 mod costs;
+mod expiry;
 mod gifts;
 mod groups;
 mod intruders;

@@ -1,7 +1,7 @@
 //! Members, roles that were made, and limits to some repositories.
 
 use harbor_core::access::Role;
-use harbor_tests::{TestRegistry, content};
+use harbor_tests::{Client, TestRegistry, content};
 use serde_json::json;
 
 use super::{API, make, private, read};
@@ -12,6 +12,7 @@ harbor_tests::on_every_store! {
     a_group_is_a_member;
     nobody_gives_a_role_above_their_own;
     a_role_is_made_given_and_changed;
+    a_token_has_no_more_than_the_role_that_was_changed;
     a_member_is_limited_to_some_repositories;
 }
 
@@ -155,6 +156,56 @@ async fn a_role_is_made_given_and_changed(registry: &TestRegistry) {
     }
     admin.delete(&format!("{API}/projects/team/members/{member}")).await.expect_status(200);
     admin.delete(&format!("{API}/roles/{id}")).await.expect_status(200);
+}
+
+/// What a token was signed for is not what its holder may do later: that follows the role.
+async fn a_token_has_no_more_than_the_role_that_was_changed(registry: &TestRegistry) {
+    private(registry, "team").await;
+    let admin = registry.admin();
+    let set = content::image(harbor_core::oci::Algorithm::Sha256);
+    admin.push("team/app", Some("latest"), &set).await;
+    registry.add_user("grace").await;
+    let access = |actions: &[&str]| -> Vec<_> {
+        actions.iter().map(|action| json!({ "resource": "repository", "action": action })).collect()
+    };
+    let role = |name: &str, actions: &[&str]| json!({ "name": name, "permissions": access(actions) });
+    let pusher = make(&admin, "/roles", &role("pusher", &["pull", "push"])).await;
+    let body = json!({ "role_id": pusher, "member_user": { "username": "grace" } });
+    let member = make(&admin, "/projects/team/members", &body).await;
+    let (role_path, member_path) =
+        (format!("{API}/roles/{pusher}"), format!("{API}/projects/team/members/{member}"));
+    let bearer = async || {
+        let scope = "/service/token?scope=repository:team/app:pull,push";
+        let token = registry.user("grace").get(scope).await.expect_status(200).json();
+        registry.anon().bearer(token["token"].as_str().unwrap())
+    };
+    let statuses = async |bearer: &Client| {
+        let pulled = bearer.get("/v2/team/app/manifests/latest").await.status;
+        (pulled, bearer.post("/v2/team/app/blobs/uploads/").await.status)
+    };
+    let first = bearer().await;
+    assert_eq!(statuses(&first).await, (200, 202));
+
+    // The role has less, nothing, and then more than it had when the token was signed.
+    admin.put(&role_path).json(&role("pusher", &["pull"])).await.expect_status(200);
+    assert_eq!(statuses(&first).await, (200, 404));
+    let pulls = bearer().await;
+    admin.put(&role_path).json(&role("pusher", &[])).await.expect_status(200);
+    assert_eq!(statuses(&first).await, (404, 404));
+    admin.put(&role_path).json(&role("pusher", &["pull", "push"])).await.expect_status(200);
+    assert_eq!(statuses(&first).await, (200, 202));
+    assert_eq!(statuses(&pulls).await, (200, 401), "a token is not widened");
+
+    // The role is deleted, which nobody may have then; one of its name that is made later is another.
+    let puller = make(&admin, "/roles", &role("puller", &["pull"])).await;
+    admin.put(&member_path).json(&json!({ "role_id": puller })).await.expect_status(200);
+    admin.delete(&role_path).await.expect_status(200);
+    assert_eq!(statuses(&first).await, (200, 404));
+    make(&admin, "/roles", &role("pusher", &["pull", "push"])).await;
+    assert_eq!(statuses(&first).await, (200, 404));
+    admin.delete(&member_path).await.expect_status(200);
+    admin.delete(&format!("{API}/roles/{puller}")).await.expect_status(200);
+    assert_eq!(statuses(&first).await, (404, 404));
 }
 
 async fn a_member_is_limited_to_some_repositories(registry: &TestRegistry) {

@@ -14,6 +14,7 @@ harbor_tests::on_every_store! {
     what_holds_repositories_is_not_deleted;
     what_was_given_up_is_deleted_however_much;
     privileged_fields_are_not_taken;
+    the_library_is_the_first_administrators;
 }
 
 async fn a_project_is_made_read_changed_and_deleted(registry: &TestRegistry) {
@@ -130,6 +131,18 @@ async fn what_holds_repositories_is_not_deleted(registry: &TestRegistry) {
     assert!(deletable["message"].as_str().unwrap().contains("repositories"));
     registry.admin().delete(&format!("{API}/projects/full")).await.expect_error(412, "PRECONDITION");
     assert_eq!(read(&registry.admin(), "/projects/full").await["repo_count"], json!(1));
+}
+
+/// As Harbor is seeded.
+async fn the_library_is_the_first_administrators(registry: &TestRegistry) {
+    let admin = registry.admin();
+    let me = read(&admin, "/users/current").await["user_id"].clone();
+    let library = read(&admin, "/projects/library").await;
+    assert_eq!((&library["owner_id"], &library["owner_name"]), (&me, &json!("admin")));
+    assert_eq!(library["current_user_role_id"], json!(1));
+    let members = read(&admin, "/projects/library/members").await;
+    assert_eq!(members.as_array().unwrap().len(), 1);
+    assert_eq!((&members[0]["entity_id"], &members[0]["role_id"]), (&me, &json!(1)));
 }
 
 /// CVE-2019-16097, and whatever else a body may claim.

@@ -11,6 +11,8 @@ use super::{API, private, read};
 
 harbor_tests::on_every_store! {
     a_robot_of_a_project_does_what_it_was_given;
+    a_robot_of_a_project_is_found_by_the_name_that_harbor_has;
+    who_made_a_robot;
     a_robot_of_a_project_in_the_older_form;
     the_older_form_gives_back_nothing;
     a_robot_of_the_whole_registry;
@@ -84,6 +86,74 @@ async fn a_robot_of_a_project_does_what_it_was_given(registry: &TestRegistry) {
     let bearer = registry.anon().bearer(token["token"].as_str().unwrap());
     bearer.get("/v2/team/app/manifests/latest").await.expect_status(200);
     bearer.post("/v2/team/app/blobs/uploads/").await.expect_error(401, "UNAUTHORIZED");
+}
+
+/// To Harbor's clients the name of a project's robot begins with the project's.
+async fn a_robot_of_a_project_is_found_by_the_name_that_harbor_has(registry: &TestRegistry) {
+    team(registry).await;
+    let admin = registry.admin();
+    for name in ["ci", "ci-2"] {
+        robot(registry, &admin, &of_project(name, "team", &["repository:pull"])).await;
+    }
+    let id = read(&admin, "/projects/team").await["project_id"].clone();
+    let found = async |name: &str| {
+        let q = format!("Level=project,ProjectID={id},name={name}");
+        let list = admin.get(&format!("{API}/robots")).query("q", q).await.expect_status(200);
+        let names =
+            list.json().as_array().unwrap().iter().map(|robot| robot["name"].clone()).collect::<Vec<_>>();
+        assert_eq!(list.need("X-Total-Count"), names.len().to_string());
+        names
+    };
+    for name in ["team+ci", "team%2Bci", "ci", "{team%2Bci other}"] {
+        assert_eq!(found(name).await, ["robot$team+ci"], "{name}");
+        let older = admin.get(&format!("{API}/projects/team/robots")).query("q", format!("name={name}"));
+        let older = older.await.expect_status(200).json();
+        assert_eq!(
+            (older.as_array().unwrap().len(), &older[0]["name"]),
+            (1, &json!("robot$team+ci")),
+            "{name}"
+        );
+    }
+    assert_eq!(found("~ci").await, ["robot$team+ci", "robot$team+ci-2"]);
+    for name in ["other+ci", "team+", "team", "team+team+ci"] {
+        assert_eq!(found(name).await, Vec::<Value>::new(), "{name}");
+    }
+}
+
+/// A robot names who made it, and not who has that name later.
+async fn who_made_a_robot(registry: &TestRegistry) {
+    team(registry).await;
+    let admin = registry.admin();
+    let grace = registry.add_user("grace").await;
+    registry.add_member("team", grace, Role::ProjectAdmin).await;
+    let permissions = ["repository:pull", "robot:create"];
+    let (first, maker) =
+        robot(registry, &registry.user("grace"), &of_project("maker", "team", &permissions)).await;
+    let (second, _) = robot(registry, &maker, &of_project("made", "team", &["repository:pull"])).await;
+    let (third, _) = robot(
+        registry,
+        &admin,
+        &of_system(
+            "global",
+            json!([{ "kind": "project", "namespace": "*",
+        "access": access(&["repository:pull"]) }]),
+        ),
+    )
+    .await;
+    let by = async |made: &Value| {
+        let robot = read(&admin, &format!("/robots/{}", made["id"])).await;
+        (robot["creator_type"].clone(), robot["creator_ref"].clone())
+    };
+    assert_eq!(by(&first).await, (json!("local"), json!(grace.get())));
+    assert_eq!(by(&second).await, (json!("robot"), first["id"].clone()));
+    let own = read(&admin, "/users/current").await["user_id"].clone();
+    assert_eq!(by(&third).await, (json!("local"), own));
+    admin.delete(&format!("{API}/users/{}", grace.get())).await.expect_status(200);
+    assert_eq!(by(&first).await, (json!("local"), json!(0)));
+    registry.add_user("grace").await;
+    assert_eq!(by(&first).await, (json!("local"), json!(0)), "another of that name made nothing");
+    admin.delete(&format!("{API}/robots/{}", first["id"])).await.expect_status(200);
+    assert_eq!(by(&second).await, (json!("robot"), json!(0)));
 }
 
 /// What somebody takes away meanwhile stays taken away: the older form changes what it has.

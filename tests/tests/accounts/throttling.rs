@@ -388,6 +388,34 @@ async fn unknown_names_take_as_long_as_wrong_passwords(stores: BackEnd) {
     registry.close().await;
 }
 
+/// Whoever guesses waits for each answer, wherever they ask. Never less than the delay; how much more is the machine's affair.
+#[tokio::test]
+async fn a_login_that_fails_is_put_off_wherever_it_is_tried() {
+    let registry = TestRegistry::in_memory().await;
+    let mut calls = vec![registry.anon().post("/c/login").body("principal=admin&password=wrong")];
+    for (name, path) in [
+        ("admin", "/v2/"),
+        ("nobody", "/v2/"),
+        ("robot$nobody", "/v2/"),
+        ("admin", "/v2/library/app/manifests/latest"),
+        ("admin", "/service/token?service=harbor-registry"),
+        ("admin", "/api/v2.0/users/current"),
+    ] {
+        calls.push(registry.anon().basic(name, "wrong").get(path));
+    }
+    let tries = calls.into_iter().map(|call| async {
+        let begin = std::time::Instant::now();
+        (call.await, begin.elapsed())
+    });
+    let delay = AccountOptions::default().login_limits.delay;
+    assert!(delay >= Duration::from_secs(1));
+    for (answer, took) in join_all(tries).await {
+        assert!(took >= delay, "after {took:?}: {answer}");
+        assert_eq!(answer.status, 401, "{answer}");
+    }
+    registry.close().await;
+}
+
 /// Whoever may make robots has many secrets hashed, and others log in meanwhile: only so many wait from one address.
 #[tokio::test]
 async fn secrets_of_robots_keep_nobody_from_logging_in() {

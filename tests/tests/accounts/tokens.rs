@@ -14,6 +14,7 @@ use super::{API, private, read};
 harbor_tests::on_every_store! {
     a_token_has_what_its_holder_may_do_of_what_was_asked;
     a_token_of_nobody;
+    whoever_asks_for_too_much_is_told(stores);
     a_token_ends_with_the_project_that_it_was_for;
     a_personal_token_is_a_password_and_a_bearer;
     a_personal_token_is_limited;
@@ -90,6 +91,26 @@ async fn a_token_of_nobody(registry: &TestRegistry) {
     let (one, _) = ask(&registry.admin(), "scope=repository:library/open:pull").await;
     let listed = one.get("/v2/_catalog").await.expect_status(200).json();
     assert_eq!(listed["repositories"], json!(["library/open"]));
+}
+
+/// Within how many scopes there may be, their names may be longer than a token: that is for the client to know, and no fault of the
+/// server.
+async fn whoever_asks_for_too_much_is_told(back_end: BackEnd) {
+    let registry = TestRegistry::builder(back_end).patient_with_logins().start().await;
+    let scopes = |count: usize| {
+        let scope = |number: usize| format!("scope=repository:library/{}{number:02}:pull", "a".repeat(150));
+        (0..count).map(scope).collect::<Vec<_>>().join("&")
+    };
+    for client in [registry.anon(), registry.admin()] {
+        let ask = |count: usize| client.get(&format!("/service/token?{}", scopes(count)));
+        let refused = ask(60).await.expect_error(400, "UNSUPPORTED");
+        assert!(String::from_utf8_lossy(&refused.body).contains("ask for fewer scopes"), "{refused}");
+        let (bearer, claims) = self::ask(&client, &scopes(30)).await;
+        assert_eq!(claims["access"].as_array().unwrap().len(), 30);
+        bearer.get("/v2/").await.expect_status(200);
+        ask(65).await.expect_error(400, "UNSUPPORTED");
+    }
+    registry.close().await;
 }
 
 /// Row 19 of the field's list of faults.

@@ -47,6 +47,7 @@ async fn names_and_passwords_have_rules(registry: &TestRegistry) {
         ("username", "robot$x"),
         ("username", ""),
         ("username", "a:b"),
+        ("username", "admin\u{200b}"),
         ("password", "short1A"),
         ("password", "no digits Here"),
         ("password", "no upper 1"),
@@ -116,8 +117,20 @@ async fn lists_have_pages_and_filters(registry: &TestRegistry) {
         .collect();
     assert_eq!(names, ["admin", "user00", "user01", "user02", "user03"]);
     assert!(first.need("Link").contains("page=2") && first.need("Link").contains("rel=\"next\""));
+    let seven = read(&admin, "/users?username=user07").await[0]["user_id"].clone();
+    let profile = json!({ "email": "seven@example.org", "realname": "", "comment": "" });
+    admin.put(&format!("{API}/users/{seven}")).json(&profile).await.expect_status(200);
     let found = admin.get(&format!("{API}/users?q=username%3D~R1")).await.expect_status(200);
     assert_eq!((found.need("X-Total-Count"), found.header("Link")), ("2", None));
+    for (filter, names) in [
+        ("username=r1", vec!["user10", "user11"]),
+        ("email=SEVEN%40", vec!["user07"]),
+        ("username=admin", vec!["admin"]),
+    ] {
+        let found = read(&admin, &format!("/users?sort=username&{filter}")).await;
+        let found: Vec<_> = found.as_array().unwrap().iter().map(|user| user["username"].clone()).collect();
+        assert_eq!(found, names, "{filter}");
+    }
     // Columns that are nobody's business are no keys: CVE-2025-30086.
     for secret in ["password=~a", "Password=~a", "salt=~a", "epoch=1", "second_factor=~a", "reset_uuid=x"] {
         let all = admin.get(&format!("{API}/users")).query("q", secret).await.expect_status(200);

@@ -66,7 +66,7 @@ async fn what_belongs_to_it_is_copied_too(registry: &TestRegistry) {
     let accessories = admin.get(&format!("{}/accessories", artifact("target/app", "all")));
     assert_eq!(listed(accessories, "type").await.0, ["signature.cosign"]);
     let refused = admin.post(&to).query("from", format!("library/app@{}", digest(&sbom))).await;
-    refused.expect_error(403, "FORBIDDEN");
+    refused.expect_error(403, "DENIED");
 }
 
 async fn copying_needs_both_sides(registry: &TestRegistry) {

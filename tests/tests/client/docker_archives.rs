@@ -6,7 +6,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use harbor_core::oci::{Algorithm, Digest};
 use harbor_replicate::client::place::{Destination, DockerArchive, LayoutArchive, Source};
-use harbor_replicate::client::{Error, copy};
+use harbor_replicate::client::{Error, PushOptions, Pushed, copy};
 use harbor_tests::TestRegistry;
 use harbor_tests::content;
 use serde_json::{Value, json};
@@ -227,4 +227,65 @@ async fn names_of_archives_move_no_terminal() {
             assert!(!told.contains(['\u{1b}', '\u{7}', '\u{9b}', '\u{202e}']), "{told:?}");
         }
     }
+}
+
+/// A copy that was broken off can be gone on with, whatever was tried meanwhile.
+#[tokio::test]
+async fn what_is_refused_leaves_what_an_earlier_run_wrote() {
+    let registry = TestRegistry::in_memory().await;
+    let from = repository(&registry);
+    for name in ["a", "b"] {
+        push(&from, name, &content::image(Algorithm::Sha256)).await;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let (path, partial) = (folder.path().join("a.tar"), folder.path().join("a.tar.partial"));
+    let begun = LayoutArchive::create(&path).await.unwrap();
+    let first = from.manifest(&tag("a")).await.unwrap();
+    copy(&from, first.clone(), &begun, Some("1"), &plain()).await.unwrap();
+    drop(begun);
+    let left = std::fs::read(&partial).unwrap();
+
+    let other = folder.path().join("b.tar");
+    let whole = LayoutArchive::docker(&other).await.unwrap();
+    let second = from.manifest(&tag("b")).await.unwrap();
+    copy(&from, second, &whole, Some("debian:12"), &plain()).await.unwrap();
+    whole.commit().await.unwrap();
+    let unpacked = folder.path().join("unpacked");
+    tar::Archive::new(std::fs::File::open(&other).unwrap()).unpack(&unpacked).unwrap();
+    let good = files(&unpacked);
+    let list = String::from_utf8(good["manifest.json"].clone()).unwrap();
+    let (largest, blob) = good.iter().max_by_key(|(_, content)| content.len()).unwrap();
+    let edits = [
+        ("a list that ends", "manifest.json", b"[{".to_vec()),
+        ("an image beside the layout", "manifest.json", list.replace("blobs/sha256/", "b/").into_bytes()),
+        ("a layer that is not what its name says", largest.as_str(), vec![b'x'; blob.len()]),
+        ("an index that is none", "index.json", b"[".to_vec()),
+    ];
+    for (what, name, content) in edits {
+        let mut edited = good.clone();
+        edited.insert(name.to_owned(), content);
+        tar_of(&path, &edited.into_iter().collect::<Vec<_>>());
+        LayoutArchive::create(&path).await.expect_err(what);
+        assert!(std::fs::read(&partial).unwrap() == left, "{what}");
+    }
+    std::fs::remove_file(&path).unwrap();
+    let going_on = LayoutArchive::create(&path).await.unwrap();
+    let copied = copy(&from, first, &going_on, Some("1"), &plain()).await.unwrap();
+    assert_eq!((copied.sent, copied.existed > 0), (0, true), "all of it was there: {copied:?}");
+    registry.close().await;
+}
+
+/// One wrong size of a blob takes no other's place.
+#[tokio::test]
+async fn a_blob_that_is_whole_keeps_its_size() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.tar");
+    let archive = LayoutArchive::create(&path).await.unwrap();
+    let bytes = content::random(10_000);
+    let digest = Digest::of(Algorithm::Sha256, &bytes);
+    let options = PushOptions::default();
+    assert_eq!(archive.write_blob(&digest, &bytes, &options).await.unwrap(), Pushed::Sent);
+    let error = archive.write_blob(&digest, &bytes.slice(..9_999), &options).await.unwrap_err();
+    assert!(matches!(error, Error::Size { expected: 10_000, actual: 9_999 }), "{error}");
+    assert_eq!(archive.write_blob(&digest, &bytes, &options).await.unwrap(), Pushed::Existed);
 }

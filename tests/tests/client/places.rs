@@ -431,6 +431,48 @@ async fn two_do_not_write_one_archive() {
     assert!(error.to_string().contains("no OCI layout"), "{error}");
 }
 
+/// As the last piece of a copy that was broken off is, which is still written when the copy is gone on with.
+#[tokio::test]
+async fn an_archive_is_had_when_who_had_it_lets_go() {
+    let folder = tempfile::tempdir().unwrap();
+    let held = std::fs::File::create(folder.path().join("a.tar.partial")).unwrap();
+    held.lock().unwrap();
+    let let_go = async {
+        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+        held.unlock().unwrap();
+    };
+    let (created, ()) = tokio::join!(LayoutArchive::create(folder.path().join("a.tar")), let_go);
+    created.unwrap().commit().await.unwrap();
+}
+
+/// Also what was ended while another waited for it.
+#[tokio::test]
+async fn what_was_ended_meanwhile_is_taken_over() {
+    let registry = TestRegistry::in_memory().await;
+    let from = repository(&registry);
+    let set = content::image(Algorithm::Sha256);
+    push(&from, "a", &set).await;
+    let top = from.manifest(&tag("a")).await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.tar");
+    let first = LayoutArchive::create(&path).await.unwrap();
+    copy(&from, top.clone(), &first, Some("1"), &plain()).await.unwrap();
+    let end = async {
+        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+        first.commit().await.unwrap();
+        drop(first);
+    };
+    let (second, ()) = tokio::join!(LayoutArchive::create(&path), end);
+    let second = second.unwrap();
+    copy(&from, top, &second, Some("2"), &plain()).await.unwrap();
+    second.commit().await.unwrap();
+    let both = Layout::open(&path).await.unwrap();
+    for name in ["1", "2"] {
+        both.find(Some(name)).await.unwrap();
+    }
+    registry.close().await;
+}
+
 /// What is beside an archive may be somebody else's.
 #[tokio::test]
 async fn what_is_not_ours_is_not_written_over() {

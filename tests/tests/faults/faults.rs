@@ -18,7 +18,7 @@ pub(crate) enum Mode {
 #[derive(Debug, Default)]
 struct State {
     armed: Option<(u64, Mode)>,
-    named: Option<&'static str>,
+    named: Option<(&'static str, StoreErrorKind)>,
     calls: u64,
     fired: Option<&'static str>,
 }
@@ -33,9 +33,14 @@ impl Faults {
         *self.0.lock().unwrap() = State { armed: Some((n, mode)), ..State::default() };
     }
 
-    /// From now on every call of that name fails.
+    /// From now on every call of that name fails: nobody answers.
     pub(crate) fn arm_named(&self, call: &'static str) {
-        *self.0.lock().unwrap() = State { named: Some(call), ..State::default() };
+        self.arm_named_as(call, StoreErrorKind::Unavailable);
+    }
+
+    /// From now on every call of that name fails, as it says.
+    pub(crate) fn arm_named_as(&self, call: &'static str, kind: StoreErrorKind) {
+        *self.0.lock().unwrap() = State { named: Some((call, kind)), ..State::default() };
     }
 
     /// Nothing fails any more. Yields the name of the call that failed, if one did.
@@ -46,8 +51,8 @@ impl Faults {
     /// Called ahead of each call of a port.
     pub(crate) fn before(&self, call: &'static str) -> Result<(), StoreError> {
         let mut state = self.0.lock().unwrap();
-        if state.named == Some(call) {
-            return Err(lost(call));
+        if let Some((_, kind)) = state.named.filter(|(named, _)| *named == call) {
+            return Err(StoreError::new(kind, format!("a fault at {call}")));
         }
         let Some((n, mode)) = state.armed.filter(|(_, mode)| *mode != Mode::Lost) else { return Ok(()) };
         state.calls += 1;

@@ -11,5 +11,6 @@ mod cancelled;
 mod cases;
 mod faults;
 mod rows;
+mod sessions;
 mod sweep;
 mod world;

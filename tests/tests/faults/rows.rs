@@ -433,6 +433,7 @@ rows! {
     }
     SessionRows {
         session(digest: &str) -> Option<Session>;
+        session_has_ended(now: Timestamp) -> bool;
     }
     SessionRowsMut {
         session_insert(session: &Session) -> ();

@@ -1,9 +1,12 @@
 //! What needs no server: a registry for the life of a command, a database that is moved, backups, checks.
 
 mod backup;
+mod broken_off;
 mod check;
 mod gc;
+mod objects;
 mod place;
+mod restore;
 
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::ExitStatusExt as _;

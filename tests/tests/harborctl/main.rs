@@ -5,19 +5,23 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests are tests")]
 
 mod account;
+mod alone;
 mod any_call;
 mod content;
 mod help;
+mod images;
 mod jobs;
 mod local;
 mod moving;
 mod people;
 mod places;
 mod projects;
+mod runs;
+mod shown;
 mod system;
 mod transcript;
 
-use harbor_tests::{Harborctl, TestRegistry};
+use harbor_tests::{Harborctl, Ran, TestRegistry};
 use transcript::Transcript;
 
 /// A command line that is logged in as the administrator.
@@ -28,4 +32,11 @@ async fn logged_in(registry: &TestRegistry) -> Harborctl {
     let ran = harborctl.told(&login, &registry.password("admin")).await;
     assert_eq!(ran.code, Some(0), "{}", ran.told);
     harborctl
+}
+
+/// What a command line prints that fails with a code.
+async fn fails(harborctl: &Harborctl, arguments: &[&str], code: i32) -> Ran {
+    let ran = harborctl.run(arguments).await;
+    assert_eq!(ran.code, Some(code), "{arguments:?}: {} {}", ran.out, ran.told);
+    ran
 }

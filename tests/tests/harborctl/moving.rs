@@ -7,11 +7,11 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use harbor_core::oci::Algorithm;
 use harbor_tests::content::{self, CONFIG, DataSet, LAYER, Maker, Piece};
-use harbor_tests::{Harborctl, Ran, TestRegistry};
+use harbor_tests::{Harborctl, TestRegistry};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 
-use crate::logged_in;
+use crate::{fails, logged_in};
 
 async fn push(registry: &TestRegistry, name: &str, tag: &str, set: &DataSet) {
     registry.admin().push(name, Some(tag), set).await;
@@ -38,12 +38,6 @@ fn image(architecture: &str, layers: &[Piece]) -> DataSet {
     let config = Piece::json(Algorithm::Sha256, CONFIG, &config);
     let maker = Maker::image_with(Algorithm::Sha256, harbor_core::oci::MediaType::OCI_MANIFEST, config);
     layers.iter().fold(maker, |maker, layer| maker.layer(layer.clone())).done()
-}
-
-async fn fails(harborctl: &Harborctl, arguments: &[&str], code: i32) -> Ran {
-    let ran = harborctl.run(arguments).await;
-    assert_eq!(ran.code, Some(code), "{arguments:?}: {} {}", ran.out, ran.told);
-    ran
 }
 
 #[tokio::test]

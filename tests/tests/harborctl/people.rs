@@ -1,6 +1,6 @@
 //! Users, groups, roles, robots, tokens, second factors.
 
-use harbor_tests::TestRegistry;
+use harbor_tests::{Harborctl, TestRegistry, code_at};
 
 use crate::{Transcript, logged_in};
 
@@ -66,7 +66,8 @@ async fn role() {
     let harborctl = logged_in(&registry).await;
     let mut told = Transcript::of(&harborctl);
     told.type_in(
-        "role create puller --permission repository:pull --permission tag:list
+        "role permissions
+         role create puller --permission repository:pull --permission tag:list
          role create wrong --permission pull
          role create wrong --permission nothing:pull
          role list
@@ -154,7 +155,9 @@ async fn token() {
 async fn totp() {
     let registry = TestRegistry::in_memory().await;
     let harborctl = logged_in(&registry).await;
-    let mut told = Transcript::of(&harborctl);
+    let mut told = Transcript::of(&harborctl)
+        .but(r"(URI +)\S+", "$1[uri]")
+        .but(r"(?m)^[0-9a-z]{4,}(-[0-9a-z]{4,})+$", "[recovery code]");
     told.type_in("totp get").await;
     told.line("totp create --password-stdin", "wrong").await;
     told.type_in("totp confirm 000000").await;
@@ -164,5 +167,28 @@ async fn totp() {
     let made: serde_json::Value = serde_json::from_str(&made.out).unwrap();
     assert!(made["uri"].as_str().unwrap().starts_with("otpauth://totp/"), "{made}");
     told.type_in("totp confirm 000000\ntotp get -o json").await;
+    a_second_factor_of_somebody_else(&registry, &harborctl, &mut told).await;
     told.check("totp");
+}
+
+/// It is turned on, from where on a password alone is not enough here, and taken away by an administrator.
+async fn a_second_factor_of_somebody_else(
+    registry: &TestRegistry,
+    harborctl: &Harborctl,
+    told: &mut Transcript<'_>,
+) {
+    const PASSWORD: &str = "Correct horse 1";
+    told.line("user create grace --password-stdin", PASSWORD).await;
+    let server = format!("http://{}", registry.address());
+    told.line(&format!("login {server} -u grace --password-stdin --store file --name grace"), PASSWORD).await;
+    let made = told.line("totp create --password-stdin", PASSWORD).await;
+    let secret = made.out.lines().find_map(|line| line.strip_prefix("SECRET")).unwrap().trim();
+    let code = code_at(secret, registry.clock.now(), 0);
+    told.shown_as(&format!("totp confirm {code}"), "totp confirm [code]", "", usize::MAX).await;
+    told.type_in("totp get").await;
+    told.line("totp delete 000000 --password-stdin", PASSWORD).await;
+    told.line(&format!("login {server} -u grace --password-stdin --store file --name grace"), PASSWORD).await;
+    told.type_in("context use test\nuser reset-totp grace\n--context grace totp get").await;
+    let of_administrator = harborctl.ok(&["whoami", "-o", "name"]).await;
+    assert_eq!(of_administrator.trim(), "admin");
 }

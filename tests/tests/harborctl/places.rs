@@ -1,15 +1,9 @@
 //! What is refused ahead of being done, where content moves.
 
 use harbor_core::oci::Algorithm;
-use harbor_tests::{Harborctl, Ran, TestRegistry, content};
+use harbor_tests::{Harborctl, TestRegistry, content};
 
-use crate::logged_in;
-
-async fn fails(harborctl: &Harborctl, arguments: &[&str], code: i32) -> Ran {
-    let ran = harborctl.run(arguments).await;
-    assert_eq!(ran.code, Some(code), "{arguments:?}: {} {}", ran.out, ran.told);
-    ran
-}
+use crate::{fails, logged_in};
 
 #[tokio::test]
 #[ignore = "needs the built harborctl"]

@@ -2,6 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use futures_util::future::join_all;
 use harbor_core::oci::Algorithm;
 use harbor_tests::Database;
 use harbor_tests::{Build, Client, Process, content};
@@ -119,6 +120,7 @@ async fn a_key_that_is_made_here_is_known_there(database: &str) {
         (to.process.anon().bearer(&token), signed_by(&token))
     };
     let (old, first) = bearer(&b, &a).await;
+    let (old_there, _) = bearer(&a, &b).await;
     old.get(TAGS).await.expect_status(200);
     admin.post(&format!("{API}/system/token-keys/rotate")).await.expect_status(200);
     let (new, second) = bearer(&a, &b).await;
@@ -129,6 +131,21 @@ async fn a_key_that_is_made_here_is_known_there(database: &str) {
         other.get(TAGS).await.expect_status(200);
     }
     old.get(TAGS).await.expect_status(200);
+
+    // Also to many who ask at the moment in which a node hears of it, and while yet another is made.
+    for _ in 0..5 {
+        admin.post(&format!("{API}/system/token-keys/rotate")).await.expect_status(200);
+        let (new, _) = bearer(&a, &b).await;
+        let asking = join_all((0..48).map(|number| {
+            let shown = if number % 4 == 0 { &old_there } else { &new };
+            async { shown.get(TAGS).await.expect_status(200) }
+        }));
+        let rotating = async {
+            admin.post(&format!("{API}/system/token-keys/rotate")).await.expect_status(200);
+            bearer(&a, &b).await.0.get(TAGS).await.expect_status(200)
+        };
+        tokio::join!(asking, rotating);
+    }
     assert!(a.process.stop().await && b.process.stop().await);
 }
 

@@ -27,8 +27,27 @@ pub(crate) enum Is {
     /// Somebody who is nothing in any project.
     Stranger,
     Administrator,
+    /// An administrator, by a token that is limited to pulling from one project, or to nothing.
+    Limited,
     Robot(On, Given),
 }
+
+/// What everybody may ask for who has logged in, and what a limited token is good for too: it is the same for everybody, or has no
+/// more than the limit has room for.
+const FOR_LIMITED: [&str; 12] = [
+    "exportAuditLog",
+    "getCurrentUserPermissions",
+    "getPermissions",
+    "getRentenitionMetadata",
+    "getRole",
+    "getSchedulePaused",
+    "getStatistic",
+    "listAuditLogEventTypes",
+    "listAuditLogExts",
+    "listAuditLogs",
+    "listRoles",
+    "streamEvents",
+];
 
 /// Where a robot was given something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -83,7 +102,8 @@ impl Given {
 
 /// Whether somebody has a permission in a place of this test.
 fn has(is: Is, permission: Permission, place: Place) -> bool {
-    if place == Place::In(OPEN) && permission.level == Level::Project && permission.is_public() {
+    let public = place == Place::In(OPEN) && permission.level == Level::Project && permission.is_public();
+    if public && is != Is::Limited {
         return true;
     }
     // Whoever has logged in may make projects.
@@ -93,7 +113,7 @@ fn has(is: Is, permission: Permission, place: Place) -> bool {
         Is::Role(role) => of_everybody || permission.has(role),
         Is::Stranger => of_everybody,
         Is::Robot(on, given) => on.reaches(permission.level, place) && given.has(permission),
-        Is::Anonymous => false,
+        Is::Anonymous | Is::Limited => false,
     }
 }
 
@@ -114,6 +134,7 @@ fn needed(operation: &Operation, place: Place) -> Vec<Permission> {
 /// Whether somebody may call an operation about something in a place.
 pub(crate) fn may(is: Is, operation: &Operation, place: Place) -> bool {
     match (operation.need, needed(operation, place)) {
+        (Need::Login, _) if is == Is::Limited => FOR_LIMITED.contains(&operation.id),
         (Need::Login, _) => is != Is::Anonymous,
         // The labels that all may use are listed to everybody.
         (_, permissions) if permissions.is_empty() => true,
@@ -146,6 +167,20 @@ pub(crate) async fn robot(registry: &TestRegistry, on: On, given: Given) -> Call
     Caller { name: format!("a robot with {given:?} on {on:?}"), client, is: Is::Robot(on, given) }
 }
 
+/// A token of the administrator that is limited to pulls from one project, and what the token service gives for nothing in particular.
+async fn limited(registry: &TestRegistry) -> [Caller; 2] {
+    let access = json!([{ "resource": "repository", "action": "pull" }]);
+    let scopes = json!([{ "kind": "project", "namespace": SECRET, "access": access }]);
+    let body = json!({ "name": "pulls", "duration": 1, "scopes": scopes });
+    let admin = registry.admin();
+    let made = admin.post("/api/v2.0/users/current/tokens").json(&body).await.expect_status(201).json();
+    let personal = registry.anon().basic("admin", made["token"].as_str().unwrap());
+    let bearer = admin.get("/service/token?service=harbor-registry").await.expect_status(200).json();
+    let bearer = registry.anon().bearer(bearer["token"].as_str().unwrap());
+    [("a personal token for pulls", personal), ("a bearer for nothing", bearer)]
+        .map(|(name, client)| Caller { name: name.to_owned(), client, is: Is::Limited })
+}
+
 /// Everybody who calls every operation, and the robots that were made to call some.
 pub(crate) struct Callers {
     all: Vec<Caller>,
@@ -168,6 +203,7 @@ impl Callers {
         registry.add_user("stranger").await;
         let client = registry.user("stranger");
         all.push(Caller { name: "stranger".to_owned(), client, is: Is::Stranger });
+        all.extend(limited(registry).await);
         for on in [On::System, On::EveryProject, On::Project(SECRET)] {
             all.push(robot(registry, on, Given::Everything).await);
         }

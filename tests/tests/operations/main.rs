@@ -87,8 +87,9 @@ async fn what_is_not_served_yet_says_so(registry: &TestRegistry) {
 async fn what_is_served_is_documented(registry: &TestRegistry) {
     let document = registry.anon().get(&format!("{BASE}/openapi.json")).await.expect_status(200).json();
     assert_eq!(document["openapi"], "3.1.0");
-    let methods =
-        document["paths"].as_object().unwrap().values().flat_map(|path| path.as_object().unwrap().values());
+    assert_eq!(document["paths"]["/service/token"]["get"]["operationId"], "getToken");
+    let paths = document["paths"].as_object().unwrap().iter().filter(|(path, _)| path.starts_with(BASE));
+    let methods = paths.flat_map(|(_, path)| path.as_object().unwrap().values());
     let documented: BTreeSet<&str> =
         methods.map(|operation| operation["operationId"].as_str().unwrap()).collect();
     let not_yet: BTreeSet<&str> = NOT_YET.lines().collect();

@@ -43,7 +43,8 @@ pub enum AdditionKind {
 }
 
 impl AdditionKind {
-    const ALL: [Self; 4] = [Self::BuildHistory, Self::Values, Self::Readme, Self::Dependencies];
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::BuildHistory, Self::Values, Self::Readme, Self::Dependencies];
 
     /// Its name in Harbor's API.
     #[must_use]
@@ -53,6 +54,16 @@ impl AdditionKind {
             Self::Values => "values.yaml",
             Self::Readme => "readme.md",
             Self::Dependencies => "dependencies",
+        }
+    }
+
+    /// The media type of what it reads out.
+    #[must_use]
+    pub const fn content_type(self) -> &'static str {
+        match self {
+            Self::BuildHistory | Self::Dependencies => "application/json; charset=utf-8",
+            Self::Values => "text/plain; charset=utf-8",
+            Self::Readme => "text/markdown; charset=utf-8",
         }
     }
 
@@ -115,43 +126,32 @@ impl Artifacts<'_> {
         let manifest = self.content().manifest_by_digest(&repository, &artifact.digest).await?;
         let manifest = manifest.ok_or(Error::NotFound("artifact"))?;
         let view = ManifestView::parse(Some(&manifest.media_type), &manifest.payload)?;
-        match kind {
-            AdditionKind::BuildHistory => self.member(&repository, &view, "history").await,
+        let content = match kind {
+            AdditionKind::BuildHistory => self.member(&repository, &view, "history").await?,
             // Helm's config is what Chart.yaml says, as JSON.
-            AdditionKind::Dependencies => self.member(&repository, &view, "dependencies").await,
-            AdditionKind::Values => {
-                self.file(&repository, &view, "values.yaml", "text/plain; charset=utf-8").await
-            }
-            AdditionKind::Readme => {
-                self.file(&repository, &view, "readme.md", "text/markdown; charset=utf-8").await
-            }
-        }
+            AdditionKind::Dependencies => self.member(&repository, &view, "dependencies").await?,
+            AdditionKind::Values => self.file(&repository, &view, "values.yaml").await?,
+            AdditionKind::Readme => self.file(&repository, &view, "readme.md").await?,
+        };
+        Ok(Addition { content_type: kind.content_type(), content })
     }
 
     /// A member of the config; null when it is not there.
-    async fn member(&self, repository: &Repository, view: &ManifestView, name: &str) -> Result<Addition> {
+    async fn member(&self, repository: &Repository, view: &ManifestView, name: &str) -> Result<Bytes> {
         let config = view.config.as_ref().ok_or(Error::NotFound("addition"))?;
         let bytes = self.content().blob_bytes(repository, &config.digest, LARGEST_CONFIG).await?;
         let unread = |_| Error::Unprocessable("the config of this artifact does not read".to_owned());
         let config: Value = serde_json::from_slice(&bytes).map_err(unread)?;
-        let member = config.get(name).unwrap_or(&Value::Null).to_string();
-        Ok(Addition { content_type: "application/json; charset=utf-8", content: member.into() })
+        Ok(config.get(name).unwrap_or(&Value::Null).to_string().into())
     }
 
     /// A file of a chart's topmost folder.
-    async fn file(
-        &self,
-        repository: &Repository,
-        view: &ManifestView,
-        name: &'static str,
-        content_type: &'static str,
-    ) -> Result<Addition> {
+    async fn file(&self, repository: &Repository, view: &ManifestView, name: &'static str) -> Result<Bytes> {
         let layer = chart(view).ok_or(Error::NotFound("addition"))?;
         let packed = self.content().blob_bytes(repository, &layer.digest, LARGEST_CHART).await?;
         let found = tokio::task::spawn_blocking(move || unpack(&packed, name)).await;
         let found = found.map_err(|error| Error::Internal(error.to_string()))??;
-        let content = found.ok_or(Error::NotFound("addition"))?;
-        Ok(Addition { content_type, content: content.into() })
+        found.map(Bytes::from).ok_or(Error::NotFound("addition"))
     }
 }
 

@@ -37,7 +37,7 @@ impl Artifacts<'_> {
     /// What the target has already stays as it is. Whoever copies gets the content, so they may pull it from the source.
     ///
     /// # Errors
-    /// [`Error::NotFound`]; [`Error::Forbidden`] for an accessory, which goes with its subject; [`Error::Immutable`] for a tag that
+    /// [`Error::NotFound`]; [`Error::NotByItself`] for an accessory, which goes with its subject; [`Error::Immutable`] for a tag that
     /// is there; [`Error::QuotaExceeded`]; [`Error::Unprocessable`] for more manifests or tags than are copied at a time; or a policy's refusal.
     pub async fn copy(
         &self,
@@ -50,7 +50,7 @@ impl Artifacts<'_> {
         let root = self.get(&from, reference, With { tags: true, ..With::default() }).await?;
         if root.artifact.accessory.is_some() {
             let why = "an accessory is not copied by itself: copy its subject";
-            return Err(Error::Forbidden(why.to_owned()));
+            return Err(Error::NotByItself(why));
         }
         let tags: Vec<Tag> = root.tags.into_iter().map(|found| found.tag.name).collect();
         self.refuse_more_tags(root.artifact.id, tags.len() as u64).await?;

@@ -28,6 +28,9 @@ pub(super) const LONGEST: usize = 255;
 #[derive(Debug, Default)]
 pub(in crate::engine) struct Buffer {
     held: Mutex<(Held, Room)>,
+    /// Held by who writes: one after the other, so that lines are written in the order in which they happened, and that whoever
+    /// asked for them to be written is told when they are.
+    writing: tokio::sync::Mutex<()>,
     /// Whether pulls are told: what the configuration said when it was read last, at most some seconds ago.
     pulls: AtomicBool,
 }
@@ -165,11 +168,13 @@ impl Harbor {
         }
     }
 
-    /// Writes down what was kept. A worker does it a second after something was, and [`Harbor::shutdown`] once more.
+    /// Writes down what was kept, all that was told before the call. A worker does it a second after something was, and
+    /// [`Harbor::shutdown`] once more.
     ///
     /// # Errors
     /// As the metadata store fails: then what was not written down is written down the next time.
     pub async fn write_audit(&self) -> Result<()> {
+        let _turn = self.inner.audit.writing.lock().await;
         let Held { lines, left_out, .. } = self.inner.audit.take();
         match self.try_write_audit(&lines, left_out).await {
             Ok(()) => Ok(()),

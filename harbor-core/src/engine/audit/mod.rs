@@ -8,7 +8,7 @@ mod purge;
 
 pub(super) use buffer::Buffer;
 pub(super) use chain::Sealing;
-pub use chain::{AuditFinding, AuditReport, AuditSignature, AuditSigner, SavedHead};
+pub use chain::{AuditFinding, AuditReport, AuditSignature, AuditSigner, SavedHead, verify_audit};
 pub use export::AuditExport;
 pub use purge::{PurgeAudit, Purged};
 

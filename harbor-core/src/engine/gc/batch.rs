@@ -1,6 +1,6 @@
 //! Reviews, many in a transaction: what one costs beside the transaction is little.
 
-use super::pace::Pace;
+use super::pace::{AFTER_BYTES, AFTER_ROWS, Pace};
 use super::{Freed, GcReport, Look};
 use crate::engine::Harbor;
 use crate::engine::gate::contended;
@@ -19,7 +19,7 @@ impl Harbor {
         let (mut pace, mut left) = (Pace::new(self, look), links);
         while let Some(links) = pace.rows(&mut left) {
             report.links += contended!(self.review_links_once(links, &mut pace))?;
-            pace.rest().await?;
+            pace.rest(AFTER_ROWS).await?;
         }
         Ok(())
     }
@@ -44,6 +44,7 @@ impl Harbor {
         repositories.dedup();
         // Also of links that stay: their review is over, and the cache shall know.
         repositories.into_iter().for_each(|repository| write.changed_blobs(repository));
+        pace.end();
         write.commit().await?;
         Ok(links.len() as u64)
     }
@@ -69,7 +70,7 @@ impl Harbor {
                 let (blobs, bytes) = contended!(self.bury_once(blobs, &mut pace))?;
                 report.blobs += blobs;
                 report.bytes += bytes;
-                pace.rest().await?;
+                pace.rest(AFTER_ROWS).await?;
             }
         }
         Ok(())
@@ -80,7 +81,7 @@ impl Harbor {
         let (mut condemned, mut left) = (Vec::new(), blobs);
         while let Some(blobs) = pace.rows(&mut left) {
             condemned.extend(contended!(self.condemn_once(blobs, pace))?);
-            pace.rest().await?;
+            pace.rest(AFTER_ROWS).await?;
         }
         Ok(condemned)
     }
@@ -89,8 +90,9 @@ impl Harbor {
         let locations: Vec<_> = condemned.iter().map(|blob| blob.location.clone()).collect();
         pace.begin();
         self.inner.blobs.delete_all(&locations).await?;
+        pace.end();
         locations.iter().for_each(|location| self.inner.caches.drop_small_blob(location));
-        pace.rest().await
+        pace.rest(AFTER_BYTES).await
     }
 
     async fn condemn_once(&self, blobs: &[BlobId], pace: &mut Pace<'_>) -> Result<Vec<Blob>> {
@@ -107,6 +109,7 @@ impl Harbor {
         rows.reviews_delete(&kept).await?;
         let live = condemned.iter().filter(|blob| blob.state == BlobState::Live).map(|blob| blob.id);
         rows.blobs_condemn(&live.collect::<Vec<_>>()).await?;
+        pace.end();
         write.commit().await?;
         Ok(condemned)
     }
@@ -122,6 +125,7 @@ impl Harbor {
             let add = |freed: &mut Freed| freed.add(Freed { purged_blobs: count, ..Freed::of_bytes(bytes) });
             running.count(&mut write, add).await?;
         }
+        pace.end();
         write.commit().await?;
         Ok((count, bytes))
     }

@@ -11,17 +11,20 @@ use crate::meta::Sharing;
 const ROWS: usize = 128;
 
 /// How many, when others are at work: they wait for the transaction, where writers take turns.
-const ROWS_BESIDE_OTHERS: usize = 32;
+const ROWS_BESIDE_OTHERS: usize = 64;
 
 /// How many blobs' bytes are deleted in one step of the blob store.
 const BYTES: usize = 2048;
 
 /// How many, when others are at work: they wait for the same disk.
-const BYTES_BESIDE_OTHERS: usize = 64;
+const BYTES_BESIDE_OTHERS: usize = 128;
 
-/// How many times as long as a step it rests, when others are at work. A thread that works without a pause delays who is woken on
-/// its processor: with this rest that is less than one request of a hundred.
-const RESTS_BESIDE_OTHERS: u32 = 8;
+/// How many times as long as a transaction it rests, when others are at work: less than one request of a hundred is to find it at work,
+/// for those wait.
+pub(super) const AFTER_ROWS: u32 = 8;
+
+/// How many times as long as a step of the blob store, which few wait for.
+pub(super) const AFTER_BYTES: u32 = 2;
 
 /// The longest rest after a step.
 const LONGEST_REST: Duration = Duration::from_secs(1);
@@ -38,6 +41,8 @@ pub(super) struct Pace<'a> {
     beside_others: bool,
     /// When the step began to work.
     began: Instant,
+    /// How long the step worked.
+    worked: Duration,
     /// Whether nothing more is to be done: the registry ends, or has come to be read-only.
     over: bool,
 }
@@ -46,7 +51,8 @@ impl<'a> Pace<'a> {
     pub(super) fn new(harbor: &'a Harbor, look: Look<'a>) -> Self {
         let exclusive = harbor.inner.metadata.sharing() == Sharing::Exclusive;
         let beside_others = exclusive && harbor.inner.asked.is_marked();
-        Self { harbor, look, exclusive, beside_others, began: Instant::now(), over: false }
+        let (began, worked) = (Instant::now(), Duration::ZERO);
+        Self { harbor, look, exclusive, beside_others, began, worked, over: false }
     }
 
     /// The next of these links or blobs, for one transaction; none when it is over.
@@ -66,16 +72,21 @@ impl<'a> Pace<'a> {
         self.began = Instant::now();
     }
 
-    /// Rests as long as the step worked, or several times as long when somebody asked for something meanwhile. Then it is seen whether
+    /// The step has worked: what it waits for from here on is no work.
+    pub(super) fn end(&mut self) {
+        self.worked = self.began.elapsed();
+    }
+
+    /// Rests as long as the step worked, or so many times as long when somebody asked for something meanwhile. Then it is seen whether
     /// it is over.
     ///
     /// # Errors
     /// As the metadata store fails.
-    pub(super) async fn rest(&mut self) -> Result<()> {
+    pub(super) async fn rest(&mut self, times_beside_others: u32) -> Result<()> {
         if self.exclusive {
             self.beside_others = self.harbor.inner.asked.take();
-            let times = if self.beside_others { RESTS_BESIDE_OTHERS } else { 1 };
-            let rest = (self.began.elapsed() * times).min(LONGEST_REST);
+            let times = if self.beside_others { times_beside_others } else { 1 };
+            let rest = (self.worked * times).min(LONGEST_REST);
             let stopping = self.harbor.inner.workers.stopping();
             // Whoever shuts down does not wait for a rest.
             let _ = tokio::time::timeout(rest, stopping.cancelled()).await;

@@ -10,7 +10,7 @@ use super::Harbor;
 use super::gate::{Write, contended};
 use super::repositories::Repositories;
 use crate::access::permission::{ProjectCreate, ProjectDelete, ProjectRead, ProjectUpdate, RepositoryList};
-use crate::access::{Actor, Authorized, ProjectFilter, Role};
+use crate::access::{Action as _, Actor, Authorized, ProjectFilter, Role, Target};
 use crate::event::EventKind;
 use crate::meta::{
     Listed, MemberEntity, NewMember, Project, ProjectId, ProjectKey, RepositoryId, RoleId, UNLIMITED,
@@ -99,17 +99,7 @@ impl<'a> Projects<'a> {
         metadata::put_all(&mut project, &new.metadata);
         write.rows().project_save(&project).await?;
         limit_to(&mut write, &project, limit).await?;
-        if let Some(owner) = project.owner {
-            let member = NewMember {
-                project: project.id,
-                entity: MemberEntity::User(owner),
-                role: RoleId::new(Role::ProjectAdmin.id()),
-                repositories: &[],
-                now,
-            };
-            write.rows().member_insert(&member).await?;
-            write.changed_access().await?;
-        }
+        administered_by_owner(&mut write, &project).await?;
         write.within(project.id);
         write.audit(new.name.as_str()).await?;
         write.event(EventKind::ProjectCreated { project: new.name.to_string() });
@@ -136,10 +126,14 @@ impl<'a> Projects<'a> {
     /// Whether there is a project of that name. Whoever has logged in is told, as with Harbor: names are taken or free.
     ///
     /// # Errors
-    /// [`Error::Unauthenticated`] for nobody in particular.
+    /// [`Error::Unauthenticated`] for nobody in particular; [`Error::Denied`] for somebody who is limited to what is not making projects.
     pub async fn exists(&self, actor: &Actor, name: &ProjectName) -> Result<bool> {
         if actor.is_anonymous() {
             return Err(Error::Unauthenticated);
+        }
+        // Whoever makes a project learns as much; whoever is limited to something else does not.
+        if !actor.has_room_for(ProjectCreate::PERMISSION, Target::System) {
+            return Err(Error::Denied);
         }
         Ok(self.harbor.project(name.as_str()).await?.is_some())
     }
@@ -267,7 +261,8 @@ impl<'a> Projects<'a> {
         Ok((held > 0).then(|| holds_repositories(proof.target()).to_string()))
     }
 
-    /// Makes the project `library` where it is missing: the first start of a registry.
+    /// Makes the project `library` where it is missing: the first start of a registry. As with Harbor it is the first administrator's,
+    /// where there are users.
     pub(super) async fn ensure_library(&self) -> Result<()> {
         let name: ProjectName = LIBRARY.parse()?;
         if self.harbor.read().await?.project(&name).await?.is_some() {
@@ -282,12 +277,31 @@ impl<'a> Projects<'a> {
         let now = write.now();
         let (project, made) = write.rows().project_ensure(name, true, now).await?;
         if made {
+            let first = write.rows().users(&Query::default().page(1, 1)).await?.entries.into_iter().next();
+            let owner = first.filter(|user| user.administrator).map(|user| user.id);
+            let project = Project { owner, ..project };
+            write.rows().project_save(&project).await?;
+            administered_by_owner(&mut write, &project).await?;
             write.within(project.id);
             write.event(EventKind::ProjectCreated { project: name.to_string() });
         }
         write.changed_project(name);
         write.commit().await
     }
+}
+
+/// Makes the owner of a project that was just made its first member.
+async fn administered_by_owner(write: &mut Write<'_>, project: &Project) -> Result<()> {
+    let Some(owner) = project.owner else { return Ok(()) };
+    let member = NewMember {
+        project: project.id,
+        entity: MemberEntity::User(owner),
+        role: RoleId::new(Role::ProjectAdmin.id()),
+        repositories: &[],
+        now: write.now(),
+    };
+    write.rows().member_insert(&member).await?;
+    write.changed_access().await
 }
 
 /// Sets what a project that was just made may hold.

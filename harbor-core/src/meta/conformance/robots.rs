@@ -130,11 +130,14 @@ pub async fn sessions(fixture: &dyn MetadataFixture) {
     assert!(rows.session_delete("three").await.unwrap());
     assert!(!rows.session_delete("three").await.unwrap());
     rows.commit().await.unwrap();
+    assert!(!read(&store).await.session_has_ended(at(99)).await.unwrap());
+    assert!(read(&store).await.session_has_ended(at(100)).await.unwrap());
     let mut rows = begin(&store).await;
     assert_eq!(rows.sessions_expire(at(99), 10).await.unwrap(), 0);
     assert_eq!(rows.sessions_expire(at(100), 10).await.unwrap(), 1);
     rows.commit().await.unwrap();
     let mut rows = read(&store).await;
+    assert!(!rows.session_has_ended(at(100)).await.unwrap(), "deleted");
     assert_eq!(rows.session("one").await.unwrap(), None);
     let extended = Session { expires_at: at(200), ..new_session(grace, "two") };
     assert_eq!(rows.session("two").await.unwrap(), Some(extended));

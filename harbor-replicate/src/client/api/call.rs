@@ -5,16 +5,15 @@ use std::collections::HashSet;
 
 use bytes::Bytes;
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
+use harbor_core::api::{Absent, from_json};
 use harbor_core::operation::{BASE, Method, Operation};
 use http::header::{ACCEPT, CONTENT_TYPE, LOCATION};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode, utf8_percent_encode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
 use serde_json::error::Category;
 use url::{Url, form_urlencoded};
 
-use super::lenient::Lenient;
 use super::{Api, ProjectRef, Query};
 use crate::client::answer::Answer;
 use crate::client::error::fit;
@@ -301,7 +300,7 @@ impl Pages {
 }
 
 fn read<T: DeserializeOwned>(answer: &Answer, body: &[u8]) -> Result<T> {
-    let read = serde_json::from_slice::<Value>(body).and_then(|value| T::deserialize(Lenient(value)));
+    let read = serde_json::from_slice(body).and_then(|value| from_json(value, Absent::Zero));
     read.map_err(|error| {
         // What it says of a value may repeat it, and some answers have secrets.
         let what = match error.classify() {

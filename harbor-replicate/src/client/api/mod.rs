@@ -27,7 +27,6 @@
 mod call;
 mod content;
 mod jobs;
-mod lenient;
 mod noun;
 mod people;
 mod projects;

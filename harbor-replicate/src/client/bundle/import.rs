@@ -177,6 +177,8 @@ impl Bundle {
         }
         if !missing.is_empty() {
             let count = missing.len();
+            // As they were found, they would be told in another order each time.
+            missing.sort_unstable();
             missing.truncate(NAMED);
             let what = format!(
                 "{count} of the blobs that it builds on, and neither has the registry: load the earlier bundle first, or name it; {}",

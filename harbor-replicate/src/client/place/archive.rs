@@ -5,6 +5,7 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use harbor_core::blob::Hasher;
@@ -25,6 +26,10 @@ const PARTIAL: &str = ".partial";
 
 /// How the names of files end that are compressed: they can be read, as far as it is gzip, and not be written.
 const COMPRESSED: [&str; 5] = ["gz", "tgz", "zst", "xz", "bz2"];
+
+/// How long whoever writes an archive is waited for: a copy that was broken off has its last piece on the way to the disk when it is let
+/// go of, and a process that is forked shares the locks of this one until it runs its own program.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// An OCI image layout that is written as a tar, or is added to.
 ///
@@ -82,7 +87,8 @@ impl LayoutArchive {
     /// The archive at a path, which need not be there yet.
     ///
     /// # Errors
-    /// [`Error::Unusable`] when something else is there; [`Error::File`] when it cannot be written, or somebody else is writing it.
+    /// [`Error::Unusable`] when something else is there; [`Error::File`] when it cannot be written, or somebody else is writing it, and
+    /// still is after two seconds.
     pub async fn create(path: impl AsRef<Path>) -> Result<Self> {
         Self::open(path.as_ref(), Way::Layout).await
     }
@@ -102,48 +108,29 @@ impl LayoutArchive {
     }
 
     async fn open(path: &Path, way: Way) -> Result<Self> {
-        let unusable =
-            |what: &str| Err(Error::Unusable { place: path.display().to_string(), what: what.to_owned() });
         let is_compressed = COMPRESSED.iter().any(|end| path.extension().is_some_and(|known| known == *end));
         if is_compressed || path.file_name().is_none() {
-            return unusable("archives are written without compression: choose a name that ends with .tar");
+            return Err(unusable(
+                path,
+                "archives are written without compression: choose a name that ends with .tar",
+            ));
         }
-        let before = match tokio::fs::try_exists(path).await.map_err(|cause| wrong(path, cause))? {
-            true if way == Way::New => return unusable("there is something already; choose another name"),
-            true => Some(Layout::open(path).await?),
-            false => None,
-        };
-        let listed = match &before {
-            Some(before) => docker::read_list(before.files()).await?,
-            None => None,
-        };
-        let mut name = path.as_os_str().to_owned();
-        name.push(PARTIAL);
-        let partial = PathBuf::from(name);
-        let file = Arc::new(open_partial(&partial).await?);
-        let scanned = {
-            let file = Arc::clone(&file);
-            blocking(move || scan(&file)).await.map_err(|cause| wrong(&partial, cause))?
-        };
-        let is_of_use = !scanned.1.is_empty();
-        let state = State { end: scanned.0, slots: scanned.1, is_of_use, ..State::default() };
-        let target = Target {
-            path: path.to_owned(),
-            partial,
-            file,
-            docker: way == Way::Docker || listed.is_some(),
-            is_new: way == Way::New,
-            is_strict: way != Way::Docker,
-            before: listed.unwrap_or_default(),
-            state: Mutex::new(state),
-        };
+        // First without a claim: where this cannot be had, what an earlier run left is not touched.
+        look(path, way).await?;
+        let mut target = Target::claim(path, way).await?;
+        // Then again: somebody may have ended theirs meanwhile, and nobody else gives a file this name while the claim is held.
+        let Some(before) = look(path, way).await? else { return Ok(Self { target: Arc::new(target) }) };
+        if let Some(listed) = docker::read_list(before.files()).await? {
+            target.docker = true;
+            target.before = listed;
+        }
         let archive = Self { target: Arc::new(target) };
-        if let Some(before) = before {
-            archive.take_over(&before).await?;
-            // What came from there is there still.
-            archive.target.state().is_of_use = is_of_use;
+        let scanned = archive.target.state().end;
+        let taken = archive.take_over(&before).await;
+        if taken.is_err() {
+            archive.target.file.set_len(scanned).map_err(|cause| wrong(path, cause))?;
         }
-        Ok(archive)
+        taken.map(|()| archive)
     }
 
     /// Whether it is an archive of docker's, as what was there before may have been.
@@ -162,12 +149,12 @@ impl LayoutArchive {
         self.target.state().listing().to_bytes()
     }
 
-    /// What an archive of the same name has.
+    /// What an archive of the same name has. It is there still, so it is of no use to a later run.
     async fn take_over(&self, before: &Layout) -> Result<()> {
         let listed = before.files().read(index::FILE, "the index of a layout", index::LIMIT).await?;
         let index = Index::parse(&listed.unwrap_or_default());
         let index = index.map_err(|what| before.files().unusable(what))?;
-        let (mut ahead, mut seen) = (before.images().to_vec(), HashSet::new());
+        let (mut ahead, mut seen, mut taken) = (before.images().to_vec(), HashSet::new(), HashSet::new());
         while let Some(entry) = ahead.pop() {
             if !seen.insert(entry.digest) {
                 continue;
@@ -176,13 +163,15 @@ impl LayoutArchive {
                 Err(error) if error.is_absent() => continue,
                 manifest => manifest?,
             };
-            self.write_manifest(&manifest).await?;
+            let options = PushOptions::default();
+            self.put(&manifest.digest, &manifest.bytes, &options).await?;
+            taken.insert(entry.digest);
             let Ok(view) = manifest.view() else { continue };
             for digest in view.required_blobs().into_keys() {
                 // An archive that builds on another has not all of them.
                 if let Some(region) = before.blob_region(&digest).await? {
-                    self.write_blob(&digest, &RegionSource { region, digest }, &PushOptions::default())
-                        .await?;
+                    self.put(&digest, &RegionSource { region, digest }, &options).await?;
+                    taken.insert(digest);
                 }
             }
             ahead.extend(view.manifests);
@@ -190,7 +179,7 @@ impl LayoutArchive {
         let mut state = self.target.state();
         state.index = index;
         // An older form of docker's has images in files that are no blobs of a layout.
-        let is_there = |name: &str| digest_of(name).is_some_and(|digest| state.slots.contains_key(&digest));
+        let is_there = |name: &str| digest_of(name).is_some_and(|digest| taken.contains(&digest));
         if self.target.before.iter().flat_map(docker::Image::files).all(is_there) {
             return Ok(());
         }
@@ -198,6 +187,21 @@ impl LayoutArchive {
             "it has an image of docker's that is not in its layout, and would be lost: choose another file",
         ))
     }
+}
+
+/// The archive that is there, if one is.
+async fn look(path: &Path, way: Way) -> Result<Option<Layout>> {
+    if !tokio::fs::try_exists(path).await.map_err(|cause| wrong(path, cause))? {
+        return Ok(None);
+    }
+    if way == Way::New {
+        return Err(unusable(path, "there is something already; choose another name"));
+    }
+    Layout::open(path).await.map(Some)
+}
+
+fn unusable(path: &Path, what: &str) -> Error {
+    Error::Unusable { place: path.display().to_string(), what: what.to_owned() }
 }
 
 impl State {
@@ -211,7 +215,64 @@ impl State {
     }
 }
 
+impl LayoutArchive {
+    /// Stores a blob where it is not there.
+    async fn put(&self, digest: &Digest, source: &dyn BlobSource, options: &PushOptions) -> Result<Pushed> {
+        let size = source.size();
+        if size == 0 && !is_of_nothing(digest) {
+            return Err(Error::Size { expected: 1, actual: 0 });
+        }
+        let target = &self.target;
+        let known = target.state().slots.get(digest).copied();
+        if let Some(known) = known.filter(|known| known.is_whole && known.size != size) {
+            return Err(Error::Size { expected: known.size, actual: size });
+        }
+        let slot = target.slot(digest, size).map_err(|cause| wrong(&target.partial, cause))?;
+        let Some(slot) = slot else { return Ok(Pushed::Existed) };
+        let stream = source.open(0).await.map_err(Error::Source)?;
+        let pour = Pour {
+            file: Arc::clone(&target.file),
+            path: &target.partial,
+            at: slot.content,
+            hasher: Hasher::new(digest.algorithm()),
+            done: 0,
+            size,
+            sent: options.sent.clone(),
+        };
+        pour.all(stream, digest).await?;
+        // Another of this digest may have come meanwhile, by somebody who is wrong about its size.
+        let mut state = target.state();
+        if let Some(kept) = state.slots.get_mut(digest).filter(|kept| kept.header == slot.header) {
+            kept.is_whole = true;
+        }
+        Ok(Pushed::Sent)
+    }
+}
+
 impl Target {
+    /// What an earlier run left, or an empty archive.
+    async fn claim(path: &Path, way: Way) -> Result<Self> {
+        let mut name = path.as_os_str().to_owned();
+        name.push(PARTIAL);
+        let partial = PathBuf::from(name);
+        let file = Arc::new(open_partial(&partial, Some(PATIENCE)).await?);
+        let scanned = {
+            let file = Arc::clone(&file);
+            blocking(move || scan(&file)).await.map_err(|cause| wrong(&partial, cause))?
+        };
+        let is_of_use = !scanned.1.is_empty();
+        Ok(Self {
+            path: path.to_owned(),
+            partial,
+            file,
+            docker: way == Way::Docker,
+            is_new: way == Way::New,
+            is_strict: way != Way::Docker,
+            before: Vec::new(),
+            state: Mutex::new(State { end: scanned.0, slots: scanned.1, is_of_use, ..State::default() }),
+        })
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -255,8 +316,11 @@ impl Target {
         }
         files.extend(state.files.iter().cloned());
         self.end(state.end, &files)?;
+        self.rename()?;
+        // From here on it is no longer ours to write, whatever becomes of the rest.
         state.is_over = true;
-        Ok(())
+        let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        sync_folder(folder.unwrap_or(Path::new(".")))
     }
 
     fn end(&self, mut at: u64, files: &[(&str, Vec<u8>)]) -> io::Result<()> {
@@ -268,10 +332,7 @@ impl Target {
         }
         // Two empty blocks end it.
         self.file.set_len(at + 2 * BLOCK)?;
-        self.file.sync_all()?;
-        self.rename()?;
-        let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty());
-        sync_folder(folder.unwrap_or(Path::new(".")))
+        self.file.sync_all()
     }
 }
 
@@ -337,30 +398,11 @@ impl Destination for LayoutArchive {
         source: &dyn BlobSource,
         options: &PushOptions,
     ) -> Result<Pushed> {
-        let size = source.size();
-        if size == 0 && !is_of_nothing(digest) {
-            return Err(Error::Size { expected: 1, actual: 0 });
+        let pushed = self.put(digest, source, options).await?;
+        if pushed == Pushed::Sent {
+            self.target.state().is_of_use = true;
         }
-        let target = &self.target;
-        let slot = target.slot(digest, size).map_err(|cause| wrong(&target.partial, cause))?;
-        let Some(slot) = slot else { return Ok(Pushed::Existed) };
-        let stream = source.open(0).await.map_err(Error::Source)?;
-        let pour = Pour {
-            file: Arc::clone(&target.file),
-            path: &target.partial,
-            at: slot.content,
-            hasher: Hasher::new(digest.algorithm()),
-            done: 0,
-            size,
-            sent: options.sent.clone(),
-        };
-        pour.all(stream, digest).await?;
-        let mut state = target.state();
-        state.is_of_use = true;
-        if let Some(slot) = state.slots.get_mut(digest) {
-            slot.is_whole = true;
-        }
-        Ok(Pushed::Sent)
+        Ok(pushed)
     }
 
     async fn write_manifest(&self, manifest: &Manifest) -> Result<()> {

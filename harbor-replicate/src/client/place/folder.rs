@@ -13,7 +13,7 @@ use tempfile::NamedTempFile;
 use super::claim::{Claim, PARTIAL};
 use super::files::{PIECE, Region, blob_path, blocking, read_at, wrong};
 use super::index::{self, Index, Named};
-use super::pour::{Pour, sync_folder, wait_partial};
+use super::pour::{Pour, open_partial, sync_folder};
 use super::{COMMON, Destination, is_of_nothing};
 use crate::client::{BlobSource, Error, Manifest, PushOptions, Pushed, Result};
 
@@ -48,7 +48,7 @@ impl LayoutFolder {
             return Ok(Pushed::Existed);
         }
         let partial = self.claim.folder().join(format!("{}-{}", digest.algorithm(), digest.hex()));
-        let file = Arc::new(wait_partial(&partial).await?);
+        let file = Arc::new(open_partial(&partial, None).await?);
         if self.has(&path, digest, source.size()).await? {
             // Somebody else has ended it before we had it.
             let _ = fs::remove_file(&partial);

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures_util::StreamExt as _;
@@ -148,22 +148,19 @@ fn existing(path: &Path) -> io::Result<File> {
     if file.metadata()?.is_file() { Ok(file) } else { Err(foreign()) }
 }
 
-/// The same; an error while somebody else has it.
-pub(super) async fn open_partial(path: &Path) -> Result<File> {
-    let of = path.to_owned();
-    let busy = || io::Error::new(io::ErrorKind::ResourceBusy, "somebody else is writing it");
-    let opened = blocking(move || try_partial(&of)?.ok_or_else(busy));
-    opened.await.map_err(|cause| wrong(path, cause))
-}
-
-/// The same; waits while somebody else has it.
-pub(super) async fn wait_partial(path: &Path) -> Result<File> {
+/// As [`try_partial`], but waits for whoever has it: so long, or until they let go.
+pub(super) async fn open_partial(path: &Path, patience: Option<Duration>) -> Result<File> {
+    let until = patience.map(|patience| Instant::now() + patience);
     let mut pause = Duration::from_millis(5);
     loop {
         let of = path.to_owned();
         let opened = blocking(move || try_partial(&of)).await;
         if let Some(file) = opened.map_err(|cause| wrong(path, cause))? {
             return Ok(file);
+        }
+        if until.is_some_and(|until| until <= Instant::now()) {
+            let busy = io::Error::new(io::ErrorKind::ResourceBusy, "somebody else is writing it");
+            return Err(wrong(path, busy));
         }
         // Not within the lock itself: each who waits there would take a thread from those who write.
         tokio::time::sleep(pause).await;

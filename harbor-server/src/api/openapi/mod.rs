@@ -2,8 +2,12 @@
 //! answers ([`table`]), and of the types that the handlers themselves take and answer.
 
 mod page;
+mod parameters;
+mod refusals;
+mod responses;
 mod shape;
 mod table;
+mod token_service;
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -14,32 +18,15 @@ use http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS
 use http::{HeaderValue, Response, StatusCode};
 use serde_json::{Map, Value, json};
 
-use self::shape::Shape;
-use self::table::{Answer, Documented, documented};
+use self::table::{Documented, documented};
 use super::json;
+use crate::session::SID;
 
 /// Where the document is, below the base of the API.
 const DOCUMENT: &str = "/openapi.json";
 
 /// Where the page is.
 const PAGE: &str = "/docs";
-
-/// What a refusal may be, of every operation.
-const REFUSALS: [(u16, &str); 13] = [
-    (400, "The request cannot be read, or names what cannot be."),
-    (401, "The operation needs somebody to log in, or the credentials are wrong."),
-    (403, "The caller may not do this, or may not know whether the thing exists."),
-    (404, "There is no such thing."),
-    (409, "It exists already, or a concurrent change got in the way."),
-    (412, "What something is at the moment stands in the way."),
-    (413, "The body is too large."),
-    (415, "The body is not JSON."),
-    (422, "A parameter has a value that cannot be served."),
-    (429, "Too many requests: come again after the seconds of `Retry-After`."),
-    (500, "A fault of the server, told by the request's id and no more."),
-    (503, "A store cannot be reached at the moment."),
-    (507, "A store is full."),
-];
 
 static TEXT: LazyLock<String> = LazyLock::new(|| document().to_string());
 static HTML: LazyLock<String> = LazyLock::new(|| page::render(&document()));
@@ -52,6 +39,11 @@ pub(super) fn answer(path: &str, method: Method) -> Option<Response<Body>> {
         PAGE if reads => Some(html(&HTML)),
         _ => None,
     }
+}
+
+/// The document, as JSON.
+pub(crate) fn text() -> &'static str {
+    &TEXT
 }
 
 fn html(text: &str) -> Response<Body> {
@@ -77,12 +69,15 @@ fn document() -> Value {
         let methods = paths.entry(format!("{BASE}{}", operation.path)).or_default();
         methods.insert(operation.method.as_str().to_ascii_lowercase(), of(operation, documented));
     }
+    let mut paths = json!(paths);
+    paths[token_service::PATH] = token_service::of();
     json!({
         "openapi": "3.1.0",
         "info": {
             "title": "Harbor",
             "version": "2.0",
-            "description": "Harbor's API v2.0, as far as this server serves it, and what it has beside that.",
+            "description": "Harbor's API v2.0, as far as this server serves it, and what it has beside that. A server that was \
+                composed without accounts answers 404 to what is about them.",
             "license": { "name": "Apache-2.0", "identifier": "Apache-2.0" },
         },
         "paths": paths,
@@ -91,6 +86,10 @@ fn document() -> Value {
             "securitySchemes": {
                 "basic": { "type": "http", "scheme": "basic" },
                 "token": { "type": "http", "scheme": "bearer" },
+                "session": { "type": "apiKey", "in": "cookie", "name": SID,
+                    "description": "What /c/login answers. What changes something needs the token against cross-site requests beside it." },
+                "csrf": { "type": "apiKey", "in": "header", "name": "X-Harbor-CSRF-Token",
+                    "description": "Of the answer to /c/login, or to any request of the session." },
             },
         },
     })
@@ -102,18 +101,29 @@ fn of(operation: &Operation, documented: &Documented) -> Value {
         "tags": [operation.tag],
         "summary": documented.says,
         "description": needs(operation.need),
-        "parameters": parameters(operation, documented),
-        "responses": responses(documented),
-        "security": if operation.need == Need::Nothing {
-            json!([{}, { "basic": [] }, { "token": [] }])
-        } else {
-            json!([{ "basic": [] }, { "token": [] }])
-        },
+        "parameters": parameters::of(operation, documented),
+        "responses": responses::of(operation, documented),
+        "security": security(operation),
     });
     if let Some(body) = &documented.body {
-        described["requestBody"] = json!({ "required": true, "content": content(&body.reference()) });
+        described["requestBody"] =
+            json!({ "required": true, "content": responses::json_of(&body.reference()) });
     }
     described
+}
+
+/// What may be shown to say who one is: one of these.
+fn security(operation: &Operation) -> Value {
+    let mut ways = vec![json!({ "basic": [] }), json!({ "token": [] })];
+    ways.push(if operation.changes() {
+        json!({ "session": [], "csrf": [] })
+    } else {
+        json!({ "session": [] })
+    });
+    if operation.need == Need::Nothing {
+        ways.insert(0, json!({}));
+    }
+    Value::Array(ways)
 }
 
 fn needs(need: Need) -> String {
@@ -130,102 +140,6 @@ fn needs(need: Need) -> String {
             format!("Needs the permission {} where it is about something.", names.join(" or "))
         }
     }
-}
-
-fn parameters(operation: &Operation, documented: &Documented) -> Vec<Value> {
-    let mut parameters = Vec::new();
-    for segment in operation.path.split('/') {
-        if let Some(name) = segment.strip_prefix('{').and_then(|name| name.strip_suffix('}')) {
-            let number = name == "mid" || (name.ends_with("_id") && !name.contains("name"));
-            let schema = if number {
-                json!({ "type": "integer", "format": "int64" })
-            } else {
-                json!({ "type": "string", "minLength": 1 })
-            };
-            parameters.push(json!({ "name": name, "in": "path", "required": true, "schema": schema }));
-        }
-    }
-    let paged = documented.answer.is_page().then_some(["page", "page_size", "q", "sort"]);
-    for name in paged.iter().flatten().chain(documented.query) {
-        parameters.push(json!({ "name": name, "in": "query", "schema": query_schema(name) }));
-    }
-    parameters
-}
-
-fn query_schema(name: &str) -> Value {
-    match name {
-        "page" => json!({ "type": "integer", "minimum": 1, "default": 1 }),
-        "page_size" => json!({ "type": "integer", "minimum": 1, "maximum": 100, "default": 10 }),
-        "seconds" => json!({ "type": "integer", "minimum": 0, "maximum": 300, "default": 300 }),
-        "after" => json!({ "type": "integer", "format": "int64" }),
-        "public" | "relative" => json!({ "type": "boolean" }),
-        _ => json!({ "type": "string" }),
-    }
-}
-
-fn responses(documented: &Documented) -> Value {
-    let mut responses = Map::new();
-    let (status, answer) = match &documented.answer {
-        Answer::Nothing => (200, json!({ "description": "Done." })),
-        Answer::Created => (201, json!({ "description": "Made.", "headers": headers(&["Location"]) })),
-        Answer::Made(shape) => {
-            let content = content(&shape.reference());
-            (201, json!({ "description": "Made.", "headers": headers(&["Location"]), "content": content }))
-        }
-        Answer::One(shape) => (200, json!({ "description": "It.", "content": content(&shape.reference()) })),
-        Answer::Many(shape) => (200, json!({ "description": "All.", "content": content(&list(shape)) })),
-        Answer::Page(shape) => {
-            let headers = headers(&["X-Total-Count", "Link"]);
-            (200, json!({ "description": "A page.", "headers": headers, "content": content(&list(shape)) }))
-        }
-        Answer::Words => {
-            let words = json!({ "type": "object", "additionalProperties": { "type": "string" } });
-            (200, json!({ "description": "Values by name.", "content": content(&words) }))
-        }
-        Answer::Stream(shape) => {
-            let content = json!({ "text/event-stream": { "schema": event(shape) } });
-            (200, json!({ "description": "Events, until somebody has enough.", "content": content }))
-        }
-        Answer::Records => {
-            let text = json!({ "schema": { "type": "string" } });
-            let content = json!({ "application/x-ndjson": text, "text/csv": text });
-            (200, json!({ "description": "Records.", "content": content }))
-        }
-        Answer::Text => {
-            let content = json!({ "text/plain": { "schema": { "type": "string" } } });
-            (200, json!({ "description": "Text.", "content": content }))
-        }
-    };
-    responses.insert(status.to_string(), answer);
-    let errors = content(&json!({ "$ref": "#/components/schemas/Errors" }));
-    for (status, description) in REFUSALS {
-        responses.insert(status.to_string(), json!({ "description": description, "content": errors }));
-    }
-    Value::Object(responses)
-}
-
-/// One event of a stream, as readers of documents before OpenAPI 3.2 take the schema of a stream: its data is JSON, and empty where
-/// it tells that some were missed.
-fn event(shape: &Shape) -> Value {
-    let text = json!({ "type": "string" });
-    let nothing = json!({ "type": "object", "maxProperties": 0 });
-    let data = json!({ "type": "string", "contentMediaType": "application/json",
-        "contentSchema": { "anyOf": [shape.reference(), nothing] } });
-    let properties = json!({ "id": text, "event": text, "data": data });
-    json!({ "type": "object", "properties": properties, "required": ["event", "data"] })
-}
-
-fn content(schema: &Value) -> Value {
-    json!({ "application/json": { "schema": schema } })
-}
-
-fn list(shape: &Shape) -> Value {
-    json!({ "type": "array", "items": shape.reference() })
-}
-
-fn headers(names: &[&str]) -> Value {
-    let header = |name: &&str| ((*name).to_owned(), json!({ "schema": { "type": "string" } }));
-    Value::Object(names.iter().map(header).collect())
 }
 
 #[cfg(test)]

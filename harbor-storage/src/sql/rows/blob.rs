@@ -9,7 +9,8 @@ use harbor_core::oci::{Digest, RepositoryName};
 use harbor_core::{StoreError, StoreErrorKind, Timestamp};
 
 use super::holding::{count_link, holding, maker, one_more};
-use super::{Rows, first, piece, pieces, rows_of};
+use super::many::{OverList, many_of, over_list};
+use super::{Rows, first, piece, piece_of, pieces, rows_of};
 use crate::sql::session::{Row, size};
 use crate::sql::statement::{Value, sql, values};
 
@@ -240,11 +241,9 @@ impl BlobRowsMut for Rows {
     }
 
     async fn blobs_condemn(&mut self, blobs: &[BlobId]) -> Result<(), StoreError> {
-        let update = sql!(concat!("UPDATE blobs SET state = 1 WHERE id IN (", piece!(), ")"));
-        for piece in rows_of(blobs, |blob| [Value::from(blob.get())]) {
-            self.session.defer(update, piece).await?;
-        }
-        Ok(())
+        let update = over_list!("UPDATE blobs SET state = 1 WHERE id IN (", ")");
+        let ids: Vec<Value> = blobs.iter().map(|blob| Value::from(blob.get())).collect();
+        self.defer_over(update, &[], &ids).await
     }
 
     async fn blobs_bury(&mut self, blobs: &[Blob]) -> Result<Vec<BlobId>, StoreError> {

@@ -7,7 +7,8 @@
 use harbor_core::StoreError;
 use harbor_core::meta::{Growth, ProjectId, UNLIMITED, Usage};
 
-use super::{PIECE, Rows, first, piece, rows_of};
+use super::many::{OverList, many_of, over_list};
+use super::{Rows, first, piece, piece_of};
 use crate::sql::session::{Row, size};
 use crate::sql::statement::{Value, sql, values};
 
@@ -104,38 +105,32 @@ impl Rows {
 
     /// Takes away a holder of each of these contents of a project, which are in their order and different.
     pub(super) async fn all_went(&mut self, project: i64, digests: &[String]) -> Result<(), StoreError> {
-        let lock = sql!(concat!(
+        let lock = over_list!(
             "SELECT digest, size, holders FROM project_content WHERE project_id = ? AND digest IN (",
-            piece!(),
             ") ORDER BY digest FOR UPDATE"
-        ));
-        let less = sql!(concat!(
+        );
+        let less = over_list!(
             "UPDATE project_content SET holders = holders - 1 WHERE project_id = ? AND digest IN (",
-            piece!(),
             ")"
-        ));
-        let delete = sql!(concat!(
+        );
+        let delete = over_list!(
             "DELETE FROM project_content WHERE project_id = ? AND holders <= 0 AND digest IN (",
-            piece!(),
             ")"
-        ));
-        for chunk in digests.chunks(PIECE) {
-            for piece in rows_of(chunk, |digest| [Value::from(digest.as_str())]) {
-                let parameters: Vec<Value> = values![project].into_iter().chain(piece).collect();
-                let held = self.session.fetch(lock, parameters.clone()).await?;
-                if held.len() < chunk.len() {
-                    tracing::error!(project, "content went that was not counted");
-                }
-                for row in &held {
-                    if row.int(2)? <= 1 {
-                        self.change(project, -row.int(1)?, false);
-                    }
-                }
-                self.session.defer(less, parameters.clone()).await?;
-                self.session.defer(delete, parameters).await?;
+        );
+        let (project_id, content) =
+            (values![project], digests.iter().map(|digest| Value::from(digest.as_str())));
+        let content: Vec<Value> = content.collect();
+        let held = self.fetch_over(lock, &project_id, &content).await?;
+        if held.len() < content.len() {
+            tracing::error!(project, "content went that was not counted");
+        }
+        for row in &held {
+            if row.int(2)? <= 1 {
+                self.change(project, -row.int(1)?, false);
             }
         }
-        Ok(())
+        self.defer_over(less, &project_id, &content).await?;
+        self.defer_over(delete, &project_id, &content).await
     }
 
     fn change(&mut self, project: i64, bytes: i64, written: bool) -> &mut Change {

@@ -18,6 +18,7 @@ mod holding;
 mod immutable;
 mod label;
 mod manifest;
+mod many;
 mod member;
 mod personal_token;
 mod project;

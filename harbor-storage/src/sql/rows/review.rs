@@ -4,20 +4,22 @@ use async_trait::async_trait;
 use harbor_core::meta::{BlobId, LinkId, Review, ReviewRows, ReviewRowsMut, ReviewSubject};
 use harbor_core::{StoreError, StoreErrorKind, Timestamp};
 
-use super::{PIECE, Rows, first, piece, piece_of, rows_of};
+use super::many::{MANY, OverList, many_of, over_list};
+use super::{PIECE, Rows, first, piece, piece_of};
 use crate::sql::session::Row;
 use crate::sql::statement::{Value, sql, values};
 
 pub(super) const LINK: i64 = 0;
 pub(super) const BLOB: i64 = 1;
 
-/// Enters one subject.
-macro_rules! one {
-    () => {
-        sql!(
-            "INSERT INTO gc_reviews (kind, subject_id, due, attempts, reason) VALUES (?, ?, ?, 0, ?) \
-             ON CONFLICT (kind, subject_id) DO UPDATE SET due = excluded.due, attempts = 0, reason = excluded.reason"
-        )
+/// Enters subjects: as many as there are rows of parameters.
+macro_rules! put {
+    ($rows:expr) => {
+        sql!(concat!(
+            "INSERT INTO gc_reviews (kind, subject_id, due, attempts, reason) VALUES ",
+            $rows,
+            " ON CONFLICT (kind, subject_id) DO UPDATE SET due = excluded.due, attempts = 0, reason = excluded.reason"
+        ))
     };
 }
 
@@ -81,7 +83,7 @@ impl ReviewRowsMut for Rows {
         reason: &str,
     ) -> Result<(), StoreError> {
         let (kind, id) = key(subject);
-        self.session.defer(one!(), values![kind, id, due.micros(), reason]).await
+        self.session.defer(put!("(?, ?, ?, 0, ?)"), values![kind, id, due.micros(), reason]).await
     }
 
     async fn reviews_put(
@@ -90,35 +92,29 @@ impl ReviewRowsMut for Rows {
         due: Timestamp,
         reason: &str,
     ) -> Result<(), StoreError> {
-        let put = sql!(concat!(
-            "INSERT INTO gc_reviews (kind, subject_id, due, attempts, reason) VALUES ",
-            piece_of!("(?, ?, ?, 0, ?)"),
-            " ON CONFLICT (kind, subject_id) DO UPDATE SET due = excluded.due, attempts = 0, reason = excluded.reason"
-        ));
-        // No row may come twice in one statement, so what does not fill one up is put by itself.
+        // No row may come twice in one statement, so what does not fill one up is put by a shorter one.
         let distinct: BTreeSet<(i64, i64)> = subjects.iter().copied().map(key).collect();
         let distinct: Vec<(i64, i64)> = distinct.into_iter().collect();
-        let (pieces, rest) = distinct.as_chunks::<PIECE>();
-        for piece in pieces {
+        let (long, rest) = distinct.as_chunks::<MANY>();
+        let (pieces, rest) = rest.as_chunks::<PIECE>();
+        let long = long.iter().map(|rows| (put!(many_of!("(?, ?, ?, 0, ?)")), rows.as_slice()));
+        let pieces = pieces.iter().map(|rows| (put!(piece_of!("(?, ?, ?, 0, ?)")), rows.as_slice()));
+        for (put, rows) in long.chain(pieces) {
             let row = |(kind, id): &(i64, i64)| values![*kind, *id, due.micros(), reason];
-            self.session.defer(put, piece.iter().flat_map(row).collect()).await?;
+            self.session.defer(put, rows.iter().flat_map(row).collect()).await?;
         }
         for (kind, id) in rest {
-            self.session.defer(one!(), values![*kind, *id, due.micros(), reason]).await?;
+            self.session.defer(put!("(?, ?, ?, 0, ?)"), values![*kind, *id, due.micros(), reason]).await?;
         }
         Ok(())
     }
 
     async fn reviews_delete(&mut self, subjects: &[ReviewSubject]) -> Result<(), StoreError> {
-        let delete =
-            sql!(concat!("DELETE FROM gc_reviews WHERE kind = ? AND subject_id IN (", piece!(), ")"));
+        let delete = over_list!("DELETE FROM gc_reviews WHERE kind = ? AND subject_id IN (", ")");
         for kind in [LINK, BLOB] {
             let of_kind = subjects.iter().copied().map(key).filter(|(own, _)| *own == kind);
-            let ids: Vec<i64> = of_kind.map(|(_, id)| id).collect();
-            for piece in rows_of(&ids, |id| [Value::from(*id)]) {
-                let parameters = values![kind].into_iter().chain(piece).collect();
-                self.session.defer(delete, parameters).await?;
-            }
+            let ids: Vec<Value> = of_kind.map(|(_, id)| Value::from(id)).collect();
+            self.defer_over(delete, &[kind.into()], &ids).await?;
         }
         Ok(())
     }

@@ -23,6 +23,11 @@ impl SessionRows for Rows {
             sql!("SELECT digest, user_id, epoch, created_at, expires_at FROM sessions WHERE digest = ?");
         first(self.session.fetch(find, values![digest]).await?).map(|row| session(&row)).transpose()
     }
+
+    async fn session_has_ended(&mut self, now: Timestamp) -> Result<bool, StoreError> {
+        let find = sql!("SELECT 1 FROM sessions WHERE expires_at <= ? LIMIT 1");
+        Ok(!self.session.fetch(find, values![now.micros()]).await?.is_empty())
+    }
 }
 
 #[async_trait]

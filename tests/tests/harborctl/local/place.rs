@@ -8,10 +8,13 @@ use harbor_core::blob::UploadId;
 use harbor_core::oci::Digest;
 use harbor_tests::{Build, Client, Database, Harborctl, Process, Ran};
 use serde_json::Value;
-use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, MySqlConnection, PgConnection};
+use sqlx::mysql::MySqlRow;
+use sqlx::postgres::PgRow;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteRow};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, FromRow, MySqlConnection, PgConnection};
 use tempfile::TempDir;
 
+use super::objects::Bucket;
 use super::{API, PASSWORD};
 
 /// How long content is kept that nothing refers to, in seconds, where it is to go soon.
@@ -25,12 +28,14 @@ pub(super) struct Place {
     pub(super) data: TempDir,
     pub(super) database: Option<Database>,
     blobs: Option<String>,
+    /// The bucket that these are in.
+    pub(super) bucket: Option<Bucket>,
 }
 
 impl Place {
     /// SQLite and a folder.
     pub(super) fn folder() -> Self {
-        Self { data: tempfile::tempdir().unwrap(), database: None, blobs: None }
+        Self { data: tempfile::tempdir().unwrap(), database: None, blobs: None, bucket: None }
     }
 
     /// Another database.
@@ -41,13 +46,11 @@ impl Place {
     /// A prefix of its own in the bucket of the tests.
     pub(super) fn in_a_bucket(mut self) -> Self {
         let setting = |name: &str| std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set"));
-        let endpoint = setting("HARBOR_TEST_S3_ENDPOINT").replace(':', "%3A").replace('/', "%2F");
-        self.blobs = Some(format!(
-            "s3://{}/{}?endpoint={endpoint}&region={}",
-            setting("HARBOR_TEST_S3_BUCKET"),
-            UploadId::random(),
-            setting("HARBOR_TEST_S3_REGION")
-        ));
+        let (server, bucket) = (setting("HARBOR_TEST_S3_ENDPOINT"), setting("HARBOR_TEST_S3_BUCKET"));
+        let (endpoint, prefix) = (server.replace(':', "%3A").replace('/', "%2F"), UploadId::random());
+        let region = setting("HARBOR_TEST_S3_REGION");
+        self.blobs = Some(format!("s3://{bucket}/{prefix}?endpoint={endpoint}&region={region}"));
+        self.bucket = Some(Bucket::new(&server, &bucket, prefix.to_string()));
         self
     }
 
@@ -109,40 +112,59 @@ impl Place {
 
     /// The number that a statement yields; nothing where it fails.
     pub(super) async fn number(&self, statement: &str) -> Option<i64> {
-        let statement = AssertSqlSafe(statement.to_owned());
-        match &self.database {
-            None => {
-                let path = self.data().join("registry.db");
-                let options = SqliteConnectOptions::new().filename(path);
-                let mut connection = options.connect().await.ok()?;
-                sqlx::query_scalar(statement).fetch_one(&mut connection).await.ok()
-            }
-            Some(database) => {
-                let mut connection = PgConnection::connect(database.url()).await.ok()?;
-                sqlx::query_scalar(statement).fetch_one(&mut connection).await.ok()
-            }
-        }
+        self.scalar(statement).await
     }
 
-    /// Runs a statement behind everybody's back. SQLite does not look whether rows refer to others.
-    pub(super) async fn sql(&self, statement: &str) {
+    /// The text that a statement yields.
+    pub(super) async fn text(&self, statement: &str) -> String {
+        self.scalar(statement).await.unwrap_or_else(|| panic!("{statement}"))
+    }
+
+    async fn scalar<T>(&self, statement: &str) -> Option<T>
+    where
+        T: Send + Unpin,
+        (T,): for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow> + for<'r> FromRow<'r, MySqlRow>,
+    {
         let statement = AssertSqlSafe(statement.to_owned());
+        let row: (T,) = match &self.database {
+            None => {
+                let options = SqliteConnectOptions::new().filename(self.data().join("registry.db"));
+                let mut connection = options.connect().await.ok()?;
+                sqlx::query_as(statement).fetch_one(&mut connection).await.ok()?
+            }
+            Some(database) if database.url().starts_with("postgres") => {
+                let mut connection = PgConnection::connect(database.url()).await.ok()?;
+                sqlx::query_as(statement).fetch_one(&mut connection).await.ok()?
+            }
+            Some(database) => {
+                let mut connection = MySqlConnection::connect(database.url()).await.ok()?;
+                sqlx::query_as(statement).fetch_one(&mut connection).await.ok()?
+            }
+        };
+        Some(row.0)
+    }
+
+    /// Runs statements behind everybody's back. No database looks whether rows refer to others.
+    pub(super) async fn sql(&self, statements: &str) {
         match &self.database {
             None => {
                 let path = self.data().join("registry.db");
                 let options = SqliteConnectOptions::new().filename(path).foreign_keys(false);
                 let mut connection = options.connect().await.unwrap();
-                sqlx::raw_sql(statement).execute(&mut connection).await.unwrap();
+                sqlx::raw_sql(AssertSqlSafe(statements.to_owned())).execute(&mut connection).await.unwrap();
                 connection.close().await.unwrap();
             }
             Some(database) if database.url().starts_with("postgres") => {
+                let statements =
+                    AssertSqlSafe(format!("SET session_replication_role = replica; {statements}"));
                 let mut connection = PgConnection::connect(database.url()).await.unwrap();
-                sqlx::raw_sql(statement).execute(&mut connection).await.unwrap();
+                sqlx::raw_sql(statements).execute(&mut connection).await.unwrap();
                 connection.close().await.unwrap();
             }
             Some(database) => {
+                let statements = AssertSqlSafe(format!("SET FOREIGN_KEY_CHECKS = 0; {statements}"));
                 let mut connection = MySqlConnection::connect(database.url()).await.unwrap();
-                sqlx::raw_sql(statement).execute(&mut connection).await.unwrap();
+                sqlx::raw_sql(statements).execute(&mut connection).await.unwrap();
                 connection.close().await.unwrap();
             }
         }

@@ -13,7 +13,7 @@ mod signer;
 mod verify;
 
 pub use signer::{AuditSignature, AuditSigner};
-pub use verify::{AuditFinding, AuditReport, SavedHead};
+pub use verify::{AuditFinding, AuditReport, SavedHead, verify_audit};
 
 use base::Base;
 pub(in crate::engine) use seal::Sealing;

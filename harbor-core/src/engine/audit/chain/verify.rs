@@ -3,12 +3,11 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 
-use super::{AuditSignature, Base, Group, NOTHING, content, head, hex, linked, unhex};
+use super::{AuditSignature, AuditSigner, Base, Group, NOTHING, content, head, hex, linked, unhex};
 use crate::access::Authorized;
 use crate::access::permission::AuditLogList;
-use crate::engine::Harbor;
 use crate::engine::audit::{Audit, is_purge};
-use crate::meta::{AuditHead, AuditId, AuditLink, AuditRow, SettingRows};
+use crate::meta::{AuditHead, AuditId, AuditLink, AuditRow, MetadataStore, SettingRows};
 use crate::{Error, Result, StoreErrorKind};
 
 /// How many links and lines are read at a time.
@@ -154,8 +153,22 @@ impl Audit<'_> {
         _proof: &Authorized<AuditLogList>,
         saved: &[SavedHead],
     ) -> Result<AuditReport> {
-        Walk::begin(self.harbor, saved).await?.walk().await
+        let inner = &self.harbor.inner;
+        verify_audit(&*inner.metadata, inner.audit_signer.as_deref(), saved).await
     }
+}
+
+/// Verifies the log that is in a store, without an engine: for who has the store, and perhaps no server. As [`Audit::verify`]; without
+/// somebody who knows the keys, no signature is verified.
+///
+/// # Errors
+/// As the store fails.
+pub async fn verify_audit(
+    metadata: &dyn MetadataStore,
+    signer: Option<&dyn AuditSigner>,
+    saved: &[SavedHead],
+) -> Result<AuditReport> {
+    Walk::begin(metadata, signer, saved).await?.walk().await
 }
 
 /// The base, if it reads.
@@ -168,7 +181,8 @@ async fn stored<R: SettingRows + ?Sized>(rows: &mut R) -> Result<Option<Base>> {
 
 /// Going through the chain.
 struct Walk<'a> {
-    harbor: &'a Harbor,
+    metadata: &'a dyn MetadataStore,
+    signer: Option<&'a dyn AuditSigner>,
     /// The last number that is looked at.
     to: i64,
     /// Where the chain begins.
@@ -188,8 +202,12 @@ struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
-    async fn begin(harbor: &'a Harbor, saved: &[SavedHead]) -> Result<Self> {
-        let mut rows = harbor.read().await?;
+    async fn begin(
+        metadata: &'a dyn MetadataStore,
+        signer: Option<&'a dyn AuditSigner>,
+        saved: &[SavedHead],
+    ) -> Result<Self> {
+        let mut rows = metadata.read().await?;
         let stored = stored(&mut *rows).await?;
         let (base, reads) = (stored.clone().unwrap_or_default(), stored.is_some());
         let last = rows.audit_last_link().await?.map_or(base.seq, |link| link.seq);
@@ -199,7 +217,8 @@ impl<'a> Walk<'a> {
         let mut saved: Vec<SavedHead> = saved.to_vec();
         saved.sort_by_key(|head| head.seq);
         let mut walk = Self {
-            harbor,
+            metadata,
+            signer,
             to: signed.max(last),
             seq: 0,
             before: NOTHING,
@@ -217,7 +236,7 @@ impl<'a> Walk<'a> {
             walk.find(AuditFinding::Base(walk.seq));
         }
         walk.begun().await?;
-        if harbor.inner.audit_signer.is_some() && signed < last {
+        if signer.is_some() && signed < last {
             walk.find(AuditFinding::Unsigned(signed));
         }
         Ok(walk)
@@ -225,8 +244,8 @@ impl<'a> Walk<'a> {
 
     /// Goes on from a base; false, and nothing, when it does not verify.
     async fn adopt(&mut self, base: Base) -> Result<bool> {
-        if let Some(signer) = &self.harbor.inner.audit_signer
-            && !base.verifies(&**signer).await?
+        if let Some(signer) = self.signer
+            && !base.verifies(signer).await?
         {
             return Ok(false);
         }
@@ -247,7 +266,7 @@ impl<'a> Walk<'a> {
 
     /// Goes on from a base that was made meanwhile, if one was.
     async fn follow(&mut self) -> Result<bool> {
-        let base = stored(&mut *self.harbor.read().await?).await?.unwrap_or_default();
+        let base = stored(&mut *self.metadata.read().await?).await?.unwrap_or_default();
         Ok(base.seq > self.base.seq && base.seq > self.seq && self.adopt(base).await?)
     }
 
@@ -262,7 +281,7 @@ impl<'a> Walk<'a> {
         // Ahead of all keys that the database makes.
         let mut after = AuditId::new(i64::MIN);
         while self.report.findings.len() < FINDINGS {
-            let lines = self.harbor.read().await?.audit_between(after, self.base.line, BATCH).await?;
+            let lines = self.metadata.read().await?.audit_between(after, self.base.line, BATCH).await?;
             let Some(last) = lines.last().map(|row| row.id) else { break };
             after = last;
             lines.iter().for_each(|row| self.find(AuditFinding::Inserted(row.id)));
@@ -278,7 +297,7 @@ impl<'a> Walk<'a> {
 
     async fn walk(mut self) -> Result<AuditReport> {
         while self.seq < self.to {
-            let links = self.harbor.read().await?.audit_links(self.seq, BATCH).await?;
+            let links = self.metadata.read().await?.audit_links(self.seq, BATCH).await?;
             if links.first().is_none_or(|link| link.seq > self.to) {
                 if self.follow().await? {
                     continue;
@@ -302,10 +321,10 @@ impl<'a> Walk<'a> {
     /// Leaves out purges that were cut off meanwhile, and those that are told by a line behind all that is looked at: they took place meanwhile.
     async fn newer_purges(&mut self) -> Result<()> {
         let mut after = self.line;
-        let begins = stored(&mut *self.harbor.read().await?).await?.unwrap_or_default().seq;
+        let begins = stored(&mut *self.metadata.read().await?).await?.unwrap_or_default().seq;
         self.purges.retain(|_, (_, last)| *last > begins);
         while !self.purges.is_empty() {
-            let lines = self.harbor.read().await?.audit_after(after, BATCH).await?;
+            let lines = self.metadata.read().await?.audit_after(after, BATCH).await?;
             let Some(last) = lines.last().map(|row| row.id) else { break };
             after = last;
             for row in lines.iter().filter(|row| is_purge(row)) {
@@ -348,7 +367,7 @@ impl<'a> Walk<'a> {
     async fn line_of(&mut self, link: &AuditLink) -> Result<()> {
         loop {
             if self.ahead.is_empty() {
-                let lines = self.harbor.read().await?.audit_between(self.line, link.line, BATCH).await?;
+                let lines = self.metadata.read().await?.audit_between(self.line, link.line, BATCH).await?;
                 self.ahead = lines.into();
             }
             let Some(row) = self.ahead.pop_front() else { break };
@@ -387,10 +406,10 @@ impl<'a> Walk<'a> {
     async fn gone(&mut self, link: &AuditLink) -> Result<()> {
         if link.purged.is_empty() {
             // It may have been purged since the link was read; then the line that tells of it comes behind all that is looked at.
-            let now = self.harbor.read().await?.audit_links(link.seq - 1, 1).await?;
+            let now = self.metadata.read().await?.audit_links(link.seq - 1, 1).await?;
             let stays = now.first().is_none_or(|now| now.seq != link.seq || now.purged.is_empty());
             // Or it was cut off, and the next link tells so.
-            let begins = stored(&mut *self.harbor.read().await?).await?.unwrap_or_default().seq;
+            let begins = stored(&mut *self.metadata.read().await?).await?.unwrap_or_default().seq;
             if stays && begins < link.seq {
                 self.find(AuditFinding::Deleted(link.line));
             }
@@ -411,9 +430,9 @@ impl<'a> Walk<'a> {
             }
             self.saved.pop_front();
         }
-        let Some(signer) = &self.harbor.inner.audit_signer else { return Ok(()) };
+        let Some(signer) = self.signer else { return Ok(()) };
         if self.heads.is_empty() && self.more_heads {
-            self.heads = self.harbor.read().await?.audit_heads(link.seq - 1, BATCH).await?.into();
+            self.heads = self.metadata.read().await?.audit_heads(link.seq - 1, BATCH).await?.into();
             self.more_heads = self.heads.len() == BATCH as usize;
         }
         let Some(signed) = self.heads.front().filter(|head| head.seq <= link.seq).cloned() else {

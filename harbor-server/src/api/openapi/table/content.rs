@@ -28,7 +28,7 @@ pub(super) const TABLE: &[Documented] = &[
         Some(of::<api::RepositoryUpdate>()),
         Answer::Nothing,
     ),
-    op("deleteRepository", "Delete repository and its artifacts", &[], None, Answer::Nothing),
+    op("deleteRepository", "Delete repository and its artifacts", &[], None, Answer::Nothing).may(&[412]),
     op(
         "listArtifacts",
         "Artifacts of a repository with opt-in tag/label/accessory info",
@@ -66,7 +66,8 @@ pub(super) const TABLE: &[Documented] = &[
         &["from"],
         None,
         Answer::Created,
-    ),
+    )
+    .may(&[412, 422]),
     op(
         "getArtifact",
         "One artifact by tag or digest with the same opt-in info",
@@ -96,9 +97,10 @@ pub(super) const TABLE: &[Documented] = &[
         &[],
         None,
         Answer::One(of::<api::RestoredArtifact>()),
-    ),
-    op("deleteArtifact", "Delete artifact and all its tags", &[], None, Answer::Nothing),
-    op("createTag", "Attach extra tag to artifact", &[], Some(of::<api::NewTag>()), Answer::Created),
+    )
+    .may(&[412, 422]),
+    op("deleteArtifact", "Delete artifact and all its tags", &[], None, Answer::Nothing).may(&[412]),
+    op("createTag", "Attach extra tag to artifact", &[], Some(of::<api::NewTag>()), Answer::Added),
     op(
         "listTags",
         "Tags on an artifact, optional immutable status",
@@ -106,7 +108,7 @@ pub(super) const TABLE: &[Documented] = &[
         None,
         Answer::Page(of::<api::Tag>()),
     ),
-    op("deleteTag", "Remove one tag only (artifact stays)", &[], None, Answer::Nothing),
+    op("deleteTag", "Remove one tag only (artifact stays)", &[], None, Answer::Nothing).may(&[412]),
     op(
         "listAccessories",
         "Accessories (signatures, SBOM, ...) hanging off an artifact",
@@ -119,8 +121,9 @@ pub(super) const TABLE: &[Documented] = &[
         "Other addition: build_history, values.yaml, readme.md, dependencies",
         &[],
         None,
-        Answer::Text,
-    ),
+        Answer::Addition,
+    )
+    .may(&[413, 422]),
     op("addLabel", "Put existing label on artifact", &[], Some(of::<api::Label>()), Answer::Nothing),
     op("removeLabel", "Take label off artifact", &[], None, Answer::Nothing),
     op(
@@ -129,8 +132,10 @@ pub(super) const TABLE: &[Documented] = &[
         &["name", "scope", "project_id"],
         None,
         Answer::Page(of::<api::Label>()),
-    ),
-    op("CreateLabel", "Create global or project label", &[], Some(of::<api::Label>()), Answer::Created),
+    )
+    .may(&[404]),
+    op("CreateLabel", "Create global or project label", &[], Some(of::<api::Label>()), Answer::Created)
+        .may(&[404]),
     op("GetLabelByID", "One label", &[], None, Answer::One(of::<api::Label>())),
     op("UpdateLabel", "Change label", &[], Some(of::<api::Label>()), Answer::Nothing),
     op("DeleteLabel", "Delete label", &[], None, Answer::Nothing),

@@ -23,7 +23,7 @@ pub(super) const TABLE: &[Documented] = &[
         &[],
         Some(of::<api::ActionRequest>()),
         Answer::Nothing,
-    ),
+    ).may(&[422]),
     op(
         "listJobs",
         "Jobs whatever their kind, with what became of them",
@@ -31,7 +31,7 @@ pub(super) const TABLE: &[Documented] = &[
         None,
         Answer::Page(of::<api::Job>()),
     ),
-    op("retryJob", "Try a job again that failed or was stopped", &[], None, Answer::Nothing),
+    op("retryJob", "Try a job again that failed or was stopped", &[], None, Answer::Nothing).may(&[412]),
     op("listSchedules", "All schedules", &[], None, Answer::Page(of::<api::ScheduleTask>())),
     op(
         "getSchedulePaused",
@@ -55,7 +55,7 @@ pub(super) const TABLE: &[Documented] = &[
         "Schedule of garbage collection; an empty object without one",
         &[],
         None,
-        Answer::Words,
+        Answer::OneOrNone(of::<api::RunHistory>()),
     ),
     op(
         "createGCSchedule",
@@ -63,14 +63,14 @@ pub(super) const TABLE: &[Documented] = &[
         &[],
         Some(of::<api::Schedule>()),
         Answer::Created,
-    ),
+    ).may(&[412]),
     op(
         "updateGCSchedule",
         "Set the schedule of garbage collection, or take it away (type None)",
         &[],
         Some(of::<api::Schedule>()),
         Answer::Nothing,
-    ),
+    ).may(&[412]),
     op("getPurgeHistory", "Purges of the audit log", &[], None, Answer::Page(of::<api::RunHistory>())),
     op("getPurgeJob", "One purge of the audit log", &[], None, Answer::One(of::<api::RunHistory>())),
     op("stopPurge", "Stop a purge of the audit log", &[], None, Answer::Nothing),
@@ -86,7 +86,7 @@ pub(super) const TABLE: &[Documented] = &[
         "Schedule of purges of the audit log; an empty object without one",
         &[],
         None,
-        Answer::Words,
+        Answer::OneOrNone(of::<api::RunHistory>()),
     ),
     op(
         "createPurgeSchedule",
@@ -94,12 +94,12 @@ pub(super) const TABLE: &[Documented] = &[
         &[],
         Some(of::<api::Schedule>()),
         Answer::Created,
-    ),
+    ).may(&[412]),
     op(
         "updatePurgeSchedule",
         "Set the schedule of purges of the audit log, or take it away (type None)",
         &[],
         Some(of::<api::Schedule>()),
         Answer::Nothing,
-    ),
+    ).may(&[412]),
 ];

@@ -22,18 +22,27 @@ pub(super) struct Documented {
     pub(super) body: Option<Shape>,
     /// What it answers.
     pub(super) answer: Answer,
+    /// What it may refuse beside what follows from the rest.
+    pub(super) refuses: &'static [u16],
 }
 
 /// What an operation answers.
+#[derive(Clone, Copy)]
 pub(super) enum Answer {
     /// 200 without a body.
     Nothing,
     /// 201 without a body.
     Created,
+    /// 201 without a body, and no address of what was made.
+    Added,
     /// 201 with a body.
     Made(Shape),
+    /// 201 with a body, and no address of what was made.
+    Shown(Shape),
     /// One thing.
     One(Shape),
+    /// One thing, or an empty object.
+    OneOrNone(Shape),
     /// A list, whole.
     Many(Shape),
     /// A page of a list.
@@ -42,29 +51,37 @@ pub(super) enum Answer {
     Words,
     /// Text.
     Text,
+    /// What was read out of an artifact, of the media type of its kind.
+    Addition,
     /// Server-sent events, of which each has such data.
     Stream(Shape),
     /// Records, as JSON Lines or CSV.
     Records,
 }
 
-impl Answer {
-    /// Whether it is a page of a list.
-    pub(super) const fn is_page(&self) -> bool {
-        matches!(self, Self::Page(_))
-    }
-}
-
 impl Documented {
+    /// The same, which may also refuse so.
+    const fn may(self, refuses: &'static [u16]) -> Self {
+        Self { refuses, ..self }
+    }
+
     /// The shapes of what it takes and answers.
     pub(super) fn shapes(&self) -> impl Iterator<Item = &Shape> {
         let answer = match &self.answer {
             Answer::Made(shape)
+            | Answer::Shown(shape)
             | Answer::One(shape)
+            | Answer::OneOrNone(shape)
             | Answer::Many(shape)
             | Answer::Page(shape)
             | Answer::Stream(shape) => Some(shape),
-            Answer::Nothing | Answer::Created | Answer::Words | Answer::Text | Answer::Records => None,
+            Answer::Nothing
+            | Answer::Created
+            | Answer::Added
+            | Answer::Words
+            | Answer::Text
+            | Answer::Addition
+            | Answer::Records => None,
         };
         self.body.iter().chain(answer)
     }
@@ -77,7 +94,7 @@ const fn op(
     body: Option<Shape>,
     answer: Answer,
 ) -> Documented {
-    Documented { id, says, query, body, answer }
+    Documented { id, says, query, body, answer, refuses: &[] }
 }
 
 /// The operations that are served.

@@ -65,14 +65,16 @@ pub(super) const TABLE: &[Documented] = &[
         &[],
         None,
         Answer::Page(of::<api::Robot>()),
-    ),
+    )
+    .may(&[404]),
     op(
         "CreateRobot",
         "Create system- or project-level robot; returns secret once",
         &[],
         Some(of::<api::RobotCreate>()),
         Answer::Made(of::<api::RobotCreated>()),
-    ),
+    )
+    .may(&[404]),
     op("GetRobotByID", "One robot", &[], None, Answer::One(of::<api::Robot>())),
     op(
         "UpdateRobot",
@@ -106,9 +108,9 @@ pub(super) const TABLE: &[Documented] = &[
     ),
     op("DeleteRobotV1", "Delete a robot of a project", &[], None, Answer::Nothing),
     op("DeleteRobot", "Delete robot", &[], None, Answer::Nothing),
-    op("listUsers", "Users (admin)", &[], None, Answer::Page(of::<api::UserResp>())),
+    op("listUsers", "Users (admin)", &["username", "email"], None, Answer::Page(of::<api::UserResp>())),
     op("createUser", "Create a local user", &[], Some(of::<api::UserCreationReq>()), Answer::Created),
-    op("getCurrentUserInfo", "Who am I", &[], None, Answer::One(of::<api::UserResp>())),
+    op("getCurrentUserInfo", "Who am I", &[], None, Answer::One(of::<api::UserResp>())).may(&[412]),
     op(
         "searchUsers",
         "Search users by name (any logged-in user)",
@@ -124,7 +126,7 @@ pub(super) const TABLE: &[Documented] = &[
         Some(of::<api::UserProfile>()),
         Answer::Nothing,
     ),
-    op("deleteUser", "Delete user (soft)", &[], None, Answer::Nothing),
+    op("deleteUser", "Delete user", &[], None, Answer::Nothing),
     op("setUserSysAdmin", "Grant/revoke sysadmin", &[], Some(of::<api::UserSysAdminFlag>()), Answer::Nothing),
     op("updateUserPassword", "Change password", &[], Some(of::<api::PasswordReq>()), Answer::Nothing),
     op(
@@ -134,7 +136,14 @@ pub(super) const TABLE: &[Documented] = &[
         None,
         Answer::Many(of::<api::PermissionEntry>()),
     ),
-    op("setCliSecret", "Set own OIDC CLI secret", &[], None, Answer::Nothing),
+    op(
+        "setCliSecret",
+        "Set the CLI secret of a user of an identity provider; others have personal access tokens",
+        &[],
+        Some(of::<api::OidcCliSecretReq>()),
+        Answer::Nothing,
+    )
+    .may(&[412]),
     op(
         "getPermissions",
         "Full list of permissions grantable to system / project robots",
@@ -158,43 +167,51 @@ pub(super) const TABLE: &[Documented] = &[
         Some(of::<api::CustomRoleReq>()),
         Answer::Nothing,
     ),
-    op("deleteRole", "Delete a role that nobody has", &[], None, Answer::Nothing),
+    op("deleteRole", "Delete a role that nobody has", &[], None, Answer::Nothing).may(&[412]),
     op(
         "listPersonalTokens",
         "The caller's personal access tokens",
         &[],
         None,
         Answer::Many(of::<api::PersonalToken>()),
-    ),
+    )
+    .may(&[412]),
     op(
         "createPersonalToken",
         "Make a personal access token; it is shown this once",
         &[],
         Some(of::<api::PersonalTokenReq>()),
         Answer::Made(of::<api::PersonalTokenCreated>()),
-    ),
-    op("deletePersonalToken", "Delete a personal access token: it ends at once", &[], None, Answer::Nothing),
-    op("getTotp", "Whether the caller has a second factor", &[], None, Answer::One(of::<api::TotpState>())),
+    )
+    .may(&[412]),
+    op("deletePersonalToken", "Delete a personal access token: it ends at once", &[], None, Answer::Nothing)
+        .may(&[412]),
+    op("getTotp", "Whether the caller has a second factor", &[], None, Answer::One(of::<api::TotpState>()))
+        .may(&[412]),
     op(
         "createTotp",
         "Make a second factor (RFC 6238), with the password; its secret is shown this once",
         &[],
         Some(of::<api::TotpReq>()),
-        Answer::Made(of::<api::TotpCreated>()),
-    ),
+        Answer::Shown(of::<api::TotpCreated>()),
+    )
+    .may(&[404, 412]),
     op(
         "confirmTotp",
         "Turn the second factor on, with a code; the recovery codes are shown this once",
         &[],
         Some(of::<api::TotpConfirmReq>()),
         Answer::One(of::<api::TotpRecoveryCodes>()),
-    ),
+    )
+    .may(&[404, 412]),
     op(
         "deleteTotp",
         "Take one's own second factor away, with the password and a code",
         &[],
         Some(of::<api::TotpDeleteReq>()),
         Answer::Nothing,
-    ),
-    op("resetTotp", "Take somebody's second factor away (administrators)", &[], None, Answer::Nothing),
+    )
+    .may(&[404, 412]),
+    op("resetTotp", "Take somebody's second factor away (administrators)", &[], None, Answer::Nothing)
+        .may(&[412]),
 ];

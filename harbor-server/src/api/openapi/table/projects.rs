@@ -13,7 +13,8 @@ pub(super) const TABLE: &[Documented] = &[
         None,
         Answer::Page(of::<api::Project>()),
     ),
-    op("headProject", "Existence probe by project_name (200/404)", &["project_name"], None, Answer::Nothing),
+    op("headProject", "Existence probe by project_name (200/404)", &["project_name"], None, Answer::Nothing)
+        .may(&[404]),
     op(
         "createProject",
         "Create project (optional storage_limit, registry_id => proxy cache)",
@@ -35,7 +36,8 @@ pub(super) const TABLE: &[Documented] = &[
         &[],
         None,
         Answer::Nothing,
-    ),
+    )
+    .may(&[412]),
     op(
         "getProjectDeletable",
         "Ask whether deletion would be accepted, with reason",
@@ -91,13 +93,15 @@ pub(super) const TABLE: &[Documented] = &[
         None,
         Answer::Page(of::<api::ImmutableRule>()),
     ),
-    op("CreateImmuRule", "Add immutable-tag rule", &[], Some(of::<api::ImmutableRule>()), Answer::Created),
+    op("CreateImmuRule", "Add immutable-tag rule", &[], Some(of::<api::ImmutableRule>()), Answer::Created)
+        .may(&[412]),
     op(
         "UpdateImmuRule",
         "Change/enable/disable immutable-tag rule",
         &[],
         Some(of::<api::ImmutableRule>()),
         Answer::Nothing,
-    ),
+    )
+    .may(&[412]),
     op("DeleteImmuRule", "Drop immutable-tag rule", &[], None, Answer::Nothing),
 ];

@@ -70,7 +70,8 @@ pub(super) const TABLE: &[Documented] = &[
         &[],
         None,
         Answer::One(of::<api::RetentionPolicy>()),
-    ),
+    )
+    .may(&[404]),
     op(
         "updateDefaultRetention",
         "Set the retention policy of all projects that have none of their own",
@@ -84,12 +85,14 @@ pub(super) const TABLE: &[Documented] = &[
         &[],
         None,
         Answer::Nothing,
-    ),
+    )
+    .may(&[404]),
     op(
         "previewRetention",
         "What a run would delete, and which rule keeps each of the rest",
         &[],
         Some(of::<api::RetentionPreviewReq>()),
         Answer::Page(of::<api::RetentionPreview>()),
-    ),
+    )
+    .may(&[412]),
 ];

@@ -49,15 +49,15 @@ pub(super) const TABLE: &[Documented] = &[
         &["kind", "project_name", "after", "seconds"],
         None,
         Answer::Stream(of::<api::Event>()),
-    ),
-    op("getCert", "Download CA root certificate file", &[], None, Answer::Text),
+    ).may(&[404]),
+    op("getCert", "Download CA root certificate file", &[], None, Answer::Text).may(&[404]),
     op(
         "search",
         "Name search across projects + repositories the caller may see (q= plain text)",
         &["q"],
         None,
         Answer::One(of::<api::Search>()),
-    ),
+    ).may(&[422]),
     op(
         "getStatistic",
         "Project/repo counts (private/public/total) and total storage for caller",
@@ -71,7 +71,7 @@ pub(super) const TABLE: &[Documented] = &[
         &[],
         None,
         Answer::Nothing,
-    ),
+    ).may(&[412]),
     op(
         "listAuditLogs",
         "Audit log of artifacts, tags, repositories and projects, as far as the caller may see it",
@@ -92,7 +92,7 @@ pub(super) const TABLE: &[Documented] = &[
         &["q", "format"],
         None,
         Answer::Records,
-    ),
+    ).may(&[422]),
     op(
         "verifyAuditLog",
         "Verify the audit log: whether a line was changed, deleted, put in or reordered since it was sealed; head=seq:hash for each \
@@ -100,7 +100,7 @@ pub(super) const TABLE: &[Documented] = &[
         &["head"],
         None,
         Answer::One(of::<api::AuditVerification>()),
-    ),
+    ).may(&[422]),
     op(
         "listAuditLogEventTypes",
         "Types of events that may be left out of the audit log",

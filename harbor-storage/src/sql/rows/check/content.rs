@@ -1,19 +1,6 @@
-//! What a check of a whole registry asks of its rows, and how what is wrong is mended.
+//! Questions about content: tags, references, links, manifests, what projects hold, garbage.
 
-/// Something that is wrong with rows.
-#[derive(Debug)]
-pub(crate) struct Question {
-    /// What kind of thing it is about.
-    pub(crate) kind: &'static str,
-    /// What is wrong with those that are found.
-    pub(crate) what: &'static str,
-    /// Finds them: a key and a text.
-    pub(crate) ask: &'static str,
-    /// What is said of it once it is mended.
-    pub(crate) done: &'static str,
-    /// Mends all of them; nothing where a person has to. `{due}` is when garbage collection shall look.
-    pub(crate) mend: &'static [&'static str],
-}
+use super::Question;
 
 /// The manifest and the live blob that a row of `manifest_blobs` names, both in one repository.
 macro_rules! refers {
@@ -89,13 +76,13 @@ const COUNT_SHOWN: &[&str] = &[
      SELECT m.repository_id, 0, COUNT(*) FROM manifests m WHERE m.hidden = 0 GROUP BY m.repository_id",
 ];
 
-/// Each in its turn: what one mends, a later one may count.
-pub(crate) const QUESTIONS: &[Question] = &[
+pub(super) const QUESTIONS: &[Question] = &[
     Question {
         kind: "tag",
         what: "it names no manifest of its repository",
         ask: "SELECT t.id, t.name FROM tags t WHERE NOT EXISTS (SELECT 1 FROM manifests m \
               WHERE m.id = t.manifest_id AND m.repository_id = t.repository_id)",
+        from: Some("tags"),
         done: "removed",
         mend: &["DELETE FROM tags WHERE NOT EXISTS (SELECT 1 FROM manifests m \
                  WHERE m.id = tags.manifest_id AND m.repository_id = tags.repository_id)"],
@@ -106,6 +93,7 @@ pub(crate) const QUESTIONS: &[Question] = &[
         ask: "SELECT a.manifest_id, CAST(NULL AS CHAR(1)) FROM artifact_labels a WHERE \
               NOT EXISTS (SELECT 1 FROM manifests m WHERE m.id = a.manifest_id) \
               OR NOT EXISTS (SELECT 1 FROM labels l WHERE l.id = a.label_id)",
+        from: Some("artifact_labels"),
         done: "removed",
         mend: &["DELETE FROM artifact_labels WHERE \
                  NOT EXISTS (SELECT 1 FROM manifests m WHERE m.id = artifact_labels.manifest_id) \
@@ -119,6 +107,7 @@ pub(crate) const QUESTIONS: &[Question] = &[
                       FROM manifest_blobs x WHERE NOT ",
             refers!("x")
         ),
+        from: None,
         done: "noted as missing",
         mend: &[concat!("DELETE FROM manifest_blobs WHERE NOT ", refers!("manifest_blobs"))],
     },
@@ -126,6 +115,7 @@ pub(crate) const QUESTIONS: &[Question] = &[
         kind: "reference",
         what: "a blob is missing from a manifest that is not there",
         ask: concat!("SELECT x.manifest_id, x.digest FROM manifest_missing x WHERE NOT ", of_manifest!("x")),
+        from: None,
         done: "removed",
         mend: &[concat!("DELETE FROM manifest_missing WHERE NOT ", of_manifest!("manifest_missing"))],
     },
@@ -133,6 +123,7 @@ pub(crate) const QUESTIONS: &[Question] = &[
         kind: "reference",
         what: "it is listed by an index that is not there",
         ask: concat!("SELECT x.manifest_id, x.digest FROM manifest_children x WHERE NOT ", of_manifest!("x")),
+        from: None,
         done: "removed",
         mend: &[concat!("DELETE FROM manifest_children WHERE NOT ", of_manifest!("manifest_children"))],
     },
@@ -141,6 +132,7 @@ pub(crate) const QUESTIONS: &[Question] = &[
         what: "it leads to no blob",
         ask: "SELECT l.id, (SELECT r.name FROM repositories r WHERE r.id = l.repository_id) FROM blob_links l \
               WHERE NOT EXISTS (SELECT 1 FROM blobs b WHERE b.id = l.blob_id AND b.state = 0)",
+        from: Some("blob_links"),
         done: "removed",
         mend: &[
             "DELETE FROM blob_links WHERE NOT EXISTS (SELECT 1 FROM blobs b WHERE b.id = blob_links.blob_id AND b.state = 0)",
@@ -148,25 +140,28 @@ pub(crate) const QUESTIONS: &[Question] = &[
     },
     Question {
         kind: "link",
-        what: "it is of no repository",
+        what: "it is of no repository: restore a backup, which has its name",
         ask: "SELECT l.id, CAST(NULL AS CHAR(1)) FROM blob_links l \
               WHERE NOT EXISTS (SELECT 1 FROM repositories r WHERE r.id = l.repository_id)",
+        from: None,
         done: "",
         mend: &[],
     },
     Question {
         kind: "manifest",
-        what: "it is of no repository",
+        what: "it is of no repository: restore a backup, which has its name",
         ask: "SELECT m.id, m.digest FROM manifests m \
               WHERE NOT EXISTS (SELECT 1 FROM repositories r WHERE r.id = m.repository_id)",
+        from: None,
         done: "",
         mend: &[],
     },
     Question {
         kind: "repository",
-        what: "it is of no project",
+        what: "it is of no project: restore a backup, which has its name",
         ask: "SELECT r.id, r.name FROM repositories r \
               WHERE NOT EXISTS (SELECT 1 FROM projects p WHERE p.id = r.project_id)",
+        from: None,
         done: "",
         mend: &[],
     },
@@ -175,6 +170,7 @@ pub(crate) const QUESTIONS: &[Question] = &[
         what: "it is noted with another project than its repository's",
         ask: "SELECT m.id, m.digest FROM manifests m JOIN repositories r ON r.id = m.repository_id \
               WHERE r.project_id <> m.project_id",
+        from: None,
         done: "corrected",
         mend: &["UPDATE manifests SET project_id = (SELECT r.project_id FROM repositories r \
                  WHERE r.id = manifests.repository_id) WHERE EXISTS (SELECT 1 FROM repositories r \
@@ -184,6 +180,7 @@ pub(crate) const QUESTIONS: &[Question] = &[
         kind: "quota",
         what: "the project has none",
         ask: "SELECT p.id, p.name FROM projects p WHERE NOT EXISTS (SELECT 1 FROM quotas q WHERE q.project_id = p.id)",
+        from: None,
         done: "made without a limit",
         mend: &["INSERT INTO quotas (project_id, hard, created_at, updated_at) \
                  SELECT p.id, -1, p.created_at, p.created_at FROM projects p \
@@ -193,6 +190,7 @@ pub(crate) const QUESTIONS: &[Question] = &[
         kind: "manifest",
         what: "lists show it that should not, or the reverse",
         ask: concat!("SELECT m.id, m.digest FROM manifests m WHERE m.hidden <> ", hidden!("m")),
+        from: None,
         done: "corrected",
         mend: &[concat!("UPDATE manifests SET hidden = ", hidden!("manifests"))],
     },
@@ -206,6 +204,7 @@ pub(crate) const QUESTIONS: &[Question] = &[
                       ON c.project_id = w.project_id AND c.digest = w.digest \
                       WHERE c.holders IS NULL OR c.holders <> w.holders OR c.size <> w.size"
         ),
+        from: None,
         done: "counted again",
         mend: COUNT_CONTENT,
     },
@@ -218,6 +217,7 @@ pub(crate) const QUESTIONS: &[Question] = &[
             ") w \
                       ON c.project_id = w.project_id AND c.digest = w.digest WHERE w.holders IS NULL"
         ),
+        from: None,
         done: "counted again",
         mend: COUNT_CONTENT,
     },
@@ -228,6 +228,7 @@ pub(crate) const QUESTIONS: &[Question] = &[
               LEFT JOIN (SELECT project_id, SUM(size) AS n FROM project_content GROUP BY project_id) c ON c.project_id = p.id \
               LEFT JOIN (SELECT project_id, SUM(used) AS n FROM project_usage GROUP BY project_id) u ON u.project_id = p.id \
               WHERE COALESCE(c.n, 0) <> COALESCE(u.n, 0)",
+        from: None,
         done: "counted again",
         mend: COUNT_CONTENT,
     },
@@ -239,6 +240,7 @@ pub(crate) const QUESTIONS: &[Question] = &[
               ON m.repository_id = r.id \
               LEFT JOIN (SELECT repository_id, SUM(number) AS n FROM artifact_counts GROUP BY repository_id) c \
               ON c.repository_id = r.id WHERE COALESCE(m.n, 0) <> COALESCE(c.n, 0)",
+        from: None,
         done: "counted again",
         mend: COUNT_SHOWN,
     },
@@ -247,6 +249,7 @@ pub(crate) const QUESTIONS: &[Question] = &[
         what: "nobody links to the blob, and garbage collection does not know",
         ask: "SELECT b.id, b.digest FROM blobs b WHERE NOT EXISTS (SELECT 1 FROM blob_links l WHERE l.blob_id = b.id) \
               AND NOT EXISTS (SELECT 1 FROM gc_reviews g WHERE g.kind = 1 AND g.subject_id = b.id)",
+        from: None,
         done: "entered",
         mend: &["INSERT INTO gc_reviews (kind, subject_id, due, attempts, reason) \
                  SELECT 1, b.id, {due}, 0, 'checked' FROM blobs b \
@@ -260,6 +263,7 @@ pub(crate) const QUESTIONS: &[Question] = &[
               WHERE NOT EXISTS (SELECT 1 FROM manifest_blobs x WHERE x.link_id = l.id) \
               AND NOT EXISTS (SELECT 1 FROM manifest_missing x WHERE x.repository_id = l.repository_id AND x.digest = b.digest) \
               AND NOT EXISTS (SELECT 1 FROM gc_reviews g WHERE g.kind = 0 AND g.subject_id = l.id)",
+        from: None,
         done: "entered",
         mend: &["INSERT INTO gc_reviews (kind, subject_id, due, attempts, reason) \
                  SELECT 0, l.id, {due}, 0, 'checked' FROM blob_links l JOIN blobs b ON b.id = l.blob_id \
@@ -268,62 +272,3 @@ pub(crate) const QUESTIONS: &[Question] = &[
                  AND l.id NOT IN (SELECT subject_id FROM (SELECT g.subject_id FROM gc_reviews g WHERE g.kind = 0) there)"],
     },
 ];
-
-/// Manifests behind a key.
-pub(crate) const MANIFESTS: &str = "SELECT m.id, m.digest, m.media_type, m.subject, m.size, m.payload, m.repository_id \
-     FROM manifests m WHERE m.id > ? ORDER BY m.id LIMIT 32";
-
-/// What the rows of manifests between two keys say that they refer to: the manifest, and a digest.
-pub(crate) const REFERENCES: &str = "SELECT x.manifest_id, b.digest FROM manifest_blobs x JOIN blob_links l ON l.id = x.link_id \
-     JOIN blobs b ON b.id = l.blob_id WHERE x.manifest_id > ? AND x.manifest_id <= ? \
-     UNION ALL SELECT y.manifest_id, y.digest FROM manifest_missing y WHERE y.manifest_id > ? AND y.manifest_id <= ? \
-     UNION ALL SELECT z.manifest_id, z.digest FROM manifest_children z WHERE z.manifest_id > ? AND z.manifest_id <= ?";
-
-/// Notes that a manifest refers to the blob of a digest: to a link of its repository, if there is one.
-pub(crate) const REFER: &str = "INSERT INTO manifest_blobs (manifest_id, link_id) SELECT m.id, l.id FROM manifests m \
-     JOIN blob_links l ON l.repository_id = m.repository_id JOIN blobs b ON b.id = l.blob_id \
-     WHERE m.id = ? AND b.digest = ? ON CONFLICT (link_id, manifest_id) DO NOTHING";
-
-/// The same, where the repository has no such blob. Takes the digest, the manifest, and the digest.
-pub(crate) const MISS: &str = "INSERT INTO manifest_missing (manifest_id, repository_id, digest) \
-     SELECT m.id, m.repository_id, ? FROM manifests m WHERE m.id = ? AND NOT EXISTS (SELECT 1 FROM blob_links l \
-     JOIN blobs b ON b.id = l.blob_id WHERE l.repository_id = m.repository_id AND b.digest = ?)";
-
-/// Notes that an index lists a manifest. Takes the digest and the index.
-pub(crate) const LISTS: &str = "INSERT INTO manifest_children (manifest_id, repository_id, digest) \
-     SELECT m.id, m.repository_id, ? FROM manifests m WHERE m.id = ?";
-
-/// Corrects what a manifest's row says: its size, its subject.
-pub(crate) const CORRECT: &str = "UPDATE manifests SET size = ?, subject = ? WHERE id = ?";
-
-/// Every blob there is.
-pub(crate) const BLOBS: &str = "SELECT b.id, b.location, b.size, b.state FROM blobs b";
-
-/// Every upload in progress.
-pub(crate) const UPLOADS: &str = "SELECT u.id FROM uploads u";
-
-/// Live blobs behind a key.
-pub(crate) const LIVE: &str = "SELECT b.id, b.digest, b.size, b.location FROM blobs b \
-     WHERE b.state = 0 AND b.id > ? ORDER BY b.id LIMIT 1000";
-
-/// A blob that is still where it was.
-pub(crate) const STILL: &str = "SELECT b.id, b.digest, b.size, b.location FROM blobs b WHERE b.id = ? AND b.state = 0 AND b.location = ?";
-
-/// Takes a lost blob away, so that it can be pushed again; who refers to it misses it. Each takes as many keys as it has places, but the
-/// first, which takes the digest ahead of the key.
-pub(crate) const LOSE: &[&str] = &[
-    "INSERT INTO manifest_missing (manifest_id, repository_id, digest) \
-     SELECT x.manifest_id, l.repository_id, ? FROM manifest_blobs x JOIN blob_links l ON l.id = x.link_id \
-     WHERE l.blob_id = ? ON CONFLICT (digest, manifest_id) DO NOTHING",
-    "DELETE FROM manifest_blobs WHERE link_id IN (SELECT l.id FROM blob_links l WHERE l.blob_id = ?)",
-    "DELETE FROM gc_reviews WHERE kind = 0 AND subject_id IN (SELECT l.id FROM blob_links l WHERE l.blob_id = ?)",
-    "DELETE FROM blob_links WHERE blob_id = ?",
-    "DELETE FROM gc_reviews WHERE kind = 1 AND subject_id = ?",
-    "DELETE FROM blobs WHERE id = ?",
-];
-
-/// How many nodes were seen since then.
-pub(crate) const NODES: &str = "SELECT COUNT(*) FROM worker_pools WHERE seen_at >= ?";
-
-/// What SQLite says of its own file: `ok`, or what is wrong.
-pub(crate) const INTEGRITY: &str = "PRAGMA integrity_check(20)";

@@ -1,34 +1,65 @@
-//! Reads what Harbor answers: Go leaves out members that are zero (`omitempty`), and says `null` of lists that are empty.
+//! JSON as Harbor and its clients write it.
+//!
+//! Harbor reads with Go's `encoding/json`, to which a member that is `null` is one that is not there: scripts send it. It answers `null`
+//! for a list that is empty, and leaves out what is zero (`omitempty`). And serde reads a struct also from a list of its fields,
+//! which nobody means: `["app"]` is no project.
 
 use serde::de::value::{MapDeserializer, SeqDeserializer, StrDeserializer};
-use serde::de::{self, DeserializeSeed, Deserializer, IntoDeserializer, MapAccess, Visitor};
+use serde::de::{
+    self, DeserializeOwned, DeserializeSeed, Deserializer, IntoDeserializer, MapAccess, Visitor,
+};
 use serde::forward_to_deserialize_any;
-use serde_json::{Map, Value};
+use serde_json::{Error, Map, Value};
 
-type Error = serde_json::Error;
+/// How a member is read that the value lacks, or has as `null`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Absent {
+    /// As its type says: by its default, as nothing, or with an error. For what clients send.
+    AsTyped,
+    /// As zero: 0, false, empty, nothing. For what Harbor answers. Members of structs that are flattened are read as typed.
+    Zero,
+}
 
-/// A value whose members that are `null`, or that a type has and the value has not, read as zero: 0, false, empty, nothing.
-pub(super) struct Lenient(pub(super) Value);
+/// Reads a value, of which only an object is a struct, and members that are `null` are not there. Entries of lists are what they are,
+/// as is the content of an enum's variant.
+///
+/// # Errors
+/// When it is not of this form.
+pub fn from_json<T: DeserializeOwned>(value: Value, absent: Absent) -> Result<T, Error> {
+    T::deserialize(Meant { value, absent })
+}
 
-/// Forwards what is in a value, whose parts are lenient as well.
-fn forward<'de, V: Visitor<'de>>(value: Value, visitor: V) -> Result<V::Value, Error> {
+/// A value, and how it is meant.
+struct Meant {
+    value: Value,
+    absent: Absent,
+}
+
+/// Forwards what is in a value, whose parts are meant as it is.
+fn forward<'de, V: Visitor<'de>>(Meant { value, absent }: Meant, visitor: V) -> Result<V::Value, Error> {
     match value {
-        Value::Array(entries) => {
-            let mut entries = SeqDeserializer::new(entries.into_iter().map(Lenient));
-            let read = visitor.visit_seq(&mut entries)?;
-            entries.end()?;
+        Value::Array(items) => {
+            let mut items = SeqDeserializer::new(items.into_iter().map(|value| Meant { value, absent }));
+            let read = visitor.visit_seq(&mut items)?;
+            items.end()?;
             Ok(read)
         }
-        Value::Object(members) => visitor.visit_map(MapDeserializer::new(present(members))),
+        Value::Object(members) => {
+            let mut members = MapDeserializer::new(present(members, absent));
+            let read = visitor.visit_map(&mut members)?;
+            members.end()?;
+            Ok(read)
+        }
         value => value.deserialize_any(visitor),
     }
 }
 
-fn present(members: Map<String, Value>) -> impl Iterator<Item = (String, Lenient)> {
-    members.into_iter().filter(|(_, value)| !value.is_null()).map(|(name, value)| (name, Lenient(value)))
+fn present(members: Map<String, Value>, absent: Absent) -> impl Iterator<Item = (String, Meant)> {
+    let present = members.into_iter().filter(|(_, value)| !value.is_null());
+    present.map(move |(name, value)| (name, Meant { value, absent }))
 }
 
-impl<'de> IntoDeserializer<'de, Error> for Lenient {
+impl IntoDeserializer<'_, Error> for Meant {
     type Deserializer = Self;
 
     fn into_deserializer(self) -> Self {
@@ -36,15 +67,15 @@ impl<'de> IntoDeserializer<'de, Error> for Lenient {
     }
 }
 
-impl<'de> Deserializer<'de> for Lenient {
+impl<'de> Deserializer<'de> for Meant {
     type Error = Error;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        forward(self.0, visitor)
+        forward(self, visitor)
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        if self.0.is_null() { visitor.visit_none() } else { visitor.visit_some(self) }
+        if self.value.is_null() { visitor.visit_none() } else { visitor.visit_some(self) }
     }
 
     fn deserialize_newtype_struct<V: Visitor<'de>>(
@@ -56,18 +87,23 @@ impl<'de> Deserializer<'de> for Lenient {
     }
 
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        if self.0.is_null() { Zero.deserialize_seq(visitor) } else { forward(self.0, visitor) }
+        match self.absent {
+            Absent::Zero if self.value.is_null() => Zero.deserialize_seq(visitor),
+            _ => forward(self, visitor),
+        }
     }
 
     fn deserialize_struct<V: Visitor<'de>>(
         self,
-        name: &'static str,
+        _name: &'static str,
         fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Error> {
-        match self.0 {
-            Value::Object(members) => visitor.visit_map(Members::new(members, fields)),
-            _ => Err(de::Error::custom(format_args!("{name} is no object"))),
+        match (self.value, self.absent) {
+            (Value::Object(members), Absent::Zero) => visitor.visit_map(Members::new(members, fields)),
+            (value @ Value::Object(_), absent) => forward(Self { value, absent }, visitor),
+            // Refuses it.
+            (value, _) => value.deserialize_map(visitor),
         }
     }
 
@@ -77,7 +113,7 @@ impl<'de> Deserializer<'de> for Lenient {
         variants: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Error> {
-        self.0.deserialize_enum(name, variants, visitor)
+        self.value.deserialize_enum(name, variants, visitor)
     }
 
     forward_to_deserialize_any! {
@@ -90,21 +126,26 @@ impl<'de> Deserializer<'de> for Lenient {
 struct Members<I> {
     present: I,
     absent: std::vec::IntoIter<&'static str>,
-    value: Option<Lenient>,
+    value: Option<Meant>,
 }
 
 impl Members<()> {
     fn new(
         members: Map<String, Value>,
         fields: &'static [&'static str],
-    ) -> Members<impl Iterator<Item = (String, Lenient)>> {
+    ) -> Members<impl Iterator<Item = (String, Meant)>> {
         let is_absent = |field: &&&str| members.get(**field).is_none_or(Value::is_null);
         let absent: Vec<_> = fields.iter().filter(is_absent).copied().collect();
-        Members { present: present(members), absent: absent.into_iter(), value: None }
+        Members { present: present(members, Absent::Zero), absent: absent.into_iter(), value: None }
+    }
+
+    /// Of a value that is not there.
+    fn absent(fields: &'static [&'static str]) -> Members<impl Iterator<Item = (String, Meant)>> {
+        Self::new(Map::new(), fields)
     }
 }
 
-impl<'de, I: Iterator<Item = (String, Lenient)>> MapAccess<'de> for Members<I> {
+impl<'de, I: Iterator<Item = (String, Meant)>> MapAccess<'de> for Members<I> {
     type Error = Error;
 
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Error> {
@@ -172,7 +213,7 @@ impl<'de> Deserializer<'de> for Zero {
     }
 
     fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        visitor.visit_map(Members::new(Map::new(), &[]))
+        visitor.visit_map(Members::absent(&[]))
     }
 
     fn deserialize_struct<V: Visitor<'de>>(
@@ -181,7 +222,7 @@ impl<'de> Deserializer<'de> for Zero {
         fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Error> {
-        visitor.visit_map(Members::new(Map::new(), fields))
+        visitor.visit_map(Members::absent(fields))
     }
 
     fn deserialize_enum<V: Visitor<'de>>(
@@ -202,14 +243,58 @@ impl<'de> Deserializer<'de> for Zero {
 mod tests {
     use std::collections::BTreeMap;
 
-    use harbor_core::api;
     use serde::Deserialize;
     use serde_json::json;
 
     use super::*;
+    use crate::api::{self, Configurations, RobotCreate, UserProfile};
 
-    fn read<T: for<'de> Deserialize<'de>>(value: Value) -> T {
-        T::deserialize(Lenient(value)).unwrap()
+    fn typed<T: DeserializeOwned>(body: &[u8]) -> Result<T, Error> {
+        from_json(serde_json::from_slice(body)?, Absent::AsTyped)
+    }
+
+    fn read<T: DeserializeOwned>(value: Value) -> T {
+        from_json(value, Absent::Zero).unwrap()
+    }
+
+    #[derive(Debug, PartialEq, Deserialize)]
+    struct Outer {
+        #[serde(default)]
+        text: String,
+        inner: Vec<Inner>,
+        #[serde(default)]
+        map: BTreeMap<String, Option<i64>>,
+    }
+
+    #[derive(Debug, PartialEq, Deserialize)]
+    struct Inner {
+        number: Option<u64>,
+        #[serde(default)]
+        flag: bool,
+    }
+
+    #[test]
+    fn null_is_what_is_not_there() {
+        let text = r#"{"text":null,"inner":[{"number":null,"flag":null},{"number":7,"flag":true}],"map":{"a":null,"b":1},"x":null}"#;
+        let inner = vec![Inner { number: None, flag: false }, Inner { number: Some(7), flag: true }];
+        let map = BTreeMap::from([("b".to_owned(), Some(1))]);
+        assert_eq!(typed::<Outer>(text.as_bytes()).unwrap(), Outer { text: String::new(), inner, map });
+        let robot: RobotCreate =
+            typed(br#"{"name":"ci","description":null,"secret":null,"permissions":null}"#).unwrap();
+        assert_eq!((robot.name.as_str(), robot.description.as_str()), ("ci", ""));
+        let Configurations(values) = typed(br#"{"read_only":null,"banner_message":"x"}"#).unwrap();
+        assert_eq!(values.into_keys().collect::<Vec<_>>(), ["banner_message"]);
+    }
+
+    #[test]
+    fn a_list_is_no_struct() {
+        for body in ["[]", r#"["e@example.com","name"]"#, "null", r#""x""#, "1", "true"] {
+            typed::<UserProfile>(body.as_bytes()).unwrap_err();
+        }
+        for body in [r#"{"inner":[[7,true]]}"#, r#"{"inner":{"number":7}}"#, r#"{"inner":[null]}"#] {
+            typed::<Outer>(body.as_bytes()).unwrap_err();
+        }
+        typed::<UserProfile>(b"{}").unwrap();
     }
 
     #[test]
@@ -240,7 +325,7 @@ mod tests {
         assert_eq!(read::<Value>(json!({"a": [1, {"b": "c"}]})), json!({"a": [1, {"b": "c"}]}));
         assert_eq!(read::<Option<Vec<i64>>>(json!(null)), None);
         assert_eq!(read::<Vec<i64>>(json!(null)), Vec::<i64>::new());
-        assert!(api::Label::deserialize(Lenient(json!({"id": "seven"}))).is_err());
-        assert!(api::Label::deserialize(Lenient(json!([1]))).is_err());
+        assert!(from_json::<api::Label>(json!({"id": "seven"}), Absent::Zero).is_err());
+        assert!(from_json::<api::Label>(json!([1]), Absent::Zero).is_err());
     }
 }
