@@ -66,11 +66,8 @@ where
         let upto = (number + AT_ONCE).min(scale.blobs);
         let rows: Vec<String> =
             (number..upto).map(|number| row(folder, scale, number)).collect::<Result<_, _>>()?;
-        say(format!(
-            "INSERT INTO blobs (digest, size, location, state, created_at) VALUES {}",
-            rows.join(", ")
-        ))
-        .await?;
+        say(format!("INSERT INTO blobs (digest, size, location, created_at) VALUES {}", rows.join(", ")))
+            .await?;
         number = upto;
     }
     let mut first = 0;
@@ -99,7 +96,7 @@ const AFTER: [&str; 6] = [
      FROM blob_links l JOIN blobs b ON b.id = l.blob_id JOIN repositories r ON r.id = l.repository_id",
     "INSERT INTO project_usage (project_id, stripe, used) SELECT project_id, 0, SUM(size) FROM project_content \
      GROUP BY project_id",
-    "INSERT INTO gc_reviews (kind, subject_id, due, attempts, reason) SELECT 0, l.id, DUE, 0, 'blob pushed' \
+    "INSERT INTO link_reviews (link_id, due, attempts, reason) SELECT l.id, DUE, 0, 'blob pushed' \
      FROM blob_links l JOIN blobs b ON b.id = l.blob_id WHERE b.created_at <= GARBAGE",
 ];
 
@@ -112,7 +109,7 @@ fn row(folder: &Path, scale: &Scale, number: u64) -> Result<String, Failure> {
         std::fs::create_dir_all(file.parent().unwrap_or(folder))?;
         std::fs::write(file, b"garbage")?;
     }
-    Ok(format!("('sha256:{number:064x}', 7, 'blobs/{place}', 0, {})", number + 1))
+    Ok(format!("('sha256:{number:064x}', 7, 'blobs/{place}', {})", number + 1))
 }
 
 /// Collects all that is due, and prints how fast that was, and how much memory it took.

@@ -7,17 +7,8 @@ use crate::Timestamp;
 use crate::blob::{Location, UploadId};
 use crate::oci::{Digest, RepositoryName};
 
-/// Whether a blob may still be linked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BlobState {
-    /// Its bytes are at its location.
-    Live,
-    /// Garbage collection found it without links and is deleting its bytes. Nothing links to it any more; a push of the
-    /// same content revives the row with a location of its own.
-    Condemned,
-}
-
-/// A blob: bytes at a location.
+/// A blob: bytes at a location. It is there as long as a repository links to it: with its last link it goes, and its bytes are
+/// [`Garbage`](super::Garbage).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Blob {
     /// Its key.
@@ -28,8 +19,6 @@ pub struct Blob {
     pub size: u64,
     /// Where the driver put it.
     pub location: Location,
-    /// Whether it may still be linked.
-    pub state: BlobState,
 }
 
 /// A blob as a repository sees it.
@@ -62,9 +51,6 @@ pub trait BlobRows {
     /// Up to `limit` names of repositories that link to a blob of that digest, by name.
     async fn blob_repositories(&mut self, digest: &Digest, limit: u32) -> RowResult<Vec<RepositoryName>>;
 
-    /// Whether any repository links to the blob.
-    async fn blob_is_linked(&mut self, blob: BlobId) -> RowResult<bool>;
-
     /// Whether any manifest of the link's repository refers to the link's blob.
     async fn link_is_referenced(&mut self, link: LinkId) -> RowResult<bool>;
 }
@@ -95,8 +81,6 @@ pub enum Published {
     Used,
     /// The blob was there before. It is linked, and the session is still there: it knows of bytes that nobody needs.
     Unused,
-    /// Garbage collection is deleting the blob, which is locked now. Nothing was linked.
-    Condemned(Blob),
     /// The session is gone. The transaction must be dropped.
     Gone,
 }
@@ -106,27 +90,18 @@ pub enum Published {
 pub struct LinkReview {
     /// The link.
     pub link: LinkId,
-    /// Where it leads from and to; `None` when it is gone.
-    pub place: Option<(RepositoryId, BlobId)>,
+    /// The repository that it is of; `None` when it is gone.
+    pub repository: Option<RepositoryId>,
     /// Whether a manifest refers to it, or misses what it leads to.
     pub referenced: bool,
 }
 
-/// A blob whose review is due.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BlobReview {
-    /// Its key.
-    pub id: BlobId,
-    /// The blob; `None` when it is gone.
-    pub blob: Option<Blob>,
-    /// Whether a repository links to it.
-    pub linked: bool,
-}
-
 /// Changes blobs and links.
+///
+/// Whoever locks both a blob and links to it locks the blob first, so that nobody locks anybody else out.
 #[async_trait]
 pub trait BlobRowsMut {
-    /// Makes a live blob, or yields the one of that digest that is there, and locks it. Whether it was made shows in its
+    /// Makes a blob, or yields the one of that digest that is there, and locks it. Whether it was made shows in its
     /// location.
     async fn blob_ensure(
         &mut self,
@@ -139,16 +114,7 @@ pub trait BlobRowsMut {
     /// The blob, locked.
     async fn blob_lock(&mut self, blob: BlobId) -> RowResult<Option<Blob>>;
 
-    /// Marks a blob as being deleted.
-    async fn blob_condemn(&mut self, blob: BlobId) -> RowResult<()>;
-
-    /// Gives a condemned blob new bytes and makes it live.
-    async fn blob_revive(&mut self, blob: BlobId, location: &Location) -> RowResult<()>;
-
-    /// Deletes the row of a blob without links.
-    async fn blob_delete(&mut self, blob: BlobId) -> RowResult<()>;
-
-    /// Links a live blob, which the caller has locked, to a repository; yields the link that is there, if there is one.
+    /// Links a blob, which the caller has locked, to a repository; yields the link that is there, if there is one.
     async fn link_ensure(
         &mut self,
         repository: RepositoryId,
@@ -167,22 +133,11 @@ pub trait BlobRowsMut {
     /// The blob and the repository of a link, the link locked.
     async fn link_lock(&mut self, link: LinkId) -> RowResult<Option<(RepositoryId, BlobId)>>;
 
-    /// Deletes a link that no manifest refers to.
-    async fn link_delete(&mut self, link: LinkId) -> RowResult<()>;
-
-    /// Those of these links whose reviews are due at `now`, in the order of keys: the links are locked, then their reviews.
+    /// Those of these links whose reviews are due at `now`, in the order of keys: the blobs are locked, then the links, then their
+    /// reviews.
     async fn links_review(&mut self, links: &[LinkId], now: Timestamp) -> RowResult<Vec<LinkReview>>;
 
-    /// Deletes links that no manifest refers to, and that the caller has locked.
+    /// Deletes links that no manifest refers to, and their reviews. Blobs to which nobody links any more go with them: their bytes
+    /// are [`Garbage`](super::Garbage), due at once. The blobs are locked, then the links.
     async fn links_delete(&mut self, links: &[LinkId]) -> RowResult<()>;
-
-    /// Those of these blobs whose reviews are due at `now`, in the order of keys: the reviews are locked, then the blobs.
-    async fn blobs_review(&mut self, blobs: &[BlobId], now: Timestamp) -> RowResult<Vec<BlobReview>>;
-
-    /// Marks blobs, which the caller has locked, as being deleted.
-    async fn blobs_condemn(&mut self, blobs: &[BlobId]) -> RowResult<()>;
-
-    /// Deletes the rows and the reviews of blobs whose bytes are gone: of those that are still condemned and have no other
-    /// bytes since. Yields which went.
-    async fn blobs_bury(&mut self, blobs: &[Blob]) -> RowResult<Vec<BlobId>>;
 }

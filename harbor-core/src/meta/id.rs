@@ -31,6 +31,8 @@ ids! {
     BlobId;
     /// The link of a repository to a blob.
     LinkId;
+    /// Bytes that are to be deleted.
+    GarbageId;
     /// A manifest in a repository.
     ManifestId;
     /// A user.

@@ -13,6 +13,7 @@ mod blob;
 pub mod conformance;
 mod event;
 mod execution;
+mod garbage;
 mod group;
 mod id;
 mod immutable;
@@ -48,19 +49,18 @@ pub use artifact::{
 };
 pub use audit::{AUDIT_EVENT_TYPES, AuditKey, AuditLine, AuditRow, AuditRows, AuditRowsMut, AuditScope};
 pub use audit_chain::{AuditChainRows, AuditChainRowsMut, AuditHead, AuditLink};
-pub use blob::{
-    Blob, BlobReview, BlobRows, BlobRowsMut, BlobState, LinkReview, LinkedBlob, Publish, Published,
-};
+pub use blob::{Blob, BlobRows, BlobRowsMut, LinkReview, LinkedBlob, Publish, Published};
 pub use event::{EventRow, EventRows, EventRowsMut};
 pub use execution::{
     Execution, ExecutionKey, ExecutionRows, ExecutionRowsMut, ExecutionScope, ExecutionStatus, NewExecution,
     TaskCounts, Trigger,
 };
+pub use garbage::{Garbage, GarbageRows, GarbageRowsMut};
 pub use group::{Group, GroupKey, GroupKind, GroupRows, GroupRowsMut};
 pub use id::{
-    AuditId, BlobId, ExecutionId, GroupId, ImmutableRuleId, LabelId, LinkId, ManifestId, MemberId, ProjectId,
-    QuotaId, RepositoryId, RetentionId, RobotId, RoleId, ScheduleId, TagId, TaskId, TokenId, UserId,
-    WebhookId,
+    AuditId, BlobId, ExecutionId, GarbageId, GroupId, ImmutableRuleId, LabelId, LinkId, ManifestId, MemberId,
+    ProjectId, QuotaId, RepositoryId, RetentionId, RobotId, RoleId, ScheduleId, TagId, TaskId, TokenId,
+    UserId, WebhookId,
 };
 pub use immutable::{ImmutableRows, ImmutableRowsMut, ImmutableRule, ImmutableRuleKey, ImmutableSelection};
 pub use label::{Label, LabelKey, LabelRows, LabelRowsMut};
@@ -74,7 +74,7 @@ pub use repository::{
     RepositoryRowsMut,
 };
 pub use retention::{RetentionArtifact, RetentionPolicy, RetentionRows, RetentionRowsMut};
-pub use review::{Review, ReviewRows, ReviewRowsMut, ReviewSubject};
+pub use review::{Review, ReviewRows, ReviewRowsMut};
 pub use revision::{RevisionRows, RevisionRowsMut};
 pub use robot::{Robot, RobotKey, RobotRows, RobotRowsMut};
 pub use role::{CustomRole, RoleRows, RoleRowsMut};

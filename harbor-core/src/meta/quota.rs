@@ -3,7 +3,7 @@
 //! A project holds the distinct content of its repositories: the blobs that they link to and the manifests that they have,
 //! each digest once, whoever else has it. The methods that link, store, unlink and delete count it, each in its own
 //! transaction, so nobody can forget to: [`link_ensure`](super::BlobRowsMut::link_ensure),
-//! [`link_delete`](super::BlobRowsMut::link_delete), [`publish`](super::Transaction::publish),
+//! [`links_delete`](super::BlobRowsMut::links_delete), [`publish`](super::Transaction::publish),
 //! [`manifest_ensure`](super::ManifestRowsMut::manifest_ensure) and
 //! [`manifest_delete`](super::ManifestRowsMut::manifest_delete).
 

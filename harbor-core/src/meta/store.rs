@@ -6,11 +6,11 @@ use async_trait::async_trait;
 
 use super::{
     AccessoryRows, Announcements, ArtifactRows, ArtifactRowsMut, AuditChainRows, AuditChainRowsMut,
-    AuditRows, AuditRowsMut, BlobRows, BlobRowsMut, BlobState, EventRows, EventRowsMut, ExecutionRows,
-    ExecutionRowsMut, GroupRows, GroupRowsMut, ImmutableRows, ImmutableRowsMut, LabelRows, LabelRowsMut,
-    ManifestRows, ManifestRowsMut, MemberRows, MemberRowsMut, PersonalTokenRows, PersonalTokenRowsMut,
-    ProjectRows, ProjectRowsMut, Publish, Published, QuotaRows, QuotaRowsMut, RepositoryRows,
-    RepositoryRowsMut, RetentionRows, RetentionRowsMut, ReviewRows, ReviewRowsMut, ReviewSubject,
+    AuditRows, AuditRowsMut, BlobRows, BlobRowsMut, EventRows, EventRowsMut, ExecutionRows, ExecutionRowsMut,
+    GarbageRows, GarbageRowsMut, GroupRows, GroupRowsMut, ImmutableRows, ImmutableRowsMut, LabelRows,
+    LabelRowsMut, ManifestRows, ManifestRowsMut, MemberRows, MemberRowsMut, PersonalTokenRows,
+    PersonalTokenRowsMut, ProjectRows, ProjectRowsMut, Publish, Published, QuotaRows, QuotaRowsMut,
+    RepositoryRows, RepositoryRowsMut, RetentionRows, RetentionRowsMut, ReviewRows, ReviewRowsMut,
     RevisionRows, RevisionRowsMut, RobotRows, RobotRowsMut, RoleRows, RoleRowsMut, RowResult, ScheduleRows,
     ScheduleRowsMut, SessionRows, SessionRowsMut, SettingRows, SettingRowsMut, TagRows, TagRowsMut, TaskRows,
     TaskRowsMut, Topic, TrashRows, TrashRowsMut, UploadRows, UploadRowsMut, UserRows, UserRowsMut,
@@ -47,6 +47,7 @@ pub trait Reads:
     + TrashRows
     + UploadRows
     + ReviewRows
+    + GarbageRows
     + EventRows
     + ExecutionRows
     + AuditRows
@@ -83,6 +84,7 @@ impl<T> Reads for T where
         + TrashRows
         + UploadRows
         + ReviewRows
+        + GarbageRows
         + EventRows
         + ExecutionRows
         + AuditRows
@@ -121,6 +123,7 @@ pub trait Transaction:
     + TrashRowsMut
     + UploadRowsMut
     + ReviewRowsMut
+    + GarbageRowsMut
     + EventRowsMut
     + ExecutionRowsMut
     + AuditRowsMut
@@ -150,11 +153,8 @@ pub trait Transaction:
     async fn publish(&mut self, publish: &Publish<'_>) -> RowResult<Published> {
         let Publish { upload, repository, digest, size, location, due, now } = *publish;
         let blob = self.blob_ensure(digest, size, location, now).await?;
-        if blob.state == BlobState::Condemned {
-            return Ok(Published::Condemned(blob));
-        }
         let link = self.link_ensure(repository, blob.id, now).await?;
-        self.review_put(ReviewSubject::Link(link), due, PUSHED).await?;
+        self.review_put(link, due, PUSHED).await?;
         let used = blob.location == *location;
         let was_there =
             if used { self.upload_delete(upload).await? } else { self.upload(upload).await?.is_some() };

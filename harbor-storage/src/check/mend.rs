@@ -69,7 +69,12 @@ async fn in_store(store: &dyn Shelf, checked: &mut Checked, wrong: Wrong) {
             Ok(()) => checked.mended(finding, "removed"),
             Err(error) => checked.note(finding, &format!("not removed: {error}")),
         },
-        Wrong::Rows(..) | Wrong::Dangling(..) | Wrong::References(..) | Wrong::Row(..) | Wrong::Size(..) => {}
+        Wrong::Rows(..)
+        | Wrong::Dangling(..)
+        | Wrong::References(..)
+        | Wrong::Row(..)
+        | Wrong::Size(..)
+        | Wrong::Garbage(..) => {}
     }
 }
 
@@ -86,6 +91,10 @@ async fn within(database: &mut Plain, checked: &mut Checked, wrong: &[Wrong]) ->
             Wrong::Size(finding, blob) => {
                 database.resize(blob).await?;
                 checked.mended(*finding, "corrected");
+            }
+            Wrong::Garbage(finding, garbage) => {
+                database.forget(*garbage).await?;
+                checked.mended(*finding, "removed");
             }
             Wrong::Dangling(..) | Wrong::References(..) | Wrong::Orphan(..) | Wrong::Unfinished(..) => {}
         }

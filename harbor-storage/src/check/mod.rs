@@ -130,6 +130,8 @@ enum Wrong {
     Size(usize, BlobRow),
     /// A blob is lost, or damaged.
     Blob(usize, BlobRow),
+    /// Bytes are to be deleted that cannot be in this store: the key of their row.
+    Garbage(usize, i64),
     /// A blob is there that no row names.
     Orphan(usize, Location),
     /// Something of an upload is there that no row names.

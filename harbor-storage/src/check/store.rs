@@ -110,7 +110,7 @@ async fn misplaced(
     for blob in &known.misplaced {
         let what = format!("{:?} is no place in a {} store", blob.location.as_str(), store.name());
         if !blob.is_live {
-            checked.find("blob", format!("#{}", blob.id), what);
+            wrong.push(Wrong::Garbage(checked.find("garbage", format!("#{}", blob.id), what), blob.id));
         } else if let Some(row) = database.blob_still(blob.id, &blob.location).await? {
             let finding = checked.find("blob", row.digest, format!("it is not in the store: {what}"));
             wrong.push(Wrong::Blob(finding, row));

@@ -216,11 +216,13 @@ impl Plain {
         let mut rows = self.stream(BLOBS);
         while let Some(row) = rows.try_next().await? {
             let (id, location) = (row.int(0)?, Location::new(row.text(1)?));
-            let is_live = row.int(3)? == 0;
+            let is_live = row.int(3)? == 1;
             match upload_of(location.as_str()).filter(|upload| place(*upload) == location) {
-                Some(upload) => {
+                // What is a blob's is its own, whoever wants it deleted.
+                Some(upload) if is_live || !known.blobs.contains_key(&upload) => {
                     known.blobs.insert(upload, Known { id, size: size_of(row.int(2)?), is_live });
                 }
+                Some(_) => {}
                 None => known.misplaced.push(Misplaced { id, location, is_live }),
             }
         }
@@ -249,7 +251,12 @@ impl Plain {
         self.execute(RESIZE, values![size, blob.id]).await.map(drop)
     }
 
-    /// A blob, if it is still live and where it was.
+    /// Forgets bytes that were to be deleted.
+    pub(crate) async fn forget(&mut self, garbage: i64) -> Result<(), StoreError> {
+        self.execute(FORGET, values![garbage]).await.map(drop)
+    }
+
+    /// A blob, if it is still there and where it was.
     pub(crate) async fn blob_still(
         &mut self,
         id: i64,

@@ -25,6 +25,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (13, "pulls", include_str!("migrations/0013_pulls.sql")),
     (14, "trash_labels", include_str!("migrations/0014_trash_labels.sql")),
     (15, "executions_by_status", include_str!("migrations/0015_executions_by_status.sql")),
+    (16, "garbage", include_str!("migrations/0016_garbage.sql")),
 ];
 
 fn migrator(dialect: Dialect, migrations: &[(i64, &'static str, &str)]) -> Migrator {
@@ -106,7 +107,8 @@ mod tests {
         INSERT INTO blob_links (repository_id, blob_id, created_at) VALUES (1, 1, 0), (2, 1, 0), (2, 2, 0), (3, 2, 0);
         INSERT INTO manifests (repository_id, digest, media_type, size, annotations, payload, pushed_at)
             VALUES (1, 'sha256:a', 't', 10, '{}', x'', 0), (2, 'sha256:a', 't', 10, '{}', x'', 0),
-                   (3, 'sha256:m', 't', 40000, '{}', x'', 0);";
+                   (3, 'sha256:m', 't', 40000, '{}', x'', 0);
+        INSERT INTO gc_reviews (kind, subject_id, due, attempts, reason) VALUES (0, 3, 9, 0, 'a link'), (1, 3, 7, 0, 'a blob');";
 
     /// What is due of a kind costs the same, however many jobs of others wait.
     #[tokio::test]
@@ -183,6 +185,11 @@ mod tests {
         assert_eq!(numbers(held).await, [(1, 4), (1, 1), (2, 1), (2, 1)]);
         let usage = "SELECT project_id, used FROM project_usage ORDER BY project_id";
         assert_eq!(numbers(usage).await, [(1, 210), (2, 40_200)]);
+        // What was about to be deleted is as good as gone, and its bytes are not forgotten.
+        assert_eq!(numbers("SELECT size, due FROM garbage").await, [(3000, 0)]);
+        assert_eq!(numbers("SELECT id, size FROM blobs ORDER BY id").await, [(1, 10), (2, 200)]);
+        let queue = "SELECT link_id, due FROM link_reviews ORDER BY link_id";
+        assert_eq!(numbers(queue).await, [(3, 9)]);
         let quotas = "SELECT project_id, created_at FROM quotas WHERE hard = -1 ORDER BY project_id";
         assert_eq!(numbers(quotas).await, [(1, 5), (2, 6), (3, 7)]);
     }

@@ -22,9 +22,9 @@ use super::rows::whole::{
 use super::session::Row;
 use super::statement::{Value, values};
 
-/// Tables that are of a running server and of a database, and not of a registry: which migrations ran, which nodes are there, and
-/// uploads in progress, whose bytes nobody else has.
-const PASSING: [&str; 3] = ["_sqlx_migrations", "worker_pools", "uploads"];
+/// Tables that are of a running server and of a database, and not of a registry: which migrations ran, which nodes are there, uploads in
+/// progress, and what is to be deleted, whose bytes nobody else has.
+const PASSING: [&str; 4] = ["_sqlx_migrations", "worker_pools", "uploads", "garbage"];
 
 /// How many values a statement has at most: all servers take as many.
 const VALUES: usize = 16_384;

@@ -35,9 +35,9 @@ async fn connect(folder: &Path) -> SqliteConnection {
     SqliteConnection::connect_with(&options).await.unwrap()
 }
 
-/// Uploads, condemned blobs, and links and blobs that nothing refers to.
+/// Uploads, garbage, and links and blobs that nothing refers to.
 async fn orphans(folder: &Path) -> i64 {
-    let count = "SELECT (SELECT count(*) FROM uploads) + (SELECT count(*) FROM blobs WHERE state <> 0) \
+    let count = "SELECT (SELECT count(*) FROM uploads) + (SELECT count(*) FROM garbage) \
                  + (SELECT count(*) FROM blob_links WHERE id NOT IN (SELECT link_id FROM manifest_blobs)) \
                  + (SELECT count(*) FROM blobs WHERE id NOT IN (SELECT blob_id FROM blob_links))";
     let mut connection = connect(folder).await;

@@ -59,11 +59,11 @@ pub(crate) fn pushes() -> Vec<Case> {
             step!(|w| w.push_blob(TWO, LAYER).await),
         ),
         case(
-            "blob_put of condemned content",
+            "blob_put of content that is garbage",
             step!(|w| {
                 w.push_blob(ONE, EXTRA).await?;
                 w.delete_blob(ONE, EXTRA).await?;
-                // The bytes cannot be deleted, so the row stays condemned.
+                // The bytes cannot be deleted, and stay where they are.
                 w.faults.arm_named("delete");
                 let report = w.collect(&w.harbor).await?;
                 w.faults.disarm();

@@ -125,24 +125,16 @@ rows! {
     BlobRows {
         linked_blob(repository: RepositoryId, digest: &Digest) -> Option<LinkedBlob>;
         blob_repositories(digest: &Digest, limit: u32) -> Vec<RepositoryName>;
-        blob_is_linked(blob: BlobId) -> bool;
         link_is_referenced(link: LinkId) -> bool;
     }
     BlobRowsMut {
         blob_ensure(digest: &Digest, size: u64, location: &Location, now: Timestamp) -> Blob;
         blob_lock(blob: BlobId) -> Option<Blob>;
-        blob_condemn(blob: BlobId) -> ();
-        blob_revive(blob: BlobId, location: &Location) -> ();
-        blob_delete(blob: BlobId) -> ();
         link_ensure(repository: RepositoryId, blob: BlobId, now: Timestamp) -> LinkId;
         links_lock(repository: RepositoryId, digests: &[Digest]) -> Vec<LinkedBlob>;
         link_lock(link: LinkId) -> Option<(RepositoryId, BlobId)>;
-        link_delete(link: LinkId) -> ();
         links_review(links: &[LinkId], now: Timestamp) -> Vec<LinkReview>;
         links_delete(links: &[LinkId]) -> ();
-        blobs_review(blobs: &[BlobId], now: Timestamp) -> Vec<BlobReview>;
-        blobs_condemn(blobs: &[BlobId]) -> ();
-        blobs_bury(blobs: &[Blob]) -> Vec<BlobId>;
     }
     ManifestRows {
         manifest(repository: RepositoryId, digest: &Digest) -> Option<Manifest>;
@@ -234,13 +226,17 @@ rows! {
         reviews_would_free(now: Timestamp) -> (u64, u64);
     }
     ReviewRowsMut {
-        review_put(subject: ReviewSubject, due: Timestamp, reason: &str) -> ();
-        reviews_put(subjects: &[ReviewSubject], due: Timestamp, reason: &str) -> ();
-        reviews_delete(subjects: &[ReviewSubject]) -> ();
-        review_extend(subject: ReviewSubject, due: Timestamp) -> ();
-        review_postpone(subject: ReviewSubject, due: Timestamp) -> ();
-        review_lock(subject: ReviewSubject) -> Option<Review>;
-        review_delete(subject: ReviewSubject) -> ();
+        review_put(link: LinkId, due: Timestamp, reason: &str) -> ();
+        reviews_delete(links: &[LinkId]) -> ();
+        review_extend(link: LinkId, due: Timestamp) -> ();
+        review_postpone(link: LinkId, due: Timestamp) -> ();
+    }
+    GarbageRows {
+        garbage_due(now: Timestamp, limit: u32) -> Vec<Garbage>;
+    }
+    GarbageRowsMut {
+        garbage_forget(garbage: &[GarbageId]) -> Vec<GarbageId>;
+        garbage_postpone(garbage: GarbageId, due: Timestamp) -> ();
     }
     EventRows {
         events(after: i64, limit: u32) -> Vec<EventRow>;

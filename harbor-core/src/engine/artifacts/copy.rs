@@ -8,7 +8,7 @@ use crate::access::{Authorized, RepositoryTarget};
 use crate::engine::content::Verified;
 use crate::engine::gate::{Write, contended};
 use crate::engine::immutable::{Fate, refuse_immutable};
-use crate::meta::{Artifact, BlobState, ManifestId, Repository, ReviewSubject};
+use crate::meta::{Artifact, ManifestId, Repository};
 use crate::oci::{Digest, ManifestView, Reference, Tag};
 use crate::policy::Step;
 use crate::query::Query;
@@ -190,13 +190,12 @@ impl Artifacts<'_> {
         // In the order of keys, so that two copies of the same layers do not lock each other out.
         linked.sort_unstable_by_key(|linked| linked.blob);
         for linked in &linked {
-            match rows.blob_lock(linked.blob).await? {
-                Some(blob) if blob.state == BlobState::Live => {}
-                // Garbage collection was quicker.
-                _ => continue,
+            // Garbage collection was quicker.
+            if rows.blob_lock(linked.blob).await?.is_none() {
+                continue;
             }
             let link = rows.link_ensure(repository.id, linked.blob, now).await?;
-            rows.review_put(ReviewSubject::Link(link), now.plus(grace), COPIED).await?;
+            rows.review_put(link, now.plus(grace), COPIED).await?;
         }
         tracing::debug!(to = %target.name, blobs = linked.len(), "blobs were linked by a copy");
         write.changed_blobs(repository.id);

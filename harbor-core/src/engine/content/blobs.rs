@@ -11,7 +11,7 @@ use crate::access::permission::{ArtifactDelete, RepositoryPull};
 use crate::blob::{BlobBody, SignOptions};
 use crate::engine::cache::{Entry, SMALL_BLOB};
 use crate::engine::gate::contended;
-use crate::meta::{LinkedBlob, Repository, ReviewSubject};
+use crate::meta::{LinkedBlob, Repository};
 use crate::oci::{ByteRange, Digest};
 use crate::{Error, Result, StoreErrorKind};
 
@@ -167,7 +167,7 @@ impl Content<'_> {
         if rows.link_lock(linked.link).await?.is_none() {
             return Err(Error::BlobUnknown(linked.digest));
         }
-        rows.review_extend(ReviewSubject::Link(linked.link), due).await?;
+        rows.review_extend(linked.link, due).await?;
         write.changed_blob(repository.id, &linked.digest);
         write.commit().await
     }
@@ -183,18 +183,18 @@ impl Content<'_> {
     async fn try_blob_delete(&self, proof: &Authorized<ArtifactDelete>, digest: &Digest) -> Result<()> {
         let repository = self.existing(proof.target()).await?;
         let mut write = self.harbor.write(proof).await?;
-        let now = write.now();
         let rows = write.rows();
-        let links = rows.links_lock(repository.id, &[*digest]).await?;
-        let linked = links.first().ok_or(Error::BlobUnknown(*digest))?;
+        let linked = rows.linked_blob(repository.id, digest).await?.ok_or(Error::BlobUnknown(*digest))?;
+        rows.blob_lock(linked.blob).await?;
+        if rows.link_lock(linked.link).await?.is_none() {
+            return Err(Error::BlobUnknown(*digest));
+        }
         if rows.link_is_referenced(linked.link).await? {
             return Err(Error::InUse(
                 "a manifest of this repository refers to the blob; delete the manifest first",
             ));
         }
-        rows.link_delete(linked.link).await?;
-        rows.review_delete(ReviewSubject::Link(linked.link)).await?;
-        rows.review_put(ReviewSubject::Blob(linked.blob), now, "blob deleted").await?;
+        rows.links_delete(&[linked.link]).await?;
         write.audit(format!("{}@{digest}", proof.target().name)).await?;
         write.changed_blob(repository.id, digest);
         write.commit().await?;

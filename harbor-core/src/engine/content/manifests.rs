@@ -10,7 +10,7 @@ use crate::engine::cache::Entry;
 use crate::engine::gate::{Write, contended};
 use crate::engine::immutable::{Fate, refuse_immutable};
 use crate::event::EventKind;
-use crate::meta::{Manifest, ManifestId, ProjectId, Repository, ReviewSubject};
+use crate::meta::{Manifest, ManifestId, ProjectId, Repository};
 use crate::oci::{Digest, Reference, RepositoryName, Tag};
 use crate::policy::Step;
 use crate::{Error, Result};
@@ -149,7 +149,7 @@ impl Content<'_> {
         // In the order of keys: two manifests may have layers in common.
         links.sort_unstable();
         for link in links {
-            rows.review_put(ReviewSubject::Link(link), due, "manifest deleted").await?;
+            rows.review_put(link, due, "manifest deleted").await?;
         }
         let name = &repository.name;
         // Also where its repository is deleted.

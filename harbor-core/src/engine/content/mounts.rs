@@ -4,7 +4,7 @@ use super::{Content, StoredBlob};
 use crate::access::permission::{RepositoryPull, RepositoryPush};
 use crate::access::{Actor, Authorized};
 use crate::engine::gate::contended;
-use crate::meta::{BlobState, LinkedBlob, ReviewSubject};
+use crate::meta::LinkedBlob;
 use crate::oci::{Digest, RepositoryName};
 use crate::{Error, Result};
 
@@ -69,12 +69,11 @@ impl Content<'_> {
         let due = now.plus(self.harbor.settings().gc_grace);
         let repository = self.ensure_repository(&mut write, target).await?;
         let rows = write.rows();
-        match rows.blob_lock(source.blob).await? {
-            Some(blob) if blob.state == BlobState::Live => {}
-            _ => return Ok(false),
+        if rows.blob_lock(source.blob).await?.is_none() {
+            return Ok(false);
         }
         let link = rows.link_ensure(repository.id, source.blob, now).await?;
-        rows.review_put(ReviewSubject::Link(link), due, "blob mounted").await?;
+        rows.review_put(link, due, "blob mounted").await?;
         write.changed_blob(repository.id, &source.digest);
         write.commit().await?;
         Ok(true)

@@ -12,16 +12,6 @@ use crate::meta::{Publish, Published, Upload};
 use crate::oci::{Algorithm, ChunkRange, Digest};
 use crate::{Error, Result};
 
-/// What came of making a blob visible.
-enum Linked {
-    /// The row names the bytes just written.
-    Used,
-    /// The content was here already.
-    Unused,
-    /// Garbage collection was deleting that content, and its bytes may still be there.
-    Condemned(Location),
-}
-
 /// How an upload shall begin.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -403,30 +393,13 @@ impl Session<'_> {
         if !hashed {
             self.verify(&location, size, expected).await?;
         }
-        if self.publish(expected, size, &location).await? {
+        if contended!(self.publish(expected, size, &location))? {
             self.tidy(&self.upload.driver_state).await;
         } else {
             // The bytes just written go, and the row that knows of them after them.
             self.abandon().await;
         }
         Ok(StoredBlob { digest: expected, size })
-    }
-
-    /// Makes the blob visible. False when the content was here already, so that the bytes just committed are of no use.
-    async fn publish(&self, digest: Digest, size: u64, location: &Location) -> Result<bool> {
-        let mut cleared = None;
-        loop {
-            match contended!(self.link(digest, size, location, cleared.as_ref()))? {
-                Linked::Used => return Ok(true),
-                Linked::Unused => return Ok(false),
-                // The row forgets where they are, so they go first; nothing lives at a condemned location again.
-                Linked::Condemned(old) => {
-                    self.harbor.inner.blobs.delete(&old).await?;
-                    self.harbor.inner.caches.drop_small_blob(&old);
-                    cleared = Some(old);
-                }
-            }
-        }
     }
 
     /// Hashes content again, in the algorithm that the client named only at the end.
@@ -439,43 +412,23 @@ impl Session<'_> {
         verdict
     }
 
-    /// Makes the blob visible in the repository, and ends the session, at once. A condemned blob is revived when the bytes
-    /// that it had are `cleared`.
-    async fn link(
-        &self,
-        digest: Digest,
-        size: u64,
-        location: &Location,
-        cleared: Option<&Location>,
-    ) -> Result<Linked> {
+    /// Makes the blob visible in the repository, and ends the session, at once. False when the content was here already, so that the
+    /// bytes just committed are of no use.
+    async fn publish(&self, digest: Digest, size: u64, location: &Location) -> Result<bool> {
         self.harbor.inner.caches.drop_upload(self.upload.id);
         let mut write = self.write().await?;
         let now = write.now();
         let due = now.plus(self.harbor.settings().gc_grace);
         let (upload, repository) = (self.upload.id, self.upload.repository);
-        let rows = write.rows();
         let publish = Publish { upload, repository, digest: &digest, size, location, due, now };
-        let linked = match rows.publish(&publish).await? {
-            Published::Used => Linked::Used,
-            Published::Unused => Linked::Unused,
+        let used = match write.rows().publish(&publish).await? {
+            Published::Used => true,
+            Published::Unused => false,
             Published::Gone => return Err(Error::UploadUnknown),
-            Published::Condemned(blob) => {
-                if cleared != Some(&blob.location) {
-                    // Nothing outside may follow from what may still be rolled back: once this commits, so has the
-                    // condemnation that it saw.
-                    write.commit().await?;
-                    return Ok(Linked::Condemned(blob.location));
-                }
-                rows.blob_revive(blob.id, location).await?;
-                match rows.publish(&publish).await? {
-                    Published::Used => Linked::Used,
-                    _ => return Err(Error::UploadUnknown),
-                }
-            }
         };
         write.changed_blob(repository, &digest);
         write.commit().await?;
-        Ok(linked)
+        Ok(used)
     }
 
     /// Removes a session that nobody will go on with. What fails here is left to the expiry of uploads.

@@ -1,19 +1,22 @@
 //! Garbage collection: online, by review queue, in small transactions.
 //!
-//! Each change that may orphan something enters it into the queue with a time to look. Workers take what is due, lock it,
-//! check again, and only then delete: bytes first, then rows. The cost follows what changed, not what exists.
+//! Each change that may leave a link without a manifest enters it into the queue with a time to look. Workers take what is due, lock
+//! it, check again, and only then delete it, and the row of the blob to which nobody links any more with it: from then on its bytes
+//! are garbage, which no push and no pull finds. They are deleted next, and forgotten last. The cost follows what changed, not what
+//! exists.
 
 mod asked;
 mod batch;
 mod pace;
 mod run;
+mod sweep;
 
 use std::time::Duration;
 
 pub(super) use asked::Asked;
 pub use run::{CollectGarbage, Freed};
 
-use futures_util::{StreamExt as _, stream};
+use futures_util::{Stream, StreamExt as _, stream};
 
 use super::Harbor;
 use super::gate::contended;
@@ -21,7 +24,7 @@ use crate::access::Authorized;
 use crate::access::permission::GarbageCollectionCreate;
 use crate::blob::UploadId;
 use crate::job::{Job as _, Running};
-use crate::meta::{Review, ReviewSubject, Sharing, TaskStatus, Upload};
+use crate::meta::{Garbage, LinkId, Review, Sharing, TaskStatus, Upload};
 use crate::{Error, Result, Timestamp};
 
 /// How many entries of the queue are looked at in one batch.
@@ -43,7 +46,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct GcReport {
-    /// Entries of the queue and idle uploads that were looked at.
+    /// Entries of the queue, garbage, and idle uploads that were looked at.
     pub reviewed: u64,
     /// Links of repositories to blobs that were removed.
     pub links: u64,
@@ -66,6 +69,39 @@ struct Look<'a> {
     running: Option<&'a Running>,
     /// Whether it is left to a run, where there is one: a worker's is.
     stands_aside: bool,
+}
+
+impl Look<'_> {
+    /// What failed is tried again later, by whoever it is then: it is told. Unless it is the turn of another worker, for which all stays
+    /// as it is.
+    ///
+    /// # Errors
+    /// The error, then; and as the metadata store fails.
+    async fn is_still_ours(&self, error: Error, tell: impl FnOnce(&Error)) -> Result<()> {
+        match self.running {
+            Some(running) if !running.is_current().await? => Err(error),
+            _ => {
+                tell(&error);
+                Ok(())
+            }
+        }
+    }
+}
+
+/// How long something is left alone that failed so often before.
+fn wait_after(attempts: u32) -> Duration {
+    Duration::from_secs(10).saturating_mul(1 << attempts.min(13)).min(LONGEST_WAIT)
+}
+
+/// In as many parts of about the same length.
+fn shared_out<T: Send + 'static>(mut all: Vec<T>, parts: usize) -> impl Stream<Item = Vec<T>> {
+    let each = all.len().div_ceil(parts).max(1);
+    let mut shares = Vec::with_capacity(parts);
+    while !all.is_empty() {
+        let rest = all.split_off(each.min(all.len()));
+        shares.push(std::mem::replace(&mut all, rest));
+    }
+    stream::iter(shares)
 }
 
 impl GcReport {
@@ -154,85 +190,64 @@ impl Harbor {
         let mut report = self.expire_uploads().await?;
         self.forget_events().await?;
         self.forget_trash().await?;
-        let due = self.read().await?.reviews_due(look.as_of, BATCH).await?;
-        if !due.is_empty() && look.stands_aside && self.is_run().await? {
+        let (links, garbage) = self.due(look).await?;
+        if !(links.is_empty() && garbage.is_empty()) && look.stands_aside && self.is_run().await? {
             return Ok(report);
         }
         // Where writers take turns, several would only take them from one another, and from everybody else.
         let exclusive = self.inner.metadata.sharing() == Sharing::Exclusive;
         let workers = if exclusive { 1 } else { workers.max(1) as usize };
-        let each = due.len().div_ceil(workers).max(1);
-        let parts: Vec<Vec<Review>> = due.chunks(each).map(<[Review]>::to_vec).collect();
-        let reviews = stream::iter(parts).map(|due| self.review_all(due, look));
+        let reviews = shared_out(links, workers).map(|links| self.review_all(links, look));
         let mut reviews = reviews.buffer_unordered(workers);
         while let Some(done) = reviews.next().await {
+            report.add(done?);
+        }
+        // What became garbage just now is the next batch's, so that a batch is as long as it says.
+        let sweeps = shared_out(garbage, workers).map(|garbage| self.sweep_all(garbage, look));
+        let mut sweeps = sweeps.buffer_unordered(workers);
+        while let Some(done) = sweeps.next().await {
             report.add(done?);
         }
         Ok(report)
     }
 
+    /// What is to be looked at next.
+    async fn due(&self, look: Look<'_>) -> Result<(Vec<Review>, Vec<Garbage>)> {
+        let mut rows = self.read().await?;
+        Ok((rows.reviews_due(look.as_of, BATCH).await?, rows.garbage_due(look.as_of, BATCH).await?))
+    }
+
     /// Looks at these entries together; and, when that fails, at each by itself, so that one that fails holds up no other.
     async fn review_all(&self, due: Vec<Review>, look: Look<'_>) -> Result<GcReport> {
-        let (mut links, mut blobs) = (Vec::new(), Vec::new());
-        for review in &due {
-            match review.subject {
-                ReviewSubject::Link(link) => links.push(link),
-                ReviewSubject::Blob(blob) => blobs.push(blob),
-            }
-        }
+        let links: Vec<LinkId> = due.iter().map(|review| review.link).collect();
         let mut report = GcReport { reviewed: due.len() as u64, ..GcReport::default() };
         if let Err(error) = self.review_links(&links, look, &mut report).await {
             tracing::debug!(%error, "links are looked at one by one");
-            for link in links {
-                self.review_one(ReviewSubject::Link(link), look, &due, &mut report).await?;
-            }
-        }
-        if let Err(error) = self.review_blobs(&blobs, look, &mut report).await {
-            tracing::debug!(%error, "blobs are looked at one by one");
-            for blob in blobs {
-                self.review_one(ReviewSubject::Blob(blob), look, &due, &mut report).await?;
+            for review in due {
+                self.review_one(review, look, &mut report).await?;
             }
         }
         Ok(report)
     }
 
-    async fn review_one(
-        &self,
-        subject: ReviewSubject,
-        look: Look<'_>,
-        due: &[Review],
-        report: &mut GcReport,
-    ) -> Result<()> {
+    async fn review_one(&self, review: Review, look: Look<'_>, report: &mut GcReport) -> Result<()> {
         if self.collects_no_more().await? {
             return Ok(());
         }
-        let done = match subject {
-            ReviewSubject::Link(link) => self.review_links(&[link], look, report).await,
-            ReviewSubject::Blob(blob) => self.review_blobs(&[blob], look, report).await,
-        };
-        let Err(error) = done else { return Ok(()) };
-        // It is the turn of another worker, for which all stays as it is.
-        if let Some(running) = look.running
-            && !running.is_current().await?
-        {
-            return Err(error);
-        }
-        tracing::warn!(?subject, %error, "a review failed and will be tried again");
-        if let Some(review) = due.iter().find(|review| review.subject == subject) {
-            self.postpone(*review).await?;
-        }
-        report.failed += 1;
-        Ok(())
-    }
-
-    async fn postpone(&self, review: Review) -> Result<()> {
-        let wait = Duration::from_secs(10).saturating_mul(1 << review.attempts.min(13)).min(LONGEST_WAIT);
+        let Err(error) = self.review_links(&[review.link], look, report).await else { return Ok(()) };
+        look.is_still_ours(error, |error| {
+            tracing::warn!(link = review.link.get(), %error, "a link could not be looked at, and will be again");
+        })
+        .await?;
+        let wait = wait_after(review.attempts);
         contended!(async {
             let mut write = self.write_as_system().await?;
             let due = write.now().plus(wait);
-            write.rows().review_postpone(review.subject, due).await?;
+            write.rows().review_postpone(review.link, due).await?;
             write.commit().await
-        })
+        })?;
+        report.failed += 1;
+        Ok(())
     }
 
     /// Ends uploads that nobody wrote to for long.

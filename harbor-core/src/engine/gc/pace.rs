@@ -7,14 +7,17 @@ use crate::Result;
 use crate::engine::{ConfigKey, Harbor};
 use crate::meta::Sharing;
 
-/// How many links, or blobs, are looked at in one transaction: what one costs beside the transaction is little.
+/// How many links are looked at in one transaction: what one costs beside the transaction is little.
 const ROWS: usize = 128;
 
 /// How many, when others are at work: they wait for the transaction, where writers take turns.
 const ROWS_BESIDE_OTHERS: usize = 64;
 
+/// How many blobs whose bytes are deleted are forgotten in one transaction: that touches but the last pages of one table.
+const FORGOTTEN: usize = 512;
+
 /// How many blobs' bytes are deleted in one step of the blob store.
-const BYTES: usize = 2048;
+const BYTES: usize = 512;
 
 /// How many, when others are at work: they wait for the same disk.
 const BYTES_BESIDE_OTHERS: usize = 128;
@@ -55,13 +58,18 @@ impl<'a> Pace<'a> {
         Self { harbor, look, exclusive, beside_others, began, worked, over: false }
     }
 
-    /// The next of these links or blobs, for one transaction; none when it is over.
+    /// The next of these links, for one transaction; none when it is over.
     pub(super) fn rows<'s, T>(&self, left: &mut &'s [T]) -> Option<&'s [T]> {
         let at_most = if self.beside_others { ROWS_BESIDE_OTHERS } else { ROWS };
         if self.over { None } else { take(left, at_most) }
     }
 
-    /// The next of these blobs, for one step of the blob store; none when it is over.
+    /// The next of this garbage, to be forgotten in one transaction; none when it is over.
+    pub(super) fn forgotten<'s, T>(&self, left: &mut &'s [T]) -> Option<&'s [T]> {
+        if self.over { None } else { take(left, FORGOTTEN) }
+    }
+
+    /// The next of this garbage, for one step of the blob store; none when it is over.
     pub(super) fn bytes<'s, T>(&self, left: &mut &'s [T]) -> Option<&'s [T]> {
         let at_most = if self.beside_others { BYTES_BESIDE_OTHERS } else { BYTES };
         if self.over { None } else { take(left, at_most) }

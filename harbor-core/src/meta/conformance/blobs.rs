@@ -3,14 +3,11 @@
 use tokio::time::sleep;
 
 use super::MetadataFixture;
-use super::kit::{
-    WAITS, assert_refused, at, begin, blob, digest, linked, location, name, read, repository, store_with,
-};
-use crate::StoreErrorKind;
-use crate::meta::{BlobId, BlobState};
+use super::kit::{WAITS, at, begin, blob, digest, linked, location, name, read, repository, store_with};
+use crate::meta::BlobId;
 use crate::oci::{Algorithm, Digest};
 
-/// `blob_ensure` makes a live blob, and then yields it as it is, by digest.
+/// `blob_ensure` makes a blob, and then yields it as it is, by digest.
 pub async fn blob_ensure(fixture: &dyn MetadataFixture) {
     let store = fixture.open().await;
     let long = Digest::of(Algorithm::Sha512, b"content");
@@ -18,7 +15,7 @@ pub async fn blob_ensure(fixture: &dyn MetadataFixture) {
     // The largest size that there is.
     let size = i64::MAX.unsigned_abs();
     let made = rows.blob_ensure(&long, size, &location("one"), at(0)).await.unwrap();
-    assert_eq!((made.digest, made.size, made.state), (long, size, BlobState::Live));
+    assert_eq!((made.digest, made.size), (long, size));
     assert_eq!(made.location, location("one"));
     assert_eq!(rows.blob_ensure(&long, size, &location("other"), at(1)).await.unwrap(), made);
     let short = rows.blob_ensure(&digest("content"), 7, &location("short"), at(0)).await.unwrap();
@@ -37,7 +34,7 @@ pub async fn blob_lock(fixture: &dyn MetadataFixture) {
     assert_eq!(rows.blob_lock(BlobId::new(9_999)).await.unwrap(), None);
 }
 
-/// `blob_ensure` locks the blob that it yields: who wants to condemn it waits, and sees that it is linked.
+/// `blob_ensure` locks the blob that it yields: who wants to collect it waits, and sees that it is linked.
 pub async fn blob_locks_wait(fixture: &dyn MetadataFixture) {
     let (store, repository) = store_with(fixture, "one/two").await;
     let made = blob(&store, "content").await;
@@ -47,64 +44,13 @@ pub async fn blob_locks_wait(fixture: &dyn MetadataFixture) {
     let collector = tokio::spawn(async move {
         let mut rows = begin(&other).await;
         rows.blob_lock(made.id).await.unwrap();
-        rows.blob_is_linked(made.id).await.unwrap()
+        rows.blob_repositories(&made.digest, 1).await.unwrap()
     });
     sleep(WAITS).await;
     assert!(!collector.is_finished(), "the collector did not wait for the push");
     push.link_ensure(repository.id, made.id, at(1)).await.unwrap();
     push.commit().await.unwrap();
-    assert!(collector.await.unwrap(), "the collector did not see the new link");
-}
-
-/// `blob_condemn` and `blob_revive`.
-pub async fn blob_condemn_and_revive(fixture: &dyn MetadataFixture) {
-    let store = fixture.open().await;
-    let (made, other) = (blob(&store, "content").await, blob(&store, "other").await);
-    let mut rows = begin(&store).await;
-    rows.blob_condemn(made.id).await.unwrap();
-    let condemned = rows.blob_ensure(&made.digest, made.size, &location("second"), at(1)).await.unwrap();
-    assert_eq!((condemned.state, &condemned.location), (BlobState::Condemned, &made.location));
-    rows.blob_revive(made.id, &location("second")).await.unwrap();
-    rows.commit().await.unwrap();
-    let mut rows = begin(&store).await;
-    let revived = rows.blob_lock(made.id).await.unwrap().unwrap();
-    assert_eq!((revived.state, revived.location), (BlobState::Live, location("second")));
-    assert_eq!(rows.blob_lock(other.id).await.unwrap(), Some(other));
-}
-
-/// `blob_delete` deletes the row.
-pub async fn blob_delete(fixture: &dyn MetadataFixture) {
-    let store = fixture.open().await;
-    let (made, other) = (blob(&store, "content").await, blob(&store, "other").await);
-    let mut rows = begin(&store).await;
-    rows.blob_delete(made.id).await.unwrap();
-    rows.blob_delete(made.id).await.unwrap();
-    rows.commit().await.unwrap();
-    let mut rows = begin(&store).await;
-    assert_eq!(rows.blob_lock(made.id).await.unwrap(), None);
-    assert_eq!(rows.blob_lock(other.id).await.unwrap(), Some(other));
-}
-
-/// `blob_delete` of a blob that has links is refused: `Conflict`.
-pub async fn blob_delete_of_linked(fixture: &dyn MetadataFixture) {
-    let (store, repository) = store_with(fixture, "one/two").await;
-    let (made, _) = linked(&store, repository.id, "content").await;
-    let mut rows = begin(&store).await;
-    let refused = rows.blob_delete(made.id).await;
-    assert_refused(rows, refused, StoreErrorKind::Conflict).await;
-    assert!(read(&store).await.linked_blob(repository.id, &made.digest).await.unwrap().is_some());
-}
-
-/// `blob_is_linked`, by whichever repository.
-pub async fn blob_is_linked(fixture: &dyn MetadataFixture) {
-    let (store, repository) = store_with(fixture, "one/two").await;
-    let (made, link) = linked(&store, repository.id, "content").await;
-    let lonely = blob(&store, "lonely").await;
-    let mut rows = begin(&store).await;
-    assert!(rows.blob_is_linked(made.id).await.unwrap());
-    assert!(!rows.blob_is_linked(lonely.id).await.unwrap());
-    rows.link_delete(link).await.unwrap();
-    assert!(!rows.blob_is_linked(made.id).await.unwrap());
+    assert_eq!(collector.await.unwrap(), [repository.name], "the collector did not see the new link");
 }
 
 /// `blob_repositories`, by name, up to a limit.

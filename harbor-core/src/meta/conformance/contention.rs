@@ -8,25 +8,26 @@ use super::kit::{
     AT_ONCE, Says, Store, WAITS, at, begin, blob, digest, linked, location, name, project, project_name, put,
     read, repository, set, setting, store_with, upload,
 };
-use crate::meta::{BlobId, BlobState, ReviewSubject, Sharing, Stored, Topic};
+use crate::meta::{BlobId, Sharing, Stored, Topic};
 use crate::{StoreError, StoreErrorKind};
 
 /// *Isolated*: who wants a locked row waits, and then sees what the holder made of it. An exclusive store may let its
 /// transactions take turns from the beginning.
 pub async fn lock_waits(fixture: &dyn MetadataFixture) {
     let (one, other) = (fixture.open().await, fixture.open().await);
-    let blob = blob(&one, "a layer").await;
+    let home = repository(&one, "one/two").await;
+    let (blob, link) = linked(&one, home.id, "a layer").await;
     let mut holder = begin(&one).await;
     holder.blob_lock(blob.id).await.unwrap().unwrap();
     let waiting = tokio::spawn(async move {
         let mut rows = begin(&other).await;
-        rows.blob_lock(blob.id).await.unwrap().unwrap()
+        rows.blob_lock(blob.id).await.unwrap()
     });
     sleep(WAITS).await;
     assert!(!waiting.is_finished(), "a second transaction got a locked row");
-    holder.blob_condemn(blob.id).await.unwrap();
+    holder.links_delete(&[link]).await.unwrap();
     holder.commit().await.unwrap();
-    assert_eq!(waiting.await.unwrap().state, BlobState::Condemned, "what was read after the wait is old");
+    assert_eq!(waiting.await.unwrap(), None, "what was read after the wait is old");
 }
 
 /// *Isolated*: transactions that lock the same rows in the same order all get through, and none is lost.
@@ -137,7 +138,7 @@ async fn ensure_all(store: &Store, number: u32) -> Result<(bool, [i64; 4]), Stor
     let place = location(&number.to_string());
     let blob = rows.blob_ensure(&digest("same"), 4, &place, at(0)).await?;
     let link = rows.link_ensure(repository.id, blob.id, at(0)).await?;
-    rows.review_put(ReviewSubject::Link(link), at(1), "test").await?;
+    rows.review_put(link, at(1), "test").await?;
     rows.commit().await?;
     Ok((made, [project.id.get(), repository.id.get(), blob.id.get(), link.get()]))
 }

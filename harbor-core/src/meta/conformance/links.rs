@@ -6,7 +6,7 @@ use super::kit::{
     store_with,
 };
 use crate::StoreErrorKind;
-use crate::meta::{BlobId, LinkId, RepositoryId, ReviewSubject};
+use crate::meta::{BlobId, LinkId, RepositoryId};
 
 /// `linked_blob`: only where there is a link, and with the time of its review.
 pub async fn linked_blob(fixture: &dyn MetadataFixture) {
@@ -17,9 +17,7 @@ pub async fn linked_blob(fixture: &dyn MetadataFixture) {
     let found = rows.linked_blob(repository.id, &blob.digest).await.unwrap().unwrap();
     assert_eq!((found.link, found.blob, found.digest, found.size), (link, blob.id, blob.digest, blob.size));
     assert_eq!((found.location, found.review_due), (blob.location, None));
-    rows.review_put(ReviewSubject::Link(link), at(9), "test").await.unwrap();
-    // A review of a blob with the same number is another one.
-    rows.review_put(ReviewSubject::Blob(BlobId::new(link.get())), at(7), "test").await.unwrap();
+    rows.review_put(link, at(9), "test").await.unwrap();
     let found = rows.linked_blob(repository.id, &blob.digest).await.unwrap().unwrap();
     assert_eq!(found.review_due, Some(at(9)));
     assert_eq!(rows.linked_blob(other.id, &blob.digest).await.unwrap(), None);
@@ -106,26 +104,26 @@ pub async fn link_is_referenced_by_sparse(fixture: &dyn MetadataFixture) {
     assert!(!rows.link_is_referenced(elsewhere).await.unwrap());
 }
 
-/// `link_delete` takes the blob out of the repository, and of no other.
-pub async fn link_delete(fixture: &dyn MetadataFixture) {
+/// `links_delete` takes the blob out of the repository, and of no other.
+pub async fn links_delete_of_one(fixture: &dyn MetadataFixture) {
     let (store, one) = store_with(fixture, "one/two").await;
     let other = repository(&store, "one/other").await;
     let (blob, link) = linked(&store, one.id, "content").await;
     linked(&store, other.id, "content").await;
     let mut rows = begin(&store).await;
-    rows.link_delete(link).await.unwrap();
+    rows.links_delete(&[link]).await.unwrap();
     rows.commit().await.unwrap();
     let mut rows = read(&store).await;
     assert_eq!(rows.linked_blob(one.id, &blob.digest).await.unwrap(), None);
     assert!(rows.linked_blob(other.id, &blob.digest).await.unwrap().is_some());
 }
 
-/// `link_delete` of a link that a manifest refers to is refused: `Conflict`.
-pub async fn link_delete_of_referenced(fixture: &dyn MetadataFixture) {
+/// `links_delete` of a link that a manifest refers to is refused: `Conflict`.
+pub async fn links_delete_of_referenced(fixture: &dyn MetadataFixture) {
     let (store, repository) = store_with(fixture, "one/two").await;
     let (_, link) = linked(&store, repository.id, "content").await;
     manifest(&store, repository.id, "a manifest", &Says { links: vec![link], ..Says::default() }).await;
     let mut rows = begin(&store).await;
-    let refused = rows.link_delete(link).await;
+    let refused = rows.links_delete(&[link]).await;
     assert_refused(rows, refused, StoreErrorKind::Conflict).await;
 }

@@ -38,6 +38,7 @@ mod blobs;
 mod collecting;
 mod contention;
 mod executions;
+mod garbage;
 mod hiding;
 mod immutable;
 mod jobs;
@@ -74,16 +75,16 @@ pub use atomicity::{
     reads_do_not_wait,
 };
 pub use audit::{audit_after, audit_between, audit_chain, audit_log, audit_log_of_projects};
-pub use blobs::{
-    blob_condemn_and_revive, blob_delete, blob_delete_of_linked, blob_ensure, blob_is_linked, blob_lock,
-    blob_locks_wait, blob_repositories,
+pub use blobs::{blob_ensure, blob_lock, blob_locks_wait, blob_repositories};
+pub use collecting::{
+    links_delete, links_delete_at_once, links_delete_until_the_last, links_review, links_review_locks,
 };
-pub use collecting::{blobs_bury, links_delete, links_review, links_review_locks};
 pub use contention::{
     announced, deadlock, ensure_at_once, lease_at_once, lock_waits, locks_of_one_order, manifest_at_once,
     settings_at_once,
 };
 pub use executions::{execution_insert, executions_beyond, executions_listed};
+pub use garbage::{garbage_due, garbage_forget, garbage_postpone};
 pub use hiding::{
     child_anew_beside_index_delete, index_beside_delete, manifest_beside_index, manifest_beside_index_delete,
     tag_moved_beside_index, tag_moved_beside_move, tag_moved_by_many, untagged_beside_index,
@@ -97,8 +98,8 @@ pub use jobs::{
 };
 pub use labels::{label_insert, label_put, labels_listed};
 pub use links::{
-    link_delete, link_delete_of_referenced, link_ensure, link_ensure_of_nothing, link_is_referenced,
-    link_is_referenced_by_sparse, link_lock, linked_blob, links_lock,
+    link_ensure, link_ensure_of_nothing, link_is_referenced, link_is_referenced_by_sparse, link_lock,
+    linked_blob, links_delete_of_one, links_delete_of_referenced, links_lock,
 };
 pub use lists::{catalog_filtered, catalog_paged, order_of_bytes, projects_paged, tags_paged};
 pub use manifests::{
@@ -115,8 +116,7 @@ pub use people::{
     groups, groups_of_replace, members, memberships, roles, user_delete, user_insert, user_save, users,
 };
 pub use publish::{
-    publish_again, publish_condemned, publish_first, publish_locks, publish_other_repository,
-    publish_without_session,
+    publish_again, publish_first, publish_locks, publish_other_repository, publish_without_session,
 };
 pub use quotas::{
     additions_do_not_wait, claims_alone, counted_at_once, counted_by_publish, counted_manifests,
@@ -126,7 +126,7 @@ pub use repositories::{
     emptied_repositories, figures, repository_delete, repository_describe, repository_entries,
 };
 pub use retention::{retention_artifacts, retention_insert, retention_tags};
-pub use reviews::{review_delete, review_extend, review_lock, review_postpone, review_put, reviews_due};
+pub use reviews::{review_extend, review_postpone, review_put, reviews_delete, reviews_due};
 pub use robots::{personal_tokens, project_save, revisions, robots, sessions};
 pub use trash::{trash, trash_expire};
 pub use uploads::{upload_delete, upload_insert, upload_lease, upload_release, upload_save, uploads_idle};
@@ -164,11 +164,10 @@ macro_rules! metadata_store_conformance {
             project_ensure project_delete project_delete_with_repositories
             repository_ensure repository_ensure_without_project
             order_of_bytes projects_paged tags_paged catalog_paged catalog_filtered
-            blob_ensure blob_lock blob_locks_wait blob_condemn_and_revive blob_delete blob_delete_of_linked
-            blob_is_linked blob_repositories
-            publish_first publish_again publish_other_repository publish_without_session publish_condemned publish_locks
+            blob_ensure blob_lock blob_locks_wait blob_repositories
+            publish_first publish_again publish_other_repository publish_without_session publish_locks
             linked_blob link_ensure link_ensure_of_nothing link_lock links_lock link_is_referenced
-            link_is_referenced_by_sparse link_delete link_delete_of_referenced
+            link_is_referenced_by_sparse links_delete_of_one links_delete_of_referenced
             manifest_ensure manifest_lock manifest_by_tag manifests_present manifest_delete large_payload referrers
             tag_put tag_insert tag_delete dangling
             artifacts_listed artifacts_filtered artifacts_of_project artifacts_hidden artifacts_at_once artifacts_bounded
@@ -185,9 +184,10 @@ macro_rules! metadata_store_conformance {
             counted_once counted_by_publish counted_manifests counted_when_committed counted_at_once
             additions_do_not_wait claims_alone quota_set quotas_listed quota_goes_with_project
             upload_insert upload_save upload_lease upload_release upload_delete uploads_idle
-            reviews_due review_put review_extend review_postpone review_lock review_delete
+            reviews_due review_put review_extend review_postpone reviews_delete
+            garbage_due garbage_forget garbage_postpone
             events event_cursor events_delete audit_log audit_log_of_projects audit_after audit_chain audit_between setting_put setting_claim
-            links_review links_delete blobs_bury links_review_locks
+            links_review links_delete links_delete_until_the_last links_delete_at_once links_review_locks
             execution_insert executions_listed executions_beyond task_insert tasks_listed tasks_due tasks_due_at_once task_save_alone
             task_head tasks_beat task_log schedules worker_pools
             user_insert user_save users user_delete groups groups_of_replace members memberships roles

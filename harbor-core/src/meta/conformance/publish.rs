@@ -8,7 +8,7 @@ use super::kit::{
 };
 use crate::StoreErrorKind;
 use crate::blob::{Location, UploadId};
-use crate::meta::{BlobState, Publish, Published, RepositoryId, ReviewSubject, Transaction};
+use crate::meta::{Publish, Published, RepositoryId, Transaction};
 use crate::oci::Digest;
 
 fn brought<'a>(
@@ -49,7 +49,7 @@ pub async fn publish_again(fixture: &dyn MetadataFixture) {
     let (store, repository) = store_with(fixture, "one/two").await;
     let (made, link) = linked(&store, repository.id, "content").await;
     let mut rows = begin(&store).await;
-    rows.review_put(ReviewSubject::Link(link), at(3), "test").await.unwrap();
+    rows.review_put(link, at(3), "test").await.unwrap();
     rows.commit().await.unwrap();
     let session = upload(&store, repository.id, at(0)).await;
     let mut rows = begin(&store).await;
@@ -94,31 +94,7 @@ pub async fn publish_without_session(fixture: &dyn MetadataFixture) {
     assert_eq!(read(&store).await.linked_blob(repository.id, &digest("new")).await.unwrap(), None);
 }
 
-/// A condemned blob is not linked, and the session stays. Revived with the upload's bytes, it is.
-pub async fn publish_condemned(fixture: &dyn MetadataFixture) {
-    let (store, repository) = store_with(fixture, "one/two").await;
-    let made = blob(&store, "content").await;
-    let mut rows = begin(&store).await;
-    rows.blob_condemn(made.id).await.unwrap();
-    rows.commit().await.unwrap();
-    let session = upload(&store, repository.id, at(0)).await;
-    let place = location("second");
-    let publish = brought(session.id, repository.id, &made.digest, &place);
-    let mut rows = begin(&store).await;
-    let Published::Condemned(found) = rows.publish(&publish).await.unwrap() else {
-        panic!("a condemned blob was published");
-    };
-    assert_eq!((found.id, found.state, &found.location), (made.id, BlobState::Condemned, &made.location));
-    assert!(!rows.blob_is_linked(made.id).await.unwrap());
-    assert!(rows.upload(session.id).await.unwrap().is_some());
-    rows.blob_revive(made.id, &place).await.unwrap();
-    assert_eq!(rows.publish(&publish).await.unwrap(), Published::Used);
-    rows.commit().await.unwrap();
-    let found = read(&store).await.linked_blob(repository.id, &made.digest).await.unwrap().unwrap();
-    assert_eq!((found.blob, found.location), (made.id, place));
-}
-
-/// The blob is locked: who wants to condemn it waits, and sees that it is linked. To a repository that is not there nothing
+/// The blob is locked: who wants to collect it waits, and sees that it is linked. To a repository that is not there nothing
 /// is linked: `Conflict`.
 pub async fn publish_locks(fixture: &dyn MetadataFixture) {
     let (store, repository) = store_with(fixture, "one/two").await;
@@ -132,12 +108,12 @@ pub async fn publish_locks(fixture: &dyn MetadataFixture) {
     let collector = tokio::spawn(async move {
         let mut rows = begin(&other).await;
         rows.blob_lock(made.id).await.unwrap();
-        rows.blob_is_linked(made.id).await.unwrap()
+        rows.blob_repositories(&made.digest, 1).await.unwrap()
     });
     sleep(WAITS).await;
     assert!(!collector.is_finished(), "the collector did not wait for the push");
     push.commit().await.unwrap();
-    assert!(collector.await.unwrap(), "the collector did not see the new link");
+    assert_eq!(collector.await.unwrap(), [repository.name], "the collector did not see the new link");
     let session = upload(&store, repository.id, at(0)).await;
     let mut rows = begin(&store).await;
     let nowhere = Publish { repository: RepositoryId::new(9_999), upload: session.id, ..publish };

@@ -83,7 +83,7 @@ pub async fn repository_delete(fixture: &dyn MetadataFixture) {
     for id in [first, second] {
         rows.manifest_delete(id).await.unwrap();
     }
-    rows.link_delete(link).await.unwrap();
+    rows.links_delete(&[link]).await.unwrap();
     assert!(rows.upload_delete(session.id).await.unwrap());
     assert!(rows.repository_delete(one.id).await.unwrap() && !rows.repository_delete(one.id).await.unwrap());
     rows.commit().await.unwrap();
@@ -106,7 +106,7 @@ pub async fn figures(fixture: &dyn MetadataFixture) {
     for full in ["one/a", "one/b", "open/a"] {
         filled(&store, full).await;
     }
-    repository(&store, "open/empty").await;
+    let empty_repository = repository(&store, "open/empty").await;
     let empty = project(&store, "empty").await.id;
     let figures = async |filter| {
         let found = read(&store).await.figures(&filter, &filter.clone().into()).await.unwrap();
@@ -117,10 +117,10 @@ pub async fn figures(fixture: &dyn MetadataFixture) {
     let own = ProjectFilter::Within { public: true, projects: vec![empty] };
     assert_eq!(figures(own).await, ((1, 1), (1, 0)));
     blob(&store, "four").await;
-    let condemned = blob(&store, "and more").await;
+    let (_, link) = linked(&store, empty_repository.id, "and more").await;
     assert_eq!(read(&store).await.stored_bytes().await.unwrap(), 12);
     let mut rows = begin(&store).await;
-    rows.blob_condemn(condemned.id).await.unwrap();
+    rows.links_delete(&[link]).await.unwrap();
     rows.commit().await.unwrap();
     assert_eq!(read(&store).await.stored_bytes().await.unwrap(), 4);
 }

@@ -2,20 +2,14 @@ use std::collections::BTreeSet;
 
 use async_trait::async_trait;
 use harbor_core::blob::Location;
-use harbor_core::meta::{
-    Blob, BlobId, BlobReview, BlobRows, BlobRowsMut, BlobState, LinkId, LinkReview, LinkedBlob, RepositoryId,
-};
+use harbor_core::meta::{Blob, BlobId, BlobRows, BlobRowsMut, LinkId, LinkReview, LinkedBlob, RepositoryId};
 use harbor_core::oci::{Digest, RepositoryName};
 use harbor_core::{StoreError, StoreErrorKind, Timestamp};
 
 use super::holding::{count_link, holding, maker, one_more};
-use super::many::{OverList, many_of, over_list};
 use super::{Rows, first, piece, piece_of, pieces, rows_of};
 use crate::sql::session::{Row, size};
 use crate::sql::statement::{Value, sql, values};
-
-const LIVE: i64 = 0;
-const CONDEMNED: i64 = 1;
 
 fn linked(row: &Row) -> Result<LinkedBlob, StoreError> {
     Ok(LinkedBlob {
@@ -29,17 +23,11 @@ fn linked(row: &Row) -> Result<LinkedBlob, StoreError> {
 }
 
 pub(super) fn blob(row: &Row) -> Result<Blob, StoreError> {
-    let state = match row.int(4)? {
-        LIVE => BlobState::Live,
-        CONDEMNED => BlobState::Condemned,
-        other => return Err(StoreError::new(StoreErrorKind::Corrupt, format!("a blob in state {other}"))),
-    };
     Ok(Blob {
         id: BlobId::new(row.int(0)?),
         digest: row.parsed(1)?,
         size: row.count(2)?,
         location: Location::new(row.text(3)?),
-        state,
     })
 }
 
@@ -53,7 +41,7 @@ impl BlobRows for Rows {
         let find = sql!(
             "SELECT l.id, b.id, b.digest, b.size, b.location, v.due FROM blobs b \
              JOIN blob_links l ON l.blob_id = b.id AND l.repository_id = ? \
-             LEFT JOIN gc_reviews v ON v.kind = 0 AND v.subject_id = l.id WHERE b.digest = ?"
+             LEFT JOIN link_reviews v ON v.link_id = l.id WHERE b.digest = ?"
         );
         let rows = self.session.fetch(find, values![repository.get(), digest.to_string()]).await?;
         first(rows).map(|row| linked(&row)).transpose()
@@ -70,11 +58,6 @@ impl BlobRows for Rows {
         );
         let rows = self.session.fetch(list, values![digest.to_string(), limit]).await?;
         rows.iter().map(|row| row.parsed(0)).collect()
-    }
-
-    async fn blob_is_linked(&mut self, blob: BlobId) -> Result<bool, StoreError> {
-        let find = sql!("SELECT id FROM blob_links WHERE blob_id = ? LIMIT 1");
-        Ok(!self.session.fetch(find, values![blob.get()]).await?.is_empty())
     }
 
     async fn link_is_referenced(&mut self, link: LinkId) -> Result<bool, StoreError> {
@@ -101,12 +84,12 @@ impl BlobRowsMut for Rows {
         now: Timestamp,
     ) -> Result<Blob, StoreError> {
         let insert = sql!(
-            "INSERT INTO blobs (digest, size, location, state, created_at) VALUES (?, ?, ?, 0, ?) \
+            "INSERT INTO blobs (digest, size, location, created_at) VALUES (?, ?, ?, ?) \
              ON CONFLICT (digest) DO NOTHING"
         );
         let parameters = values![digest.to_string(), size(bytes)?, location.as_str(), now.micros()];
         self.session.defer(insert, parameters).await?;
-        let find = sql!("SELECT id, digest, size, location, state FROM blobs WHERE digest = ? FOR UPDATE");
+        let find = sql!("SELECT id, digest, size, location FROM blobs WHERE digest = ? FOR UPDATE");
         match first(self.session.fetch(find, values![digest.to_string()]).await?) {
             Some(row) => blob(&row),
             None => Err(StoreError::new(StoreErrorKind::Conflict, "storing a blob")),
@@ -114,23 +97,8 @@ impl BlobRowsMut for Rows {
     }
 
     async fn blob_lock(&mut self, id: BlobId) -> Result<Option<Blob>, StoreError> {
-        let find = sql!("SELECT id, digest, size, location, state FROM blobs WHERE id = ? FOR UPDATE");
+        let find = sql!("SELECT id, digest, size, location FROM blobs WHERE id = ? FOR UPDATE");
         first(self.session.fetch(find, values![id.get()]).await?).map(|row| blob(&row)).transpose()
-    }
-
-    async fn blob_condemn(&mut self, id: BlobId) -> Result<(), StoreError> {
-        let update = sql!("UPDATE blobs SET state = 1 WHERE id = ?");
-        self.session.defer(update, values![id.get()]).await
-    }
-
-    async fn blob_revive(&mut self, id: BlobId, location: &Location) -> Result<(), StoreError> {
-        let update = sql!("UPDATE blobs SET state = 0, location = ? WHERE id = ?");
-        self.session.defer(update, values![location.as_str(), id.get()]).await
-    }
-
-    async fn blob_delete(&mut self, id: BlobId) -> Result<(), StoreError> {
-        let delete = sql!("DELETE FROM blobs WHERE id = ?");
-        self.session.defer(delete, values![id.get()]).await
     }
 
     async fn link_ensure(
@@ -183,7 +151,7 @@ impl BlobRowsMut for Rows {
         let read = sql!(concat!(
             "SELECT l.id, b.id, b.digest, b.size, b.location, v.due FROM blob_links l \
              JOIN blobs b ON b.id = l.blob_id \
-             LEFT JOIN gc_reviews v ON v.kind = 0 AND v.subject_id = l.id WHERE l.id IN (",
+             LEFT JOIN link_reviews v ON v.link_id = l.id WHERE l.id IN (",
             piece!(),
             ") ORDER BY l.id"
         ));
@@ -205,19 +173,6 @@ impl BlobRowsMut for Rows {
         }
     }
 
-    async fn link_delete(&mut self, link: LinkId) -> Result<(), StoreError> {
-        let find = sql!(
-            "SELECT r.project_id, b.digest FROM blob_links l JOIN blobs b ON b.id = l.blob_id \
-             JOIN repositories r ON r.id = l.repository_id WHERE l.id = ?"
-        );
-        let Some(row) = first(self.session.fetch(find, values![link.get()]).await?) else { return Ok(()) };
-        let delete = sql!("DELETE FROM blob_links WHERE id = ?");
-        if self.session.execute(delete, values![link.get()]).await? == 1 {
-            self.went(row.int(0)?, &row.text(1)?).await?;
-        }
-        Ok(())
-    }
-
     async fn links_review(
         &mut self,
         links: &[LinkId],
@@ -228,25 +183,7 @@ impl BlobRowsMut for Rows {
     }
 
     async fn links_delete(&mut self, links: &[LinkId]) -> Result<(), StoreError> {
-        self.delete_links(&links.iter().map(|link| link.get()).collect::<Vec<_>>()).await
-    }
-
-    async fn blobs_review(
-        &mut self,
-        blobs: &[BlobId],
-        now: Timestamp,
-    ) -> Result<Vec<BlobReview>, StoreError> {
-        let ids: BTreeSet<i64> = blobs.iter().map(|blob| blob.get()).collect();
-        self.review_blobs(&ids.into_iter().collect::<Vec<_>>(), now).await
-    }
-
-    async fn blobs_condemn(&mut self, blobs: &[BlobId]) -> Result<(), StoreError> {
-        let update = over_list!("UPDATE blobs SET state = 1 WHERE id IN (", ")");
-        let ids: Vec<Value> = blobs.iter().map(|blob| Value::from(blob.get())).collect();
-        self.defer_over(update, &[], &ids).await
-    }
-
-    async fn blobs_bury(&mut self, blobs: &[Blob]) -> Result<Vec<BlobId>, StoreError> {
-        self.bury_blobs(blobs).await
+        let ids: BTreeSet<i64> = links.iter().map(|link| link.get()).collect();
+        self.delete_links(&ids.into_iter().collect::<Vec<_>>()).await
     }
 }

@@ -1,35 +1,55 @@
-//! What garbage collection does to many links and blobs at once: a statement for all of them, where that can be.
+//! What garbage collection does to many links at once, and to the blobs that they lead to: a statement for all of them, where that can
+//! be.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use harbor_core::meta::{Blob, BlobId, BlobReview, BlobState, LinkId, LinkReview, RepositoryId};
+use harbor_core::meta::{LinkId, LinkReview, RepositoryId};
 use harbor_core::{StoreError, Timestamp};
 
-use super::blob::blob;
 use super::many::{OverList, many_of, over_list};
-use super::review::{BLOB, LINK};
 use super::{Rows, piece, piece_of};
+use crate::sql::session::Row;
 use crate::sql::statement::{Value, sql};
 
 /// What a statement over a list of keys takes.
-fn keys(ids: &[i64]) -> Vec<Value> {
+pub(super) fn keys(ids: &[i64]) -> Vec<Value> {
     ids.iter().copied().map(Value::from).collect()
 }
 
+/// The first column of rows, each once, in its order.
+fn distinct(rows: &[Row]) -> Result<Vec<i64>, StoreError> {
+    let ids: BTreeSet<i64> = rows.iter().map(|row| row.int(0)).collect::<Result<_, _>>()?;
+    Ok(ids.into_iter().collect())
+}
+
 impl Rows {
+    /// Locks the blobs that links lead to, and then the links, of keys in their order. Yields the blobs, and of which repository each
+    /// link is that is there.
+    ///
+    /// Who links to a blob has it locked: nobody comes to link to these, and of two who take the last links away the later one
+    /// sees that it does.
+    async fn lock_links(&mut self, ids: &[i64]) -> Result<(Vec<i64>, BTreeMap<i64, i64>), StoreError> {
+        let led_to = over_list!("SELECT blob_id FROM blob_links WHERE id IN (", ")");
+        let blobs = distinct(&self.fetch_over(led_to, &[], &keys(ids)).await?)?;
+        if !self.is_only_writer() {
+            let lock = over_list!("SELECT id FROM blobs WHERE id IN (", ") ORDER BY id FOR UPDATE");
+            self.fetch_over(lock, &[], &keys(&blobs)).await?;
+        }
+        let lock =
+            over_list!("SELECT id, repository_id FROM blob_links WHERE id IN (", ") ORDER BY id FOR UPDATE");
+        let links = self.fetch_over(lock, &[], &keys(ids)).await?;
+        let links =
+            links.iter().map(|row| Ok((row.int(0)?, row.int(1)?))).collect::<Result<_, StoreError>>()?;
+        Ok((blobs, links))
+    }
+
     /// Which of these have reviews that are due, which it locks.
-    async fn due_reviews(
-        &mut self,
-        kind: i64,
-        ids: &[i64],
-        now: Timestamp,
-    ) -> Result<BTreeSet<i64>, StoreError> {
+    async fn due_reviews(&mut self, ids: &[i64], now: Timestamp) -> Result<Vec<i64>, StoreError> {
         let lock = over_list!(
-            "SELECT subject_id FROM gc_reviews WHERE kind = ? AND due <= ? AND subject_id IN (",
-            ") ORDER BY subject_id FOR UPDATE"
+            "SELECT link_id FROM link_reviews WHERE due <= ? AND link_id IN (",
+            ") ORDER BY link_id FOR UPDATE"
         );
-        let rows = self.fetch_over(lock, &[kind.into(), now.micros().into()], &keys(ids)).await?;
-        rows.iter().map(|row| row.int(0)).collect()
+        distinct(&self.fetch_over(lock, &[now.micros().into()], &keys(ids)).await?)
     }
 
     /// `links_review`, of keys in their order.
@@ -38,109 +58,61 @@ impl Rows {
         ids: &[i64],
         now: Timestamp,
     ) -> Result<Vec<LinkReview>, StoreError> {
-        let lock = over_list!(
-            "SELECT id, repository_id, blob_id FROM blob_links WHERE id IN (",
-            ") ORDER BY id FOR UPDATE"
-        );
-        let mut places = BTreeMap::new();
-        for row in self.fetch_over(lock, &[], &keys(ids)).await? {
-            places.insert(row.int(0)?, (RepositoryId::new(row.int(1)?), BlobId::new(row.int(2)?)));
-        }
-        let due = self.due_reviews(LINK, ids, now).await?;
-        let due_ids: Vec<i64> = due.iter().copied().collect();
+        let (_, links) = self.lock_links(ids).await?;
+        let due = self.due_reviews(ids, now).await?;
         let find = over_list!(
             "SELECT l.id FROM blob_links l WHERE l.id IN (",
             ") AND (EXISTS (SELECT 1 FROM manifest_blobs m WHERE m.link_id = l.id) \
              OR EXISTS (SELECT 1 FROM blobs b JOIN manifest_missing x ON x.digest = b.digest \
              WHERE b.id = l.blob_id AND x.repository_id = l.repository_id))"
         );
-        let referenced = self.fetch_over(find, &[], &keys(&due_ids)).await?;
-        let referenced: BTreeSet<i64> = referenced.iter().map(|row| row.int(0)).collect::<Result<_, _>>()?;
+        let referenced = distinct(&self.fetch_over(find, &[], &keys(&due)).await?)?;
         let review = |id: i64| LinkReview {
             link: LinkId::new(id),
-            place: places.get(&id).copied(),
-            referenced: referenced.contains(&id),
+            repository: links.get(&id).copied().map(RepositoryId::new),
+            referenced: referenced.binary_search(&id).is_ok(),
         };
         Ok(due.into_iter().map(review).collect())
     }
 
-    /// `links_delete`.
+    /// `links_delete`, of keys in their order.
     pub(super) async fn delete_links(&mut self, ids: &[i64]) -> Result<(), StoreError> {
+        let (blobs, links) = self.lock_links(ids).await?;
+        let links: Vec<i64> = links.into_keys().collect();
         let find = over_list!(
             "SELECT l.id, r.project_id, b.digest FROM blob_links l JOIN blobs b ON b.id = l.blob_id \
              JOIN repositories r ON r.id = l.repository_id WHERE l.id IN (",
             ")"
         );
-        let links = keys(ids);
         // The links of each project to each content, in an order that is the same for everybody.
         let mut gone: BTreeMap<i64, BTreeMap<String, BTreeSet<i64>>> = BTreeMap::new();
-        for row in self.fetch_over(find, &[], &links).await? {
+        for row in self.fetch_over(find, &[], &keys(&links)).await? {
             gone.entry(row.int(1)?).or_default().entry(row.text(2)?).or_default().insert(row.int(0)?);
         }
+        let reviews = over_list!("DELETE FROM link_reviews WHERE link_id IN (", ")");
+        self.defer_over(reviews, &[], &keys(&links)).await?;
         let delete = over_list!("DELETE FROM blob_links WHERE id IN (", ")");
-        self.defer_over(delete, &[], &links).await?;
+        self.defer_over(delete, &[], &keys(&links)).await?;
+        self.discard_blobs(&blobs).await?;
         for (project, content) in gone {
-            let (once, more): (Vec<_>, Vec<_>) = content.into_iter().partition(|(_, links)| links.len() == 1);
-            let once: Vec<String> = once.into_iter().map(|(digest, _)| digest).collect();
-            self.all_went(project, &once).await?;
-            for (digest, links) in more {
-                for _ in links {
-                    self.went(project, &digest).await?;
-                }
-            }
+            let content: Vec<_> =
+                content.into_iter().map(|(digest, links)| (digest, links.len() as i64)).collect();
+            self.all_went(project, &content).await?;
         }
         Ok(())
     }
 
-    /// Blobs, locked, by their keys.
-    async fn lock_blobs(&mut self, ids: &[i64]) -> Result<BTreeMap<i64, Blob>, StoreError> {
-        let lock = over_list!(
-            "SELECT id, digest, size, location, state FROM blobs WHERE id IN (",
-            ") ORDER BY id FOR UPDATE"
+    /// Makes garbage of those of these blobs, which are locked, to which nobody links any more.
+    async fn discard_blobs(&mut self, blobs: &[i64]) -> Result<(), StoreError> {
+        let note = over_list!(
+            "INSERT INTO garbage (location, size, due, attempts) SELECT b.location, b.size, 0, 0 FROM blobs b WHERE b.id IN (",
+            ") AND NOT EXISTS (SELECT 1 FROM blob_links l WHERE l.blob_id = b.id) ORDER BY b.id"
         );
-        let rows = self.fetch_over(lock, &[], &keys(ids)).await?;
-        rows.iter().map(|row| Ok((row.int(0)?, blob(row)?))).collect()
-    }
-
-    /// `blobs_review`, of keys in their order.
-    pub(super) async fn review_blobs(
-        &mut self,
-        ids: &[i64],
-        now: Timestamp,
-    ) -> Result<Vec<BlobReview>, StoreError> {
-        let due = self.due_reviews(BLOB, ids, now).await?;
-        let due_ids: Vec<i64> = due.iter().copied().collect();
-        let mut blobs = self.lock_blobs(&due_ids).await?;
-        let find = over_list!(
-            "SELECT b.id FROM blobs b WHERE b.id IN (",
-            ") AND EXISTS (SELECT 1 FROM blob_links l WHERE l.blob_id = b.id)"
+        let delete = over_list!(
+            "DELETE FROM blobs WHERE id IN (",
+            ") AND NOT EXISTS (SELECT 1 FROM blob_links l WHERE l.blob_id = blobs.id)"
         );
-        let linked = self.fetch_over(find, &[], &keys(&due_ids)).await?;
-        let linked: BTreeSet<i64> = linked.iter().map(|row| row.int(0)).collect::<Result<_, _>>()?;
-        let review = |id: i64| BlobReview {
-            id: BlobId::new(id),
-            blob: blobs.remove(&id),
-            linked: linked.contains(&id),
-        };
-        Ok(due.into_iter().map(review).collect())
-    }
-
-    /// `blobs_bury`.
-    pub(super) async fn bury_blobs(&mut self, buried: &[Blob]) -> Result<Vec<BlobId>, StoreError> {
-        let ids: BTreeSet<i64> = buried.iter().map(|blob| blob.id.get()).collect();
-        let ids: Vec<i64> = ids.into_iter().collect();
-        // The reviews first, as who condemns has them, whenever they are due.
-        self.due_reviews(BLOB, &ids, Timestamp::MAX).await?;
-        let now = self.lock_blobs(&ids).await?;
-        let same = |blob: &&Blob| {
-            now.get(&blob.id.get())
-                .is_some_and(|now| now.state == BlobState::Condemned && now.location == blob.location)
-        };
-        let gone: Vec<i64> = buried.iter().filter(same).map(|blob| blob.id.get()).collect();
-        let blobs = over_list!("DELETE FROM blobs WHERE id IN (", ")");
-        let reviews = over_list!("DELETE FROM gc_reviews WHERE kind = ? AND subject_id IN (", ")");
-        self.defer_over(blobs, &[], &keys(&gone)).await?;
-        self.defer_over(reviews, &[BLOB.into()], &keys(&gone)).await?;
-        Ok(gone.into_iter().map(BlobId::new).collect())
+        self.defer_over(note, &[], &keys(blobs)).await?;
+        self.defer_over(delete, &[], &keys(blobs)).await
     }
 }

@@ -4,6 +4,8 @@
 //! holder or takes one away locks that row until it commits, so one knows that it is the first, and one that it was the last;
 //! only those two change the sum. The sum's row is written last of all, for everybody who pushes to the project wants one.
 
+use std::collections::BTreeMap;
+
 use harbor_core::StoreError;
 use harbor_core::meta::{Growth, ProjectId, UNLIMITED, Usage};
 
@@ -103,34 +105,44 @@ impl Rows {
         Ok(())
     }
 
-    /// Takes away a holder of each of these contents of a project, which are in their order and different.
-    pub(super) async fn all_went(&mut self, project: i64, digests: &[String]) -> Result<(), StoreError> {
+    /// Takes away holders of contents of a project, which are in their order and different: of each so many.
+    pub(super) async fn all_went(&mut self, project: i64, gone: &[(String, i64)]) -> Result<(), StoreError> {
         let lock = over_list!(
             "SELECT digest, size, holders FROM project_content WHERE project_id = ? AND digest IN (",
             ") ORDER BY digest FOR UPDATE"
         );
+        let project_id = values![project];
+        let digests: Vec<Value> = gone.iter().map(|(digest, _)| Value::from(digest.as_str())).collect();
+        let mut held = BTreeMap::new();
+        for row in self.fetch_over(lock, &project_id, &digests).await? {
+            held.insert(row.text(0)?, (row.int(1)?, row.int(2)?));
+        }
+        let (mut once, mut last) = (Vec::new(), Vec::new());
+        for (digest, holders) in gone {
+            match held.get(digest) {
+                None => tracing::error!(project, digest, "content went that was not counted"),
+                Some((size, held)) if held <= holders => {
+                    self.change(project, -size, false);
+                    last.push(Value::from(digest.as_str()));
+                }
+                Some(_) if *holders == 1 => once.push(Value::from(digest.as_str())),
+                Some(_) => self.fewer(project, digest, *holders).await?,
+            }
+        }
         let less = over_list!(
             "UPDATE project_content SET holders = holders - 1 WHERE project_id = ? AND digest IN (",
             ")"
         );
-        let delete = over_list!(
-            "DELETE FROM project_content WHERE project_id = ? AND holders <= 0 AND digest IN (",
-            ")"
-        );
-        let (project_id, content) =
-            (values![project], digests.iter().map(|digest| Value::from(digest.as_str())));
-        let content: Vec<Value> = content.collect();
-        let held = self.fetch_over(lock, &project_id, &content).await?;
-        if held.len() < content.len() {
-            tracing::error!(project, "content went that was not counted");
-        }
-        for row in &held {
-            if row.int(2)? <= 1 {
-                self.change(project, -row.int(1)?, false);
-            }
-        }
-        self.defer_over(less, &project_id, &content).await?;
-        self.defer_over(delete, &project_id, &content).await
+        self.defer_over(less, &project_id, &once).await?;
+        let delete = over_list!("DELETE FROM project_content WHERE project_id = ? AND digest IN (", ")");
+        self.defer_over(delete, &project_id, &last).await
+    }
+
+    /// Takes away several holders of content that has more.
+    async fn fewer(&mut self, project: i64, digest: &str, holders: i64) -> Result<(), StoreError> {
+        let less =
+            sql!("UPDATE project_content SET holders = holders - ? WHERE project_id = ? AND digest = ?");
+        self.session.defer(less, values![holders, project, digest]).await
     }
 
     fn change(&mut self, project: i64, bytes: i64, written: bool) -> &mut Change {

@@ -13,6 +13,7 @@ mod counted;
 mod event;
 mod execution;
 mod filter;
+mod garbage;
 mod group;
 mod holding;
 mod immutable;

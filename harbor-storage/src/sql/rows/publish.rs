@@ -1,6 +1,6 @@
 //! `Transaction::publish` in one visit to the database where that can be.
 
-use harbor_core::meta::{BlobState, LinkId, PUSHED, Publish, Published};
+use harbor_core::meta::{LinkId, PUSHED, Publish, Published};
 use harbor_core::{StoreError, StoreErrorKind};
 
 use super::blob::blob;
@@ -13,7 +13,7 @@ use crate::sql::statement::{sql, values};
 macro_rules! found {
     ($($more:expr),*) => {
         concat!(
-            "SELECT b.id, b.digest, b.size, b.location, b.state, (SELECT l.id FROM blob_links l \
+            "SELECT b.id, b.digest, b.size, b.location, (SELECT l.id FROM blob_links l \
              WHERE l.blob_id = b.id AND l.repository_id = ?), (SELECT COUNT(*) FROM uploads u WHERE u.id = ?), ",
             holding!(),
             $($more,)*
@@ -37,31 +37,30 @@ impl Rows {
         let only_writer = self.is_only_writer();
         let session = &mut self.session;
         let ensure = sql!(
-            "INSERT INTO blobs (digest, size, location, state, created_at) VALUES (?, ?, ?, 0, ?) \
+            "INSERT INTO blobs (digest, size, location, created_at) VALUES (?, ?, ?, ?) \
              ON CONFLICT (digest) DO NOTHING"
         );
         let parameters = values![digest.as_str(), size(bytes)?, location.as_str(), now.micros()];
         session.defer(ensure, parameters).await?;
-        // The lock is taken here already: a blob that is seen live stays so until its link is there.
+        // The lock is taken here already: a blob that is seen stays until its link is there.
         let link = sql!(
             "INSERT INTO blob_links (repository_id, blob_id, created_at, maker) \
-             SELECT ?, b.id, ?, ? FROM blobs b WHERE b.digest = ? AND b.state = 0 \
-             AND EXISTS (SELECT 1 FROM uploads u WHERE u.id = ?) FOR UPDATE \
+             SELECT ?, b.id, ?, ? FROM blobs b WHERE b.digest = ? AND EXISTS (SELECT 1 FROM uploads u WHERE u.id = ?) FOR UPDATE \
              ON CONFLICT (repository_id, blob_id) DO NOTHING"
         );
         let parameters = values![repository.get(), now.micros(), maker, digest.as_str(), upload.as_str()];
         session.defer(link, parameters).await?;
         let review = sql!(
-            "INSERT INTO gc_reviews (kind, subject_id, due, attempts, reason) \
-             SELECT 0, l.id, ?, 0, ? FROM blob_links l JOIN blobs b ON b.id = l.blob_id \
-             WHERE l.repository_id = ? AND b.digest = ? AND b.state = 0 \
-             ON CONFLICT (kind, subject_id) DO UPDATE SET due = excluded.due, attempts = 0, reason = excluded.reason"
+            "INSERT INTO link_reviews (link_id, due, attempts, reason) \
+             SELECT l.id, ?, 0, ? FROM blob_links l JOIN blobs b ON b.id = l.blob_id \
+             WHERE l.repository_id = ? AND b.digest = ? \
+             ON CONFLICT (link_id) DO UPDATE SET due = excluded.due, attempts = 0, reason = excluded.reason"
         );
         let parameters = values![due.micros(), PUSHED, repository.get(), digest.as_str()];
         session.defer(review, parameters).await?;
         let end = sql!(
             "DELETE FROM uploads WHERE id = ? AND EXISTS \
-             (SELECT 1 FROM blobs b WHERE b.digest = ? AND b.location = ? AND b.state = 0)"
+             (SELECT 1 FROM blobs b WHERE b.digest = ? AND b.location = ?)"
         );
         session.defer(end, values![upload.as_str(), digest.as_str(), location.as_str()]).await?;
         // As late as can be, for who pushes the same to another repository of the project waits for it.
@@ -91,19 +90,18 @@ impl Rows {
         let rows = session.fetch(find, parameters).await?;
         let lost = || StoreError::new(StoreErrorKind::Conflict, "publishing a blob");
         let row = first(rows).ok_or_else(lost)?;
-        let came = self.came(&row, 7, row.count(2)?, only_writer)?;
+        let came = self.came(&row, 6, row.count(2)?, only_writer)?;
         if let (true, Some(change)) = (only_writer, came) {
-            change.sum = row.optional_int(10)?;
+            change.sum = row.optional_int(9)?;
         }
-        let (blob, link, still_there) = (blob(&row)?, row.optional_int(5)?.map(LinkId::new), row.int(6)? > 0);
-        Ok(match (blob.state, link) {
-            (BlobState::Condemned, _) => Published::Condemned(blob),
-            // It was condemned, or its link reviewed, and that was over between the statements.
-            (BlobState::Live, None) if still_there => return Err(lost()),
-            (BlobState::Live, None) => Published::Gone,
-            (BlobState::Live, Some(_)) if blob.location == *location => Published::Used,
-            (BlobState::Live, Some(_)) if still_there => Published::Unused,
-            (BlobState::Live, Some(_)) => Published::Gone,
+        let (blob, link, still_there) = (blob(&row)?, row.optional_int(4)?.map(LinkId::new), row.int(5)? > 0);
+        Ok(match link {
+            // The blob, or its link, was collected, and that was over between the statements.
+            None if still_there => return Err(lost()),
+            None => Published::Gone,
+            Some(_) if blob.location == *location => Published::Used,
+            Some(_) if still_there => Published::Unused,
+            Some(_) => Published::Gone,
         })
     }
 }

@@ -200,7 +200,7 @@ impl RepositoryRows for Rows {
     }
 
     async fn stored_bytes(&mut self) -> Result<u64, StoreError> {
-        let sum = sql!("SELECT COALESCE(CAST(SUM(size) AS BIGINT), 0) FROM blobs WHERE state = 0");
+        let sum = sql!("SELECT COALESCE(CAST(SUM(size) AS BIGINT), 0) FROM blobs");
         first(self.session.fetch(sum, values![]).await?).map_or(Ok(0), |row| row.count(0))
     }
 

@@ -24,6 +24,5 @@ pub(crate) const NOTE_RESTORING: &str = "INSERT INTO _sqlx_migrations (version, 
 /// And that this is over.
 pub(crate) const FORGET_RESTORING: &str = "DELETE FROM _sqlx_migrations WHERE version = ?";
 
-/// Blobs that a repository has: what nobody links to is garbage.
-pub(crate) const LINKED: &str =
-    "state = 0 AND EXISTS (SELECT 1 FROM blob_links l WHERE l.blob_id = blobs.id)";
+/// Blobs that a repository has: in an earlier schema there were others, which were about to go.
+pub(crate) const LINKED: &str = "EXISTS (SELECT 1 FROM blob_links l WHERE l.blob_id = blobs.id)";

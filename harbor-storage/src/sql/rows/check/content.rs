@@ -2,12 +2,12 @@
 
 use super::Question;
 
-/// The manifest and the live blob that a row of `manifest_blobs` names, both in one repository.
+/// The manifest and the blob that a row of `manifest_blobs` names, both in one repository.
 macro_rules! refers {
     ($row:literal) => {
         concat!(
             "EXISTS (SELECT 1 FROM manifests m JOIN blob_links l ON l.repository_id = m.repository_id \
-             JOIN blobs b ON b.id = l.blob_id AND b.state = 0 WHERE m.id = ",
+             JOIN blobs b ON b.id = l.blob_id WHERE m.id = ",
             $row,
             ".manifest_id AND l.id = ",
             $row,
@@ -131,11 +131,11 @@ pub(super) const QUESTIONS: &[Question] = &[
         kind: "link",
         what: "it leads to no blob",
         ask: "SELECT l.id, (SELECT r.name FROM repositories r WHERE r.id = l.repository_id) FROM blob_links l \
-              WHERE NOT EXISTS (SELECT 1 FROM blobs b WHERE b.id = l.blob_id AND b.state = 0)",
+              WHERE NOT EXISTS (SELECT 1 FROM blobs b WHERE b.id = l.blob_id)",
         from: Some("blob_links"),
         done: "removed",
         mend: &[
-            "DELETE FROM blob_links WHERE NOT EXISTS (SELECT 1 FROM blobs b WHERE b.id = blob_links.blob_id AND b.state = 0)",
+            "DELETE FROM blob_links WHERE NOT EXISTS (SELECT 1 FROM blobs b WHERE b.id = blob_links.blob_id)",
         ],
     },
     Question {
@@ -246,15 +246,23 @@ pub(super) const QUESTIONS: &[Question] = &[
     },
     Question {
         kind: "garbage",
-        what: "nobody links to the blob, and garbage collection does not know",
-        ask: "SELECT b.id, b.digest FROM blobs b WHERE NOT EXISTS (SELECT 1 FROM blob_links l WHERE l.blob_id = b.id) \
-              AND NOT EXISTS (SELECT 1 FROM gc_reviews g WHERE g.kind = 1 AND g.subject_id = b.id)",
+        what: "nobody links to the blob, and it has a row",
+        ask: "SELECT b.id, b.digest FROM blobs b WHERE NOT EXISTS (SELECT 1 FROM blob_links l WHERE l.blob_id = b.id)",
+        from: Some("blobs"),
+        done: "left to garbage collection",
+        mend: &[
+            "INSERT INTO garbage (location, size, due, attempts) SELECT b.location, b.size, {due}, 0 FROM blobs b \
+             WHERE NOT EXISTS (SELECT 1 FROM blob_links l WHERE l.blob_id = b.id)",
+            "DELETE FROM blobs WHERE NOT EXISTS (SELECT 1 FROM blob_links l WHERE l.blob_id = blobs.id)",
+        ],
+    },
+    Question {
+        kind: "garbage",
+        what: "a blob has the bytes that are to be deleted",
+        ask: "SELECT g.id, b.digest FROM garbage g JOIN blobs b ON b.location = g.location",
         from: None,
-        done: "entered",
-        mend: &["INSERT INTO gc_reviews (kind, subject_id, due, attempts, reason) \
-                 SELECT 1, b.id, {due}, 0, 'checked' FROM blobs b \
-                 WHERE NOT EXISTS (SELECT 1 FROM blob_links l WHERE l.blob_id = b.id) \
-                 AND b.id NOT IN (SELECT subject_id FROM (SELECT g.subject_id FROM gc_reviews g WHERE g.kind = 1) there)"],
+        done: "they stay",
+        mend: &["DELETE FROM garbage WHERE location IN (SELECT b.location FROM blobs b)"],
     },
     Question {
         kind: "garbage",
@@ -262,13 +270,13 @@ pub(super) const QUESTIONS: &[Question] = &[
         ask: "SELECT l.id, b.digest FROM blob_links l JOIN blobs b ON b.id = l.blob_id \
               WHERE NOT EXISTS (SELECT 1 FROM manifest_blobs x WHERE x.link_id = l.id) \
               AND NOT EXISTS (SELECT 1 FROM manifest_missing x WHERE x.repository_id = l.repository_id AND x.digest = b.digest) \
-              AND NOT EXISTS (SELECT 1 FROM gc_reviews g WHERE g.kind = 0 AND g.subject_id = l.id)",
+              AND NOT EXISTS (SELECT 1 FROM link_reviews g WHERE g.link_id = l.id)",
         from: None,
         done: "entered",
-        mend: &["INSERT INTO gc_reviews (kind, subject_id, due, attempts, reason) \
-                 SELECT 0, l.id, {due}, 0, 'checked' FROM blob_links l JOIN blobs b ON b.id = l.blob_id \
+        mend: &["INSERT INTO link_reviews (link_id, due, attempts, reason) \
+                 SELECT l.id, {due}, 0, 'checked' FROM blob_links l JOIN blobs b ON b.id = l.blob_id \
                  WHERE NOT EXISTS (SELECT 1 FROM manifest_blobs x WHERE x.link_id = l.id) \
                  AND NOT EXISTS (SELECT 1 FROM manifest_missing x WHERE x.repository_id = l.repository_id AND x.digest = b.digest) \
-                 AND l.id NOT IN (SELECT subject_id FROM (SELECT g.subject_id FROM gc_reviews g WHERE g.kind = 0) there)"],
+                 AND l.id NOT IN (SELECT link_id FROM (SELECT g.link_id FROM link_reviews g) there)"],
     },
 ];

@@ -99,18 +99,20 @@ pub(crate) const CORRECT: &str = "UPDATE manifests SET size = ?, subject = ? WHE
 /// Corrects what a blob's row says of its size.
 pub(crate) const RESIZE: &str = "UPDATE blobs SET size = ? WHERE id = ?";
 
-/// Every blob there is.
-pub(crate) const BLOBS: &str = "SELECT b.id, b.location, b.size, b.state FROM blobs b";
+/// The bytes of every blob, and all garbage: what is to be there, and what may be.
+pub(crate) const BLOBS: &str = "SELECT b.id, b.location, b.size, CAST(1 AS BIGINT) FROM blobs b \
+     UNION ALL SELECT g.id, g.location, g.size, CAST(0 AS BIGINT) FROM garbage g";
 
 /// Every upload in progress. What one left whose repository is gone is of none.
 pub(crate) const UPLOADS: &str = "SELECT u.id FROM uploads u JOIN repositories r ON r.id = u.repository_id";
 
-/// Live blobs behind a key.
-pub(crate) const LIVE: &str = "SELECT b.id, b.digest, b.size, b.location FROM blobs b \
-     WHERE b.state = 0 AND b.id > ? ORDER BY b.id LIMIT 1000";
+/// Blobs behind a key.
+pub(crate) const LIVE: &str =
+    "SELECT b.id, b.digest, b.size, b.location FROM blobs b WHERE b.id > ? ORDER BY b.id LIMIT 1000";
 
 /// A blob that is still where it was.
-pub(crate) const STILL: &str = "SELECT b.id, b.digest, b.size, b.location FROM blobs b WHERE b.id = ? AND b.state = 0 AND b.location = ?";
+pub(crate) const STILL: &str =
+    "SELECT b.id, b.digest, b.size, b.location FROM blobs b WHERE b.id = ? AND b.location = ?";
 
 /// Takes a lost blob away, so that it can be pushed again; who refers to it misses it. Each takes as many keys as it has places, but the
 /// first, which takes the digest ahead of the key.
@@ -119,11 +121,13 @@ pub(crate) const LOSE: &[&str] = &[
      SELECT x.manifest_id, l.repository_id, ? FROM manifest_blobs x JOIN blob_links l ON l.id = x.link_id \
      WHERE l.blob_id = ? ON CONFLICT (digest, manifest_id) DO NOTHING",
     "DELETE FROM manifest_blobs WHERE link_id IN (SELECT l.id FROM blob_links l WHERE l.blob_id = ?)",
-    "DELETE FROM gc_reviews WHERE kind = 0 AND subject_id IN (SELECT l.id FROM blob_links l WHERE l.blob_id = ?)",
+    "DELETE FROM link_reviews WHERE link_id IN (SELECT l.id FROM blob_links l WHERE l.blob_id = ?)",
     "DELETE FROM blob_links WHERE blob_id = ?",
-    "DELETE FROM gc_reviews WHERE kind = 1 AND subject_id = ?",
     "DELETE FROM blobs WHERE id = ?",
 ];
+
+/// Forgets garbage.
+pub(crate) const FORGET: &str = "DELETE FROM garbage WHERE id = ?";
 
 /// How many nodes were seen since then.
 pub(crate) const NODES: &str = "SELECT COUNT(*) FROM worker_pools WHERE seen_at >= ?";

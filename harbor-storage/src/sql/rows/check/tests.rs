@@ -16,7 +16,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("executions", "subject_id"),
     ("schedules", "subject_id"),
     // Garbage collection drops what is gone.
-    ("gc_reviews", "subject_id"),
+    ("link_reviews", "link_id"),
     // Whoever made a project may be gone.
     ("projects", "owner_id"),
 ];
@@ -54,8 +54,6 @@ async fn with_rows() -> (Plain, Vec<(String, Columns)>) {
         database.run(&insert).await.unwrap();
         tables.push((name, columns));
     }
-    // One that is not about to go.
-    database.run("UPDATE blobs SET state = 0").await.unwrap();
     (database, tables)
 }
 
