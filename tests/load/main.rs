@@ -4,6 +4,7 @@ mod artifacts;
 mod client;
 mod fill;
 mod garbage;
+mod pace;
 mod push;
 mod read;
 mod seed;
@@ -54,17 +55,23 @@ enum Command {
         #[arg(long, default_value_t = 10_000)]
         repositories: usize,
     },
-    /// Asks for the head of a path, and prints figures.
-    Head {
+    /// Asks for a path, and prints figures.
+    Read {
         /// The path.
         #[arg(long)]
         path: String,
+        /// How it is asked for.
+        #[arg(long, default_value = "get")]
+        method: read::Method,
         /// How many connections.
         #[arg(long)]
         clients: usize,
         /// For how long.
         #[arg(long)]
         seconds: u64,
+        /// How often a second, all together; as fast as they can, where nothing is said. Who is late counts from when it was due.
+        #[arg(long)]
+        rate: Option<f64>,
     },
     /// Writes repositories with many artifacts into the database of a server that is stopped, and prints a path for each: a
     /// word and a path a line.
@@ -123,6 +130,9 @@ enum Command {
         /// Repository that they are pushed to.
         #[arg(long, default_value = "library/bench-push")]
         repository: String,
+        /// How many a second, all together; as fast as they can, where nothing is said. Who is late counts from when it was due.
+        #[arg(long)]
+        rate: Option<f64>,
     },
 }
 
@@ -140,11 +150,12 @@ async fn main() -> Result<(), client::Failure> {
             garbage::run(&database, &folder, &garbage::Scale { blobs, garbage, waves, apart }).await
         }
         Command::Collect { database, folder, workers } => garbage::collect(&database, &folder, workers).await,
-        Command::Head { path, clients, seconds } => {
-            read::run(&arguments.url, client.authorization(), &path, clients, seconds).await
+        Command::Read { path, method, clients, seconds, rate } => {
+            let reads = read::Reads { method, path, clients, seconds, rate };
+            read::run(&arguments.url, client.authorization(), reads).await
         }
-        Command::Push { size, count, clients, repository } => {
-            push::run(&client, &repository, size, count, clients).await
+        Command::Push { size, count, clients, repository, rate } => {
+            push::run(&client, &push::Pushes { repository, size, count, clients, rate }).await
         }
     }
 }
