@@ -1,6 +1,6 @@
 //! The use cases of repositories.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::HashSet;
 
 use super::Harbor;
 use super::content::Content;
@@ -9,7 +9,7 @@ use crate::access::permission::{RepositoryDelete, RepositoryList, RepositoryRead
 use crate::access::{Action, Actor, Authorized, RepositoryTarget};
 use crate::blob::UploadId;
 use crate::event::EventKind;
-use crate::meta::{BlobId, LinkId, Listed, Repository, RepositoryEntry, RepositoryKey};
+use crate::meta::{LinkId, Listed, Repository, RepositoryEntry, RepositoryKey};
 use crate::oci::Digest;
 use crate::policy::Step;
 use crate::query::Query;
@@ -219,22 +219,13 @@ impl<'a> Repositories<'a> {
         &self,
         proof: &Authorized<A>,
         repository: &Repository,
-        links: &[(LinkId, BlobId)],
+        links: &[LinkId],
     ) -> Result<bool> {
         let mut write = self.harbor.write(proof).await?;
+        let now = write.now();
         let rows = write.rows();
-        // In the order of keys, blobs ahead of links, as everybody has it.
-        let blobs: BTreeSet<BlobId> = links.iter().map(|(_, blob)| *blob).collect();
-        for blob in blobs {
-            rows.blob_lock(blob).await?;
-        }
-        let mut gone = Vec::with_capacity(links.len());
-        for (link, _) in links {
-            if rows.link_lock(*link).await?.is_some() && !rows.link_is_referenced(*link).await? {
-                gone.push(*link);
-            }
-        }
-        rows.links_delete(&gone).await?;
+        let gone = rows.links_unreferenced(links).await?;
+        rows.links_delete(&gone, now).await?;
         write.changed_blobs(repository.id);
         write.commit().await?;
         Ok(!gone.is_empty())

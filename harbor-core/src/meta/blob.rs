@@ -137,7 +137,10 @@ pub trait BlobRowsMut {
     /// reviews.
     async fn links_review(&mut self, links: &[LinkId], now: Timestamp) -> RowResult<Vec<LinkReview>>;
 
+    /// The blobs that these links lead to are locked, then the links. Yields those to which no manifest refers, in the order of keys.
+    async fn links_unreferenced(&mut self, links: &[LinkId]) -> RowResult<Vec<LinkId>>;
+
     /// Deletes links that no manifest refers to, and their reviews. Blobs to which nobody links any more go with them: their bytes
-    /// are [`Garbage`](super::Garbage), due at once. The blobs are locked, then the links.
-    async fn links_delete(&mut self, links: &[LinkId]) -> RowResult<()>;
+    /// are [`Garbage`](super::Garbage) then, from `due` on. The blobs are locked, then the links.
+    async fn links_delete(&mut self, links: &[LinkId], due: Timestamp) -> RowResult<()>;
 }

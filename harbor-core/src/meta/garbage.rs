@@ -27,7 +27,7 @@ pub trait GarbageRows {
     async fn garbage_due(&mut self, now: Timestamp, limit: u32) -> RowResult<Vec<Garbage>>;
 }
 
-/// Changes what is to be deleted. It is added to by [`links_delete`](super::BlobRowsMut::links_delete) alone.
+/// Changes what is to be deleted: it comes from [`links_delete`](super::BlobRowsMut::links_delete).
 #[async_trait]
 pub trait GarbageRowsMut {
     /// Forgets bytes that are deleted. Yields those that nobody else had forgotten, in the order of keys.

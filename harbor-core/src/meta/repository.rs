@@ -175,7 +175,7 @@ pub trait RepositoryRows {
     async fn repository_manifests(&mut self, id: RepositoryId, limit: u32) -> RowResult<Vec<Digest>>;
 
     /// Up to `limit` links of the repository to blobs, by key.
-    async fn repository_links(&mut self, id: RepositoryId, limit: u32) -> RowResult<Vec<(LinkId, BlobId)>>;
+    async fn repository_links(&mut self, id: RepositoryId, limit: u32) -> RowResult<Vec<LinkId>>;
 
     /// Up to `limit` upload sessions of the repository.
     async fn repository_uploads(&mut self, id: RepositoryId, limit: u32) -> RowResult<Vec<UploadId>>;

@@ -130,7 +130,7 @@ enum Wrong {
     Size(usize, BlobRow),
     /// A blob is lost, or damaged.
     Blob(usize, BlobRow),
-    /// Bytes are to be deleted that cannot be in this store: the key of their row.
+    /// Bytes are to be deleted that are a blob's, or that cannot be in this store: the key of their row.
     Garbage(usize, i64),
     /// A blob is there that no row names.
     Orphan(usize, Location),

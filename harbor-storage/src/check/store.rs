@@ -92,6 +92,10 @@ pub(super) async fn look(
         let finding = checked.find("blob", row.digest, what);
         wrong.push(Wrong::Blob(finding, row));
     }
+    for garbage in &known.wanted {
+        let what = "the bytes that are to be deleted are a blob's";
+        wrong.push(Wrong::Garbage(checked.find("garbage", format!("#{garbage}"), what), *garbage));
+    }
     misplaced(database, store, &known, checked, wrong).await?;
     if options.content {
         content(database, store, checked, wrong).await?;

@@ -10,8 +10,8 @@ use harbor_core::{StoreError, StoreErrorKind, Timestamp};
 use super::dialect::Dialect;
 use super::plain::Plain;
 use super::rows::check::{
-    BLOBS, CORRECT, Document, FOREIGN_KEYS, INTEGRITY, LISTS, LIVE, LOSE, MANIFESTS, MISS, NODES, Question,
-    REFER, REFERENCES, REINDEX, RESIZE, STILL, UPLOADS,
+    BLOBS, BLOBS_AFTER, CORRECT, Document, FOREIGN_KEYS, FORGET, INTEGRITY, LISTS, LOSE, MANIFESTS, MISS,
+    NODES, Question, REFER, REFERENCES, REINDEX, RESIZE, STILL, UPLOADS,
 };
 use super::session::Row;
 use super::statement::{Value, values};
@@ -62,6 +62,23 @@ pub(crate) struct KnownBlobs {
     pub(crate) uploads: HashSet<UploadId>,
     /// Rows whose locations are none of this store.
     pub(crate) misplaced: Vec<Misplaced>,
+    /// Garbage, by its keys, that is a blob.
+    pub(crate) wanted: Vec<i64>,
+}
+
+impl KnownBlobs {
+    /// What is a blob's is its own, whoever wants it deleted.
+    fn note(&mut self, upload: UploadId, new: Known) {
+        let old = self.blobs.get(&upload).copied();
+        match old {
+            Some(old) if old.is_live && !new.is_live => self.wanted.push(new.id),
+            Some(old) if !old.is_live && new.is_live => {
+                self.wanted.push(old.id);
+                self.blobs.insert(upload, new);
+            }
+            _ => drop(self.blobs.insert(upload, new)),
+        }
+    }
 }
 
 impl Plain {
@@ -218,11 +235,7 @@ impl Plain {
             let (id, location) = (row.int(0)?, Location::new(row.text(1)?));
             let is_live = row.int(3)? == 1;
             match upload_of(location.as_str()).filter(|upload| place(*upload) == location) {
-                // What is a blob's is its own, whoever wants it deleted.
-                Some(upload) if is_live || !known.blobs.contains_key(&upload) => {
-                    known.blobs.insert(upload, Known { id, size: size_of(row.int(2)?), is_live });
-                }
-                Some(_) => {}
+                Some(upload) => known.note(upload, Known { id, size: size_of(row.int(2)?), is_live }),
                 None => known.misplaced.push(Misplaced { id, location, is_live }),
             }
         }
@@ -239,7 +252,7 @@ impl Plain {
         &mut self,
         after: i64,
     ) -> Result<Option<(i64, Vec<BlobRow>)>, StoreError> {
-        let rows = self.fetch(LIVE, values![after]).await?;
+        let rows = self.fetch(BLOBS_AFTER, values![after]).await?;
         let Some(last) = rows.last() else { return Ok(None) };
         let blobs = rows.iter().filter_map(|row| blob(row).transpose()).collect::<Result<_, _>>()?;
         Ok(Some((last.int(0)?, blobs)))

@@ -113,7 +113,7 @@ rows! {
         figures(projects: &ProjectFilter, repositories: &RepositoryFilter) -> Figures;
         stored_bytes() -> u64;
         repository_manifests(id: RepositoryId, limit: u32) -> Vec<Digest>;
-        repository_links(id: RepositoryId, limit: u32) -> Vec<(LinkId, BlobId)>;
+        repository_links(id: RepositoryId, limit: u32) -> Vec<LinkId>;
         repository_uploads(id: RepositoryId, limit: u32) -> Vec<UploadId>;
     }
     RepositoryRowsMut {
@@ -134,7 +134,8 @@ rows! {
         links_lock(repository: RepositoryId, digests: &[Digest]) -> Vec<LinkedBlob>;
         link_lock(link: LinkId) -> Option<(RepositoryId, BlobId)>;
         links_review(links: &[LinkId], now: Timestamp) -> Vec<LinkReview>;
-        links_delete(links: &[LinkId]) -> ();
+        links_unreferenced(links: &[LinkId]) -> Vec<LinkId>;
+        links_delete(links: &[LinkId], due: Timestamp) -> ();
     }
     ManifestRows {
         manifest(repository: RepositoryId, digest: &Digest) -> Option<Manifest>;

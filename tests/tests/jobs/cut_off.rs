@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use harbor_core::access::permission::{
-    AuditLogList, GarbageCollectionCreate, GarbageCollectionStop, ProjectCreate, PurgeAuditCreate,
-    RepositoryPush,
+    ArtifactDelete, AuditLogList, GarbageCollectionCreate, GarbageCollectionStop, ProjectCreate,
+    PurgeAuditCreate, RepositoryPush, SystemConfigurationUpdate,
 };
 use harbor_core::blob::Location;
 use harbor_core::content::{Incoming, ManifestPush};
@@ -24,6 +24,7 @@ on_every_store! {
     garbage_collection(stores);
     garbage_collection_that_is_stopped(stores);
     garbage_collection_that_a_shutdown_ends(stores);
+    no_bytes_go_once_the_registry_is_read_only(stores);
     without_a_window_a_trial_tells_what_a_run_does(stores);
     purge_of_the_audit_log(stores);
 }
@@ -191,12 +192,12 @@ impl World {
 }
 
 async fn collect(nodes: &Nodes) -> ExecutionId {
-    collect_by(&nodes.stays, false).await
+    collect_by(&nodes.stays, true, false).await
 }
 
-async fn collect_by(node: &Harbor, dry_run: bool) -> ExecutionId {
+async fn collect_by(node: &Harbor, delete_untagged: bool, dry_run: bool) -> ExecutionId {
     let proof = node.authorize::<GarbageCollectionCreate>(&admin(), ()).await.unwrap();
-    let job = CollectGarbage { delete_untagged: true, dry_run, ..CollectGarbage::default() };
+    let job = CollectGarbage { delete_untagged, dry_run, ..CollectGarbage::default() };
     node.runs::<CollectGarbage>().run(&proof, &job).await.unwrap()
 }
 
@@ -214,7 +215,7 @@ async fn freed_by_now(nodes: &Nodes, run: ExecutionId) -> Freed {
 
 /// What a run would free now.
 async fn would_free(nodes: &Nodes) -> Freed {
-    let trial = collect_by(&nodes.stays, true).await;
+    let trial = collect_by(&nodes.stays, true, true).await;
     assert_eq!(nodes.stays.run_due_jobs().await.unwrap(), 1);
     freed(nodes, trial).await
 }
@@ -284,7 +285,7 @@ async fn garbage_collection_that_a_shutdown_ends(back_end: BackEnd) {
         // Others begin transactions too, so this one may be the one that is held.
         let asked = tokio::spawn({
             let ends = ends.clone();
-            async move { collect_by(&ends, false).await }
+            async move { collect_by(&ends, true, false).await }
         });
         let _ = tokio::time::timeout(Duration::from_secs(2), held.reached()).await;
         let shutdown = tokio::spawn(async move { ends.shutdown().await });
@@ -297,6 +298,44 @@ async fn garbage_collection_that_a_shutdown_ends(back_end: BackEnd) {
         nodes.stays.run_due_jobs().await.unwrap();
         world.is_collected(&nodes).await;
     }
+    nodes.stores.close().await;
+}
+
+/// It comes to be read-only while links are looked at: bytes that were garbage before stay.
+async fn no_bytes_go_once_the_registry_is_read_only(back_end: BackEnd) {
+    let nodes = Nodes::new(back_end).await;
+    nodes.project("p").await;
+    let world = World::make(&nodes, "p/app".to_owned()).await;
+    let name = "p/app".parse().unwrap();
+    let proof = nodes.stays.authorize::<ArtifactDelete>(&admin(), &name).await.unwrap();
+    let (garbage, place) = &world.strays[0];
+    nodes.stays.content().blob_delete(proof, &garbage.digest).await.unwrap();
+    let run = collect_by(&nodes.stays, false, false).await;
+    // Ahead of the links, which come behind what claims the job.
+    let held = Arc::new(HeldMetadata::new(Arc::clone(&nodes.stores.metadata), 1));
+    let ends = node_over(&nodes.stores, Arc::clone(&held) as _, &nodes.clock, |parts| {
+        parts.settings(settings(LONG))
+    });
+    let read_only = async |is: bool| {
+        let proof = ends.authorize::<SystemConfigurationUpdate>(&admin(), ()).await.unwrap();
+        let values = serde_json::json!({ "read_only": is });
+        ends.configurations().update(proof, values.as_object().unwrap()).await.unwrap();
+    };
+    let working = async {
+        held.reached().await;
+        read_only(true).await;
+        held.go_on();
+    };
+    let (done, ()) = tokio::join!(ends.run_due_jobs(), working);
+    assert_eq!(done.unwrap(), 1);
+    assert_eq!(status(&nodes.stores, run).await.0, ExecutionStatus::Error);
+    let looked_at = &world.strays[1].0.digest;
+    assert_eq!(nodes.location("p/app", looked_at).await, None, "links were looked at meanwhile");
+    nodes.stores.blobs.open(place, 0..1).await.unwrap();
+    read_only(false).await;
+    collect_by(&ends, true, false).await;
+    assert_eq!(ends.run_due_jobs().await.unwrap(), 1);
+    world.is_collected(&nodes).await;
     nodes.stores.close().await;
 }
 

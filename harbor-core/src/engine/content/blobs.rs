@@ -183,6 +183,7 @@ impl Content<'_> {
     async fn try_blob_delete(&self, proof: &Authorized<ArtifactDelete>, digest: &Digest) -> Result<()> {
         let repository = self.existing(proof.target()).await?;
         let mut write = self.harbor.write(proof).await?;
+        let now = write.now();
         let rows = write.rows();
         let linked = rows.linked_blob(repository.id, digest).await?.ok_or(Error::BlobUnknown(*digest))?;
         rows.blob_lock(linked.blob).await?;
@@ -194,7 +195,7 @@ impl Content<'_> {
                 "a manifest of this repository refers to the blob; delete the manifest first",
             ));
         }
-        rows.links_delete(&[linked.link]).await?;
+        rows.links_delete(&[linked.link], now).await?;
         write.audit(format!("{}@{digest}", proof.target().name)).await?;
         write.changed_blob(repository.id, digest);
         write.commit().await?;

@@ -2,10 +2,10 @@
 
 use super::pace::{AFTER_ROWS, Pace};
 use super::{GcReport, Look};
-use crate::Result;
 use crate::engine::Harbor;
 use crate::engine::gate::contended;
 use crate::meta::LinkId;
+use crate::{Result, Timestamp};
 
 impl Harbor {
     /// Removes those of these links that are due and that no manifest refers to, and with the last link to a blob its row. The report
@@ -34,7 +34,8 @@ impl Harbor {
         let settled: Vec<LinkId> = settled.into_iter().map(|due| due.link).collect();
         rows.reviews_delete(&settled).await?;
         let gone: Vec<LinkId> = gone.into_iter().map(|due| due.link).collect();
-        rows.links_delete(&gone).await?;
+        // Whoever sweeps next deletes the bytes, also a run that began before this.
+        rows.links_delete(&gone, Timestamp::default()).await?;
         let mut repositories: Vec<_> = due.iter().filter_map(|due| due.repository).collect();
         repositories.sort_unstable();
         repositories.dedup();

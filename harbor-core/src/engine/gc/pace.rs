@@ -93,8 +93,7 @@ impl<'a> Pace<'a> {
     pub(super) async fn rest(&mut self, times_beside_others: u32) -> Result<()> {
         if self.exclusive {
             self.beside_others = self.harbor.inner.asked.take();
-            let times = if self.beside_others { times_beside_others } else { 1 };
-            let rest = (self.worked * times).min(LONGEST_REST);
+            let rest = rest(self.worked, if self.beside_others { times_beside_others } else { 1 });
             let stopping = self.harbor.inner.workers.stopping();
             // Whoever shuts down does not wait for a rest.
             let _ = tokio::time::timeout(rest, stopping.cancelled()).await;
@@ -113,6 +112,11 @@ impl Harbor {
     }
 }
 
+/// How long it rests behind a step that worked so long.
+fn rest(worked: Duration, times: u32) -> Duration {
+    worked.saturating_mul(times).min(LONGEST_REST)
+}
+
 fn take<'s, T>(left: &mut &'s [T], at_most: usize) -> Option<&'s [T]> {
     let (taken, others) = left.split_at_checked(at_most).unwrap_or((left, &[]));
     *left = others;
@@ -122,6 +126,15 @@ fn take<'s, T>(left: &mut &'s [T], at_most: usize) -> Option<&'s [T]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn it_rests_as_long_as_it_worked_and_longer_beside_others_but_not_for_ever() {
+        let worked = Duration::from_millis(7);
+        assert_eq!(rest(worked, 1), worked);
+        assert_eq!(rest(worked, AFTER_ROWS), worked * AFTER_ROWS);
+        assert_eq!(rest(Duration::from_secs(40), AFTER_ROWS), LONGEST_REST);
+        assert_eq!(rest(Duration::MAX, AFTER_ROWS), LONGEST_REST);
+    }
 
     #[test]
     fn steps_leave_out_nothing() {

@@ -13,6 +13,10 @@ use crate::meta::{Garbage, GarbageId};
 impl Harbor {
     /// Deletes these together; and, when that fails, each by itself, so that one that fails holds up no other.
     pub(super) async fn sweep_all(&self, mut garbage: Vec<Garbage>, look: Look<'_>) -> Result<GcReport> {
+        // It may have come to be so while links were looked at.
+        if self.collects_no_more().await? {
+            return Ok(GcReport::default());
+        }
         let mut report = GcReport { reviewed: garbage.len() as u64, ..GcReport::default() };
         // Neighbours in the store go together: a folder waits for the disk once for all of its files.
         garbage.sort_unstable_by(|one, other| one.location.cmp(&other.location));

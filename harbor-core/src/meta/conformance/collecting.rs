@@ -68,8 +68,8 @@ pub async fn links_delete(fixture: &dyn MetadataFixture) {
     links.reverse();
     links.extend([links[1], LinkId::new(88_888)]);
     let mut rows = begin(&store).await;
-    rows.links_delete(&links).await.unwrap();
-    rows.links_delete(&[]).await.unwrap();
+    rows.links_delete(&links, at(0)).await.unwrap();
+    rows.links_delete(&[], at(0)).await.unwrap();
     rows.commit().await.unwrap();
     let mut rows = read(&store).await;
     assert_eq!(rows.usage(repository.project).await.unwrap().used, 1);
@@ -85,6 +85,24 @@ pub async fn links_delete(fixture: &dyn MetadataFixture) {
     assert_eq!(rows.blob_lock(go[0].0.id).await.unwrap(), None);
 }
 
+/// `links_unreferenced`: those that are there and that no manifest holds, whether they are to be looked at or not.
+pub async fn links_unreferenced(fixture: &dyn MetadataFixture) {
+    let (store, repository) = store_with(fixture, "one/two").await;
+    let made = many(&store, repository.id).await;
+    let mut links: Vec<LinkId> = made.iter().map(|(_, link)| *link).collect();
+    let holds = Says { links: vec![links[3]], missing: vec![made[5].0.digest], ..Says::default() };
+    manifest(&store, repository.id, "holds", &holds).await;
+    put(&store, &links[..9], 10).await;
+    let mut asked: Vec<LinkId> = links.iter().rev().copied().collect();
+    asked.extend([links[1], LinkId::new(88_888)]);
+    let mut rows = begin(&store).await;
+    let found = rows.links_unreferenced(&asked).await.unwrap();
+    links.remove(5);
+    links.remove(3);
+    assert_eq!(found, links);
+    assert!(rows.links_unreferenced(&[]).await.unwrap().is_empty());
+}
+
 /// `links_delete`: a blob stays until its last link goes, and its content is another blob when it comes again.
 pub async fn links_delete_until_the_last(fixture: &dyn MetadataFixture) {
     let (store, one) = store_with(fixture, "one/two").await;
@@ -93,7 +111,7 @@ pub async fn links_delete_until_the_last(fixture: &dyn MetadataFixture) {
     let (_, second) = linked(&store, elsewhere.id, "content").await;
     for (link, left) in [(first, 1), (second, 0)] {
         let mut rows = begin(&store).await;
-        rows.links_delete(&[link]).await.unwrap();
+        rows.links_delete(&[link], at(0)).await.unwrap();
         rows.commit().await.unwrap();
         let homes = read(&store).await.blob_repositories(&blob.digest, 9).await.unwrap();
         assert_eq!((homes.len(), garbage(&store).await.len()), (left, 1 - left));
@@ -118,7 +136,7 @@ pub async fn links_delete_at_once(fixture: &dyn MetadataFixture) {
         tokio::spawn(async move {
             persist(async || {
                 let mut rows = begin(&store).await;
-                rows.links_delete(&links).await?;
+                rows.links_delete(&links, at(0)).await?;
                 rows.commit().await
             })
             .await;
@@ -147,7 +165,7 @@ pub async fn links_review_locks(fixture: &dyn MetadataFixture) {
     });
     tokio::time::sleep(WAITS).await;
     assert!(!waiting.is_finished(), "a push relies on a link that goes");
-    rows.links_delete(&[link]).await.unwrap();
+    rows.links_delete(&[link], at(0)).await.unwrap();
     rows.commit().await.unwrap();
     assert_eq!(waiting.await.unwrap(), 0);
 }

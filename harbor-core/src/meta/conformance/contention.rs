@@ -25,7 +25,7 @@ pub async fn lock_waits(fixture: &dyn MetadataFixture) {
     });
     sleep(WAITS).await;
     assert!(!waiting.is_finished(), "a second transaction got a locked row");
-    holder.links_delete(&[link]).await.unwrap();
+    holder.links_delete(&[link], at(0)).await.unwrap();
     holder.commit().await.unwrap();
     assert_eq!(waiting.await.unwrap(), None, "what was read after the wait is old");
 }

@@ -111,7 +111,7 @@ pub async fn links_delete_of_one(fixture: &dyn MetadataFixture) {
     let (blob, link) = linked(&store, one.id, "content").await;
     linked(&store, other.id, "content").await;
     let mut rows = begin(&store).await;
-    rows.links_delete(&[link]).await.unwrap();
+    rows.links_delete(&[link], at(0)).await.unwrap();
     rows.commit().await.unwrap();
     let mut rows = read(&store).await;
     assert_eq!(rows.linked_blob(one.id, &blob.digest).await.unwrap(), None);
@@ -124,6 +124,6 @@ pub async fn links_delete_of_referenced(fixture: &dyn MetadataFixture) {
     let (_, link) = linked(&store, repository.id, "content").await;
     manifest(&store, repository.id, "a manifest", &Says { links: vec![link], ..Says::default() }).await;
     let mut rows = begin(&store).await;
-    let refused = rows.links_delete(&[link]).await;
+    let refused = rows.links_delete(&[link], at(0)).await;
     assert_refused(rows, refused, StoreErrorKind::Conflict).await;
 }

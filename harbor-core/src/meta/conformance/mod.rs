@@ -78,6 +78,7 @@ pub use audit::{audit_after, audit_between, audit_chain, audit_log, audit_log_of
 pub use blobs::{blob_ensure, blob_lock, blob_locks_wait, blob_repositories};
 pub use collecting::{
     links_delete, links_delete_at_once, links_delete_until_the_last, links_review, links_review_locks,
+    links_unreferenced,
 };
 pub use contention::{
     announced, deadlock, ensure_at_once, lease_at_once, lock_waits, locks_of_one_order, manifest_at_once,
@@ -187,7 +188,7 @@ macro_rules! metadata_store_conformance {
             reviews_due review_put review_extend review_postpone reviews_delete
             garbage_due garbage_forget garbage_postpone
             events event_cursor events_delete audit_log audit_log_of_projects audit_after audit_chain audit_between setting_put setting_claim
-            links_review links_delete links_delete_until_the_last links_delete_at_once links_review_locks
+            links_review links_unreferenced links_delete links_delete_until_the_last links_delete_at_once links_review_locks
             execution_insert executions_listed executions_beyond task_insert tasks_listed tasks_due tasks_due_at_once task_save_alone
             task_head tasks_beat task_log schedules worker_pools
             user_insert user_save users user_delete groups groups_of_replace members memberships roles

@@ -79,7 +79,7 @@ pub async fn keys_are_never_used_again(fixture: &dyn MetadataFixture) {
         }
         let mut rows = begin(&store).await;
         assert!(rows.project_delete(project.id).await.unwrap());
-        rows.links_delete(&[link]).await.unwrap();
+        rows.links_delete(&[link], at(0)).await.unwrap();
         rows.manifest_delete(manifest).await.unwrap();
         rows.events_insert(at(0), &["an event".to_owned()]).await.unwrap();
         let event = rows.events(0, 1).await.unwrap()[0].id;

@@ -60,8 +60,8 @@ pub async fn counted_once(fixture: &dyn MetadataFixture) {
     assert_eq!((used(&store, one.project).await, used(&store, elsewhere.project).await), (7, 16));
     for (link, left) in [(link, 7), (second, 0)] {
         let mut rows = begin(&store).await;
-        rows.links_delete(&[link]).await.unwrap();
-        rows.links_delete(&[link]).await.unwrap();
+        rows.links_delete(&[link], at(0)).await.unwrap();
+        rows.links_delete(&[link], at(0)).await.unwrap();
         rows.commit().await.unwrap();
         assert_eq!(used(&store, one.project).await, left);
     }
@@ -100,7 +100,7 @@ pub async fn counted_manifests(fixture: &dyn MetadataFixture) {
     rows.commit().await.unwrap();
     assert_eq!(used(&store, one.project).await, 10);
     let mut rows = begin(&store).await;
-    rows.links_delete(&[link]).await.unwrap();
+    rows.links_delete(&[link], at(0)).await.unwrap();
     // What came back in the same transaction never went.
     put(&mut *rows, one.id, &"a manifest".into(), &says).await.unwrap();
     rows.commit().await.unwrap();
@@ -117,7 +117,7 @@ pub async fn counted_when_committed(fixture: &dyn MetadataFixture) {
         let mut rows = begin(&store).await;
         assert_eq!(rows.growth().await.unwrap(), []);
         rows.link_ensure(repository.id, new.id, at(0)).await.unwrap();
-        rows.links_delete(&[link]).await.unwrap();
+        rows.links_delete(&[link], at(0)).await.unwrap();
         let growth = Growth { project, bytes: 3, hard: UNLIMITED };
         assert_eq!(rows.growth().await.unwrap(), [growth]);
         assert_eq!(rows.usage(project).await.unwrap(), Usage { hard: UNLIMITED, used: 7 });
@@ -155,7 +155,7 @@ pub async fn counted_at_once(fixture: &dyn MetadataFixture) {
         // As one of them, it may lose against the others.
         loop {
             let mut rows = begin(&other).await;
-            match rows.links_delete(&[gone]).await {
+            match rows.links_delete(&[gone], at(0)).await {
                 Ok(()) => break rows.commit().await.unwrap(),
                 Err(lost) => assert_eq!(lost.kind(), StoreErrorKind::Conflict, "{lost}"),
             }

@@ -73,7 +73,7 @@ pub async fn repository_delete(fixture: &dyn MetadataFixture) {
     let digests = rows.repository_manifests(one.id, 9).await.unwrap();
     assert_eq!(digests, [super::kit::digest("second"), super::kit::digest("first")]);
     assert_eq!(rows.repository_manifests(one.id, 1).await.unwrap().len(), 1);
-    assert_eq!(rows.repository_links(one.id, 9).await.unwrap(), [(link, blob.id)]);
+    assert_eq!(rows.repository_links(one.id, 9).await.unwrap(), [link]);
     assert_eq!(rows.repository_uploads(one.id, 9).await.unwrap(), [session.id]);
     drop(rows);
     let mut rows = begin(&store).await;
@@ -83,7 +83,7 @@ pub async fn repository_delete(fixture: &dyn MetadataFixture) {
     for id in [first, second] {
         rows.manifest_delete(id).await.unwrap();
     }
-    rows.links_delete(&[link]).await.unwrap();
+    rows.links_delete(&[link], at(0)).await.unwrap();
     assert!(rows.upload_delete(session.id).await.unwrap());
     assert!(rows.repository_delete(one.id).await.unwrap() && !rows.repository_delete(one.id).await.unwrap());
     rows.commit().await.unwrap();
@@ -120,7 +120,7 @@ pub async fn figures(fixture: &dyn MetadataFixture) {
     let (_, link) = linked(&store, empty_repository.id, "and more").await;
     assert_eq!(read(&store).await.stored_bytes().await.unwrap(), 12);
     let mut rows = begin(&store).await;
-    rows.links_delete(&[link]).await.unwrap();
+    rows.links_delete(&[link], at(0)).await.unwrap();
     rows.commit().await.unwrap();
     assert_eq!(read(&store).await.stored_bytes().await.unwrap(), 4);
 }

@@ -6,13 +6,15 @@ CREATE TABLE garbage (
     due {int} NOT NULL,
     attempts {int} NOT NULL
 ) {options};
-CREATE INDEX garbage_due ON garbage (due);
+CREATE INDEX garbage_due ON garbage (due, id);
 
 -- Blobs that nobody linked to were marked, deleted, and their rows last. Their digests are free again from now on.
 INSERT INTO garbage (location, size, due, attempts)
     SELECT b.location, b.size, 0, 0 FROM blobs b WHERE NOT EXISTS (SELECT 1 FROM blob_links l WHERE l.blob_id = b.id);
 DELETE FROM blobs WHERE NOT EXISTS (SELECT 1 FROM blob_links l WHERE l.blob_id = blobs.id);
 ALTER TABLE blobs DROP COLUMN state;
+-- What somebody linked to in between stays.
+DELETE FROM garbage WHERE location IN (SELECT b.location FROM blobs b);
 
 -- So the queue is of links alone.
 CREATE TABLE link_reviews (

@@ -182,8 +182,13 @@ impl BlobRowsMut for Rows {
         self.review_links(&ids.into_iter().collect::<Vec<_>>(), now).await
     }
 
-    async fn links_delete(&mut self, links: &[LinkId]) -> Result<(), StoreError> {
+    async fn links_unreferenced(&mut self, links: &[LinkId]) -> Result<Vec<LinkId>, StoreError> {
         let ids: BTreeSet<i64> = links.iter().map(|link| link.get()).collect();
-        self.delete_links(&ids.into_iter().collect::<Vec<_>>()).await
+        self.unreferenced_links(&ids.into_iter().collect::<Vec<_>>()).await
+    }
+
+    async fn links_delete(&mut self, links: &[LinkId], due: Timestamp) -> Result<(), StoreError> {
+        let ids: BTreeSet<i64> = links.iter().map(|link| link.get()).collect();
+        self.delete_links(&ids.into_iter().collect::<Vec<_>>(), due).await
     }
 }

@@ -214,14 +214,10 @@ impl RepositoryRows for Rows {
         rows.iter().map(|row| row.parsed(0)).collect()
     }
 
-    async fn repository_links(
-        &mut self,
-        id: RepositoryId,
-        limit: u32,
-    ) -> Result<Vec<(LinkId, BlobId)>, StoreError> {
-        let list = sql!("SELECT id, blob_id FROM blob_links WHERE repository_id = ? ORDER BY id LIMIT ?");
+    async fn repository_links(&mut self, id: RepositoryId, limit: u32) -> Result<Vec<LinkId>, StoreError> {
+        let list = sql!("SELECT id FROM blob_links WHERE repository_id = ? ORDER BY id LIMIT ?");
         let rows = self.session.fetch(list, values![id.get(), limit]).await?;
-        rows.iter().map(|row| Ok((LinkId::new(row.int(0)?), BlobId::new(row.int(1)?)))).collect()
+        rows.iter().map(|row| row.int(0).map(LinkId::new)).collect()
     }
 
     async fn repository_uploads(

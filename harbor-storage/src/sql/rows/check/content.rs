@@ -258,14 +258,6 @@ pub(super) const QUESTIONS: &[Question] = &[
     },
     Question {
         kind: "garbage",
-        what: "a blob has the bytes that are to be deleted",
-        ask: "SELECT g.id, b.digest FROM garbage g JOIN blobs b ON b.location = g.location",
-        from: None,
-        done: "they stay",
-        mend: &["DELETE FROM garbage WHERE location IN (SELECT b.location FROM blobs b)"],
-    },
-    Question {
-        kind: "garbage",
         what: "no manifest refers to the repository's blob, and garbage collection does not know",
         ask: "SELECT l.id, b.digest FROM blob_links l JOIN blobs b ON b.id = l.blob_id \
               WHERE NOT EXISTS (SELECT 1 FROM manifest_blobs x WHERE x.link_id = l.id) \

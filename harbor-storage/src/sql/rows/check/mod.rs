@@ -107,7 +107,7 @@ pub(crate) const BLOBS: &str = "SELECT b.id, b.location, b.size, CAST(1 AS BIGIN
 pub(crate) const UPLOADS: &str = "SELECT u.id FROM uploads u JOIN repositories r ON r.id = u.repository_id";
 
 /// Blobs behind a key.
-pub(crate) const LIVE: &str =
+pub(crate) const BLOBS_AFTER: &str =
     "SELECT b.id, b.digest, b.size, b.location FROM blobs b WHERE b.id > ? ORDER BY b.id LIMIT 1000";
 
 /// A blob that is still where it was.
