@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use super::{BlobId, LinkId, Listed, ProjectId, RepositoryId, RowResult};
+use super::{LinkId, Listed, ProjectId, RepositoryId, RowResult};
 use crate::Timestamp;
 use crate::access::ProjectFilter;
 use crate::blob::UploadId;

@@ -2,6 +2,7 @@
 //! on, and another one runs it again. It comes to the same as if it had run once. (For retention that is in `retention`.) A collection
 //! is stopped at the same places, too.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -318,8 +319,8 @@ async fn no_bytes_go_once_the_registry_is_read_only(back_end: BackEnd) {
     });
     let read_only = async |is: bool| {
         let proof = ends.authorize::<SystemConfigurationUpdate>(&admin(), ()).await.unwrap();
-        let values = serde_json::json!({ "read_only": is });
-        ends.configurations().update(proof, values.as_object().unwrap()).await.unwrap();
+        let values = BTreeMap::from([("read_only".to_owned(), serde_json::json!(is))]);
+        ends.configurations().update(proof, &values).await.unwrap();
     };
     let working = async {
         held.reached().await;

@@ -4,7 +4,7 @@ use super::pace::{AFTER_ROWS, Pace};
 use super::{GcReport, Look};
 use crate::engine::Harbor;
 use crate::engine::gate::contended;
-use crate::meta::LinkId;
+use crate::meta::{LinkId, LinkReview};
 use crate::{Result, Timestamp};
 
 impl Harbor {
@@ -31,9 +31,9 @@ impl Harbor {
         let due = rows.links_review(links, pace.look.as_of).await?;
         let (gone, settled): (Vec<_>, Vec<_>) =
             due.iter().partition(|due| due.repository.is_some() && !due.referenced);
-        let settled: Vec<LinkId> = settled.into_iter().map(|due| due.link).collect();
+        let links = |of: Vec<&LinkReview>| of.into_iter().map(|due| due.link).collect::<Vec<_>>();
+        let (gone, settled) = (links(gone), links(settled));
         rows.reviews_delete(&settled).await?;
-        let gone: Vec<LinkId> = gone.into_iter().map(|due| due.link).collect();
         // Whoever sweeps next deletes the bytes, also a run that began before this.
         rows.links_delete(&gone, Timestamp::default()).await?;
         let mut repositories: Vec<_> = due.iter().filter_map(|due| due.repository).collect();

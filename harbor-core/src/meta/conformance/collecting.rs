@@ -1,5 +1,7 @@
 //! The row methods that garbage collection uses of many links at once.
 
+use futures_util::future::join_all;
+
 use super::MetadataFixture;
 use super::contention::persist;
 use super::kit::{Says, Store, WAITS, at, begin, linked, manifest, read, repository, store_with};
@@ -133,18 +135,16 @@ pub async fn links_delete_at_once(fixture: &dyn MetadataFixture) {
     }
     let deletes = links.into_iter().enumerate().map(|(number, links)| {
         let store = if number % 2 == 0 { Store::clone(&one) } else { Store::clone(&other) };
-        tokio::spawn(async move {
+        async move {
             persist(async || {
                 let mut rows = begin(&store).await;
                 rows.links_delete(&links, at(0)).await?;
                 rows.commit().await
             })
             .await;
-        })
+        }
     });
-    for delete in deletes.collect::<Vec<_>>() {
-        delete.await.unwrap();
-    }
+    join_all(deletes).await;
     let mut sizes = garbage(&one).await;
     sizes.sort_unstable();
     assert_eq!(sizes, [1, 2, 3, 4, 5]);

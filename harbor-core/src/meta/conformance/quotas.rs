@@ -1,6 +1,7 @@
 //! The row methods of quotas, and the clause *Counted*.
 
 use futures_util::future::join_all;
+use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use tokio::time::{sleep, timeout};
 
 use super::MetadataFixture;
@@ -222,9 +223,10 @@ pub async fn claims_alone(fixture: &dyn MetadataFixture) {
     sleep(WAITS).await;
     assert!(later.iter().all(|claim| !claim.is_finished()), "a claim did not wait for the one alone");
     alone.commit().await.unwrap();
-    let mut last = 0;
-    for later in later {
-        let (rows, seen) = timeout(AT_ONCE, later).await.unwrap().unwrap();
+    // Either may come first, and the other then waits until that one commits.
+    let (mut last, mut later) = (0, FuturesUnordered::from_iter(later));
+    while let Some(claimed) = timeout(AT_ONCE, later.next()).await.unwrap() {
+        let (rows, seen) = claimed.unwrap();
         last = last.max(seen);
         rows.commit().await.unwrap();
     }

@@ -67,7 +67,7 @@ pub async fn repository_delete(fixture: &dyn MetadataFixture) {
     let (store, one) = store_with(fixture, "one/two").await;
     let first = manifest(&store, one.id, "first", &Says::default()).await;
     let second = manifest(&store, one.id, "second", &Says::default()).await;
-    let (blob, link) = linked(&store, one.id, "blob").await;
+    let (_, link) = linked(&store, one.id, "blob").await;
     let session = upload(&store, one.id, at(0)).await;
     let mut rows = read(&store).await;
     let digests = rows.repository_manifests(one.id, 9).await.unwrap();

@@ -7,7 +7,7 @@ use harbor_core::oci::{Digest, RepositoryName};
 use harbor_core::{StoreError, StoreErrorKind, Timestamp};
 
 use super::holding::{count_link, holding, maker, one_more};
-use super::{Rows, first, piece, piece_of, pieces, rows_of};
+use super::{Rows, first, piece, pieces, rows_of};
 use crate::sql::session::{Row, size};
 use crate::sql::statement::{Value, sql, values};
 

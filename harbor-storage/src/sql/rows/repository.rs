@@ -2,8 +2,8 @@ use async_trait::async_trait;
 use harbor_core::access::ProjectFilter;
 use harbor_core::blob::UploadId;
 use harbor_core::meta::{
-    Among, BlobId, Candidate, Figures, LinkId, Listed, ProjectId, Repository, RepositoryEntry,
-    RepositoryFilter, RepositoryId, RepositoryKey, RepositoryRows, RepositoryRowsMut,
+    Among, Candidate, Figures, LinkId, Listed, ProjectId, Repository, RepositoryEntry, RepositoryFilter,
+    RepositoryId, RepositoryKey, RepositoryRows, RepositoryRowsMut,
 };
 use harbor_core::oci::{Digest, RepositoryName};
 use harbor_core::query::Query;
