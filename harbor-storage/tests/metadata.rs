@@ -273,5 +273,21 @@ mod servers {
     );
 
     #[cfg(feature = "mysql")]
-    server!(mysql, sqlx::MySqlConnection, "HARBOR_TEST_MYSQL_URL", "DROP DATABASE {}", "needs MariaDB");
+    server!(
+        mysql,
+        sqlx::MySqlConnection,
+        "HARBOR_TEST_MYSQL_URL",
+        // Killing the others one by one is what `FORCE` is here: else this waits for whoever is within a transaction, which
+        // nothing goes on with meanwhile.
+        "BEGIN NOT ATOMIC
+            FOR other IN (SELECT id FROM information_schema.processlist WHERE db = '{0}') DO
+                BEGIN
+                    DECLARE CONTINUE HANDLER FOR 1094 BEGIN END;
+                    KILL other.id;
+                END;
+            END FOR;
+            DROP DATABASE {0};
+        END",
+        "needs MariaDB"
+    );
 }

@@ -53,8 +53,7 @@ impl Database {
 
 impl Drop for Database {
     fn drop(&mut self) {
-        let force = if matches!(self.server, Server::Postgres) { " WITH (FORCE)" } else { "" };
-        self.server.administrate(format!("DROP DATABASE {}{force}", self.name));
+        self.server.drop_database(&self.name);
     }
 }
 
@@ -75,6 +74,26 @@ impl Server {
             Self::MariaDb => {
                 MySqlConnection::connect(&self.url()).await?.execute(sqlx::raw_sql(statement)).await.map(drop)
             }
+        }
+    }
+
+    /// Drops a database, whoever is still connected to it: the registries of a test that is over may be in the midst of a
+    /// transaction, and nothing goes on with it while this waits.
+    fn drop_database(self, name: &str) {
+        match self {
+            Self::Postgres => self.administrate(format!("DROP DATABASE {name} WITH (FORCE)")),
+            // Killing them one by one is what `FORCE` is here.
+            Self::MariaDb => self.administrate(format!(
+                "BEGIN NOT ATOMIC
+                    FOR other IN (SELECT id FROM information_schema.processlist WHERE db = '{name}') DO
+                        BEGIN
+                            DECLARE CONTINUE HANDLER FOR 1094 BEGIN END;
+                            KILL other.id;
+                        END;
+                    END FOR;
+                    DROP DATABASE {name};
+                END"
+            )),
         }
     }
 

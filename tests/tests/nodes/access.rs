@@ -39,7 +39,7 @@ async fn make(admin: &Client, path: &str, body: &Value) -> Value {
 }
 
 over_both! {
-    "current_thread", " and the built harbor-server";
+    " and the built harbor-server";
     what_is_taken_away_here_is_gone_there;
 }
 

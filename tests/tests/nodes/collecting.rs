@@ -12,7 +12,7 @@ const PUSHERS: u64 = 6;
 const IMAGES: u64 = 40;
 
 over_both! {
-    "multi_thread", " and S3";
+    " and S3";
     nothing_is_lost;
 }
 

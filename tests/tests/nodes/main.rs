@@ -3,12 +3,13 @@
 // Helpers outside of `#[test]`, where the lint does not know that this is a test.
 #![allow(clippy::panic, clippy::unwrap_used, clippy::expect_used)]
 
-/// Each of these tests over both databases that nodes may share.
+/// Each of these tests over both databases that nodes may share. On threads of their own, since the database goes while the
+/// nodes are still at work: on the thread that waits for it, nobody would go on with a connection that is half made.
 macro_rules! over_both {
-    ($flavour:literal, $needs:literal; $($test:ident;)+) => {
+    ($needs:literal; $($test:ident;)+) => {
         mod postgres {
             $(
-                #[tokio::test(flavor = $flavour)]
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
                 #[ignore = concat!("needs PostgreSQL", $needs)]
                 async fn $test() {
                     super::$test(harbor_tests::Database::postgres()).await;
@@ -17,7 +18,7 @@ macro_rules! over_both {
         }
         mod mariadb {
             $(
-                #[tokio::test(flavor = $flavour)]
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
                 #[ignore = concat!("needs MariaDB", $needs)]
                 async fn $test() {
                     super::$test(harbor_tests::Database::mariadb()).await;
@@ -42,7 +43,7 @@ use node::{Pair, content, sha};
 use tokio::sync::mpsc;
 
 over_both! {
-    "current_thread", " and S3";
+    " and S3";
     both_start_at_once;
     an_upload_wanders;
     two_writers_of_one_session;

@@ -95,7 +95,7 @@ async fn both_look(nodes: &[Harbor; 2]) -> u32 {
 }
 
 over_both! {
-    "multi_thread", "";
+    "";
     each_run_comes_once;
 }
 

@@ -44,7 +44,7 @@ async fn until(admin: &Client, path: &str, done: impl Fn(&Value) -> bool) -> Val
 }
 
 over_both! {
-    "current_thread", " and the built harbor-server";
+    " and the built harbor-server";
     a_server_enqueues_and_workers_run;
 }
 
