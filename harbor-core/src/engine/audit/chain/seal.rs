@@ -1,12 +1,11 @@
 //! The sealer: gives lines their place in the chain.
 
-use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
 
 use super::{AuditSignature, AuditSigner, Base, Hash, SEALING, content, end, head, hex, is_signed, linked};
 use crate::engine::Harbor;
+use crate::engine::gaps::Gaps;
 use crate::engine::gate::contended;
 use crate::engine::outbox::Delivered;
 use crate::meta::{AuditHead, AuditId, AuditLink, AuditRow, Transaction};
@@ -15,18 +14,14 @@ use crate::{Result, Timestamp};
 /// How many lines are sealed in one transaction.
 const BATCH: u32 = 256;
 
-/// For how long a gap in the keys of lines may still be filled, from when it was seen: transactions take keys before they commit,
-/// and none is open for longer.
-const GAP: Duration = Duration::from_secs(30);
-
 /// The heads of so many of the last lines are kept.
 const HEADS: i64 = 100_000;
 
 /// What the sealer of this node knows.
 #[derive(Debug, Default)]
 pub(in crate::engine) struct Sealing {
-    /// The lines that stand behind gaps, and since when it sees those.
-    gaps: Mutex<BTreeMap<AuditId, Timestamp>>,
+    /// Gaps in the keys of lines.
+    gaps: Gaps,
     /// The number and the hash of the last link that this node signed.
     signed: Mutex<Option<(i64, Hash)>>,
     /// Whether it was told that nothing is signed any more.
@@ -40,23 +35,6 @@ impl Sealing {
 
     fn sign(&self, end: (i64, Hash)) {
         *self.signed.lock().unwrap_or_else(PoisonError::into_inner) = Some(end);
-    }
-
-    /// How many of these lines, which follow on that of the key `last`, stand ahead of the first gap that may still be filled.
-    fn settled(&self, last: AuditId, next: &[AuditRow], now: Timestamp) -> usize {
-        let mut gaps = self.gaps.lock().unwrap_or_else(PoisonError::into_inner);
-        gaps.retain(|line, _| *line > last);
-        let (mut before, mut settled) = (last.get(), None);
-        for (place, row) in next.iter().enumerate() {
-            if row.id.get() > before.saturating_add(1) {
-                let seen = *gaps.entry(row.id).or_insert(now);
-                if now.since(seen) <= GAP {
-                    settled.get_or_insert(place);
-                }
-            }
-            before = row.id.get();
-        }
-        settled.unwrap_or(next.len())
     }
 }
 
@@ -170,35 +148,10 @@ impl Harbor {
     /// The lines ahead of the first gap that may still be filled. Where one transaction at a time writes, no gap is.
     fn sealable(&self, last: AuditId, mut next: Vec<AuditRow>) -> Vec<AuditRow> {
         if !self.inner.caches.is_exact() {
-            next.truncate(self.inner.sealing.settled(last, &next, self.now()));
+            let keys = next.iter().map(|row| row.id.get());
+            let settled = self.inner.sealing.gaps.settled(last.get(), keys, self.now());
+            next.truncate(settled);
         }
         next
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::access::Actor;
-    use crate::engine::audit::line_of;
-
-    #[test]
-    fn gaps_are_waited_for() {
-        let sealing = Sealing::default();
-        let at = |seconds: i64| Timestamp::from_micros(seconds * 1_000_000);
-        let row = |id: i64| AuditRow {
-            id: AuditId::new(id),
-            line: line_of(&Actor::system(), "x", "y", String::new(), at(0)),
-        };
-        let settled = |last: i64, ids: &[i64], now: i64| {
-            let rows: Vec<AuditRow> = ids.iter().map(|id| row(*id)).collect();
-            sealing.settled(AuditId::new(last), &rows, at(now))
-        };
-        assert_eq!(settled(0, &[1, 2, 3], 0), 3);
-        assert_eq!(settled(3, &[5, 6, 9], 0), 0);
-        assert_eq!(settled(3, &[4, 5, 6, 9], 10), 3, "the gap was filled");
-        assert_eq!(settled(6, &[9, 10, 12], 29), 0);
-        assert_eq!(settled(6, &[9, 10, 12], 31), 2, "nobody fills it any more");
-        assert_eq!(settled(10, &[12], 60), 1);
     }
 }
