@@ -12,7 +12,7 @@ pub struct Event {
     /// When it happened.
     #[schema(value_type = String, format = DateTime)]
     pub occurred_at: Timestamp,
-    /// Who did it: `user:grace`, `robot:robot$ci`, `system`.
+    /// Who did it: `user:grace`, `robot:robot$ci`, `system`; empty for those who may not read the log of the project.
     pub actor: String,
     /// The key of the project that it happened in, if in one.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -161,6 +161,7 @@ impl Builder {
                 audit: Default::default(),
                 audit_signer: self.audit_signer,
                 sealing: Default::default(),
+                event_gaps: Default::default(),
                 collecting: Default::default(),
                 asked: Default::default(),
                 matching: Default::default(),

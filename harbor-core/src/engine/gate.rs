@@ -394,7 +394,7 @@ impl<'a> Write<'a> {
         }
         let bodies = self.events.iter().map(serde_json::to_string).collect::<Result<Vec<_>, _>>();
         let bodies = bodies.map_err(|error| Error::Internal(error.to_string()))?;
-        // As late as their numbers: whether a gap may still be filled is told by how long ago the number behind it was taken.
+        // As late as their numbers: an event is old once nothing can come ahead of it.
         Ok(self.rows.events_insert(self.harbor.now(), &bodies).await?)
     }
 

@@ -8,6 +8,7 @@ mod cache;
 mod configuration;
 pub mod content;
 mod forward_target;
+mod gaps;
 mod gate;
 mod gc;
 mod health;
@@ -104,6 +105,7 @@ struct Inner {
     audit: audit::Buffer,
     audit_signer: Option<Arc<dyn audit::AuditSigner>>,
     sealing: audit::Sealing,
+    event_gaps: gaps::Gaps,
     /// Held by whoever looks at what is due on this node: the worker, for a batch, or a run of the job, until it is over.
     collecting: tokio::sync::Mutex<()>,
     asked: gc::Asked,

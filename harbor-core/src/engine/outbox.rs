@@ -14,9 +14,9 @@ use crate::meta::{EventRow, Reads, SettingRows};
 /// How many events are read at a time.
 const BATCH: u32 = 100;
 
-/// For how long a gap in the numbers may still be filled: transactions get their number before they commit, so on a store
-/// with concurrent writers a lower number can appear after a higher one. No transaction of the engine is open for longer.
-const GAP: Duration = Duration::from_secs(30);
+/// From which age on nothing comes ahead of an event any more, however much the clocks of the nodes differ: who begins to read far
+/// behind does not wait at each gap.
+const OLD: Duration = Duration::from_secs(10 * 60);
 
 /// For how long events are kept that no sink of this registry waits for: a receiver that is added hears of the last days.
 const KEPT: Duration = Duration::from_secs(7 * 24 * 60 * 60);
@@ -124,17 +124,19 @@ impl Harbor {
     /// The events ahead of the first gap that may still be filled.
     pub(super) fn settled(
         &self,
-        before: i64,
-        batch: Vec<EventRow>,
+        last: i64,
+        mut batch: Vec<EventRow>,
     ) -> impl Iterator<Item = EventRow> + use<> {
-        let now = self.now();
-        let exclusive = self.inner.caches.is_exact();
-        let mut last = before;
-        batch.into_iter().take_while(move |row| {
-            let gap = row.id > last.saturating_add(1);
-            last = row.id;
-            exclusive || !gap || now.since(row.at) > GAP
-        })
+        // Where one transaction at a time writes, no gap is filled.
+        if !self.inner.caches.is_exact() {
+            let now = self.now();
+            let old = batch.iter().take_while(|row| now.since(row.at) > OLD).count();
+            let (before, young) = batch.split_at(old);
+            let last = before.last().map_or(last, |row| row.id);
+            let settled = self.inner.event_gaps.settled(last, young.iter().map(|row| row.id), now);
+            batch.truncate(old + settled);
+        }
+        batch.into_iter()
     }
 }
 

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Harbor;
 use super::outbox::{Delivered, forgotten};
-use crate::access::permission::AuditLogList;
+use crate::access::permission::{AuditLogList, LogList};
 use crate::access::{Action as _, Actor, Target};
 use crate::event::{Event, EventKind};
 use crate::meta::{EventRow, ProjectId};
@@ -268,14 +268,17 @@ impl EventStream {
                 continue;
             };
             let event = Arc::clone(event);
-            let shown = event.id > self.last && self.filter.has(&event) && self.sees(&event).await?;
-            if shown && !self.seat.harbor.is_still(&self.actor).await? {
+            let shown = match event.id > self.last && self.filter.has(&event) {
+                true => self.shown(event).await?,
+                false => None,
+            };
+            if shown.is_some() && !self.seat.harbor.is_still(&self.actor).await? {
                 return Ok(None);
             }
-            self.read.pop_front();
-            self.last = self.last.max(event.id);
-            if shown {
-                return Ok(Some(event));
+            let Some(looked_at) = self.read.pop_front() else { continue };
+            self.last = self.last.max(looked_at.id);
+            if shown.is_some() {
+                return Ok(shown);
             }
         }
     }
@@ -304,20 +307,26 @@ impl EventStream {
         Ok(())
     }
 
-    /// Whether the actor may know of the event. Who may read the log of the registry may know of all.
-    async fn sees(&self, event: &Event) -> Result<bool> {
+    /// The event as the actor may know of it, if at all. Who may read the log of the registry may know of all.
+    async fn shown(&self, event: Arc<Event>) -> Result<Option<Arc<Event>>> {
         if self.seat.harbor.may(&self.actor, AuditLogList::PERMISSION, Target::System).await? {
-            return Ok(true);
+            return Ok(Some(event));
         }
-        let Some(id) = event.project_id else { return Ok(false) };
-        let Some(project) = self.seat.harbor.project_of(ProjectId::new(id)).await? else { return Ok(false) };
+        let Some(id) = event.project_id else { return Ok(None) };
+        let Some(project) = self.seat.harbor.project_of(ProjectId::new(id)).await? else { return Ok(None) };
         let permission = event.kind.permission();
         let repository = event.kind.repository().map(str::parse::<RepositoryName>).transpose()?;
         let target = match &repository {
             Some(repository) => Target::Repository(&project, repository),
             None => Target::Project(&project),
         };
-        self.seat.harbor.may(&self.actor, permission, target).await
+        if !self.seat.harbor.may(&self.actor, permission, target).await? {
+            return Ok(None);
+        }
+        // Everybody may see what a public project has; who did it is in its log.
+        let knows_who = event.actor == self.actor.principal()
+            || self.seat.harbor.may(&self.actor, LogList::PERMISSION, Target::Project(&project)).await?;
+        Ok(Some(if knows_who { event } else { Arc::new(Event { actor: String::new(), ..(*event).clone() }) }))
     }
 }
 

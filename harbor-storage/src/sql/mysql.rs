@@ -20,7 +20,7 @@ pub(super) const UNLOCK: &str = "SELECT RELEASE_LOCK(CONCAT('harbor-', MD5(DATAB
 /// Who waits for a lock may try again; the whole statement has a limit above that, and both below our own. MariaDB has one for
 /// all statements, in seconds, and MySQL one for reading, in milliseconds; each takes the other's for a comment.
 const LIMITS: &str = "SET SESSION innodb_lock_wait_timeout = 5 \
-                      /*M! , SESSION max_statement_time = 25 */ \
+                      /*M! , SESSION max_statement_time = 25, SESSION idle_transaction_timeout = 20 */ \
                       /*!50708 , SESSION max_execution_time = 25000 */";
 
 server_database!(MySqlDatabase, MySqlSession, MySqlTransaction, MySql, Dialect::MySql, Row::MySql);

@@ -35,7 +35,7 @@ impl PgDatabase {
         let announcing = Announcing::new(options.clone());
         let options = options.options([
             // A push whose node died must not hold locks for ever.
-            ("idle_in_transaction_session_timeout", "60s"),
+            ("idle_in_transaction_session_timeout", "20s"),
             // Who waits for a lock may try again; the whole statement has a limit above that, and both below our own.
             ("lock_timeout", "5s"),
             ("statement_timeout", "25s"),

@@ -29,8 +29,8 @@ pub(super) const RELEASE: Duration = Duration::from_secs(1);
 /// Connections unused for less are taken to be good without asking.
 pub(super) const FRESH: Duration = Duration::from_secs(1);
 
-/// How long a statement may take until the server is taken to be gone without a word. The servers are told of shorter limits,
-/// so that one that is alive says so itself, and the connection stays.
+/// How long a statement, and a transaction, may take until the server is taken to be gone without a word. The servers are told of
+/// shorter limits, so that one that is alive says so itself, and the connection stays.
 const SILENCE: Duration = Duration::from_secs(30);
 
 /// Makes the database and session types for one of them.
@@ -51,13 +51,13 @@ macro_rules! server_database {
             pub(super) async fn read(&self) -> Result<Box<dyn Session>, StoreError> {
                 let entered = self.door.enter(self.pool.acquire()).await;
                 let (turn, connection) = entered.inspect_err(|_| self.forget())?;
-                Ok(Box::new(Limited::new(turn, $session { connection })))
+                Ok(Box::new(Limited::each(turn, $session { connection })))
             }
 
             pub(super) async fn begin(&self) -> Result<Box<dyn Session>, StoreError> {
                 let entered = self.door.enter(self.pool.begin()).await;
                 let (turn, transaction) = entered.inspect_err(|_| self.forget())?;
-                Ok(Box::new(Limited::new(turn, $transaction { transaction })))
+                Ok(Box::new(Limited::whole(turn, $transaction { transaction })))
             }
 
             /// Throws the unused connections away: where one fell silent, the others are not to be tried one by one.
@@ -171,17 +171,29 @@ impl Door {
     }
 }
 
-/// A session whose statements have a limit on the time that they take. After that it is only good for dropping, and its
-/// connection with it.
+/// A session whose statements have a limit on the time that they take, and all of them together in a transaction: nobody waits for
+/// ever for what it has locked, and for the numbers that it took. After that it is only good for dropping, and its connection with it.
 #[derive(Debug)]
 pub(super) struct Limited<S> {
     session: S,
+    until: Option<Instant>,
     _turn: OwnedSemaphorePermit,
 }
 
 impl<S> Limited<S> {
-    pub(super) const fn new(turn: OwnedSemaphorePermit, session: S) -> Self {
-        Self { session, _turn: turn }
+    /// Each statement has the limit for itself.
+    pub(super) const fn each(turn: OwnedSemaphorePermit, session: S) -> Self {
+        Self { session, until: None, _turn: turn }
+    }
+
+    /// The whole transaction has it, from now on.
+    pub(super) fn whole(turn: OwnedSemaphorePermit, session: S) -> Self {
+        Self { session, until: Some(Instant::now() + SILENCE), _turn: turn }
+    }
+
+    /// How long the next statement may take.
+    fn left(&self) -> Duration {
+        self.until.map_or(SILENCE, |until| until.saturating_duration_since(Instant::now()))
     }
 }
 
@@ -192,11 +204,11 @@ impl<S: Session> Session for Limited<S> {
         statement: &'static Statement,
         values: Vec<Value>,
     ) -> Result<Vec<Row>, StoreError> {
-        within("reading", self.session.fetch(statement, values)).await
+        within("reading", self.left(), self.session.fetch(statement, values)).await
     }
 
     async fn fetch_built(&mut self, statement: String, values: Vec<Value>) -> Result<Vec<Row>, StoreError> {
-        within("reading", self.session.fetch_built(statement, values)).await
+        within("reading", self.left(), self.session.fetch_built(statement, values)).await
     }
 
     async fn execute(
@@ -204,19 +216,20 @@ impl<S: Session> Session for Limited<S> {
         statement: &'static Statement,
         values: Vec<Value>,
     ) -> Result<u64, StoreError> {
-        within("writing", self.session.execute(statement, values)).await
+        within("writing", self.left(), self.session.execute(statement, values)).await
     }
 
     async fn commit(self: Box<Self>) -> Result<(), StoreError> {
-        within("committing", Box::new(self.session).commit()).await
+        within("committing", self.left(), Box::new(self.session).commit()).await
     }
 }
 
 async fn within<T>(
     doing: &'static str,
+    limit: Duration,
     work: impl Future<Output = Result<T, StoreError>>,
 ) -> Result<T, StoreError> {
-    tokio::time::timeout(SILENCE, work).await.map_err(|_| silent(doing))?
+    tokio::time::timeout(limit, work).await.map_err(|_| silent(doing))?
 }
 
 fn silent(doing: &str) -> StoreError {

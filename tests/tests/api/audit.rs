@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::{API, digest, listed, push_image, read};
 
+mod forging;
 mod forwarding;
 mod origins;
 mod tampering;

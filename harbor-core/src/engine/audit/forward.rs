@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::Audit;
+use crate::engine::Harbor;
 use crate::engine::configuration::ConfigKey;
 use crate::engine::gate::contended;
 use crate::meta::{AuditId, AuditRow, SettingRows};
@@ -49,6 +50,16 @@ async fn stored<R: SettingRows + ?Sized>(rows: &mut R) -> Result<Stored> {
     match stored.v {
         1 => Ok(stored),
         _ => Err(StoreError::new(StoreErrorKind::TooNew, "a newer version forwards the audit log").into()),
+    }
+}
+
+impl Harbor {
+    /// The last line that went, where lines are forwarded: those behind it are kept until they went, too.
+    pub(super) async fn unsent_after(&self) -> Result<Option<AuditId>> {
+        if self.configuration().await?.text(ConfigKey::AuditLogForwardEndpoint).is_empty() {
+            return Ok(None);
+        }
+        Ok(Some(AuditId::new(stored(&mut *self.read().await?).await?.line)))
     }
 }
 

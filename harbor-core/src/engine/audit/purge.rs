@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::chain::{Group, PURGED, SEALING};
-use super::{is_purge, line_of};
+use super::chain::{Group, PURGED, SEALING, told};
+use super::{AuditSigner, is_purge, line_of};
 use crate::access::Actor;
 use crate::access::permission::{
     PurgeAuditCreate, PurgeAuditList, PurgeAuditRead, PurgeAuditStop, PurgeAuditUpdate,
@@ -123,6 +123,10 @@ impl PurgeAudit {
         harbor.seal_audit().await?;
         let hours = Duration::from_secs(u64::from(self.audit_retention_hour) * 60 * 60);
         let before = harbor.now().minus(hours);
+        let unsent = harbor.unsent_after().await?;
+        if let Some(last) = unsent {
+            running.log(format!("what stands behind line {} stays: it was not forwarded yet", last.get()));
+        }
         // What went when somebody was at it before was seen as well.
         let mut purged: Purged = running.counted().await?;
         purged.seen = purged.purged;
@@ -135,6 +139,9 @@ impl PurgeAudit {
             let goes = |row: &AuditRow| {
                 behind |= row.line.at >= before;
                 let before = if behind { before.minus(SLACK) } else { before };
+                if unsent.is_some_and(|last| row.id > last) {
+                    return false;
+                }
                 // What tells of a purge goes with what that deleted, or stays.
                 row.line.at < before && (is_purge(row) || self.includes(&row.line))
             };
@@ -187,7 +194,7 @@ impl Harbor {
             let description = format!("purged {gone} lines, the last of those up to link {}", cut.base.seq);
             told_in(rows, cut.base.name(), description, now).await?;
         }
-        let marked = mark(rows, &rest, now).await?;
+        let marked = mark(rows, &rest, self.inner.audit_signer.as_deref(), now).await?;
         if cut.is_some() || marked > 0 {
             if let Some(running) = running {
                 let count = |purged: &mut Purged| purged.purged += gone + marked;
@@ -201,7 +208,12 @@ impl Harbor {
 }
 
 /// Deletes lines, as far as they are sealed, leaves their links, and tells of it; yields how many.
-async fn mark(rows: &mut dyn Transaction, lines: &[AuditId], now: Timestamp) -> Result<u64> {
+async fn mark(
+    rows: &mut dyn Transaction,
+    lines: &[AuditId],
+    signer: Option<&dyn AuditSigner>,
+    now: Timestamp,
+) -> Result<u64> {
     let links = rows.audit_links_of(lines).await?;
     let (Some(first), Some(last)) = (links.first(), links.last()) else { return Ok(0) };
     let mut group = Group::default();
@@ -209,7 +221,7 @@ async fn mark(rows: &mut dyn Transaction, lines: &[AuditId], now: Timestamp) -> 
     let name = group.name();
     let count = links.len();
     let description = format!("purged {count} lines, of the links {} to {}", first.seq, last.seq);
-    told_in(rows, name.clone(), description, now).await?;
+    told_in(rows, name.clone(), told(description, &name, signer).await?, now).await?;
     let gone: Vec<AuditId> = links.iter().map(|link| link.line).collect();
     let seqs: Vec<i64> = links.iter().map(|link| link.seq).collect();
     rows.audit_links_purge(&seqs, &name).await?;

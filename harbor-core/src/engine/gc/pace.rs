@@ -53,7 +53,7 @@ pub(super) struct Pace<'a> {
 impl<'a> Pace<'a> {
     pub(super) fn new(harbor: &'a Harbor, look: Look<'a>) -> Self {
         let exclusive = harbor.inner.metadata.sharing() == Sharing::Exclusive;
-        let beside_others = exclusive && harbor.inner.asked.is_marked();
+        let beside_others = exclusive && harbor.inner.asked.lately();
         let (began, worked) = (Instant::now(), Duration::ZERO);
         Self { harbor, look, exclusive, beside_others, began, worked, over: false }
     }
@@ -85,18 +85,18 @@ impl<'a> Pace<'a> {
         self.worked = self.began.elapsed();
     }
 
-    /// Rests as long as the step worked, or so many times as long when somebody asked for something meanwhile. Then it is seen whether
-    /// it is over.
+    /// Rests so many times as long as the step worked, when somebody asked for something lately. Then it is seen whether it is over.
     ///
     /// # Errors
     /// As the metadata store fails.
-    pub(super) async fn rest(&mut self, times_beside_others: u32) -> Result<()> {
+    pub(super) async fn rest(&mut self, times: u32) -> Result<()> {
         if self.exclusive {
-            self.beside_others = self.harbor.inner.asked.take();
-            let rest = rest(self.worked, if self.beside_others { times_beside_others } else { 1 });
-            let stopping = self.harbor.inner.workers.stopping();
-            // Whoever shuts down does not wait for a rest.
-            let _ = tokio::time::timeout(rest, stopping.cancelled()).await;
+            self.beside_others = self.harbor.inner.asked.lately();
+            if self.beside_others {
+                let stopping = self.harbor.inner.workers.stopping();
+                // Whoever shuts down does not wait for a rest.
+                let _ = tokio::time::timeout(rest(self.worked, times), stopping.cancelled()).await;
+            }
         }
         self.over = self.harbor.collects_no_more().await?;
         Ok(())
@@ -128,9 +128,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_rests_as_long_as_it_worked_and_longer_beside_others_but_not_for_ever() {
+    fn it_rests_beside_others_but_not_for_ever() {
         let worked = Duration::from_millis(7);
-        assert_eq!(rest(worked, 1), worked);
         assert_eq!(rest(worked, AFTER_ROWS), worked * AFTER_ROWS);
         assert_eq!(rest(Duration::from_secs(40), AFTER_ROWS), LONGEST_REST);
         assert_eq!(rest(Duration::MAX, AFTER_ROWS), LONGEST_REST);

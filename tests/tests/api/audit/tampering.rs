@@ -1,8 +1,10 @@
 //! What is done to the audit log behind the engine's back is found.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use harbor_core::Clock;
+use harbor_core::meta::MetadataStore;
 use harbor_tests::{BackEnd, TestRegistry};
 use serde_json::{Value, json};
 
@@ -17,13 +19,24 @@ harbor_tests::on_every_store! {
     a_purge_is_no_deletion(stores);
     a_base_stands_for_what_was_purged(stores);
     a_purge_beside_it_is_no_finding(stores);
+    what_was_not_forwarded_is_not_purged(stores);
     who_may_not_read_the_log_may_not_verify_it(stores);
 }
 
 /// A registry whose database others can reach, with twenty lines in its log.
 async fn with_lines(stores: BackEnd) -> TestRegistry {
+    with_lines_and_store(stores).await.0
+}
+
+/// The same, and its store.
+pub(super) async fn with_lines_and_store(stores: BackEnd) -> (TestRegistry, Arc<dyn MetadataStore>) {
     let stores = if stores == BackEnd::Memory { BackEnd::Folder } else { stores };
+    let (sender, store) = std::sync::mpsc::channel();
     let registry = TestRegistry::builder(stores)
+        .wrap_metadata(move |store| {
+            sender.send(Arc::clone(&store)).unwrap();
+            store
+        })
         .clock(Clock::manual())
         .settings(|settings| settings.job_workers = 0)
         .start()
@@ -34,22 +47,22 @@ async fn with_lines(stores: BackEnd) -> TestRegistry {
         registry.admin().post(&format!("{API}/labels")).json(&body).await.expect_status(201);
     }
     seal(&registry).await;
-    registry
+    (registry, store.recv().unwrap())
 }
 
-async fn seal(registry: &TestRegistry) {
+pub(super) async fn seal(registry: &TestRegistry) {
     // Keys that were taken and not used are waited for.
     registry.harbor.seal_audit().await.unwrap();
     registry.clock.advance(Duration::from_secs(31));
     registry.harbor.seal_audit().await.unwrap();
 }
 
-async fn verify(registry: &TestRegistry, query: &str) -> Value {
+pub(super) async fn verify(registry: &TestRegistry, query: &str) -> Value {
     read(&registry.admin(), format!("{API}/auditlog-exts/verify{query}")).await
 }
 
 /// What is found, in short: `changed line 7`.
-async fn found(registry: &TestRegistry, query: &str) -> Vec<String> {
+pub(super) async fn found(registry: &TestRegistry, query: &str) -> Vec<String> {
     let report = verify(registry, query).await;
     let findings = report["findings"].as_array().unwrap();
     assert_eq!(report["intact"], findings.is_empty());
@@ -61,7 +74,7 @@ async fn found(registry: &TestRegistry, query: &str) -> Vec<String> {
 }
 
 /// The keys of the lines about labels, in order, and the number of the link of the first.
-async fn keys(registry: &TestRegistry) -> Vec<i64> {
+pub(super) async fn keys(registry: &TestRegistry) -> Vec<i64> {
     let lines =
         read(&registry.admin(), format!("{API}/auditlog-exts?q=resource_type=label&sort=id&page_size=100"))
             .await;
@@ -169,18 +182,20 @@ async fn an_end_that_is_cut_off_is_found(stores: BackEnd) {
     registry.sql(&format!("DELETE FROM audit_heads WHERE seq > {}", last - 3)).await;
     let told = found(&registry, &saved).await;
     assert!(told.contains(&format!("truncated link {last}")), "{told:?}");
-    // A chain that was computed anew is signed by nobody.
-    registry.sql("UPDATE audit_heads SET signature = 'AAAA'").await;
-    registry.sql("DELETE FROM audit_heads WHERE seq < 1").await;
+    // What is sealed next is signed by nobody: it would be signed that all this never was.
+    label(&registry, "next").await;
+    seal(&registry).await;
+    let told = found(&registry, "").await;
+    assert!(told.iter().any(|told| told.starts_with("unsigned")), "{told:?}");
     registry.close().await;
 }
 
-async fn label(registry: &TestRegistry, name: &str) {
+pub(super) async fn label(registry: &TestRegistry, name: &str) {
     let label = json!({ "name": name, "scope": "g" });
     registry.admin().post(&format!("{API}/labels")).json(&label).await.expect_status(201);
 }
 
-async fn purge(registry: &TestRegistry, types: &str) {
+pub(super) async fn purge(registry: &TestRegistry, types: &str) {
     let body = json!({ "schedule": { "type": "Manual" },
         "parameters": { "audit_retention_hour": 1, "include_event_types": types } });
     let admin = registry.admin();
@@ -261,6 +276,18 @@ async fn a_purge_beside_it_is_no_finding(stores: BackEnd) {
     }
     let report = verify(&registry, "").await;
     assert!(report["base"]["seq"].as_i64().unwrap() > 600, "{report}");
+    registry.close().await;
+}
+
+async fn what_was_not_forwarded_is_not_purged(stores: BackEnd) {
+    let registry = with_lines(stores).await;
+    registry.clock.advance(Duration::from_secs(3 * 3600));
+    for (endpoint, left) in [("192.0.2.1:514", 20), ("", 0)] {
+        let change = json!({ "audit_log_forward_endpoint": endpoint });
+        registry.admin().put(&format!("{API}/configurations")).json(&change).await.expect_status(200);
+        purge(&registry, "create_project,other").await;
+        assert_eq!(keys(&registry).await.len(), left, "{endpoint:?}");
+    }
     registry.close().await;
 }
 

@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use super::{Base, Group, Hash, linked, unhex};
+use super::told::tells;
+use super::{Base, Group, Hash, end, linked, unhex};
 use crate::engine::Harbor;
-use crate::engine::audit::is_purge;
 use crate::meta::{AuditChainRows, AuditId, AuditKey, AuditLink, AuditRow, AuditScope, Transaction};
 use crate::query::{Query, Test, Value};
 use crate::{Result, Timestamp};
@@ -116,7 +116,9 @@ impl Harbor {
                 .filter(AuditKey::ResourceType, Test::Is(Value::Text(kind.to_owned())))
                 .filter(AuditKey::Resource, Test::Is(Value::Text(name.clone())));
             let found = rows.audit_lines(&AuditScope::Registry, &named).await?;
-            if found.first().is_some_and(is_purge) {
+            if let Some(row) = found.first()
+                && tells(row, self.inner.audit_signer.as_deref()).await?
+            {
                 told.insert(name);
             }
         }
@@ -124,7 +126,8 @@ impl Harbor {
     }
 
     /// Cuts off the beginning of the chain as far as it can go, were these lines to go; yields what went.
-    /// Whoever calls it has the chain locked. Without somebody who signs, nothing is cut off.
+    /// Whoever calls it has the chain locked. Without somebody who signs, nothing is cut off, and nothing of a chain that does not end as
+    /// it was signed: a base would make it good.
     pub(in crate::engine::audit) async fn cut(
         &self,
         rows: &mut dyn Transaction,
@@ -135,7 +138,8 @@ impl Harbor {
         let Some(signer) = &self.inner.audit_signer else { return Ok(None) };
         let going: HashSet<AuditId> = lines.iter().map(|row| row.id).collect();
         let base = Base::read(rows).await?;
-        if !base.verifies(&**signer).await? {
+        let (seq, _, hash) = end(rows).await?;
+        if !base.verifies(&**signer).await? || !self.ends_as_signed(rows, &**signer, (seq, hash)).await? {
             return Ok(None);
         }
         let Cut { best, mut lines, .. } = Cut::new(base, &going, Some(told)).walk(rows, now).await?;

@@ -1,8 +1,9 @@
 //! The chain of hashes over the audit log, which makes it tamper-evident.
 //!
 //! Lines are written as they come, and nobody waits for the chain. A sealer, one at a time on all nodes, gives those that are
-//! settled their place: the SHA-256 of the line, and the SHA-256 of the hash before it and of that. The last hash is signed. So
-//! whoever changes, deletes, inserts or reorders lines behind the engine's back breaks a hash or contradicts a signature.
+//! settled their place: the SHA-256 of the line, and the SHA-256 of the hash before it and of that. The last hash is signed, where the
+//! chain ended until then as it was signed the last time. So whoever changes, deletes, inserts or reorders lines behind the engine's back
+//! breaks a hash or contradicts a signature.
 //!
 //! The forms that are hashed are versioned and never change: what was sealed is verified for ever.
 
@@ -10,6 +11,7 @@ mod base;
 mod cut;
 mod seal;
 mod signer;
+mod told;
 mod verify;
 
 pub use signer::{AuditSignature, AuditSigner};
@@ -17,10 +19,11 @@ pub use verify::{AuditFinding, AuditReport, SavedHead, verify_audit};
 
 use base::Base;
 pub(in crate::engine) use seal::Sealing;
+pub(super) use told::told;
 
 use sha2::{Digest as _, Sha256};
 
-use crate::meta::{AuditChainRows, AuditId, AuditLink, AuditRow, ProjectId, SettingRows};
+use crate::meta::{AuditChainRows, AuditHead, AuditId, AuditLink, AuditRow, ProjectId, SettingRows};
 use crate::{Result, StoreError, StoreErrorKind, Timestamp};
 
 /// A SHA-256.
@@ -31,6 +34,7 @@ const LINE: &[u8] = b"harbor audit line v1\0";
 const LINK: &[u8] = b"harbor audit link v1\0";
 const HEAD: &[u8] = b"harbor audit head v1\0";
 const PURGE: &[u8] = b"harbor audit purge v1\0";
+const PURGED_BY: &[u8] = b"harbor audit purged v1\0";
 const BASE: &[u8] = b"harbor audit base v1\0";
 
 /// The setting that whoever seals, or cuts the chain, writes first, and has locked then.
@@ -87,6 +91,13 @@ fn linked(before: &Hash, content: &Hash) -> Hash {
 /// What is signed of a head.
 fn head(seq: i64, hash: &Hash, at: Timestamp) -> Vec<u8> {
     [HEAD, &seq.to_be_bytes(), hash, &at.micros().to_be_bytes()].concat()
+}
+
+/// Whether a head is one that this registry signed.
+async fn is_signed(signed: &AuditHead, signer: &dyn AuditSigner) -> Result<bool, StoreError> {
+    let Some(hash) = unhex(&signed.hash) else { return Ok(false) };
+    let signature = AuditSignature { key: signed.key.clone(), signature: signed.signature.clone() };
+    signer.verify(&head(signed.seq, &hash, signed.at), &signature).await
 }
 
 /// What a purge is told by: the hash of the links whose lines went.

@@ -1,48 +1,40 @@
 //! The sealer: gives lines their place in the chain.
 
-use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
 
-use super::{SEALING, content, end, head, hex, linked};
+use super::{AuditSignature, AuditSigner, Base, Hash, SEALING, content, end, head, hex, is_signed, linked};
 use crate::engine::Harbor;
+use crate::engine::gaps::Gaps;
 use crate::engine::gate::contended;
 use crate::engine::outbox::Delivered;
-use crate::meta::{AuditHead, AuditId, AuditLink, AuditRow};
+use crate::meta::{AuditHead, AuditId, AuditLink, AuditRow, Transaction};
 use crate::{Result, Timestamp};
 
 /// How many lines are sealed in one transaction.
 const BATCH: u32 = 256;
 
-/// For how long a gap in the keys of lines may still be filled, from when it was seen: transactions take keys before they commit,
-/// and none is open for longer.
-const GAP: Duration = Duration::from_secs(30);
-
 /// The heads of so many of the last lines are kept.
 const HEADS: i64 = 100_000;
 
-/// What the sealer of this node knows: the lines that stand behind gaps, and since when it sees those.
+/// What the sealer of this node knows.
 #[derive(Debug, Default)]
 pub(in crate::engine) struct Sealing {
-    gaps: Mutex<BTreeMap<AuditId, Timestamp>>,
+    /// Gaps in the keys of lines.
+    gaps: Gaps,
+    /// The number and the hash of the last link that this node signed.
+    signed: Mutex<Option<(i64, Hash)>>,
+    /// Whether it was told that nothing is signed any more.
+    warned: AtomicBool,
 }
 
 impl Sealing {
-    /// How many of these lines, which follow on that of the key `last`, stand ahead of the first gap that may still be filled.
-    fn settled(&self, last: AuditId, next: &[AuditRow], now: Timestamp) -> usize {
-        let mut gaps = self.gaps.lock().unwrap_or_else(PoisonError::into_inner);
-        gaps.retain(|line, _| *line > last);
-        let (mut before, mut settled) = (last.get(), None);
-        for (place, row) in next.iter().enumerate() {
-            if row.id.get() > before.saturating_add(1) {
-                let seen = *gaps.entry(row.id).or_insert(now);
-                if now.since(seen) <= GAP {
-                    settled.get_or_insert(place);
-                }
-            }
-            before = row.id.get();
-        }
-        settled.unwrap_or(next.len())
+    fn signed(&self) -> Option<(i64, Hash)> {
+        *self.signed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn sign(&self, end: (i64, Hash)) {
+        *self.signed.lock().unwrap_or_else(PoisonError::into_inner) = Some(end);
     }
 }
 
@@ -75,6 +67,7 @@ impl Harbor {
         let rows = write.rows();
         rows.setting_put(SEALING, &now.to_string()).await?;
         let (mut seq, line, mut before) = end(rows).await?;
+        let was = (seq, before);
         let next = rows.audit_after(line, BATCH).await?;
         let full = next.len() == BATCH as usize;
         let settled = self.sealable(line, next);
@@ -95,48 +88,70 @@ impl Harbor {
             return Ok(Delivered::All);
         }
         rows.audit_link(&links).await?;
-        if let Some(signer) = &self.inner.audit_signer {
-            let signed = signer.sign(&head(seq, &before, now)).await?;
-            let head =
-                AuditHead { seq, hash: hex(&before), at: now, key: signed.key, signature: signed.signature };
-            rows.audit_head(&head, seq - HEADS).await?;
-        }
+        let signed = self.sign_end(rows, was, (seq, before), now).await?;
         write.commit().await?;
+        if signed {
+            self.inner.sealing.sign((seq, before));
+        }
         Ok(if full && links.len() == BATCH as usize { Delivered::More } else { Delivered::All })
+    }
+
+    /// Signs where the chain ends now, if it ended until now as it was signed the last time; whether it did.
+    async fn sign_end(
+        &self,
+        rows: &mut dyn Transaction,
+        was: (i64, Hash),
+        (seq, hash): (i64, Hash),
+        at: Timestamp,
+    ) -> Result<bool> {
+        let Some(signer) = &self.inner.audit_signer else { return Ok(false) };
+        if !self.ends_as_signed(rows, &**signer, was).await? {
+            if !self.inner.sealing.warned.swap(true, Ordering::Relaxed) {
+                tracing::error!(
+                    link = was.0,
+                    "the audit log was tampered with: nothing is signed; verify it"
+                );
+            }
+            return Ok(false);
+        }
+        let AuditSignature { key, signature } = signer.sign(&head(seq, &hash, at)).await?;
+        rows.audit_head(&AuditHead { seq, hash: hex(&hash), at, key, signature }, seq - HEADS).await?;
+        Ok(true)
+    }
+
+    /// Whether the chain, whose last link has this number and hash, ends as it was signed the last time, and still has what this node
+    /// signed. A chain that nobody ever signed does.
+    pub(super) async fn ends_as_signed(
+        &self,
+        rows: &mut dyn Transaction,
+        signer: &dyn AuditSigner,
+        (seq, hash): (i64, Hash),
+    ) -> Result<bool> {
+        let known = self.inner.sealing.signed();
+        if let Some((known_seq, known_hash)) = known {
+            let link = rows.audit_links(known_seq - 1, 1).await?.into_iter().next();
+            let kept = match link.filter(|link| link.seq == known_seq) {
+                Some(link) => link.hash == hex(&known_hash),
+                // It was cut off.
+                None => Base::read(rows).await?.seq >= known_seq,
+            };
+            if !kept {
+                return Ok(false);
+            }
+        }
+        match rows.audit_last_head().await? {
+            None => Ok(known.is_none()),
+            Some(head) => Ok(head.seq == seq && head.hash == hex(&hash) && is_signed(&head, signer).await?),
+        }
     }
 
     /// The lines ahead of the first gap that may still be filled. Where one transaction at a time writes, no gap is.
     fn sealable(&self, last: AuditId, mut next: Vec<AuditRow>) -> Vec<AuditRow> {
         if !self.inner.caches.is_exact() {
-            next.truncate(self.inner.sealing.settled(last, &next, self.now()));
+            let keys = next.iter().map(|row| row.id.get());
+            let settled = self.inner.sealing.gaps.settled(last.get(), keys, self.now());
+            next.truncate(settled);
         }
         next
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::access::Actor;
-    use crate::engine::audit::line_of;
-
-    #[test]
-    fn gaps_are_waited_for() {
-        let sealing = Sealing::default();
-        let at = |seconds: i64| Timestamp::from_micros(seconds * 1_000_000);
-        let row = |id: i64| AuditRow {
-            id: AuditId::new(id),
-            line: line_of(&Actor::system(), "x", "y", String::new(), at(0)),
-        };
-        let settled = |last: i64, ids: &[i64], now: i64| {
-            let rows: Vec<AuditRow> = ids.iter().map(|id| row(*id)).collect();
-            sealing.settled(AuditId::new(last), &rows, at(now))
-        };
-        assert_eq!(settled(0, &[1, 2, 3], 0), 3);
-        assert_eq!(settled(3, &[5, 6, 9], 0), 0);
-        assert_eq!(settled(3, &[4, 5, 6, 9], 10), 3, "the gap was filled");
-        assert_eq!(settled(6, &[9, 10, 12], 29), 0);
-        assert_eq!(settled(6, &[9, 10, 12], 31), 2, "nobody fills it any more");
-        assert_eq!(settled(10, &[12], 60), 1);
     }
 }

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 
-use super::{AuditSignature, AuditSigner, Base, Group, NOTHING, content, head, hex, linked, unhex};
+use super::told::tells;
+use super::{AuditSigner, Base, Group, NOTHING, content, hex, is_signed, linked, unhex};
 use crate::access::Authorized;
 use crate::access::permission::AuditLogList;
 use crate::engine::audit::{Audit, is_purge};
@@ -50,7 +51,8 @@ pub enum AuditFinding {
     /// What stands for the beginning of the chain, which was purged, up to the link of this number, is not signed by a key of this
     /// registry.
     Base(i64),
-    /// What a purge says that it deleted is not what is gone: the line that tells of the purge.
+    /// What a purge says that it deleted is not what is gone, or this registry did not sign that it took place: the line that tells of
+    /// the purge.
     Purge(AuditId),
     /// Lines are marked as purged, and no purge tells of them; the number of the last of their links.
     Unpurged(i64),
@@ -118,7 +120,7 @@ impl fmt::Display for AuditFinding {
             Self::Unsigned(seq) => write!(f, "what follows on link {seq} is not signed"),
             Self::Head(seq) => write!(f, "the head at link {seq} does not verify"),
             Self::Base(seq) => write!(f, "the base that stands for the links up to {seq} does not verify"),
-            Self::Purge(line) => write!(f, "what line {} says was purged is not what is gone", line.get()),
+            Self::Purge(line) => write!(f, "no purge took what line {} says was purged", line.get()),
             Self::Unpurged(seq) => {
                 write!(f, "lines up to link {seq} are marked as purged, and no purge tells of them")
             }
@@ -327,8 +329,10 @@ impl<'a> Walk<'a> {
             let lines = self.metadata.read().await?.audit_after(after, BATCH).await?;
             let Some(last) = lines.last().map(|row| row.id) else { break };
             after = last;
-            for row in lines.iter().filter(|row| is_purge(row)) {
-                self.purges.remove(&row.line.resource);
+            for row in &lines {
+                if tells(row, self.signer).await? {
+                    self.purges.remove(&row.line.resource);
+                }
             }
         }
         Ok(())
@@ -377,7 +381,7 @@ impl<'a> Walk<'a> {
             }
             self.line = row.id;
             if row.id == link.line {
-                return self.compare(link, &row);
+                return self.compare(link, &row).await;
             }
             self.find(AuditFinding::Inserted(row.id));
         }
@@ -385,7 +389,7 @@ impl<'a> Walk<'a> {
         self.gone(link).await
     }
 
-    fn compare(&mut self, link: &AuditLink, row: &AuditRow) -> Result<()> {
+    async fn compare(&mut self, link: &AuditLink, row: &AuditRow) -> Result<()> {
         if hex(&content(row)) != link.content {
             self.find(AuditFinding::Changed(row.id));
         } else if !link.purged.is_empty() {
@@ -395,7 +399,7 @@ impl<'a> Walk<'a> {
         }
         if is_purge(row)
             && let Some((group, _)) = self.purges.remove(&row.line.resource)
-            && group.name() != row.line.resource
+            && (group.name() != row.line.resource || !tells(row, self.signer).await?)
         {
             self.find(AuditFinding::Purge(row.id));
         }
@@ -439,11 +443,7 @@ impl<'a> Walk<'a> {
             return Ok(());
         };
         self.heads.pop_front();
-        let signature = AuditSignature { key: signed.key, signature: signed.signature };
-        let verified = match unhex(&signed.hash) {
-            Some(hash) => signer.verify(&head(signed.seq, &hash, signed.at), &signature).await?,
-            None => false,
-        };
+        let verified = is_signed(&signed, signer).await?;
         if !verified || signed.seq != link.seq || signed.hash != link.hash {
             self.find(AuditFinding::Head(signed.seq));
         }
