@@ -41,6 +41,8 @@ struct Work<'a> {
     task: Task,
     log: Arc<Log>,
     pieces: u32,
+    /// What could not be stored the last time, unless it was and the answer was lost: that is looked up ahead of the next time.
+    unsure: Option<Pieces>,
     /// How long the job itself took, if it came to its own end.
     took: Duration,
 }
@@ -60,7 +62,7 @@ impl Harbor {
         let Some(kind) = self.inner.kinds.get(&task.kind).cloned() else { return Ok(()) };
         let (pieces, said) = self.read().await?.task_log_end(task.id).await?;
         let log = Arc::new(Log::after(usize::try_from(said).unwrap_or(usize::MAX)));
-        let mut work = Work { harbor: self, task, log, pieces, took: Duration::ZERO };
+        let mut work = Work { harbor: self, task, log, pieces, unsure: None, took: Duration::ZERO };
         let end = work.run(&kind, stop.clone()).await;
         loop {
             match work.settle(&end, &kind.rules).await {
@@ -141,17 +143,36 @@ impl Work<'_> {
 
     /// Stores what the job has said so far.
     async fn flush(&mut self) {
-        let pieces = self.log.take();
+        if let Err(error) = self.flush_once().await {
+            tracing::debug!(task = self.task.id.get(), %error, "a job's log is stored later");
+        }
+    }
+
+    async fn flush_once(&mut self) -> Result<()> {
+        let pieces = self.take().await?;
         if pieces.log.is_empty() && pieces.progress.is_none() {
-            return;
+            return Ok(());
         }
         match contended!(self.store(&pieces)) {
             Ok(stored) => self.pieces += stored,
             Err(error) => {
-                tracing::debug!(task = self.task.id.get(), %error, "a job's log is stored later");
-                self.log.give_back(pieces);
+                self.unsure = Some(pieces);
+                return Err(error);
             }
         }
+        Ok(())
+    }
+
+    /// Takes what is to be stored: what the job has said since, behind what the last time did not store of what it was to.
+    async fn take(&mut self) -> Result<Pieces> {
+        if let Some(unsure) = &self.unsure {
+            let limit = u32::try_from(unsure.log.len()).unwrap_or(u32::MAX);
+            let stored = self.harbor.read().await?.task_log(self.task.id, self.pieces, limit).await?;
+            self.pieces += u32::try_from(stored.len()).unwrap_or(u32::MAX);
+            let stored: String = stored.into_iter().map(|(_, piece)| piece).collect();
+            self.unsure.take().into_iter().for_each(|unsure| self.log.give_back(unsure.behind(&stored)));
+        }
+        Ok(self.log.take())
     }
 
     async fn store(&self, pieces: &Pieces) -> Result<u32> {
@@ -179,13 +200,13 @@ impl Work<'_> {
             return Ok(());
         }
         self.last_words(end, rules);
-        let pieces = self.log.take();
+        let pieces = self.take().await?;
         let settled = contended!(self.settle_once(end, rules, &pieces));
         match settled {
             Ok(Some(ExecutionStatus::Running) | None) => Ok(()),
             Ok(Some(_)) => self.trim(rules).await,
             Err(error) => {
-                self.log.give_back(pieces);
+                self.unsure = Some(pieces);
                 Err(error)
             }
         }
