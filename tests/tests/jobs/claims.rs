@@ -18,6 +18,7 @@ on_every_store! {
     who_cannot_renew_leases_ends_what_others_would_take(stores);
     a_slow_store_makes_no_job_slow(stores);
     one_that_failed_is_not_forgotten_behind_a_retry(stores);
+    who_is_next_is_looked_at_soon(stores);
     a_schedule_that_does_not_read_holds_up_nothing(stores);
 }
 
@@ -122,6 +123,24 @@ async fn one_that_failed_is_not_forgotten_behind_a_retry(back_end: BackEnd) {
     clock.advance(Duration::from_secs(60));
     assert_eq!(node.run_due_jobs().await.unwrap(), 1);
     assert_eq!(status(&stores, second).await.1, [TaskStatus::Success]);
+    stores.close().await;
+}
+
+/// The one ahead may have ended, and have woken nobody, in a transaction that was not committed when it was looked at.
+async fn who_is_next_is_looked_at_soon(back_end: BackEnd) {
+    let (stores, clock) = (back_end.open().await, Clock::manual());
+    let node = two_workers(&stores, &clock);
+    node.start().await.unwrap();
+    let key = name("key");
+    let keyed = async |does| start_with(&node, &job(&key, does), 0, |enqueue| enqueue.key(&key)).await;
+    keyed(Does::Hangs).await;
+    until(async || seen(&key).now == 1).await;
+    let (next, last) = (keyed(Does::Succeeds).await, keyed(Does::Succeeds).await);
+    let put_off = async |execution| task(&stores, execution).await.due.since(clock.now());
+    until(async || !put_off(next).await.is_zero() && !put_off(last).await.is_zero()).await;
+    assert!(put_off(next).await <= Duration::from_secs(10));
+    assert!(put_off(last).await > Duration::from_secs(60), "whoever is ahead of it wakes it");
+    node.shutdown().await;
     stores.close().await;
 }
 
