@@ -87,19 +87,27 @@ impl Harbor {
             let Some(inner) = inner.upgrade() else { return };
             let harbor = Self { inner };
             let lease = harbor.inner.settings.job_lease;
+            let is_shared = harbor.inner.metadata.sharing() == Sharing::Shared;
             let began = Instant::now();
-            match tokio::time::timeout(lease, harbor.beat_once(&node, &mut told)).await {
+            // Nobody waits for an answer while the leases end; once they have, for that of others that were begun since.
+            let left = Some(left_of(lease, renewed)).filter(|left| !left.is_zero()).unwrap_or(lease / 2);
+            match tokio::time::timeout(left, harbor.beat_once(&node, &mut told)).await {
                 Ok(Ok(())) => renewed = began,
                 Ok(Err(error)) => tracing::warn!(%error, "the leases of running jobs were not renewed yet"),
                 Err(_) => tracing::warn!("the leases of running jobs were not renewed yet: nobody answers"),
             }
-            if renewed.elapsed() >= lease && harbor.inner.metadata.sharing() == Sharing::Shared {
+            drop(harbor);
+            let left = left_of(lease, renewed);
+            if left.is_zero() && is_shared {
                 node.lose_all();
             }
-            drop(harbor);
+            // They may end ahead of the next beat.
             tokio::select! {
                 () = stop.cancelled() => return,
-                () = tokio::time::sleep(lease / BEATS) => {}
+                () = tokio::time::sleep(if left.is_zero() { lease } else { left }.min(lease / BEATS)) => {}
+            }
+            if left_of(lease, renewed).is_zero() && is_shared {
+                node.lose_all();
             }
         }
     }
@@ -237,6 +245,11 @@ impl Harbor {
             Sharing::Shared => idle,
         }
     }
+}
+
+/// What is left of leases that were renewed then, less what it takes to end what they are of.
+fn left_of(lease: Duration, renewed: Instant) -> Duration {
+    (lease / (2 * BEATS) * (2 * BEATS - 1)).saturating_sub(renewed.elapsed())
 }
 
 /// When the next task of a status is due, of the kinds for each priority.
