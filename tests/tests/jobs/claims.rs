@@ -1,14 +1,17 @@
 //! Claims and leases: nodes over one store, in one process, whose clocks, stores and schedules are not as they should be.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use harbor_core::access::permission::JobserviceMonitorStop;
+use harbor_core::job::{Done, Job, Rules, Running};
 use harbor_core::meta::{ExecutionId, Priority, Schedule, ScheduleId, Sharing, Task, TaskScope, TaskStatus};
 use harbor_core::query::Query;
-use harbor_core::{Clock, Harbor, StoreErrorKind};
+use harbor_core::{Clock, Harbor, Result, StoreErrorKind};
 use harbor_tests::faults::{FailingWrites, HeldMetadata, Switch};
 use harbor_tests::{BackEnd, Stores, on_every_store};
+use serde::{Deserialize, Serialize};
 
 use crate::kinds::{Does, Yields, job, name, seen, start, start_with, told};
 use crate::node::{LEASE, admin, node_over, status};
@@ -168,5 +171,50 @@ async fn a_schedule_that_does_not_read_holds_up_nothing(back_end: BackEnd) {
     assert_eq!(task(&stores, waits).await.status, TaskStatus::Success);
     let schedule = stores.metadata.read().await.unwrap().schedule("NOBODY_KNOWS", 0).await.unwrap();
     assert_eq!(schedule.unwrap().next, None);
+    stores.close().await;
+}
+
+/// A job that must not take long: the first time it waits for ever, the second time it does so in a way that cannot be broken off.
+#[derive(Debug, Serialize, Deserialize)]
+struct TakesTooLong;
+
+impl Job for TakesTooLong {
+    const KIND: &'static str = "TAKES_TOO_LONG";
+
+    fn rules() -> Rules {
+        Rules::default().attempts(2).backoff(Duration::from_millis(1)).longest(Duration::from_millis(50))
+    }
+}
+
+/// How often it was begun, and whether the one that cannot be broken off may end.
+static BEGUN: AtomicU32 = AtomicU32::new(0);
+static MAY_END: AtomicBool = AtomicBool::new(false);
+
+async fn takes_too_long(_: TakesTooLong, _: Running) -> Result<Done> {
+    match BEGUN.fetch_add(1, Ordering::SeqCst) {
+        0 => std::future::pending().await,
+        1 => {
+            while !MAY_END.load(Ordering::SeqCst) {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+        }
+        _ => {}
+    }
+    Ok(Done::default())
+}
+
+/// It has its attempts like others that fail, and whoever does not end at all loses its lease.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn what_takes_too_long_is_tried_again() {
+    let stores = BackEnd::Memory.open().await;
+    let node =
+        node_over(&stores, Arc::clone(&stores.metadata), &Clock::System, |parts| parts.job(takes_too_long));
+    node.start().await.unwrap();
+    let execution = start(&node, &TakesTooLong, 0).await;
+    until(async || task(&stores, execution).await.status == TaskStatus::Success).await;
+    let task = task(&stores, execution).await;
+    assert_eq!((task.runs, task.failures, BEGUN.load(Ordering::SeqCst)), (3, 1, 3));
+    MAY_END.store(true, Ordering::SeqCst);
+    node.shutdown().await;
     stores.close().await;
 }

@@ -63,7 +63,11 @@ impl Harbor {
         let (pieces, said) = self.read().await?.task_log_end(task.id).await?;
         let log = Arc::new(Log::after(usize::try_from(said).unwrap_or(usize::MAX)));
         let mut work = Work { harbor: self, task, log, pieces, unsure: None, took: Duration::ZERO };
-        let end = work.run(&kind, stop.clone()).await;
+        let Some(end) = work.run(&kind, stop.clone()).await else {
+            let (kind, id) = (&work.task.kind, work.task.id.get());
+            tracing::error!(%kind, task = id, "a job does not end though it is to: its lease is not renewed any more");
+            return Ok(());
+        };
         loop {
             match work.settle(&end, &kind.rules).await {
                 Err(error) if stop.borrow().is_none() => {
@@ -77,8 +81,8 @@ impl Harbor {
 }
 
 impl Work<'_> {
-    /// Until the job ends, or is ended.
-    async fn run(&mut self, kind: &Kind, mut stop: watch::Receiver<Option<Stop>>) -> End {
+    /// Until the job ends, or is ended. None when it does not end: it is at something that cannot be broken off.
+    async fn run(&mut self, kind: &Kind, mut stop: watch::Receiver<Option<Stop>>) -> Option<End> {
         let last = self.task.failures + 1 >= kind.rules.attempts;
         let running = Running::new(self.harbor.clone(), &self.task, last, Arc::clone(&self.log));
         if self.task.runs > 1 {
@@ -99,17 +103,15 @@ impl Work<'_> {
         flush.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let end = loop {
             tokio::select! {
-                ended = &mut job => return match ended {
+                ended = &mut job => return Some(match ended {
                     Ok((ended, took)) => {
                         self.took = took;
                         ended.map_or_else(|error| End::Failed(said(&error)), End::Done)
                     }
                     Err(_) => End::Failed("the job ended abnormally".to_owned()),
-                },
+                }),
                 reason = told(&mut stop) => break End::Stopped(reason),
-                () = &mut too_long => {
-                    break End::Done(Done::failed(format!("it took longer than {} s", longest.as_secs())));
-                }
+                () = &mut too_long => break End::Failed(format!("it took longer than {} s", longest.as_secs())),
                 _ = flush.tick() => {
                     if let Some(reason) = self.flush_beside(&job, &mut stop).await {
                         break End::Stopped(reason);
@@ -118,9 +120,8 @@ impl Work<'_> {
             }
         };
         job.abort();
-        // Whoever is next shall not run beside it.
-        let _ = job.await;
-        end
+        // Whoever is next shall not run beside it; but one that never ends is not waited for, as a worker is not that died.
+        tokio::time::timeout(self.harbor.inner.settings.job_lease, job).await.ok().map(|_| end)
     }
 
     /// Stores what the job has said so far, which may take long. Yields why, when the job is to end meanwhile: it does so at once.
