@@ -23,6 +23,7 @@ on_every_store! {
     one_that_failed_is_not_forgotten_behind_a_retry(stores);
     who_is_next_is_looked_at_soon(stores);
     a_schedule_that_does_not_read_holds_up_nothing(stores);
+    schedules_are_fired_while_no_worker_is_free(stores);
 }
 
 /// The only task of an execution.
@@ -215,6 +216,54 @@ async fn what_takes_too_long_is_tried_again() {
     let task = task(&stores, execution).await;
     assert_eq!((task.runs, task.failures, BEGUN.load(Ordering::SeqCst)), (3, 1, 3));
     MAY_END.store(true, Ordering::SeqCst);
+    node.shutdown().await;
+    stores.close().await;
+}
+
+/// Something that has low priority whenever it is set going.
+#[derive(Debug, Serialize, Deserialize)]
+struct Seldom {}
+
+impl Job for Seldom {
+    const KIND: &'static str = "SELDOM";
+
+    fn rules() -> Rules {
+        let mut rules = Rules::default();
+        rules.priority = Priority::Low;
+        rules
+    }
+}
+
+/// The dispatcher sleeps until then, and for no longer.
+async fn schedules_are_fired_while_no_worker_is_free(back_end: BackEnd) {
+    let (stores, clock) = (back_end.open().await, Clock::System);
+    let node = node_over(&stores, Arc::clone(&stores.metadata), &clock, |parts| {
+        parts.job(told).job(async |_: Seldom, _| Ok(Done::default()))
+    });
+    let now = clock.now();
+    let schedule = Schedule {
+        id: ScheduleId::new(0),
+        kind: Seldom::KIND.to_owned(),
+        subject: 0,
+        rhythm: "Custom".to_owned(),
+        cron: "0 0 0 * * *".to_owned(),
+        time_zone: "UTC".to_owned(),
+        payload: r#"{"v":1}"#.to_owned(),
+        next: Some(now.plus(Duration::from_secs(1))),
+        created_at: now,
+        updated_at: now,
+    };
+    let mut rows = stores.metadata.begin().await.unwrap();
+    rows.schedule_put(&schedule).await.unwrap();
+    rows.commit().await.unwrap();
+    start(&node, &job(&name("hangs"), Does::Hangs), 0).await;
+    node.start().await.unwrap();
+    let runs = async || {
+        let mut rows = stores.metadata.read().await.unwrap();
+        let tasks = rows.tasks(TaskScope::default(), &Query::default()).await.unwrap().entries;
+        tasks.into_iter().filter(|task| task.kind == Seldom::KIND).collect::<Vec<_>>()
+    };
+    until(async || !runs().await.is_empty()).await;
     node.shutdown().await;
     stores.close().await;
 }

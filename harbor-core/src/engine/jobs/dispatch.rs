@@ -7,11 +7,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::claim::Claimed;
 use super::node::Node;
-use super::paused;
 use super::places::Places;
+use super::{SCHEDULER, paused};
 use crate::engine::gate::contended;
 use crate::engine::{Harbor, Inner};
-use crate::meta::{Priority, Sharing, Task, TaskId, TaskRows, TaskStatus};
+use crate::meta::{Priority, ScheduleRows, Sharing, Task, TaskId, TaskRows, TaskStatus};
 use crate::{Result, Timestamp};
 
 /// How often the leases of a node are renewed, of what they last.
@@ -160,8 +160,8 @@ impl Harbor {
         loop {
             let free = node.free();
             if free == 0 {
-                // Whichever ends first wakes the dispatcher.
-                return Ok((true, None));
+                // Whichever ends first wakes the dispatcher. What schedules set going meanwhile waits.
+                return Ok((true, self.next_schedule().await?));
             }
             let next = self.next_due().await?;
             if next.is_none_or(|next| next > self.now()) {
@@ -228,11 +228,15 @@ impl Harbor {
         let places = Places::read(&mut *rows, kinds, &paused).await?;
         let waiting = next_of(&mut *rows, TaskStatus::Waiting, |priority| places.open(priority)).await?;
         let lost = next_of(&mut *rows, TaskStatus::Running, |_| all.clone()).await?;
-        let schedule = match paused.iter().any(|paused| paused == super::SCHEDULER) {
-            true => None,
-            false => rows.schedule_next().await?,
-        };
+        let schedule = schedule_next(&mut *rows, &paused).await?;
         Ok([waiting, lost, schedule].into_iter().flatten().min())
+    }
+
+    /// When somebody must look at the schedules.
+    async fn next_schedule(&self) -> Result<Option<Timestamp>> {
+        let mut rows = self.read().await?;
+        let paused = paused(&mut *rows).await?;
+        schedule_next(&mut *rows, &paused).await
     }
 
     fn until(&self, next: Option<Timestamp>) -> Duration {
@@ -244,6 +248,17 @@ impl Harbor {
             Sharing::Exclusive => LONGEST,
             Sharing::Shared => idle,
         }
+    }
+}
+
+/// When the next schedule is due, unless the clock's work is paused.
+async fn schedule_next<R: ScheduleRows + ?Sized>(
+    rows: &mut R,
+    paused: &[String],
+) -> Result<Option<Timestamp>> {
+    match paused.iter().any(|paused| paused == SCHEDULER) {
+        true => Ok(None),
+        false => Ok(rows.schedule_next().await?),
     }
 }
 
