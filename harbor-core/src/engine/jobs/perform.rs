@@ -68,6 +68,10 @@ impl Harbor {
             tracing::error!(%kind, task = id, "a job does not end though it is to: its lease is not renewed any more");
             return Ok(());
         };
+        if matches!(end, End::Stopped(Stop::Lost)) {
+            return Ok(());
+        }
+        work.last_words(&end, &kind.rules);
         loop {
             match work.settle(&end, &kind.rules).await {
                 Err(error) if stop.borrow().is_none() => {
@@ -197,10 +201,6 @@ impl Work<'_> {
 
     /// Stores what became of the task.
     async fn settle(&mut self, end: &End, rules: &Rules) -> Result<()> {
-        if matches!(end, End::Stopped(Stop::Lost)) {
-            return Ok(());
-        }
-        self.last_words(end, rules);
         let pieces = self.take().await?;
         let settled = contended!(self.settle_once(end, rules, &pieces));
         match settled {
