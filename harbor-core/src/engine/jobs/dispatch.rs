@@ -25,8 +25,9 @@ const FORGET: Duration = Duration::from_secs(60 * 60);
 /// do, the longer.
 const POLL: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(15));
 
-/// The longest sleep where this process alone enqueues, and wakes the dispatcher when it does.
-const LONGEST: Duration = Duration::from_secs(60 * 60);
+/// The longest sleep where this process alone enqueues, and wakes the dispatcher when it does: a clock that is set forward, or a machine
+/// that was suspended, wakes nobody.
+const LONGEST: Duration = Duration::from_secs(60);
 
 /// The shortest sleep when something is due that another node is at.
 const SHORTEST: Duration = Duration::from_millis(250);
