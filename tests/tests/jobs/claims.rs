@@ -264,6 +264,7 @@ async fn schedules_are_fired_while_no_worker_is_free(back_end: BackEnd) {
         tasks.into_iter().filter(|task| task.kind == Seldom::KIND).collect::<Vec<_>>()
     };
     until(async || !runs().await.is_empty()).await;
+    assert_eq!(runs().await[0].priority, Priority::Low, "as its kind has it");
     node.shutdown().await;
     stores.close().await;
 }
