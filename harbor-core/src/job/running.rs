@@ -136,6 +136,16 @@ pub(crate) struct Pieces {
     pub(crate) progress: Option<String>,
 }
 
+impl Pieces {
+    /// What is left of them where their log begins with what is stored of it.
+    pub(crate) fn behind(self, stored: &str) -> Self {
+        let log = self.log.concat();
+        // What somebody else has said is none of it.
+        let left = log.strip_prefix(stored).unwrap_or(&log).to_owned();
+        Self { log: if left.is_empty() { Vec::new() } else { vec![left] }, ..self }
+    }
+}
+
 impl Log {
     /// The log of a task that has said so many bytes before.
     pub(crate) fn after(said: usize) -> Self {
@@ -204,6 +214,18 @@ mod tests {
         said(&log, "three");
         log.give_back(pieces);
         assert_eq!(log.take().log, [format!("{text}1970-01-01T00:00:00.000000Z three\n")]);
+    }
+
+    #[test]
+    fn what_is_stored_is_not_given_back() {
+        let pieces = |log: &[&str]| {
+            let log = log.iter().map(|piece| (*piece).to_owned()).collect();
+            Pieces { log, progress: None }
+        };
+        assert!(pieces(&["one ", "two"]).behind("one two").log.is_empty());
+        assert_eq!(pieces(&["one ", "two"]).behind("one ").log, ["two"]);
+        assert_eq!(pieces(&["one ", "two"]).behind("").log, ["one two"]);
+        assert_eq!(pieces(&["one ", "two"]).behind("other").log, ["one two"]);
     }
 
     #[test]

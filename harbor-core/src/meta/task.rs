@@ -221,6 +221,9 @@ pub trait TaskRows {
     /// Of the tasks of a key that are not over, the one that runs; where none does, the one that was enqueued first.
     async fn task_head(&mut self, key: &str) -> RowResult<Option<(TaskId, TaskStatus, Timestamp)>>;
 
+    /// Of the tasks of a key that wait, the one that was enqueued first: whom `task_wake` wakes.
+    async fn task_first_waiting(&mut self, key: &str) -> RowResult<Option<TaskId>>;
+
     /// What waits, by kind.
     async fn tasks_queued(&mut self) -> RowResult<Vec<Queued>>;
 

@@ -10,6 +10,7 @@ mod blobs;
 mod cancelled;
 mod cases;
 mod faults;
+mod logs;
 mod rows;
 mod sessions;
 mod sweep;

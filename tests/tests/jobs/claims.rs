@@ -1,14 +1,17 @@
 //! Claims and leases: nodes over one store, in one process, whose clocks, stores and schedules are not as they should be.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use harbor_core::access::permission::JobserviceMonitorStop;
+use harbor_core::job::{Done, Job, Rules, Running};
 use harbor_core::meta::{ExecutionId, Priority, Schedule, ScheduleId, Sharing, Task, TaskScope, TaskStatus};
 use harbor_core::query::Query;
-use harbor_core::{Clock, Harbor, StoreErrorKind};
+use harbor_core::{Clock, Harbor, Result, StoreErrorKind};
 use harbor_tests::faults::{FailingWrites, HeldMetadata, Switch};
 use harbor_tests::{BackEnd, Stores, on_every_store};
+use serde::{Deserialize, Serialize};
 
 use crate::kinds::{Does, Yields, job, name, seen, start, start_with, told};
 use crate::node::{LEASE, admin, node_over, status};
@@ -18,7 +21,9 @@ on_every_store! {
     who_cannot_renew_leases_ends_what_others_would_take(stores);
     a_slow_store_makes_no_job_slow(stores);
     one_that_failed_is_not_forgotten_behind_a_retry(stores);
+    who_is_next_is_looked_at_soon(stores);
     a_schedule_that_does_not_read_holds_up_nothing(stores);
+    schedules_are_fired_while_no_worker_is_free(stores);
 }
 
 /// The only task of an execution.
@@ -125,6 +130,24 @@ async fn one_that_failed_is_not_forgotten_behind_a_retry(back_end: BackEnd) {
     stores.close().await;
 }
 
+/// The one ahead may have ended, and have woken nobody, in a transaction that was not committed when it was looked at.
+async fn who_is_next_is_looked_at_soon(back_end: BackEnd) {
+    let (stores, clock) = (back_end.open().await, Clock::manual());
+    let node = two_workers(&stores, &clock);
+    node.start().await.unwrap();
+    let key = name("key");
+    let keyed = async |does| start_with(&node, &job(&key, does), 0, |enqueue| enqueue.key(&key)).await;
+    keyed(Does::Hangs).await;
+    until(async || seen(&key).now == 1).await;
+    let (next, last) = (keyed(Does::Succeeds).await, keyed(Does::Succeeds).await);
+    let put_off = async |execution| task(&stores, execution).await.due.since(clock.now());
+    until(async || !put_off(next).await.is_zero() && !put_off(last).await.is_zero()).await;
+    assert!(put_off(next).await <= Duration::from_secs(10));
+    assert!(put_off(last).await > Duration::from_secs(60), "whoever is ahead of it wakes it");
+    node.shutdown().await;
+    stores.close().await;
+}
+
 async fn a_schedule_that_does_not_read_holds_up_nothing(back_end: BackEnd) {
     let (stores, clock) = (back_end.open().await, Clock::manual());
     let node = node_over(&stores, Arc::clone(&stores.metadata), &clock, |parts| parts.job(told));
@@ -149,5 +172,99 @@ async fn a_schedule_that_does_not_read_holds_up_nothing(back_end: BackEnd) {
     assert_eq!(task(&stores, waits).await.status, TaskStatus::Success);
     let schedule = stores.metadata.read().await.unwrap().schedule("NOBODY_KNOWS", 0).await.unwrap();
     assert_eq!(schedule.unwrap().next, None);
+    stores.close().await;
+}
+
+/// A job that must not take long: the first time it waits for ever, the second time it does so in a way that cannot be broken off.
+#[derive(Debug, Serialize, Deserialize)]
+struct TakesTooLong;
+
+impl Job for TakesTooLong {
+    const KIND: &'static str = "TAKES_TOO_LONG";
+
+    fn rules() -> Rules {
+        Rules::default().attempts(2).backoff(Duration::from_millis(1)).longest(Duration::from_millis(50))
+    }
+}
+
+/// How often it was begun, and whether the one that cannot be broken off may end.
+static BEGUN: AtomicU32 = AtomicU32::new(0);
+static MAY_END: AtomicBool = AtomicBool::new(false);
+
+async fn takes_too_long(_: TakesTooLong, _: Running) -> Result<Done> {
+    match BEGUN.fetch_add(1, Ordering::SeqCst) {
+        0 => std::future::pending().await,
+        1 => {
+            while !MAY_END.load(Ordering::SeqCst) {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+        }
+        _ => {}
+    }
+    Ok(Done::default())
+}
+
+/// It has its attempts like others that fail, and whoever does not end at all loses its lease.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn what_takes_too_long_is_tried_again() {
+    let stores = BackEnd::Memory.open().await;
+    let node =
+        node_over(&stores, Arc::clone(&stores.metadata), &Clock::System, |parts| parts.job(takes_too_long));
+    node.start().await.unwrap();
+    let execution = start(&node, &TakesTooLong, 0).await;
+    until(async || task(&stores, execution).await.status == TaskStatus::Success).await;
+    let task = task(&stores, execution).await;
+    assert_eq!((task.runs, task.failures, BEGUN.load(Ordering::SeqCst)), (3, 1, 3));
+    MAY_END.store(true, Ordering::SeqCst);
+    node.shutdown().await;
+    stores.close().await;
+}
+
+/// Something that has low priority whenever it is set going.
+#[derive(Debug, Serialize, Deserialize)]
+struct Seldom {}
+
+impl Job for Seldom {
+    const KIND: &'static str = "SELDOM";
+
+    fn rules() -> Rules {
+        let mut rules = Rules::default();
+        rules.priority = Priority::Low;
+        rules
+    }
+}
+
+/// The dispatcher sleeps until then, and for no longer.
+async fn schedules_are_fired_while_no_worker_is_free(back_end: BackEnd) {
+    let (stores, clock) = (back_end.open().await, Clock::System);
+    let node = node_over(&stores, Arc::clone(&stores.metadata), &clock, |parts| {
+        parts.job(told).job(async |_: Seldom, _| Ok(Done::default()))
+    });
+    let now = clock.now();
+    let schedule = Schedule {
+        id: ScheduleId::new(0),
+        kind: Seldom::KIND.to_owned(),
+        subject: 0,
+        rhythm: "Custom".to_owned(),
+        cron: "0 0 0 * * *".to_owned(),
+        time_zone: "UTC".to_owned(),
+        payload: r#"{"v":1}"#.to_owned(),
+        next: Some(now.plus(Duration::from_secs(1))),
+        created_at: now,
+        updated_at: now,
+    };
+    let mut rows = stores.metadata.begin().await.unwrap();
+    rows.schedule_put(&schedule).await.unwrap();
+    rows.commit().await.unwrap();
+    start(&node, &job(&name("hangs"), Does::Hangs), 0).await;
+    node.start().await.unwrap();
+    let runs = async || {
+        let mut rows = stores.metadata.read().await.unwrap();
+        let tasks = rows.tasks(TaskScope::default(), &Query::default()).await.unwrap().entries;
+        tasks.into_iter().filter(|task| task.kind == Seldom::KIND).collect::<Vec<_>>()
+    };
+    until(async || !runs().await.is_empty()).await;
+    assert_eq!(runs().await[0].priority, Priority::Low, "as its kind has it");
+    node.shutdown().await;
     stores.close().await;
 }

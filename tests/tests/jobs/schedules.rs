@@ -170,6 +170,10 @@ async fn time_zones(registry: &TestRegistry) {
         "schedule": { "type": "Custom", "cron": "0 0 12 * * *", "time_zone": "Asia/Kolkata" },
     });
     registry.admin().put(SCHEDULE).json(&body).await.expect_status(200);
+    // To Go, `null` is an empty map.
+    let without = json!({ "schedule": { "type": "Weekly" }, "parameters": null });
+    registry.admin().put(SCHEDULE).json(&without).await.expect_status(200);
+    registry.admin().put(SCHEDULE).json(&body).await.expect_status(200);
     // Half past six by Greenwich.
     assert_eq!(next(registry).await % 86_400, 23_400);
     let schedule = registry.admin().get(SCHEDULE).await.expect_status(200).json();

@@ -46,7 +46,7 @@ pub(super) struct Pace<'a> {
     began: Instant,
     /// How long the step worked.
     worked: Duration,
-    /// Whether nothing more is to be done: the registry ends, or has come to be read-only.
+    /// Whether nothing more is to be done: the registry ends, has come to be read-only, or a run has begun.
     over: bool,
 }
 
@@ -98,7 +98,9 @@ impl<'a> Pace<'a> {
                 let _ = tokio::time::timeout(rest(self.worked, times), stopping.cancelled()).await;
             }
         }
-        self.over = self.harbor.collects_no_more().await?;
+        // What is a run's is in its figures, so a worker leaves it in the midst of a batch, too.
+        let left_to_a_run = self.look.stands_aside && self.harbor.is_run().await?;
+        self.over = left_to_a_run || self.harbor.collects_no_more().await?;
         Ok(())
     }
 }

@@ -21,6 +21,10 @@ const LOOKED_AT: u32 = 64;
 /// For how long a task is put off that waits for another one, should it not be woken.
 const BEHIND: Duration = Duration::from_secs(60 * 60);
 
+/// The same for the next one behind one that runs: which may have ended, and have woken whoever it saw, in a transaction that was not
+/// committed yet when it was looked at.
+const NEXT: Duration = Duration::from_secs(5);
+
 /// The same for one that failed and that somebody's retry of an earlier one came ahead of: nobody wakes those that failed.
 const OVERTAKEN: Duration = Duration::from_secs(10);
 
@@ -144,12 +148,18 @@ impl Claim<'_> {
     /// Begins a task, unless another one of its key is ahead of it or its kind has no place any more.
     async fn consider(&mut self, mut task: Task, places: &mut Places) -> Result<()> {
         if let Some(key) = &task.key
-            && let Some((head, ..)) = self.rows.task_head(key).await?
+            && let Some((head, status, _)) = self.rows.task_head(key).await?
             && head != task.id
         {
             // Whoever ends the other one wakes the next. All that wait behind one that fails must not come up again with each of its
             // attempts, ahead of what others wait for.
-            let wait = if task.failures == 0 { BEHIND } else { OVERTAKEN };
+            let runs = status == TaskStatus::Running;
+            let is_next = runs && self.rows.task_first_waiting(key).await? == Some(task.id);
+            let wait = match task.failures {
+                0 if is_next => NEXT,
+                0 => BEHIND,
+                _ => OVERTAKEN,
+            };
             task.due = task.due.max(self.now.plus(wait));
             self.changed = true;
             return Ok(self.rows.task_save(&task).await?);

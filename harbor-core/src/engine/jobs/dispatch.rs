@@ -7,11 +7,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::claim::Claimed;
 use super::node::Node;
-use super::paused;
 use super::places::Places;
+use super::{SCHEDULER, paused};
 use crate::engine::gate::contended;
 use crate::engine::{Harbor, Inner};
-use crate::meta::{Priority, Sharing, Task, TaskId, TaskRows, TaskStatus};
+use crate::meta::{Priority, ScheduleRows, Sharing, Task, TaskId, TaskRows, TaskStatus};
 use crate::{Result, Timestamp};
 
 /// How often the leases of a node are renewed, of what they last.
@@ -25,8 +25,9 @@ const FORGET: Duration = Duration::from_secs(60 * 60);
 /// do, the longer.
 const POLL: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(15));
 
-/// The longest sleep where this process alone enqueues, and wakes the dispatcher when it does.
-const LONGEST: Duration = Duration::from_secs(60 * 60);
+/// The longest sleep where this process alone enqueues, and wakes the dispatcher when it does: a clock that is set forward, or a machine
+/// that was suspended, wakes nobody.
+const LONGEST: Duration = Duration::from_secs(60);
 
 /// The shortest sleep when something is due that another node is at.
 const SHORTEST: Duration = Duration::from_millis(250);
@@ -87,19 +88,27 @@ impl Harbor {
             let Some(inner) = inner.upgrade() else { return };
             let harbor = Self { inner };
             let lease = harbor.inner.settings.job_lease;
+            let is_shared = harbor.inner.metadata.sharing() == Sharing::Shared;
             let began = Instant::now();
-            match tokio::time::timeout(lease, harbor.beat_once(&node, &mut told)).await {
+            // Nobody waits for an answer while the leases end; once they have, for that of others that were begun since.
+            let left = Some(left_of(lease, renewed)).filter(|left| !left.is_zero()).unwrap_or(lease / 2);
+            match tokio::time::timeout(left, harbor.beat_once(&node, &mut told)).await {
                 Ok(Ok(())) => renewed = began,
                 Ok(Err(error)) => tracing::warn!(%error, "the leases of running jobs were not renewed yet"),
                 Err(_) => tracing::warn!("the leases of running jobs were not renewed yet: nobody answers"),
             }
-            if renewed.elapsed() >= lease && harbor.inner.metadata.sharing() == Sharing::Shared {
+            drop(harbor);
+            let left = left_of(lease, renewed);
+            if left.is_zero() && is_shared {
                 node.lose_all();
             }
-            drop(harbor);
+            // They may end ahead of the next beat.
             tokio::select! {
                 () = stop.cancelled() => return,
-                () = tokio::time::sleep(lease / BEATS) => {}
+                () = tokio::time::sleep(if left.is_zero() { lease } else { left }.min(lease / BEATS)) => {}
+            }
+            if left_of(lease, renewed).is_zero() && is_shared {
+                node.lose_all();
             }
         }
     }
@@ -152,8 +161,8 @@ impl Harbor {
         loop {
             let free = node.free();
             if free == 0 {
-                // Whichever ends first wakes the dispatcher.
-                return Ok((true, None));
+                // Whichever ends first wakes the dispatcher. What schedules set going meanwhile waits.
+                return Ok((true, self.next_schedule().await?));
             }
             let next = self.next_due().await?;
             if next.is_none_or(|next| next > self.now()) {
@@ -220,11 +229,15 @@ impl Harbor {
         let places = Places::read(&mut *rows, kinds, &paused).await?;
         let waiting = next_of(&mut *rows, TaskStatus::Waiting, |priority| places.open(priority)).await?;
         let lost = next_of(&mut *rows, TaskStatus::Running, |_| all.clone()).await?;
-        let schedule = match paused.iter().any(|paused| paused == super::SCHEDULER) {
-            true => None,
-            false => rows.schedule_next().await?,
-        };
+        let schedule = schedule_next(&mut *rows, &paused).await?;
         Ok([waiting, lost, schedule].into_iter().flatten().min())
+    }
+
+    /// When somebody must look at the schedules.
+    async fn next_schedule(&self) -> Result<Option<Timestamp>> {
+        let mut rows = self.read().await?;
+        let paused = paused(&mut *rows).await?;
+        schedule_next(&mut *rows, &paused).await
     }
 
     fn until(&self, next: Option<Timestamp>) -> Duration {
@@ -237,6 +250,22 @@ impl Harbor {
             Sharing::Shared => idle,
         }
     }
+}
+
+/// When the next schedule is due, unless the clock's work is paused.
+async fn schedule_next<R: ScheduleRows + ?Sized>(
+    rows: &mut R,
+    paused: &[String],
+) -> Result<Option<Timestamp>> {
+    match paused.iter().any(|paused| paused == SCHEDULER) {
+        true => Ok(None),
+        false => Ok(rows.schedule_next().await?),
+    }
+}
+
+/// What is left of leases that were renewed then, less what it takes to end what they are of.
+fn left_of(lease: Duration, renewed: Instant) -> Duration {
+    (lease / (2 * BEATS) * (2 * BEATS - 1)).saturating_sub(renewed.elapsed())
 }
 
 /// When the next task of a status is due, of the kinds for each priority.

@@ -41,6 +41,8 @@ struct Work<'a> {
     task: Task,
     log: Arc<Log>,
     pieces: u32,
+    /// What could not be stored the last time, unless it was and the answer was lost: that is looked up ahead of the next time.
+    unsure: Option<Pieces>,
     /// How long the job itself took, if it came to its own end.
     took: Duration,
 }
@@ -60,8 +62,16 @@ impl Harbor {
         let Some(kind) = self.inner.kinds.get(&task.kind).cloned() else { return Ok(()) };
         let (pieces, said) = self.read().await?.task_log_end(task.id).await?;
         let log = Arc::new(Log::after(usize::try_from(said).unwrap_or(usize::MAX)));
-        let mut work = Work { harbor: self, task, log, pieces, took: Duration::ZERO };
-        let end = work.run(&kind, stop.clone()).await;
+        let mut work = Work { harbor: self, task, log, pieces, unsure: None, took: Duration::ZERO };
+        let Some(end) = work.run(&kind, stop.clone()).await else {
+            let (kind, id) = (&work.task.kind, work.task.id.get());
+            tracing::error!(%kind, task = id, "a job does not end though it is to: its lease is not renewed any more");
+            return Ok(());
+        };
+        if matches!(end, End::Stopped(Stop::Lost)) {
+            return Ok(());
+        }
+        work.last_words(&end, &kind.rules);
         loop {
             match work.settle(&end, &kind.rules).await {
                 Err(error) if stop.borrow().is_none() => {
@@ -75,8 +85,8 @@ impl Harbor {
 }
 
 impl Work<'_> {
-    /// Until the job ends, or is ended.
-    async fn run(&mut self, kind: &Kind, mut stop: watch::Receiver<Option<Stop>>) -> End {
+    /// Until the job ends, or is ended. None when it does not end: it is at something that cannot be broken off.
+    async fn run(&mut self, kind: &Kind, mut stop: watch::Receiver<Option<Stop>>) -> Option<End> {
         let last = self.task.failures + 1 >= kind.rules.attempts;
         let running = Running::new(self.harbor.clone(), &self.task, last, Arc::clone(&self.log));
         if self.task.runs > 1 {
@@ -97,17 +107,15 @@ impl Work<'_> {
         flush.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let end = loop {
             tokio::select! {
-                ended = &mut job => return match ended {
+                ended = &mut job => return Some(match ended {
                     Ok((ended, took)) => {
                         self.took = took;
                         ended.map_or_else(|error| End::Failed(said(&error)), End::Done)
                     }
                     Err(_) => End::Failed("the job ended abnormally".to_owned()),
-                },
+                }),
                 reason = told(&mut stop) => break End::Stopped(reason),
-                () = &mut too_long => {
-                    break End::Done(Done::failed(format!("it took longer than {} s", longest.as_secs())));
-                }
+                () = &mut too_long => break End::Failed(format!("it took longer than {} s", longest.as_secs())),
                 _ = flush.tick() => {
                     if let Some(reason) = self.flush_beside(&job, &mut stop).await {
                         break End::Stopped(reason);
@@ -116,9 +124,8 @@ impl Work<'_> {
             }
         };
         job.abort();
-        // Whoever is next shall not run beside it.
-        let _ = job.await;
-        end
+        // Whoever is next shall not run beside it; but one that never ends is not waited for, as a worker is not that died.
+        tokio::time::timeout(self.harbor.inner.settings.job_lease, job).await.ok().map(|_| end)
     }
 
     /// Stores what the job has said so far, which may take long. Yields why, when the job is to end meanwhile: it does so at once.
@@ -141,17 +148,36 @@ impl Work<'_> {
 
     /// Stores what the job has said so far.
     async fn flush(&mut self) {
-        let pieces = self.log.take();
+        if let Err(error) = self.flush_once().await {
+            tracing::debug!(task = self.task.id.get(), %error, "a job's log is stored later");
+        }
+    }
+
+    async fn flush_once(&mut self) -> Result<()> {
+        let pieces = self.take().await?;
         if pieces.log.is_empty() && pieces.progress.is_none() {
-            return;
+            return Ok(());
         }
         match contended!(self.store(&pieces)) {
             Ok(stored) => self.pieces += stored,
             Err(error) => {
-                tracing::debug!(task = self.task.id.get(), %error, "a job's log is stored later");
-                self.log.give_back(pieces);
+                self.unsure = Some(pieces);
+                return Err(error);
             }
         }
+        Ok(())
+    }
+
+    /// Takes what is to be stored: what the job has said since, behind what the last time did not store of what it was to.
+    async fn take(&mut self) -> Result<Pieces> {
+        if let Some(unsure) = &self.unsure {
+            let limit = u32::try_from(unsure.log.len()).unwrap_or(u32::MAX);
+            let stored = self.harbor.read().await?.task_log(self.task.id, self.pieces, limit).await?;
+            self.pieces += u32::try_from(stored.len()).unwrap_or(u32::MAX);
+            let stored: String = stored.into_iter().map(|(_, piece)| piece).collect();
+            self.unsure.take().into_iter().for_each(|unsure| self.log.give_back(unsure.behind(&stored)));
+        }
+        Ok(self.log.take())
     }
 
     async fn store(&self, pieces: &Pieces) -> Result<u32> {
@@ -175,17 +201,13 @@ impl Work<'_> {
 
     /// Stores what became of the task.
     async fn settle(&mut self, end: &End, rules: &Rules) -> Result<()> {
-        if matches!(end, End::Stopped(Stop::Lost)) {
-            return Ok(());
-        }
-        self.last_words(end, rules);
-        let pieces = self.log.take();
+        let pieces = self.take().await?;
         let settled = contended!(self.settle_once(end, rules, &pieces));
         match settled {
             Ok(Some(ExecutionStatus::Running) | None) => Ok(()),
             Ok(Some(_)) => self.trim(rules).await,
             Err(error) => {
-                self.log.give_back(pieces);
+                self.unsure = Some(pieces);
                 Err(error)
             }
         }

@@ -156,7 +156,8 @@ impl Harbor {
         if write.rows().execution_is_open(kind, subject, Trigger::Schedule).await? {
             tracing::warn!(kind, subject, "a schedule is due whose last run is not over: it is left out");
         } else {
-            begin(&mut write, &schedule).await?;
+            let rules = self.inner.kinds.get(kind).map(|kind| kind.rules).unwrap_or_default();
+            begin(&mut write, &schedule, rules.priority).await?;
         }
         // From now on: however many runs were missed, this one made up for them.
         schedule.next = match Cron::parse(&schedule.cron, &schedule.time_zone) {
@@ -178,7 +179,7 @@ fn is_late(schedule: &Schedule, now: Timestamp) -> bool {
     schedule.next.zip(cron.next(now.plus(SKEW))).is_some_and(|(planned, due)| planned > due)
 }
 
-async fn begin(write: &mut Write<'_>, schedule: &Schedule) -> Result<()> {
+async fn begin(write: &mut Write<'_>, schedule: &Schedule, priority: Priority) -> Result<()> {
     let now = write.now();
     let mut detail: Map<String, Value> = serde_json::from_str(&schedule.payload).unwrap_or_default();
     detail.remove("v");
@@ -195,7 +196,7 @@ async fn begin(write: &mut Write<'_>, schedule: &Schedule) -> Result<()> {
         job: uuid::Uuid::new_v4().to_string(),
         kind: schedule.kind.clone(),
         payload: schedule.payload.clone(),
-        priority: Priority::Normal,
+        priority,
         key: None,
         due: now,
         detail: "{}".to_owned(),

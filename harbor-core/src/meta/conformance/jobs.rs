@@ -238,7 +238,7 @@ pub async fn task_save_alone(fixture: &dyn MetadataFixture) {
     save(&store, &begun(tasks[1].clone(), "y", Some(0))).await.unwrap();
 }
 
-/// `task_head` and `task_wake`: the first of a key that is not over.
+/// `task_head`, `task_first_waiting` and `task_wake`: the first of a key that is not over.
 pub async fn task_head(fixture: &dyn MetadataFixture) {
     let store = fixture.open().await;
     let (_, ids) = with_tasks(&store, &[("a", Some("k")), ("b", Some("k")), ("c", Some("K"))]).await;
@@ -285,6 +285,11 @@ pub async fn task_head(fixture: &dyn MetadataFixture) {
     let again = Task { status: TaskStatus::Waiting, ..task(&store, ids[0]).await };
     save(&store, &again).await.unwrap();
     assert_eq!(head("k").await.map(|(id, status, _)| (id, status)), Some((ids[1], TaskStatus::Running)));
+    let first_waiting = async |key| read(&store).await.task_first_waiting(key).await.unwrap();
+    assert_eq!(first_waiting("k").await, Some(ids[0]));
+    assert_eq!((first_waiting("K").await, first_waiting("none").await), (Some(ids[2]), None));
+    save(&store, &over).await.unwrap();
+    assert_eq!(first_waiting("k").await, None, "the other one runs");
 }
 
 /// `tasks_beat` and `tasks_release`: leases that a node has, and all.

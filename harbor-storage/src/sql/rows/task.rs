@@ -183,6 +183,12 @@ impl TaskRows for Rows {
         Ok(Some((TaskId::new(row.int(0)?), status, Timestamp::from_micros(row.int(2)?))))
     }
 
+    async fn task_first_waiting(&mut self, key: &str) -> Result<Option<TaskId>, StoreError> {
+        let find = sql!("SELECT id FROM tasks WHERE serial_key = ? AND status = ? ORDER BY id LIMIT 1");
+        let found = first(self.session.fetch(find, values![key, TaskStatus::Waiting.as_str()]).await?);
+        found.map(|row| row.int(0).map(TaskId::new)).transpose()
+    }
+
     async fn tasks_queued(&mut self) -> Result<Vec<Queued>, StoreError> {
         let list = sql!(
             "SELECT kind, COUNT(*), MIN(created_at) FROM tasks WHERE status = ? GROUP BY kind ORDER BY kind"
@@ -343,18 +349,14 @@ impl TaskRowsMut for Rows {
     }
 
     async fn task_wake(&mut self, key: &str, now: Timestamp) -> Result<(), StoreError> {
-        let find = sql!("SELECT id FROM tasks WHERE serial_key = ? AND status = ? ORDER BY id LIMIT 1");
-        let waiting = TaskStatus::Waiting.as_str();
-        let Some(row) = first(self.session.fetch(find, values![key, waiting]).await?) else {
-            return Ok(());
-        };
+        let Some(next) = self.task_first_waiting(key).await? else { return Ok(()) };
         // Whatever it is due at: somebody may put it off just now, which is waited for then.
         let update = sql!(
             "UPDATE tasks SET due_at = CASE WHEN due_at > ? THEN ? ELSE due_at END \
              WHERE id = ? AND status = ? AND failures = 0"
         );
-        let now = now.micros();
-        self.session.defer(update, values![now, now, row.int(0)?, waiting]).await
+        let (now, waiting) = (now.micros(), TaskStatus::Waiting.as_str());
+        self.session.defer(update, values![now, now, next.get(), waiting]).await
     }
 
     async fn task_log_put(&mut self, id: TaskId, number: u32, text: &str) -> Result<(), StoreError> {
