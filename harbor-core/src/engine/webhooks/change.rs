@@ -109,6 +109,7 @@ impl Webhooks<'_> {
         // Ahead of what is wrong with it: whose policy it is.
         self.one(&proof, id).await?;
         self.check(new)?;
+        self.harbor.fan_out_before().await?;
         contended!(self.try_update(&proof, id, new))
     }
 
