@@ -47,7 +47,7 @@ pub struct WebhookTargetObject {
     /// Its address.
     pub address: String,
     /// What is sent as `Authorization`. Answers have `*****` in its place, which keeps it in a request, as long as the address
-    /// stays.
+    /// stays; with another address it is given anew, or empty.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub auth_header: String,
     /// Whether any certificate will do.
@@ -56,7 +56,8 @@ pub struct WebhookTargetObject {
     #[serde(skip_serializing_if = "String::is_empty")]
     pub payload_format: String,
     /// Up to two secrets that deliveries are signed with. Answers have `*****` for each, which keeps the one in that place in a
-    /// request, as long as the address stays. Without this member, all are kept.
+    /// request, as long as the address stays; with another address they are given anew, or as an empty list. Without this member,
+    /// all are kept.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub secrets: Option<Vec<String>>,
 }

@@ -239,7 +239,19 @@ fn next(outgoing: &Outgoing, url: &Url, response: &Response) -> Result<Option<Ur
     let get = outgoing.method == "GET" && matches!(response.status().as_u16(), 301..=303);
     let Some(location) = response.headers().get(LOCATION).filter(|_| same || get) else { return Ok(None) };
     let location = location.to_str().map_err(|_| EgressError::Url)?;
-    url.join(location).map(Some).map_err(|_| EgressError::Url)
+    onward(url, location).map(Some)
+}
+
+/// Where a redirect leads. What was sent in secret is not sent on for everybody to read.
+fn onward(url: &Url, location: &str) -> Result<Url, EgressError> {
+    let next = url.join(location).map_err(|_| EgressError::Url)?;
+    match (url.scheme(), next.scheme()) {
+        ("https", "http") => Err(EgressError::Refused(
+            "it was redirected from https to http, which anybody could read: give an address that stays with https"
+                .to_owned(),
+        )),
+        _ => Ok(next),
+    }
 }
 
 /// The body, up to so many bytes and until then. That it breaks off takes nothing from the status that came.
@@ -281,4 +293,28 @@ fn causes(error: &dyn StdError) -> String {
         last = cause;
     }
     last.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_redirect_never_leaves_https() {
+        let led = |from: &str, location: &str| onward(&Url::parse(from).unwrap(), location);
+        for (from, location, to) in [
+            ("http://a/x", "http://b/", "http://b/"),
+            ("http://a/x", "https://b/", "https://b/"),
+            ("https://a/x", "https://b/", "https://b/"),
+            ("https://a/x", "y", "https://a/y"),
+            ("https://a/x", "//b/y", "https://b/y"),
+        ] {
+            assert_eq!(led(from, location).unwrap().as_str(), to);
+        }
+        for location in ["http://a/x", "HTTP://b/?secret"] {
+            let error = led("https://a/x", location).unwrap_err();
+            assert!(!error.is_passing() && error.to_string().contains("from https to http"), "{error}");
+            assert!(!error.to_string().contains("secret"));
+        }
+    }
 }

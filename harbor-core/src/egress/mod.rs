@@ -2,7 +2,8 @@
 //!
 //! Somebody who may set an address must not reach by it what only this machine can: so no request goes to an address that is
 //! private, of this machine, of the link, or otherwise not one of the internet, unless the setting `egress_allow` has its network.
-//! The address that was looked at is the one that is connected to; a redirect is looked at like the first address.
+//! The address that was looked at is the one that is connected to; a redirect is looked at like the first address, and
+//! never leads from https to http.
 
 mod address;
 #[cfg(feature = "egress")]

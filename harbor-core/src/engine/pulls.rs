@@ -1,6 +1,7 @@
 //! What was pulled: counted in memory, and written down now and then, so that a pull writes nothing.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use super::Harbor;
@@ -27,6 +28,8 @@ type Asked = (ManifestId, Option<Tag>);
 #[derive(Debug, Default)]
 pub(super) struct Pulls {
     shards: [Mutex<BTreeMap<Asked, (u64, Timestamp)>>; SHARDS],
+    /// How many pulls were not counted, for too many were.
+    beyond: AtomicU64,
     /// Held by who writes them down, so that whoever asks for it is told when all of them are.
     writing: tokio::sync::Mutex<()>,
 }
@@ -39,7 +42,9 @@ impl Pulls {
         let full = shard.len() >= LARGEST;
         match shard.get_mut(&asked) {
             Some((counted, last)) => (*counted, *last) = (counted.saturating_add(count), at.max(*last)),
-            None if full => {}
+            None if full => {
+                self.beyond.fetch_add(count, Ordering::Relaxed);
+            }
             None => {
                 shard.insert(asked, (count, at));
             }
@@ -94,6 +99,13 @@ impl Harbor {
         let configuration = self.configuration().await?;
         let _turn = self.inner.pulls.writing.lock().await;
         let mut pulled = self.inner.pulls.take();
+        let beyond = self.inner.pulls.beyond.swap(0, Ordering::Relaxed);
+        if beyond > 0 {
+            tracing::warn!(
+                pulls = beyond,
+                "more was pulled than is counted at once; these pulls are not counted"
+            );
+        }
         for pulled in &mut pulled {
             if configuration.flag(ConfigKey::PullCountUpdateDisable) {
                 pulled.count = 0;
@@ -158,5 +170,7 @@ mod tests {
         let taken = pulls.take();
         assert_eq!(taken.len(), SHARDS * LARGEST);
         assert_eq!(taken[0].count, 2);
+        // The rest is told of.
+        assert_eq!(pulls.beyond.load(Ordering::Relaxed), 200_000 - (SHARDS * LARGEST) as u64);
     }
 }

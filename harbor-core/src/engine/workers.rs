@@ -48,6 +48,8 @@ pub(super) struct Workers {
     /// One for each receiver of events.
     outbox: Vec<Arc<Notify>>,
     gc: Arc<Notify>,
+    /// Many pulls wait to be written down.
+    pulls: Arc<Notify>,
     hooks: Arc<Notify>,
     notices: Arc<Notify>,
     tail: Arc<Notify>,
@@ -132,6 +134,10 @@ impl Workers {
         self.seal.notify_one();
     }
 
+    pub(super) fn wake_pulls(&self) {
+        self.pulls.notify_one();
+    }
+
     pub(super) fn wake_gc(&self) {
         self.gc.notify_one();
     }
@@ -163,7 +169,7 @@ impl Harbor {
             Kind::Gc,
         ));
         for (kind, wake, interval) in [
-            (Kind::Pulls, Arc::default(), PULLS_INTERVAL),
+            (Kind::Pulls, Arc::clone(&workers.pulls), PULLS_INTERVAL),
             (Kind::Describe, Arc::default(), DESCRIBE_INTERVAL),
             (Kind::Notices, Arc::clone(&workers.notices), NOTICES_INTERVAL),
             (Kind::Tail, Arc::clone(&workers.tail), TAIL_INTERVAL),

@@ -92,9 +92,13 @@ impl Webhook {
 
     /// Takes over from what there was before what a client was not shown and did not give anew: for a target of the same address,
     /// and for no other. A secret must not go to somewhere else because somebody changed an address.
-    pub fn keep_secrets_of(&mut self, before: &Self) {
+    ///
+    /// # Errors
+    /// [`Error::BadRequest`] when one would be lost with its address, which nobody said: they are given anew, or empty.
+    pub fn keep_secrets_of(&mut self, before: &Self) -> Result<()> {
         let mut left: Vec<&Target> = before.targets.iter().collect();
         let mut next = before.targets.iter().map(|target| target.id).fold(before.last, u32::max);
+        let mut unsigned = None;
         for target in &mut self.targets {
             let same = left.iter().position(|old| old.kind == target.kind && old.address == target.address);
             // In their order: of two that have an address in common, each keeps its own.
@@ -102,11 +106,17 @@ impl Webhook {
                 Some(old) => target.keep_secrets_of(old),
                 None => {
                     next += 1;
-                    target.begin(next);
+                    if target.begin(next)? {
+                        unsigned = Some(target.not_kept());
+                    }
                 }
             }
         }
         self.last = next;
+        match unsigned.filter(|_| left.iter().any(|old| !old.secrets.is_empty())) {
+            Some(error) => Err(error),
+            None => Ok(()),
+        }
     }
 
     /// The text to store.
@@ -184,21 +194,34 @@ mod tests {
             (shown.auth_header, shown.secrets) = (Some(secret(MASK)), vec![secret(MASK); 2]);
             change(&mut shown);
             let mut after = Webhook::new(vec![EventType::PushArtifact], vec![shown]);
-            after.keep_secrets_of(&before);
-            after.targets.remove(0)
+            after.keep_secrets_of(&before).map(|()| after.targets.remove(0))
         };
-        assert_eq!(changed("https://a/x", &|_| ()), old);
+        let kept = |change: &dyn Fn(&mut Target)| changed("https://a/x", change).unwrap();
+        assert_eq!(kept(&|_| ()), old);
         // The second alone, and a new one: the first was rotated out.
-        let rotated = changed("https://a/x", &|shown| shown.secrets = vec![secret("new new new new!")]);
+        let rotated = kept(&|shown| shown.secrets = vec![secret("new new new new!")]);
         assert_eq!(rotated.secrets, [secret("new new new new!")]);
-        let none = changed("https://a/x", &|shown| (shown.auth_header, shown.secrets) = (None, Vec::new()));
+        let none = kept(&|shown| (shown.auth_header, shown.secrets) = (None, Vec::new()));
         assert_eq!((none.auth_header, none.secrets.len()), (None, 0));
         for elsewhere in ["https://b/x", "https://a/y", "http://a/x"] {
-            let target = changed(elsewhere, &|_| ());
-            assert_eq!((target.id, target.auth_header, target.secrets.len()), (8, None, 0), "{elsewhere}");
+            // None of them goes there, and none is lost without a word.
+            for (header, secrets) in [(Some(MASK), 2), (Some(MASK), 0), (None, 2)] {
+                let error = changed(elsewhere, &|shown| {
+                    shown.auth_header = header.map(secret);
+                    shown.secrets.truncate(secrets);
+                });
+                assert!(error.unwrap_err().to_string().contains("anew"), "{elsewhere}");
+            }
+            let bare = changed(elsewhere, &|shown| (shown.auth_header, shown.secrets) = (None, Vec::new()));
+            assert_eq!(bare.unwrap().id, 8, "{elsewhere}");
         }
-        let slack = changed("https://a/x", &|shown| shown.kind = TargetKind::Slack);
-        assert_eq!((slack.id, slack.auth_header), (8, None));
+        changed("https://a/x", &|shown| shown.kind = TargetKind::Slack).unwrap_err();
+        // Whoever knows nothing of secrets may add a target, and make one.
+        let mut more = before.clone();
+        more.targets.push(target("https://b/x"));
+        more.targets[1].secrets = vec![secret(MASK); 2];
+        more.keep_secrets_of(&before).unwrap();
+        assert_eq!((&more.targets[0], more.targets[1].secrets.len()), (&old, 0));
     }
 
     /// One address in two forms, signed with a secret each.
@@ -213,7 +236,7 @@ mod tests {
         for target in &mut after.targets {
             (target.id, target.secrets) = (0, vec![Secret::new(MASK)]);
         }
-        after.keep_secrets_of(&before);
+        after.keep_secrets_of(&before).unwrap();
         assert_eq!(after.targets, before.targets);
     }
 
@@ -223,7 +246,7 @@ mod tests {
         let with = |addresses: &[&str], before: &Webhook| {
             let targets = addresses.iter().map(|address| target(address)).collect();
             let mut after = Webhook::new(vec![EventType::PushArtifact], targets);
-            after.keep_secrets_of(before);
+            after.keep_secrets_of(before).unwrap();
             Webhook::read(&after.write().unwrap()).unwrap()
         };
         let both = with(&["https://a", "https://b"], &Webhook::default());

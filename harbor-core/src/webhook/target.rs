@@ -228,11 +228,25 @@ impl Target {
         self.secrets = kept.collect();
     }
 
-    /// Begins anew, without anything that was kept elsewhere.
-    pub(super) fn begin(&mut self, id: u32) {
+    /// Begins anew, without anything that was kept elsewhere; yields whether secrets were to be kept. Of these alone that says little:
+    /// whoever knows nothing of them asks for it always.
+    pub(super) fn begin(&mut self, id: u32) -> Result<bool> {
         self.id = id;
-        self.auth_header.take_if(|header| is_mask(header));
+        if self.auth_header.as_ref().is_some_and(is_mask) {
+            return Err(self.not_kept());
+        }
+        let given = self.secrets.len();
         self.secrets.retain(|secret| !is_mask(secret));
+        Ok(self.secrets.len() < given)
+    }
+
+    /// Why what stands as the mask cannot be kept.
+    pub(super) fn not_kept(&self) -> Error {
+        Error::BadRequest(format!(
+            "a secret stays as {MASK} with the address and the type that it was given for alone: give the auth_header and the secrets \
+             of the target at {} anew, or empty for none",
+            self.origin()
+        ))
     }
 }
 

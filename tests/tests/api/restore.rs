@@ -104,6 +104,10 @@ async fn what_was_deleted_comes_back(registry: &TestRegistry) {
         read(&admin, format!("{API}/projects/p/auditlog-exts?q=operation=create,resource_type=artifact"))
             .await;
     assert_eq!(lines[0]["resource"], "p/app:v1");
+    let restored = format!("restore artifact: p/app@{}", digest(&set));
+    assert_eq!(lines[0]["operation_description"], restored);
+    let told = lines.as_array().unwrap().iter().filter(|line| line["operation_description"] == restored);
+    assert_eq!(told.count(), 1);
 }
 
 async fn what_belongs_to_it_comes_back_with_it(registry: &TestRegistry) {

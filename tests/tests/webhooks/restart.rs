@@ -4,9 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use harbor_core::access::permission::{ProjectCreate, SystemNotificationPolicyCreate};
+use harbor_core::access::permission::{
+    ProjectCreate, ProjectDelete, SystemNotificationPolicyCreate, SystemNotificationPolicyUpdate,
+};
 use harbor_core::access::{Actor, Authorizer, Decision, Permission, ProjectFilter, Target as On};
-use harbor_core::meta::{ExecutionKey, ExecutionScope, Priority, TaskStatus};
+use harbor_core::meta::{ExecutionKey, ExecutionScope, Priority, TaskStatus, WebhookId};
 use harbor_core::query::{Order, Query};
 use harbor_core::webhook::{EventType, Target, TargetKind, Webhook};
 use harbor_core::{Clock, EitherProof, Harbor, NewProject, NewWebhook, Result};
@@ -79,18 +81,23 @@ fn node(clock: &Clock, stores: &Stores) -> Harbor {
     parts.authorizer(Anybody).settings(settings).build().unwrap()
 }
 
-async fn make_policy(harbor: &Harbor, receiver: &Receiver) -> Result<()> {
-    let proof =
-        harbor.authorize::<SystemNotificationPolicyCreate>(&Actor::administrator("admin"), ()).await?;
+/// A policy of the whole registry.
+fn telling(receiver: &Receiver, of: &[EventType]) -> NewWebhook {
     let targets =
         vec![Target::new(TargetKind::Http, receiver.url()), Target::new(TargetKind::Slack, receiver.url())];
-    let new = NewWebhook {
+    NewWebhook {
         name: "one".to_owned(),
         enabled: true,
-        webhook: Webhook::new(vec![EventType::CreateProject], targets),
+        webhook: Webhook::new(of.to_vec(), targets),
         ..NewWebhook::default()
-    };
-    harbor.webhooks().create(EitherProof::System(proof), &new).await.map(|_| ())
+    }
+}
+
+async fn make_policy(harbor: &Harbor, receiver: &Receiver) -> Result<WebhookId> {
+    let proof =
+        harbor.authorize::<SystemNotificationPolicyCreate>(&Actor::administrator("admin"), ()).await?;
+    let new = telling(receiver, &[EventType::CreateProject]);
+    harbor.webhooks().create(EitherProof::System(proof), &new).await
 }
 
 /// Many events wait when nodes start at once over one store: each is told of once, in order, in several transactions.
@@ -151,6 +158,45 @@ async fn two_nodes(stores: BackEnd) {
     stores.close().await;
 }
 
+/// What a policy is changed to want counts from then on, and what it wanted until then is told of, also where the node that changes it
+/// looked for neither yet.
+async fn changed_by_a_node_that_is_behind(stores: BackEnd) {
+    let (stores, receiver) = (stores.open().await, Receiver::start(Answers::Status(200)).await);
+    let (clock, admin) = (Clock::manual(), Actor::administrator("admin"));
+    let nodes = [node(&clock, &stores), node(&clock, &stores)];
+    let id = make_policy(&nodes[0], &receiver).await.unwrap();
+    let proof = nodes[0].authorize::<ProjectCreate>(&admin, ()).await.unwrap();
+    nodes[0].projects().create(proof, NewProject::new("p".parse().unwrap())).await.unwrap();
+    let proof = nodes[0].authorize::<ProjectDelete>(&admin, &"p".parse().unwrap()).await.unwrap();
+    nodes[0].projects().delete(proof).await.unwrap();
+    let proof = nodes[1].authorize::<SystemNotificationPolicyUpdate>(&admin, ()).await.unwrap();
+    let new = telling(&receiver, &[EventType::DeleteProject]);
+    nodes[1].webhooks().update(EitherProof::System(proof), id, &new).await.unwrap();
+    nodes[1].start().await.unwrap();
+    let proof = nodes[1].authorize::<ProjectDelete>(&admin, &"library".parse().unwrap()).await.unwrap();
+    nodes[1].projects().delete(proof).await.unwrap();
+    let scope = ExecutionScope { kinds: vec!["WEBHOOK".to_owned()], subject: None };
+    let told = async || {
+        let query = Query::default().sort(ExecutionKey::Id, Order::Ascending);
+        let listed = stores.metadata.read().await.unwrap().executions(&scope, &query).await.unwrap().entries;
+        let details = listed.iter().map(|one| serde_json::from_str::<Value>(&one.detail).unwrap());
+        details.map(|detail| detail["event_type"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let waited = tokio::time::timeout(Duration::from_secs(40), async {
+        while told().await.len() < 2 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            clock.advance(Duration::from_secs(1));
+        }
+    });
+    waited.await.unwrap();
+    assert_eq!(told().await, ["CREATE_PROJECT", "DELETE_PROJECT"]);
+    assert!(receiver.came().is_empty());
+    for node in nodes {
+        node.shutdown().await;
+    }
+    stores.close().await;
+}
+
 /// What waits behind a delivery that fails does not come up with each of its attempts: a long queue would be ahead of everybody
 /// else's.
 async fn a_queue_behind_one_that_fails(stores: BackEnd) {
@@ -195,5 +241,6 @@ async fn a_queue_behind_one_that_fails(stores: BackEnd) {
 
 harbor_tests::on_every_store! {
     two_nodes(stores);
+    changed_by_a_node_that_is_behind(stores);
     a_queue_behind_one_that_fails(stores);
 }

@@ -84,10 +84,16 @@ async fn in_no_answer_log_or_event(stores: BackEnd) {
         let place = seen.find(secret).map(|at| &seen[at.saturating_sub(200)..at]);
         assert_eq!(place, None);
     }
-    // Nor does it go elsewhere when somebody changes the address and sends back what was shown.
+    // Nor does it go elsewhere when somebody changes the address and sends back what was shown; who gives none anew says so.
     let other = Receiver::start(Answers::Status(200)).await;
     let mut shown: Value = read(&admin, &path).await;
     shown["targets"][0]["address"] = json!(other.url());
+    let refused = admin.put(&path).json(&shown).await.expect_status(400);
+    let why = String::from_utf8_lossy(&refused.body).into_owned();
+    assert!(why.contains("anew") && !why.contains("canary"), "{why}");
+    shown["targets"][0]["auth_header"] = json!("");
+    admin.put(&path).json(&shown).await.expect_status(400);
+    shown["targets"][0]["secrets"] = json!([]);
     admin.put(&path).json(&shown).await.expect_status(200);
     admin.post(&format!("{path}/test")).await.expect_status(200);
     let came = other.came().remove(0);

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::{Artifacts, With};
 use crate::access::permission::{ArtifactCreate, ArtifactRead, RepositoryPull};
 use crate::access::{Authorized, RepositoryTarget};
-use crate::engine::content::Verified;
+use crate::engine::content::{PUSHED, Verified};
 use crate::engine::gate::{Write, contended};
 use crate::engine::immutable::{Fate, refuse_immutable};
 use crate::meta::{Artifact, ManifestId, Repository};
@@ -168,7 +168,7 @@ impl Artifacts<'_> {
         let target = proof.target();
         let repository = self.content().ensure_repository(&mut write, target).await?;
         self.link_blobs(&mut write, source, &repository, target, &piece.blobs).await?;
-        self.content().store_manifest(&mut write, target, repository.id, &piece.push).await?;
+        self.content().store_manifest(&mut write, target, repository.id, &piece.push, PUSHED).await?;
         write.commit().await
     }
 

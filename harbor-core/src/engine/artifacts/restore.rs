@@ -17,6 +17,9 @@ use crate::{Error, Result};
 /// How many deleted manifests are forgotten in one transaction.
 const FORGOTTEN: u32 = 1000;
 
+/// What the audit log says of a manifest that came back.
+const RESTORED: &str = "restore artifact";
+
 /// What was put back.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Restored {
@@ -131,8 +134,9 @@ impl Artifacts<'_> {
         for Returning { push, labels } in plan {
             let (free, taken) = self.split(&mut write, repository, &push.tags).await?;
             let push = Verified { tags: free.clone(), ..push.clone() };
+            let content = self.content();
             let stored =
-                self.content().store_manifest(&mut write, proof.target(), repository.id, &push).await;
+                content.store_manifest(&mut write, proof.target(), repository.id, &push, RESTORED).await;
             let manifest = stored.map_err(|error| match error {
                 Error::ManifestBlobUnknown(missing) => Error::Precondition(format!(
                     "{missing}, which the artifact needs, is not there any more: push the artifact again"

@@ -44,6 +44,9 @@ pub struct ManifestPushed {
 /// The largest config that is looked into, in bytes.
 const LARGEST_CONFIG: u64 = 1024 * 1024;
 
+/// What the audit log says of a manifest that somebody pushed or copied.
+pub(in crate::engine) const PUSHED: &str = "push artifact";
+
 /// A push that was read and verified.
 #[derive(Clone, Debug)]
 pub(in crate::engine) struct Verified {
@@ -122,17 +125,18 @@ impl Content<'_> {
     async fn try_manifest_put(&self, proof: &Authorized<RepositoryPush>, push: &Verified) -> Result<()> {
         let mut write = self.harbor.write(proof).await?;
         let repository = self.ensure_repository(&mut write, proof.target()).await?;
-        self.store_manifest(&mut write, proof.target(), repository.id, push).await?;
+        self.store_manifest(&mut write, proof.target(), repository.id, push, PUSHED).await?;
         write.commit().await
     }
 
-    /// Stores a manifest in a repository that has its blobs, and lets its tags name it.
+    /// Stores a manifest in a repository that has its blobs, and lets its tags name it. The audit log says it in these words.
     pub(in crate::engine) async fn store_manifest(
         &self,
         write: &mut Write<'_>,
         target: &RepositoryTarget,
         repository: RepositoryId,
         push: &Verified,
+        words: &str,
     ) -> Result<ManifestId> {
         let now = write.now();
         let (links, missing) = self.lock_blobs(write, repository, &push.view).await?;
@@ -171,7 +175,7 @@ impl Content<'_> {
             }
             write.changed_tag(repository, tag);
         }
-        self.tell(write, target, push, &moved).await?;
+        self.tell(write, target, push, &moved, words).await?;
         Ok(id)
     }
 
@@ -266,6 +270,7 @@ impl Content<'_> {
         target: &RepositoryTarget,
         push: &Verified,
         moved: &[&Tag],
+        words: &str,
     ) -> Result<()> {
         let name = &target.name;
         let digest = &push.digest;
@@ -273,7 +278,7 @@ impl Content<'_> {
             Some(tag) => format!("{name}:{tag}"),
             None => format!("{name}@{digest}"),
         };
-        write.audit_as(resource, format!("push artifact: {name}@{digest}")).await?;
+        write.audit_as(resource, format!("{words}: {name}@{digest}")).await?;
         let event = EventKind::ArtifactPushed {
             repository: name.to_string(),
             digest: push.digest,

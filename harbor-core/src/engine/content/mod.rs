@@ -14,8 +14,8 @@ mod uploads;
 pub use blobs::{BlobRead, BlobSource, StoredBlob};
 pub use ingest::Incoming;
 pub(super) use lease::Leases;
-pub(in crate::engine) use manifest_push::Verified;
 pub use manifest_push::{ManifestPush, ManifestPushed};
+pub(in crate::engine) use manifest_push::{PUSHED, Verified};
 pub use referrers::ReferrersPage;
 pub use uploads::{UploadOptions, UploadStatus};
 

@@ -35,7 +35,7 @@ pub struct NewWebhook {
     pub description: String,
     /// Whether anybody is told.
     pub enabled: bool,
-    /// What it says. Where a secret is the mask ([`MASK`](crate::webhook::MASK)), the one stays that there was.
+    /// What it says. Where a secret is the mask ([`MASK`](crate::webhook::MASK)), the one stays that there was of that address.
     pub webhook: Webhook,
 }
 
@@ -84,7 +84,7 @@ impl Webhooks<'_> {
         }
         check_free(&mut write, project, None, &new.name).await?;
         let mut webhook = new.webhook.clone();
-        webhook.keep_secrets_of(&Webhook::default());
+        webhook.keep_secrets_of(&Webhook::default())?;
         let policy = WebhookPolicy {
             id: WebhookId::new(0),
             project,
@@ -109,6 +109,7 @@ impl Webhooks<'_> {
         // Ahead of what is wrong with it: whose policy it is.
         self.one(&proof, id).await?;
         self.check(new)?;
+        self.harbor.fan_out_before().await?;
         contended!(self.try_update(&proof, id, new))
     }
 
@@ -117,7 +118,7 @@ impl Webhooks<'_> {
         let policy = locked(&mut write, proof, id).await?;
         check_free(&mut write, proof.project(), Some(id), &new.name).await?;
         let NewWebhook { name, description, enabled, mut webhook } = new.clone();
-        webhook.keep_secrets_of(&policy.webhook);
+        webhook.keep_secrets_of(&policy.webhook)?;
         let updated_at = write.now();
         let policy = WebhookPolicy { name, description, enabled, webhook, updated_at, ..policy };
         write.rows().webhook_save(&policy).await?;

@@ -24,6 +24,9 @@ const BATCH: u32 = 100;
 /// How many deliveries are enqueued in one transaction, but for those of its last event.
 const DELIVERIES: usize = 50;
 
+/// How often events are read ahead of a change of a policy: whoever makes it waits for that.
+const BEFORE: usize = 32;
+
 /// What is wanted of some events: each with the policies that want it.
 struct Plan<'a> {
     wanted: Vec<(Event, Vec<&'a WebhookPolicy>)>,
@@ -60,6 +63,20 @@ impl Harbor {
             seen.fetch_max(plan.last, Ordering::AcqRel);
         }
         Ok(Delivered::More)
+    }
+
+    /// Enqueues what waits to be, ahead of a change of a policy: this node may be behind another, and what happened before the change
+    /// is for those alone who wanted it then. Of much that waits the rest is told by the policy as it comes to be.
+    pub(super) async fn fan_out_before(&self) -> Result<()> {
+        if !cfg!(feature = "egress") {
+            return Ok(());
+        }
+        for _ in 0..BEFORE {
+            if !matches!(self.fan_out().await?, Delivered::More) {
+                break;
+            }
+        }
+        Ok(())
     }
 
     /// Up to which event everybody is told who wants to be; nothing where there never was a policy, or nobody enqueues here.

@@ -16,6 +16,9 @@ use crate::webhook::EventType;
 /// How many pulls are noted at most until they are written: what is beyond is told to nobody.
 const LARGEST: usize = 4096;
 
+/// How many are written as soon as there are so many, and not only when it is time.
+const MANY: usize = LARGEST / 2;
+
 /// How many are written in one transaction.
 const BATCH: usize = 128;
 
@@ -38,6 +41,19 @@ struct Wanted {
     everywhere: bool,
     /// The names of single ones.
     projects: BTreeSet<String>,
+}
+
+impl Pulled {
+    /// Notes a pull, if there is room. Whether they are to be written now, for there are many.
+    fn note(&self, name: &RepositoryName, event: Event) -> bool {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        if waiting.len() >= LARGEST {
+            self.beyond.fetch_add(1, Ordering::Relaxed);
+            return false;
+        }
+        waiting.push((name.clone(), event));
+        waiting.len() == MANY
+    }
 }
 
 impl Harbor {
@@ -67,11 +83,8 @@ impl Harbor {
         let kind = EventKind::ArtifactPulled { repository: name.to_string(), digest: *digest, tag };
         let at = self.now().micros();
         let event = Event { id: 0, at, actor: actor.principal(), project_id: None, kind };
-        let mut waiting = self.inner.hooks.pulled.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        if waiting.len() < LARGEST {
-            waiting.push((name.clone(), event));
-        } else {
-            self.inner.hooks.pulled.beyond.fetch_add(1, Ordering::Relaxed);
+        if self.inner.hooks.pulled.note(name, event) {
+            self.inner.workers.wake_pulls();
         }
     }
 
@@ -134,5 +147,23 @@ impl Harbor {
             write.event_of(Event { project_id, ..event.clone() });
         }
         write.commit().await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::oci::Algorithm;
+
+    #[test]
+    fn many_pulls_are_written_early_and_too_many_are_counted() {
+        let (pulled, name) = (Pulled::default(), "p/app".parse::<RepositoryName>().unwrap());
+        let digest = Digest::of(Algorithm::Sha256, b"");
+        let kind = EventKind::ArtifactPulled { repository: name.to_string(), digest, tag: None };
+        let event = Event { id: 0, at: 0, actor: "system".to_owned(), project_id: None, kind };
+        let woken = (1..=LARGEST + 3).filter(|_| pulled.note(&name, event.clone()));
+        assert_eq!(woken.collect::<Vec<_>>(), [LARGEST / 2]);
+        assert_eq!(pulled.waiting.lock().unwrap().len(), LARGEST);
+        assert_eq!(pulled.beyond.load(Ordering::Relaxed), 3);
     }
 }
