@@ -238,6 +238,9 @@ pub struct RetentionPreview {
     /// The place of the rule that keeps it, from 0.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rule: Option<usize>,
+    /// Why it stays though no rule keeps it and no tag of it is immutable: a tag of what would go with it is, or a policy refuses.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
     /// Its tags.
     pub tags: Vec<RetentionPreviewTag>,
 }
@@ -254,4 +257,7 @@ pub struct RetentionPreviewTag {
     pub rule: Option<usize>,
     /// Whether it is immutable, and stays for that.
     pub immutable: bool,
+    /// Why it stays by itself otherwise: a policy refuses.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
 }

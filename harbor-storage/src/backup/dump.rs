@@ -24,10 +24,31 @@ const LOOKS: u32 = 10;
 /// How long to wait ahead of another look.
 const PAUSE: Duration = Duration::from_millis(500);
 
+/// How often at most it is copied what is there ahead of the first: that is done until little came meanwhile, for a transaction is open
+/// while the rest is copied.
+const FIRST_LOOKS: u32 = 4;
+
+/// How much is little, in bytes: copied in seconds.
+const LITTLE: u64 = 256 << 20;
+
 /// How many lost blobs a fault names.
 const NAMED: usize = 5;
 
 const LIST: &str = "blobs.jsonl.zst";
+
+/// The table that names the blobs.
+const BLOBS: &str = "blobs";
+
+/// Blobs that are not there, or not what they should be: where, and why.
+type Lost = BTreeMap<(Digest, String), StoreError>;
+
+/// What came of reading the database once.
+enum Look {
+    /// All is in the backup.
+    Whole(Box<Manifest>),
+    /// All is not, for these are gone.
+    Lost(Lost),
+}
 
 impl BackupFolder {
     /// Takes a snapshot of the registry at a place; servers may run on it.
@@ -75,20 +96,27 @@ struct Taking<'a> {
 
 impl Taking<'_> {
     async fn take(&mut self, database: &mut Plain) -> Result<Taken, StoreError> {
-        self.first_look(database).await?;
+        for _ in 0..FIRST_LOOKS {
+            let before = self.bytes;
+            self.first_look(database).await?;
+            if self.bytes - before < LITTLE {
+                break;
+            }
+        }
         let mut before = BTreeMap::new();
         for look in 1..=LOOKS {
             let now = Clock::System.now();
             let (id, name) = names(now);
             let folder = self.backup.snapshot(&name);
-            let manifest = self.dump(database, &folder, id, now).await?;
-            let lost = self.copy(&folder.join(LIST)).await?;
-            if lost.is_empty() {
-                manifest.write(&folder)?;
-                sync_folder(&self.backup.blobs())?;
-                rename(&folder, &self.backup.snapshot(&manifest.id))?;
-                return Ok(Taken { manifest, copied: self.copied, bytes: self.bytes });
-            }
+            let lost = match self.look(database, &folder, id, now).await? {
+                Look::Whole(manifest) => {
+                    manifest.write(&folder)?;
+                    sync_folder(&self.backup.blobs())?;
+                    rename(&folder, &self.backup.snapshot(&manifest.id))?;
+                    return Ok(Taken { manifest: *manifest, copied: self.copied, bytes: self.bytes });
+                }
+                Look::Lost(lost) => lost,
+            };
             remove_folder(&folder)?;
             // Its row goes before its bytes do: what two looks name was not collected in between.
             let again = lost.keys().any(|blob| before.contains_key(blob));
@@ -108,11 +136,11 @@ impl Taking<'_> {
         Err(StoreError::new(StoreErrorKind::Busy, what))
     }
 
-    /// Copies what is there now, so that little is left for the time after the database was read.
+    /// Copies what is there now, so that little is left for the time when the database is read.
     async fn first_look(&mut self, database: &mut Plain) -> Result<(), StoreError> {
         let folder = self.backup.snapshot(&format!("{NEW}{}", uuid::Uuid::new_v4().simple()));
         make_folder(&folder)?;
-        if let Some(table) = self.tables.iter().find(|table| table.name == "blobs") {
+        if let Some(table) = self.tables.iter().find(|table| table.name == BLOBS) {
             let list = folder.join(LIST);
             let mut writing = Listing::begin(&list, table)?;
             let mut rows = table.rows(database);
@@ -126,21 +154,22 @@ impl Taking<'_> {
         remove_folder(&folder)
     }
 
-    async fn copy(&mut self, list: &Path) -> Result<BTreeMap<(Digest, String), StoreError>, StoreError> {
+    async fn copy(&mut self, list: &Path) -> Result<Lost, StoreError> {
         let copied = copy(self.backup, list.to_owned(), self.store, self.told).await?;
         self.copied += copied.blobs;
         self.bytes += copied.bytes;
         Ok(copied.lost)
     }
 
-    /// Writes all tables as they are at one moment.
-    async fn dump(
-        &self,
+    /// Writes all tables as they are at one moment, and copies the blobs as soon as it is known which they are: what is garbage at
+    /// that moment goes at any other.
+    async fn look(
+        &mut self,
         database: &mut Plain,
         folder: &Path,
         id: String,
         now: Timestamp,
-    ) -> Result<Manifest, StoreError> {
+    ) -> Result<Look, StoreError> {
         make_folder(&folder.join("tables"))?;
         database.begin_snapshot().await?;
         // A server that migrated it meanwhile would have other tables.
@@ -149,36 +178,24 @@ impl Taking<'_> {
             return Err(StoreError::new(StoreErrorKind::Conflict, what));
         }
         let (mut tables, mut blobs) = (Vec::new(), None);
-        for table in &self.tables {
-            let mut list = match table.name.as_str() {
-                "blobs" => Some(Listing::begin(&folder.join(LIST), table)?),
-                _ => None,
-            };
-            let path = format!("tables/{}.jsonl.zst", table.name);
-            let mut writing = Writing::begin(folder.join(&path), Form::Zstd);
-            let mut count = 0;
-            let mut rows = table.rows(database);
-            while let Some(row) = rows.try_next().await? {
-                writing.line(&row).await?;
-                count += 1;
-                if let Some(list) = &mut list {
-                    list.row(&row).await?;
+        for table in self.tables.clone() {
+            let (written, listed) = self.dump(database, folder, &table).await?;
+            (self.told)(&Step::Table { name: table.name, rows: written.rows });
+            tables.push(written);
+            if let Some(list) = listed {
+                blobs = Some((list.blobs, list.bytes, file_of(list).await?));
+                let lost = self.copy(&folder.join(LIST)).await?;
+                if !lost.is_empty() {
+                    database.commit().await?;
+                    return Ok(Look::Lost(lost));
                 }
             }
-            drop(rows);
-            let file = file(path, writing.finish().await?);
-            if let Some(list) = list {
-                blobs = Some((list.blobs, list.bytes, file_of(list).await?));
-            }
-            (self.told)(&Step::Table { name: table.name.clone(), rows: count });
-            let last_key = table.last_key(database).await?;
-            tables.push(SnapshotTable { table: table.clone(), rows: count, last_key, file });
         }
         database.commit().await?;
         sync_folder(&folder.join("tables"))?;
         let no_blobs = || StoreError::new(StoreErrorKind::Corrupt, "the schema has no blobs");
         let (blobs, blob_bytes, blob_list) = blobs.ok_or_else(no_blobs)?;
-        Ok(Manifest {
+        Ok(Look::Whole(Box::new(Manifest {
             format: Manifest::format(),
             id,
             created_at: now,
@@ -190,7 +207,35 @@ impl Taking<'_> {
             blobs,
             blob_bytes,
             blob_list,
-        })
+        })))
+    }
+
+    /// Writes a table, and of that of the blobs the list of them.
+    async fn dump(
+        &self,
+        database: &mut Plain,
+        folder: &Path,
+        table: &Table,
+    ) -> Result<(SnapshotTable, Option<Listing>), StoreError> {
+        let mut list = match table.name == BLOBS {
+            true => Some(Listing::begin(&folder.join(LIST), table)?),
+            false => None,
+        };
+        let path = format!("tables/{}.jsonl.zst", table.name);
+        let mut writing = Writing::begin(folder.join(&path), Form::Zstd);
+        let mut count = 0;
+        let mut rows = table.rows(database);
+        while let Some(row) = rows.try_next().await? {
+            writing.line(&row).await?;
+            count += 1;
+            if let Some(list) = &mut list {
+                list.row(&row).await?;
+            }
+        }
+        drop(rows);
+        let file = file(path, writing.finish().await?);
+        let last_key = table.last_key(database).await?;
+        Ok((SnapshotTable { table: table.clone(), rows: count, last_key, file }, list))
     }
 }
 
@@ -242,7 +287,7 @@ fn names(now: Timestamp) -> (String, String) {
     (id, passing)
 }
 
-fn gone(lost: &BTreeMap<(Digest, String), StoreError>) -> StoreError {
+fn gone(lost: &Lost) -> StoreError {
     let named: Vec<_> =
         lost.iter().take(NAMED).map(|((digest, _), why)| format!("{digest} ({why})")).collect();
     let rest = lost.len().saturating_sub(NAMED);

@@ -125,7 +125,7 @@ async fn collected(with_rows: bool) -> (Result<Taken, harbor_core::StoreError>, 
                  INSERT INTO blob_links (repository_id, blob_id, created_at) VALUES (1, 3, 0);"
             ),
         ),
-        Step::Table { name, .. } if name == "blob_links" && with_rows => {
+        Step::Table { name, .. } if name == "blobs" && with_rows => {
             beside(
                 &from,
                 "DELETE FROM blob_links WHERE blob_id = 3; DELETE FROM blobs WHERE id = 3".to_owned(),
@@ -179,7 +179,7 @@ async fn what_is_always_collected_meanwhile_is_not_lost() {
     };
     let told = |step: &Step| match step {
         Step::Blob { .. } => next(),
-        Step::Table { name, .. } if name == "blob_links" => next(),
+        Step::Table { name, .. } if name == "blobs" => next(),
         Step::Again { .. } => {
             again.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
         }

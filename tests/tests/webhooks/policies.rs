@@ -13,6 +13,7 @@ harbor_tests::on_every_store! {
     with crate::by_hand;
     made_shown_changed_and_deleted;
     policies_that_are_none;
+    a_hundred_targets;
     a_policy_is_its_projects_own;
     lists;
     it_goes_with_its_project;
@@ -127,6 +128,30 @@ async fn policies_that_are_none(registry: &TestRegistry) {
         }
     }
     assert_eq!(read(&admin, &path).await["name"], "one");
+}
+
+/// So many has a project over all of its policies, however many each has.
+async fn a_hundred_targets(registry: &TestRegistry) {
+    let admin = registry.admin();
+    registry.project("p", false).await;
+    let with = |name: &str, targets: usize| {
+        let targets = (0..targets).map(|number| http(&format!("https://example.org/{number}")));
+        policy(name, &["PUSH_ARTIFACT"], targets.collect())
+    };
+    let first = make(&admin, &of("p"), &with("first", 10)).await;
+    for number in 1..10 {
+        make(&admin, &of("p"), &with(&format!("n{number}"), 10)).await;
+    }
+    let refused = admin.post(&of("p")).json(&with("more", 1)).await.expect_error(400, "BAD_REQUEST");
+    let message = refused.json()["errors"][0]["message"].to_string();
+    assert!(message.contains("at most 100 targets"), "{message}");
+    admin.put(&first).json(&with("renamed", 10)).await.expect_status(200);
+    admin.put(&first).json(&with("renamed", 9)).await.expect_status(200);
+    admin.put(&first).json(&with("renamed", 10)).await.expect_status(200);
+    admin.put(&first).json(&with("renamed", 9)).await.expect_status(200);
+    make(&admin, &of("p"), &with("more", 1)).await;
+    admin.put(&first).json(&with("renamed", 10)).await.expect_error(400, "BAD_REQUEST");
+    make(&admin, &format!("{API}/webhook/policies"), &with("elsewhere", 1)).await;
 }
 
 async fn a_policy_is_its_projects_own(registry: &TestRegistry) {

@@ -1,6 +1,6 @@
 //! What becomes of the artifacts of a repository, by the rules of a policy.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::preview::too_many;
 use crate::engine::Harbor;
@@ -24,13 +24,16 @@ pub struct Judged {
     pub verdict: Verdict,
     /// Which of its tags are immutable: those stay, and so does the artifact.
     pub immutable: Vec<Tag>,
+    /// What keeps a tag that was to go, or without one all of it, as a policy or a tag of what would go with it: asked by previews
+    /// alone, for a run asks in its turn.
+    pub refused: BTreeMap<Option<Tag>, String>,
 }
 
 impl Judged {
     /// Whether the artifact goes with all of its tags.
     #[must_use]
     pub fn goes(&self) -> bool {
-        !self.verdict.stays() && self.immutable.is_empty()
+        !self.verdict.stays() && self.immutable.is_empty() && !self.refused.contains_key(&None)
     }
 
     /// The tags that go by themselves, by tag: with all that the artifact has, or without it.
@@ -77,7 +80,8 @@ impl Harbor {
         for (number, (artifact, candidate)) in found.into_iter().enumerate() {
             evaluation.add_in_turns(&candidate).await;
             let immutable = immutable_of(&held, &candidate.tags).await;
-            judged.push(Judged { artifact, candidate, verdict: Verdict::default(), immutable });
+            let (verdict, refused) = (Verdict::default(), BTreeMap::new());
+            judged.push(Judged { artifact, candidate, verdict, immutable, refused });
             if number % TURN == TURN - 1 {
                 // Many artifacts and many patterns take a while.
                 tokio::task::yield_now().await;

@@ -1,10 +1,15 @@
 //! What a run would do, told without one.
 
+use std::ops::Range;
+
 use super::run::chosen;
+use super::sweep::{kept, try_without};
 use super::{Judged, RetentionRead, Retentions};
-use crate::access::ProjectFilter;
-use crate::meta::{Listed, RepositoryFilter, RetentionId, RetentionPolicy};
-use crate::oci::RepositoryName;
+use crate::access::{Actor, ProjectFilter, RepositoryTarget};
+use crate::engine::artifacts::Trial;
+use crate::meta::{Listed, Repository, RepositoryFilter, RetentionId, RetentionPolicy};
+use crate::oci::{RepositoryName, Tag};
+use crate::policy::Step;
 use crate::query::{Key, Query};
 use crate::retention::Retention;
 use crate::{Error, Result};
@@ -69,8 +74,13 @@ impl Retentions<'_> {
 
     async fn look(&self, policy: &RetentionPolicy, names: &[RepositoryName], found: &mut Page) -> Result<()> {
         for name in names {
-            let Some((repository, _)) = self.harbor.covered(policy, name).await? else { continue };
-            for judged in self.harbor.judge(policy, &repository, found.left).await? {
+            let Some((repository, target)) = self.harbor.covered(policy, name).await? else { continue };
+            let mut judged = self.harbor.judge(policy, &repository, found.left).await?;
+            let shown = found.shown(judged.len());
+            if !shown.is_empty() {
+                self.ask(&repository, &target, &mut judged, shown).await?;
+            }
+            for judged in judged {
                 found.left = found.left.saturating_sub(judged.candidate.tags.len().max(1));
                 found.put(name, judged);
             }
@@ -79,6 +89,41 @@ impl Retentions<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Asks what a run asks ahead of deleting what no rule keeps. Of those ahead of the page it matters only what they would leave, and
+    /// those behind it matter to nobody.
+    async fn ask(
+        &self,
+        repository: &Repository,
+        target: &RepositoryTarget,
+        judged: &mut [Judged],
+        shown: Range<usize>,
+    ) -> Result<()> {
+        let mut trial = Trial::of(self.harbor, repository).await?;
+        for (number, one) in judged.iter_mut().enumerate().take(shown.end) {
+            let is_shown = number >= shown.start;
+            if one.goes() && (is_shown || !one.artifact.alone) {
+                let mut outcome =
+                    self.may(target, Step::ManifestDelete { digest: &one.artifact.digest }).await;
+                if outcome.is_ok() {
+                    outcome = try_without(&mut trial, one).await;
+                }
+                one.refused.extend(kept(outcome)?.map(|why| (None, why)));
+            } else if is_shown && !one.goes() {
+                let going: Vec<Tag> = one.tags_that_go().map(|tag| tag.name.clone()).collect();
+                for tag in going {
+                    let outcome = self.may(target, Step::TagDelete { tag: &tag }).await;
+                    one.refused.extend(kept(outcome)?.map(|why| (Some(tag), why)));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether policies let a run do that.
+    async fn may(&self, target: &RepositoryTarget, step: Step<'_>) -> Result<()> {
+        self.harbor.content().ask_policies(&Actor::system(), target, step).await
     }
 }
 
@@ -107,6 +152,13 @@ impl Default for Page {
 }
 
 impl Page {
+    /// Which of the next so many are on the page.
+    fn shown(&self, count: usize) -> Range<usize> {
+        let place =
+            |end: u64| usize::try_from(end.saturating_sub(self.total)).map_or(count, |at| at.min(count));
+        place(self.offset)..place(self.offset.saturating_add(self.size))
+    }
+
     fn put(&mut self, name: &RepositoryName, judged: Judged) {
         if self.total >= self.offset && self.total - self.offset < self.size {
             self.entries.push((name.clone(), judged));

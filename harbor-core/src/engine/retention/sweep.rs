@@ -112,8 +112,6 @@ impl Sweep<'_> {
         let step = Step::ManifestDelete { digest: &one.artifact.digest };
         let asked = self.harbor().content().ask_policies(&Actor::system(), self.target, step).await;
         let outcome = match (asked, &mut self.trial) {
-            // Nobody else has a say, and a trial of many is to end soon.
-            (Ok(()), Some(_)) if one.artifact.alone => Ok(()),
             (Ok(()), Some(trial)) => try_without(trial, one).await,
             (Ok(()), None) => contended!(self.try_whole(one, units)),
             (refused, _) => refused,
@@ -239,8 +237,13 @@ fn stays(one: &Judged) -> String {
     }
 }
 
-/// Why something stays that was to go; a fault of the registry is passed on.
+/// The same for a log.
 fn refusal(outcome: Result<()>) -> Result<Option<String>> {
+    Ok(kept(outcome)?.map(|why| format!("RETAIN: {why}")))
+}
+
+/// Why something stays that was to go; a fault of the registry is passed on.
+pub(super) fn kept(outcome: Result<()>) -> Result<Option<String>> {
     match outcome {
         Ok(()) => Ok(None),
         Err(
@@ -248,13 +251,17 @@ fn refusal(outcome: Result<()>) -> Result<Option<String>> {
             | Error::Referenced(_)
             | Error::PolicyDenied { .. }
             | Error::Precondition(_)),
-        ) => Ok(Some(format!("RETAIN: {}", error.public_message()))),
+        ) => Ok(Some(error.public_message())),
         Err(error) => Err(error),
     }
 }
 
 /// Tries to delete an artifact as it was judged.
-async fn try_without(trial: &mut Trial<'_>, one: &Judged) -> Result<()> {
+pub(super) async fn try_without(trial: &mut Trial<'_>, one: &Judged) -> Result<()> {
+    // Nobody else has a say, and a trial of many is to end soon.
+    if one.artifact.alone {
+        return Ok(());
+    }
     if trial.is_gone(one.artifact.id) {
         return Err(changed());
     }

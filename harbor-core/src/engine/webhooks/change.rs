@@ -23,6 +23,9 @@ const LONGEST: usize = 4096;
 /// How many policies a project, or the registry, may have: each event is compared with all.
 const POLICIES: u64 = 100;
 
+/// How many targets all of those may have together: each has a turn of its own, which another one's has to wait for.
+const TARGETS: usize = 100;
+
 /// How many executions are deleted in one transaction.
 const EXECUTIONS: u32 = 8;
 
@@ -82,7 +85,7 @@ impl Webhooks<'_> {
             // It stays until the policy is there.
             write.rows().project_lock(project).await?.ok_or(Error::NameUnknown)?;
         }
-        check_free(&mut write, project, None, &new.name).await?;
+        check_free(&mut write, project, None, new).await?;
         let mut webhook = new.webhook.clone();
         webhook.keep_secrets_of(&Webhook::default())?;
         let policy = WebhookPolicy {
@@ -116,7 +119,7 @@ impl Webhooks<'_> {
     async fn try_update(&self, proof: &WebhookUpdate, id: WebhookId, new: &NewWebhook) -> Result<()> {
         let mut write = proof.write(self.harbor).await?;
         let policy = locked(&mut write, proof, id).await?;
-        check_free(&mut write, proof.project(), Some(id), &new.name).await?;
+        check_free(&mut write, proof.project(), Some(id), new).await?;
         let NewWebhook { name, description, enabled, mut webhook } = new.clone();
         webhook.keep_secrets_of(&policy.webhook)?;
         let updated_at = write.now();
@@ -152,23 +155,40 @@ async fn locked<S: Action<Scope = InSystem>, P: Action<Scope = InProject>>(
     policy.filter(|policy| policy.project == proof.project()).ok_or_else(not_found)
 }
 
-/// Refuses the name of another policy, and one policy too many. Of two that come at once, one is tried again, and then finds the
+/// Refuses the name of another policy, and one policy or target too many. Of two that come at once, one is tried again, and then finds the
 /// other.
 async fn check_free(
     write: &mut Write<'_>,
     project: Option<ProjectId>,
     own: Option<WebhookId>,
-    name: &str,
+    new: &NewWebhook,
 ) -> Result<()> {
-    let all = write.rows().webhooks(project, &Query::default().page(1, LARGEST_PAGE)).await?.total;
-    if own.is_none() && all >= POLICIES {
+    let all = write.rows().webhooks(project, &Query::default().page(1, LARGEST_PAGE)).await?;
+    if own.is_none() && all.total >= POLICIES {
         let why = format!("there are {POLICIES} webhook policies here already: delete one first");
         return Err(Error::BadRequest(why));
     }
-    let named = Query::default().filter(WebhookKey::Name, Test::Is(Value::Text(name.to_owned())));
+    check_targets(&all.entries, own, new)?;
+    let name = &new.name;
+    let named = Query::default().filter(WebhookKey::Name, Test::Is(Value::Text(name.clone())));
     let there = write.rows().webhooks(project, &named).await?;
     match there.entries.iter().any(|other| Some(other.id) != own) {
         true => Err(Error::Conflict(format!("notification policy named {name:?}"))),
+        false => Ok(()),
+    }
+}
+
+/// Refuses targets with which there would be too many, unless the policy had as many: there may be more from before there was a bound.
+fn check_targets(all: &[WebhookPolicy], own: Option<WebhookId>, new: &NewWebhook) -> Result<()> {
+    let of = |is_own: bool| {
+        let some = all.iter().filter(|policy| (Some(policy.id) == own) == is_own);
+        some.map(|policy| policy.webhook.targets.len()).sum::<usize>()
+    };
+    let targets = new.webhook.targets.len();
+    match targets > of(true) && targets + of(false) > TARGETS {
+        true => Err(Error::BadRequest(format!(
+            "the webhook policies here have at most {TARGETS} targets together: delete some first"
+        ))),
         false => Ok(()),
     }
 }

@@ -241,15 +241,21 @@ pub(super) fn task(task: Task) -> RetentionExecutionTask {
 /// What would become of an artifact, as the API shows it.
 pub(super) fn preview((repository, judged): (RepositoryName, Judged)) -> RetentionPreview {
     let goes = judged.goes();
-    let Judged { artifact, candidate, verdict, immutable } = judged;
+    let Judged { artifact, candidate, verdict, immutable, mut refused } = judged;
+    let reason = refused.remove(&None);
     let (pushed, pulled) = (candidate.last_pushed(), candidate.last_pulled());
     // By artifact, nothing is said of single tags.
     let rules = verdict.tags.iter().map(|rule| Some(*rule)).chain(std::iter::repeat(None));
     let tags = candidate.tags.into_iter().zip(rules).map(|(tag, rule)| {
         let immutable = immutable.contains(&tag.name);
-        let retained = rule.map_or(!goes, |rule| rule.is_some() || immutable);
-        RetentionPreviewTag { name: tag.name.to_string(), retained, rule: rule.flatten(), immutable }
+        let name = tag.name.to_string();
+        let refused = refused.remove(&Some(tag.name));
+        // What keeps all of it keeps its tags.
+        let kept = immutable || refused.is_some() || reason.is_some();
+        let retained = rule.map_or(!goes, |rule| rule.is_some() || kept);
+        RetentionPreviewTag { name, retained, rule: rule.flatten(), immutable, reason: refused }
     });
+    let tags = tags.collect();
     RetentionPreview {
         repository: repository.to_string(),
         digest: artifact.digest.to_string(),
@@ -257,6 +263,7 @@ pub(super) fn preview((repository, judged): (RepositoryName, Judged)) -> Retenti
         pull_time: pulled,
         retained: !goes,
         rule: verdict.artifact,
-        tags: tags.collect(),
+        reason,
+        tags,
     }
 }

@@ -137,6 +137,15 @@ async fn immutable_tags_stay(registry: &TestRegistry) {
     push_later(registry, "p/app", "old").await;
     push_later(registry, "p/app", "new").await;
     immutable(&admin, "p", "{release,*.sig}").await;
+    // A preview tells the same, and why: on any page.
+    for (query, from) in [("", 0), ("?page=2&page_size=1", 1)] {
+        let shown =
+            admin.post(&format!("{path}/preview{query}")).json(&json!({})).await.expect_status(200).json();
+        let shown = &shown[1 - from];
+        assert_eq!((&shown["tags"][0]["name"], &shown["retained"]), (&json!("signed"), &json!(true)));
+        assert_eq!(shown["tags"][0]["retained"], true);
+        assert!(shown["reason"].as_str().unwrap().contains("configured as immutable"), "{shown}");
+    }
     let (would_figures, would) = outcome(&admin, &run(registry, &path, true).await).await;
     let (figures, did) = outcome(&admin, &run(registry, &path, false).await).await;
     assert_eq!((figures, would_figures), ((4, 3), (4, 3)), "{would}\n{did}");
