@@ -10,6 +10,8 @@
 //! | `account.rs` | `login`, `logout`, `whoami` |
 //! | `noun/` | a file for each noun of the API, with its verbs |
 //! | `content/` | what moves content and looks at it: `push`, `pull`, `copy`, `inspect`, `tree`, `diff`, `delete` |
+//! | `content/airgap.rs`, `content/key.rs` | `export` and `import`, and the keys that sign archives |
+//! | `local/` | what needs no server (feature `local`): `run`, `check`, `gc`, `backup`, `restore`, `migrate-database` |
 //! | `output/` | tables, JSON, YAML, names; lists as they come |
 //! | `session.rs` | what a verb has in hand: the API as somebody, and where to print |
 //! | `terminal.rs` | questions to whoever sits there |

@@ -443,7 +443,30 @@ async def retention():
     assert (task.repository, task.total, task.retained) == ("nested/app", 1, 1), task
     log = await admin().get_retention_execution_task_log(number, run.id, task.id)
     assert "RETAIN" in log, log
+    # What is over is not stopped.
     await admin().stop_retention_execution(number, run.id)
+    assert (await latest()).status == "Success"
+
+    # Of one repository nothing is kept, and the others are none of the rule's.
+    await admin().copy_artifact("api-project", "swept", "api-project/nested/app:v1")
+    kept.rules[0].tag_selectors[0].pattern = "kept*"
+    kept.rules[0].scope_selectors["repository"][0].pattern = "swept"
+    await admin().update_retention_policy(number, kept)
+    await admin().put("/jobservice/queues/RETENTION", json={"action": "pause"})
+    await admin().start_retention_execution(number, dry_run=False)
+    waiting = await latest()
+    assert waiting.id != run.id and not waiting.dry_run, waiting
+    await admin().stop_retention_execution(number, waiting.id)
+    await until(latest, "Stopped")
+    await admin().put("/jobservice/queues/RETENTION", json={"action": "resume"})
+    assert (await admin().get_artifact("api-project", "swept", "v1")).digest
+    await admin().start_retention_execution(number, dry_run=False)
+    await until(latest)
+    task = (await admin().get_retention_tasks(number, (await latest()).id))[0]
+    assert (task.repository, task.total, task.retained) == ("swept", 1, 0), task
+    await refused(NotFound, admin().get_artifact("api-project", "swept", "v1"))
+    assert (await admin().get_artifact(*NESTED, "v1")).digest
+    await admin().delete_repository("api-project", "swept", missing_ok=True)
     await admin().delete_retention_policy(number)
     await refused(NotFound, admin().get_project_retention_id("api-project"))
 

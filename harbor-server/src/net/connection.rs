@@ -19,11 +19,12 @@ use super::sendfile::{FileQueue, FileStream};
 use super::watch::{Activity, Watched};
 use crate::app::App;
 
-/// How long the head of a request may take.
-const HEAD: Duration = Duration::from_secs(30);
+/// How long nothing may move on a connection. Longer than clients keep one that they do not use, which for those in Go is 90 s: one that
+/// is ended from here just as they begin to push fails the push, for they cannot tell whether it arrived.
+pub(super) const IDLE: Duration = Duration::from_secs(120);
 
-/// How long nothing may move on a connection.
-pub(super) const IDLE: Duration = Duration::from_secs(90);
+/// How long the head of a request may take: hyper counts from the end of the answer before, so it is no shorter than the above.
+const HEAD: Duration = IDLE;
 
 /// The largest head of a request, the most that is read ahead of a body, and the most of an answer that waits for a slow
 /// client, in bytes: a thousand slow clients must not take much memory.

@@ -99,7 +99,7 @@ impl Job {
             }
             Self::Stop { job } => {
                 let call = session.call("stopRunningJob").await?.at("job_id", job.as_str());
-                session.does(call, &format!("job {job} is being stopped")).await
+                session.does(call, &format!("job {job} is told to stop, unless it is over")).await
             }
             Self::Retry { job } => {
                 let call = session.call("retryJob").await?.at("job_id", job.as_str());

@@ -235,7 +235,7 @@ impl Retention {
             Self::Stop { run, of } => {
                 let call = of.call(session, "operateRetentionExecution").await?.at("eid", run);
                 let call = call.json(&RetentionOperation { action: "stop".to_owned() });
-                session.does(call, &format!("run {run} is being stopped")).await
+                session.does(call, &format!("run {run} is told to stop, unless it is over")).await
             }
             Self::Tasks { run, of, listed } => {
                 let call = of.call(session, "listRetentionTasks").await?.at("eid", run);

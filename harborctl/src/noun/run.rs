@@ -78,7 +78,10 @@ impl Operations {
 
     pub(super) async fn stop(&self, session: &Session, run: i64) -> Outcome {
         session
-            .does(session.call(self.stop).await?.at(self.place, run), &format!("run {run} is being stopped"))
+            .does(
+                session.call(self.stop).await?.at(self.place, run),
+                &format!("run {run} is told to stop, unless it is over"),
+            )
             .await
     }
 

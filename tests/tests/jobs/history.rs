@@ -25,6 +25,7 @@ harbor_tests::on_every_store! {
     of_what_failed_a_thousand_are_kept(stores);
     what_is_tried_again_meanwhile_stays(stores);
     many_tasks_go_in_steps(stores);
+    what_is_stopped_as_it_waits_counts_too(stores);
 }
 
 async fn history_is_kept_so_far(registry: &TestRegistry) {
@@ -193,6 +194,29 @@ async fn what_is_tried_again_meanwhile_stays(back_end: BackEnd) {
     running.await.unwrap();
     assert_eq!(there(&stores.metadata, &executions).await, [0, 2, 3, 4]);
     assert_eq!(task_row(&stores, executions[0]).await.status, TaskStatus::Success);
+    stores.close().await;
+}
+
+/// No worker has it, whose end would trim the history.
+async fn what_is_stopped_as_it_waits_counts_too(back_end: BackEnd) {
+    let (stores, clock) = (back_end.open().await, Clock::manual());
+    let harbor = node_over(&stores, Arc::clone(&stores.metadata), &clock, |parts| parts.job(told));
+    let proof = harbor.authorize::<JobserviceMonitorStop>(&admin(), ()).await.unwrap();
+    let mut executions = Vec::new();
+    for _ in 0..5 {
+        executions.push(start(&harbor, &job(&name("stopped"), Does::Succeeds), 9).await);
+        clock.advance(Duration::from_secs(1));
+        let task = task_row(&stores, executions[executions.len() - 1]).await;
+        harbor.jobs().stop(&proof, &task.job).await.unwrap();
+    }
+    assert_eq!(there(&stores.metadata, &executions).await, [2, 3, 4]);
+    for _ in 0..5 {
+        executions.push(start(&harbor, &job(&name("stopped"), Does::Succeeds), 9).await);
+    }
+    clock.advance(Duration::from_secs(1));
+    harbor.jobs().stop_queue(&proof, "TOLD").await.unwrap();
+    assert_eq!(there(&stores.metadata, &executions).await.len(), 3);
+    assert_eq!(harbor.run_due_jobs().await.unwrap(), 0);
     stores.close().await;
 }
 

@@ -19,6 +19,7 @@ on_every_store! {
     paused;
     taken_away;
     time_zones;
+    daylight_saving;
     wrong_ones;
 }
 
@@ -178,6 +179,32 @@ async fn time_zones(registry: &TestRegistry) {
     assert_eq!(next(registry).await % 86_400, 23_400);
     let schedule = registry.admin().get(SCHEDULE).await.expect_status(200).json();
     assert_eq!(schedule["schedule"]["time_zone"], "Asia/Kolkata");
+}
+
+/// In Berlin, half past two is left out on 31 March 2030, and comes twice on 27 October: each day has one run all the same.
+async fn daylight_saving(registry: &TestRegistry) {
+    let body = json!({
+        "schedule": { "type": "Custom", "cron": "0 30 2 * * *", "time_zone": "Europe/Berlin" },
+    });
+    for (from, planned) in [
+        ("2030-03-29T12:00:00Z", ["2030-03-30T01:30:00Z", "2030-03-31T01:00:00Z", "2030-04-01T00:30:00Z"]),
+        ("2030-10-25T12:00:00Z", ["2030-10-26T00:30:00Z", "2030-10-27T00:30:00Z", "2030-10-28T01:30:00Z"]),
+    ] {
+        let from: Timestamp = serde_json::from_value(json!(from)).unwrap();
+        let wait = u64::try_from(from.micros() - registry.harbor.now().micros()).unwrap();
+        registry.clock.advance(Duration::from_micros(wait));
+        registry.admin().put(SCHEDULE).json(&body).await.expect_status(200);
+        for planned in planned {
+            let planned: Timestamp = serde_json::from_value(json!(planned)).unwrap();
+            assert_eq!(next(registry).await, planned.micros() / 1_000_000);
+            to_the_next(registry).await;
+            assert_eq!(registry.harbor.run_due_jobs().await.unwrap(), 1);
+            // The hour that comes again has no run of its own.
+            registry.clock.advance(Duration::from_secs(3600));
+            assert_eq!(registry.harbor.run_due_jobs().await.unwrap(), 0);
+        }
+    }
+    assert_eq!(runs(registry).await.len(), 6);
 }
 
 async fn wrong_ones(registry: &TestRegistry) {

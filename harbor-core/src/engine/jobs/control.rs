@@ -12,17 +12,12 @@ use crate::access::{Action, Actor, Authorized};
 use crate::engine::Harbor;
 use crate::engine::gate::{Write, contended};
 use crate::job::RETRIED;
-use crate::meta::{
-    Execution, ExecutionId, ExecutionScope, ExecutionStatus, Task, TaskId, TaskKey, TaskScope, TaskStatus,
-};
+use crate::meta::{Execution, ExecutionId, ExecutionScope, Task, TaskId, TaskKey, TaskScope, TaskStatus};
 use crate::query::{Order, Query};
 use crate::{Error, Result};
 
 /// How many pieces of a log are read at a time.
 const PIECES: u32 = 8;
-
-/// How many tasks of an execution are deleted in one transaction.
-const FORGOTTEN: u32 = 200;
 
 /// How often somebody who follows a log looks for more.
 const FOLLOW: Duration = Duration::from_millis(500);
@@ -62,6 +57,7 @@ impl Jobs<'_> {
             write.commit().await.map(|()| stopped)
         })?;
         self.harbor.stop_here(stopped.as_slice());
+        self.harbor.trim_or_leave(task.execution).await;
         Ok(())
     }
 
@@ -95,39 +91,6 @@ impl Jobs<'_> {
 }
 
 impl Harbor {
-    /// Deletes an execution with its tasks, of which there may be very many: some in each transaction.
-    pub(in crate::engine) async fn forget_execution(&self, id: ExecutionId) -> Result<()> {
-        self.forget_if(id, |_| true).await
-    }
-
-    /// Deletes an execution that is still in a status: one that somebody has tried again meanwhile stays. What such an execution has
-    /// lost by then of its other tasks is history that was to go.
-    pub(super) async fn forget_ended(&self, id: ExecutionId, status: ExecutionStatus) -> Result<()> {
-        self.forget_if(id, |execution| execution.status == status).await
-    }
-
-    async fn forget_if(&self, id: ExecutionId, may: impl Fn(&Execution) -> bool) -> Result<()> {
-        while contended!(self.forget_some(id, &may))? {}
-        Ok(())
-    }
-
-    /// Deletes some tasks of an execution, and itself with the last of them. Yields whether there is more to do.
-    async fn forget_some(&self, id: ExecutionId, may: &impl Fn(&Execution) -> bool) -> Result<bool> {
-        let mut write = self.write_as_system().await?;
-        // Tasks are locked ahead of executions, by everybody.
-        let gone = write.rows().execution_empty(id, FORGOTTEN).await?;
-        match write.rows().execution_lock(id).await? {
-            Some(execution) if may(&execution) => {}
-            // Not committed: nothing is gone.
-            _ => return Ok(false),
-        }
-        let more = gone == u64::from(FORGOTTEN);
-        if !more {
-            write.rows().execution_delete(id).await?;
-        }
-        write.commit().await.map(|()| more)
-    }
-
     async fn task_named(&self, job: &str) -> Result<Task> {
         self.read().await?.task_of_job(job).await?.ok_or(Error::NotFound("job"))
     }
@@ -178,6 +141,7 @@ impl Harbor {
             write.commit().await.map(|()| stopped)
         })?;
         self.stop_here(&stopped);
+        self.trim_or_leave(id).await;
         Ok(())
     }
 

@@ -7,6 +7,7 @@ mod claim;
 mod control;
 mod dispatch;
 mod figures;
+mod history;
 mod node;
 mod perform;
 mod places;
@@ -20,6 +21,7 @@ pub(super) use perform::merged;
 pub use queue::Enqueue;
 pub use schedules::Rhythm;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::Harbor;
@@ -27,8 +29,8 @@ use super::gate::contended;
 use crate::access::permission::{JobserviceMonitorList, JobserviceMonitorStop};
 use crate::access::{Actor, Authorized};
 use crate::meta::{
-    Listed, Priority, Queued, Schedule, ScheduleKey, SettingRows, Task, TaskKey, TaskScope, TaskStatus,
-    WorkerPool,
+    ExecutionId, Listed, Priority, Queued, Schedule, ScheduleKey, SettingRows, Task, TaskKey, TaskScope,
+    TaskStatus, WorkerPool,
 };
 use crate::query::{Query, Test, Value};
 use crate::{Error, Result, Timestamp};
@@ -143,7 +145,15 @@ impl<'a> Jobs<'a> {
         write.audit_as(kind, format!("stop the job queue {kind}")).await?;
         write.commit().await?;
         for kind in named {
-            while self.harbor.stop_waiting(kind).await? > 0 {}
+            loop {
+                let stopped = self.harbor.stop_waiting(kind).await?;
+                for execution in &stopped {
+                    self.harbor.trim_or_leave(*execution).await;
+                }
+                if stopped.is_empty() {
+                    break;
+                }
+            }
         }
         Ok(())
     }
@@ -230,16 +240,16 @@ impl<'a> Jobs<'a> {
 }
 
 impl Harbor {
-    /// Stops a batch of what waits in the queue of a kind; yields how many.
-    async fn stop_waiting(&self, kind: &str) -> Result<usize> {
+    /// Stops a batch of what waits in the queue of a kind; yields the executions that it was of.
+    async fn stop_waiting(&self, kind: &str) -> Result<BTreeSet<ExecutionId>> {
         contended!(async {
             let mut write = self.write_as_system().await?;
             let (now, rows) = (write.now(), write.rows());
-            let mut stopped = 0;
+            let mut stopped = BTreeSet::new();
             for priority in Priority::ALL {
                 let waiting = TaskStatus::Waiting;
                 let tasks = rows.tasks_due(waiting, priority, &[kind], Timestamp::MAX, BATCH).await?;
-                stopped += tasks.len();
+                stopped.extend(tasks.iter().map(|task| task.execution));
                 for mut task in tasks {
                     queue::moved(rows, &mut task, TaskStatus::Stopped, now).await?;
                 }

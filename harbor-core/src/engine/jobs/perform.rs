@@ -22,9 +22,6 @@ const FLUSH: Duration = Duration::from_secs(1);
 /// How long to wait before the end of a job is stored again, when that failed.
 const AGAIN: Duration = Duration::from_secs(2);
 
-/// How many executions of a status are deleted at once that are beyond what is kept.
-const TRIMMED: u32 = 100;
-
 /// How a job came to its end.
 enum End {
     /// It says so itself.
@@ -205,7 +202,7 @@ impl Work<'_> {
         let settled = contended!(self.settle_once(end, rules, &pieces));
         match settled {
             Ok(Some(ExecutionStatus::Running) | None) => Ok(()),
-            Ok(Some(_)) => self.trim(rules).await,
+            Ok(Some(_)) => self.harbor.trim(self.task.execution).await,
             Err(error) => {
                 self.unsure = Some(pieces);
                 Err(error)
@@ -281,25 +278,6 @@ impl Work<'_> {
             End::Done(Done { failure: None, .. }) if !slow => Some(rules.priority),
             _ => Some(Priority::Low),
         }
-    }
-
-    /// Deletes what is beyond what is kept, of each status for itself, of the executions for the same thing.
-    async fn trim(&self, rules: &Rules) -> Result<()> {
-        let mut rows = self.harbor.read().await?;
-        let Some(execution) = rows.execution(self.task.execution).await? else { return Ok(()) };
-        let (kind, subject) = (execution.kind.as_str(), execution.subject);
-        let mut beyond = Vec::new();
-        for status in ExecutionStatus::ALL {
-            if let Some(kept) = rules.kept_of(status) {
-                let some = rows.executions_beyond(kind, subject, status, kept, TRIMMED).await?;
-                beyond.extend(some.into_iter().map(|id| (id, status)));
-            }
-        }
-        drop(rows);
-        for (id, status) in beyond {
-            self.harbor.forget_ended(id, status).await?;
-        }
-        Ok(())
     }
 }
 
