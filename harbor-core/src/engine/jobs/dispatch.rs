@@ -107,7 +107,8 @@ impl Harbor {
                 () = stop.cancelled() => return,
                 () = tokio::time::sleep(if left.is_zero() { lease } else { left }.min(lease / BEATS)) => {}
             }
-            if left_of(lease, renewed).is_zero() && is_shared {
+            // What was begun since leases ended has one of its own.
+            if !left.is_zero() && left_of(lease, renewed).is_zero() && is_shared {
                 node.lose_all();
             }
         }

@@ -21,7 +21,6 @@ pub(super) use perform::merged;
 pub use queue::Enqueue;
 pub use schedules::Rhythm;
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::Harbor;
@@ -29,8 +28,8 @@ use super::gate::contended;
 use crate::access::permission::{JobserviceMonitorList, JobserviceMonitorStop};
 use crate::access::{Actor, Authorized};
 use crate::meta::{
-    ExecutionId, Listed, Priority, Queued, Schedule, ScheduleKey, SettingRows, Task, TaskKey, TaskScope,
-    TaskStatus, WorkerPool,
+    Listed, Priority, Queued, Schedule, ScheduleKey, SettingRows, Task, TaskKey, TaskScope, TaskStatus,
+    WorkerPool,
 };
 use crate::query::{Query, Test, Value};
 use crate::{Error, Result, Timestamp};
@@ -145,15 +144,7 @@ impl<'a> Jobs<'a> {
         write.audit_as(kind, format!("stop the job queue {kind}")).await?;
         write.commit().await?;
         for kind in named {
-            loop {
-                let stopped = self.harbor.stop_waiting(kind).await?;
-                for execution in &stopped {
-                    self.harbor.trim_or_leave(*execution).await;
-                }
-                if stopped.is_empty() {
-                    break;
-                }
-            }
+            while self.harbor.stop_waiting(kind).await? > 0 {}
         }
         Ok(())
     }
@@ -240,16 +231,16 @@ impl<'a> Jobs<'a> {
 }
 
 impl Harbor {
-    /// Stops a batch of what waits in the queue of a kind; yields the executions that it was of.
-    async fn stop_waiting(&self, kind: &str) -> Result<BTreeSet<ExecutionId>> {
+    /// Stops a batch of what waits in the queue of a kind; yields how many.
+    async fn stop_waiting(&self, kind: &str) -> Result<usize> {
         contended!(async {
             let mut write = self.write_as_system().await?;
             let (now, rows) = (write.now(), write.rows());
-            let mut stopped = BTreeSet::new();
+            let mut stopped = 0;
             for priority in Priority::ALL {
                 let waiting = TaskStatus::Waiting;
                 let tasks = rows.tasks_due(waiting, priority, &[kind], Timestamp::MAX, BATCH).await?;
-                stopped.extend(tasks.iter().map(|task| task.execution));
+                stopped += tasks.len();
                 for mut task in tasks {
                     queue::moved(rows, &mut task, TaskStatus::Stopped, now).await?;
                 }

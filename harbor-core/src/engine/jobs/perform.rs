@@ -104,6 +104,8 @@ impl Work<'_> {
         flush.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let end = loop {
             tokio::select! {
+                // One that ended while its log was stored did not take too long.
+                biased;
                 ended = &mut job => return Some(match ended {
                     Ok((ended, took)) => {
                         self.took = took;
