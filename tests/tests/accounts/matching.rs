@@ -73,7 +73,8 @@ const READS: usize = 3;
 async fn matching_keeps_nobody_waiting(registry: &TestRegistry) {
     private(registry, "team").await;
     let set = content::image(harbor_core::oci::Algorithm::Sha256);
-    for number in 0..5 {
+    // Each is a turn, or some, of those that a read has to wait for; and the database's own wait for a processor.
+    for number in 10..30 {
         let name = format!("team/{}{number}", "a".repeat(180));
         registry.admin().push(&name, Some("latest"), &set).await;
     }
