@@ -8,6 +8,7 @@ use harbor_storage::blobs;
 use harbor_storage::sql::SqlMetadata;
 use sqlx::{AssertSqlSafe, Connection, Executor};
 use tempfile::TempDir;
+use tokio::sync::OnceCell;
 use url::Url;
 
 /// Which stores a registry is tested over.
@@ -110,11 +111,33 @@ fn bucket() -> String {
 
 async fn database_of_its_own(server: Server, variable: &str) -> (String, Rest) {
     let admin = Url::parse(&setting(variable)).expect("the address of a database");
+    let from = match server {
+        Server::Postgres => format!("TEMPLATE {} STRATEGY FILE_COPY", template(&admin).await),
+        Server::MySql => String::new(),
+    };
+    let (name, url) = create(server, &admin, &from).await;
+    (url, Rest { database: Some((server, admin, name)), ..Rest::default() })
+}
+
+/// A database on PostgreSQL that has its tables: a copy of it takes a tenth of the time that they take. The server forgets it when it
+/// stops.
+async fn template(admin: &Url) -> &'static str {
+    static TEMPLATE: OnceCell<String> = OnceCell::const_new();
+    let made = TEMPLATE.get_or_init(async || {
+        let (name, url) = create(Server::Postgres, admin, "").await;
+        SqlMetadata::connect(&url).await.expect("the database").close().await;
+        name
+    });
+    made.await
+}
+
+/// Makes an empty database, or one from another: its name, and where it is.
+async fn create(server: Server, admin: &Url, from: &str) -> (String, String) {
     let name = format!("harbor_test_{}", uuid::Uuid::new_v4().simple());
-    run(server, &admin, format!("CREATE DATABASE {name}")).await;
+    run(server, admin, format!("CREATE DATABASE {name} {from}")).await;
     let mut url = admin.clone();
     url.set_path(&name);
-    (url.into(), Rest { database: Some((server, admin, name)), ..Rest::default() })
+    (name, url.into())
 }
 
 async fn run(server: Server, url: &Url, statement: String) {
