@@ -106,7 +106,7 @@ impl Accounts {
         clock: Clock,
     ) -> Result<(Self, Option<Secret>), StoreError> {
         let passwords =
-            if options.admin_password_is_random { Passwords::of_random() } else { Passwords::apart() };
+            if options.admin_password_is_random { Passwords::of_random() } else { Passwords::default() };
         let given = options.admin_password.as_ref();
         let made = Founding { store: metadata.as_ref(), passwords: &passwords, now: clock.now() };
         let made = made.ensure(given).await?;

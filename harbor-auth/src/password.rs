@@ -1,8 +1,10 @@
 //! Passwords: made, hashed with argon2id (RFC 9106), verified.
 
+use std::alloc::System;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use allocator_api2::vec::Vec as VecIn;
 use argon2::password_hash::phc::{Output, ParamsString, PasswordHash, Salt};
 use argon2::{Algorithm, Argon2, Block, Params, Version};
 use harbor_core::access::Secret;
@@ -33,6 +35,10 @@ const OF_ONE: usize = 16;
 /// The longest password taken, in bytes: hashing time must not be a client's choice.
 const LONGEST: usize = 1024;
 
+/// What a hash is computed in. It is the system's, which gives so much at once back at once: the allocator of the program may keep it for
+/// as long as nobody needs as much again, and a server that nobody logs in to would be twice as large.
+type Memory = VecIn<Block, System>;
+
 /// What a hash costs.
 #[derive(Clone, Copy, Debug)]
 struct Cost {
@@ -49,9 +55,7 @@ pub(crate) struct Passwords {
     crowd: Arc<Crowd>,
     turns: Arc<Semaphore>,
     /// Used again: what one thread of many gives back, an allocator keeps for that thread.
-    memories: Arc<Mutex<Vec<Vec<Block>>>>,
-    /// Whether each is computed in a thread that ends with it, so that nothing of its memory is left.
-    apart: bool,
+    memories: Arc<Mutex<Vec<Memory>>>,
     /// Of the hashes that are made; those that are verified have their own.
     cost: Cost,
     /// How many turns there were.
@@ -67,7 +71,6 @@ impl Default for Passwords {
             crowd: Arc::new(Crowd::new(OF_ONE)),
             turns: semaphore(AT_ONCE),
             memories: Arc::default(),
-            apart: false,
             cost: COST,
             #[cfg(test)]
             taken: Arc::default(),
@@ -76,14 +79,9 @@ impl Default for Passwords {
 }
 
 impl Passwords {
-    /// For the one hash of a start: a server that nobody logs in to keeps no memory for hashing.
-    pub(crate) fn apart() -> Self {
-        Self { apart: true, ..Self::default() }
-    }
-
-    /// The same, of a password that is random, with at least 128 bits.
+    /// For a password that is random, with at least 128 bits.
     pub(crate) fn of_random() -> Self {
-        Self { cost: COST_OF_RANDOM, ..Self::apart() }
+        Self { cost: COST_OF_RANDOM, ..Self::default() }
     }
 
     /// The hash of a password, in PHC string format.
@@ -107,7 +105,7 @@ impl Passwords {
         let permit = permit.map_err(|error| failed(error.to_string()))?;
         #[cfg(test)]
         self.taken.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
-        let memories = (!self.apart).then(|| Arc::clone(&self.memories));
+        let memories = Arc::clone(&self.memories);
         Ok(Turn { memories, permits: [place, permit], guest, cost: self.cost })
     }
 }
@@ -115,8 +113,7 @@ impl Passwords {
 /// The right to compute one hash.
 #[derive(Debug)]
 pub(crate) struct Turn {
-    /// None for one that is computed apart.
-    memories: Option<Arc<Mutex<Vec<Vec<Block>>>>>,
+    memories: Arc<Mutex<Vec<Memory>>>,
     permits: [OwnedSemaphorePermit; 2],
     guest: Guest,
     cost: Cost,
@@ -187,42 +184,25 @@ impl Turn {
 
     async fn compute<T: Send + 'static>(
         self,
-        work: impl FnOnce(&mut Vec<Block>) -> Result<T, String> + Send + 'static,
+        work: impl FnOnce(&mut Memory) -> Result<T, String> + Send + 'static,
     ) -> Result<T, StoreError> {
         let Self { memories, permits, guest, cost: _ } = self;
-        // The turn goes with the work, which a caller that leaves does not stop.
-        let permits = (permits, guest);
-        let done = match memories {
-            None => apart(move || (work(&mut Vec::new()), permits).0).await?,
-            Some(memories) => {
-                let run = move || {
-                    let _permits = permits;
-                    let memory = memories.lock().unwrap_or_else(PoisonError::into_inner).pop();
-                    let mut memory = memory.unwrap_or_default();
-                    let done = work(&mut memory);
-                    // A hash that somebody else made may want much more: that is not kept.
-                    if memory.len() <= COST.memory as usize {
-                        memories.lock().unwrap_or_else(PoisonError::into_inner).push(memory);
-                    }
-                    done
-                };
-                tokio::task::spawn_blocking(run).await.map_err(|error| failed(error.to_string()))?
+        let run = move || {
+            // The turn goes with the work, which a caller that leaves does not stop.
+            let _permits = (permits, guest);
+            let list = || memories.lock().unwrap_or_else(PoisonError::into_inner);
+            let memory = list().pop();
+            let mut memory = memory.unwrap_or_else(|| Memory::new_in(System));
+            let done = work(&mut memory);
+            // A hash that somebody else made may want much more: that is not kept.
+            if memory.len() <= COST.memory as usize {
+                list().push(memory);
             }
+            done
         };
-        done.map_err(failed)
+        let done = tokio::task::spawn_blocking(run).await;
+        done.map_err(|error| failed(error.to_string()))?.map_err(failed)
     }
-}
-
-/// Does it in a thread of its own, whose memory goes back to the system with it.
-async fn apart<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, StoreError> {
-    let (tell, told) = tokio::sync::oneshot::channel();
-    let run = move || {
-        // Who asked may have left.
-        let _ = tell.send(work());
-    };
-    let thread = std::thread::Builder::new().name("first-hash".to_owned()).spawn(run);
-    thread.map_err(|error| failed(error.to_string()))?;
-    told.await.map_err(|error| failed(error.to_string()))
 }
 
 /// Whether two hashes were made by the same function with the same salt, so that one computation answers for both.
@@ -243,7 +223,7 @@ fn output(
     password: &Secret,
     salt: &Salt,
     length: usize,
-    memory: &mut Vec<Block>,
+    memory: &mut Memory,
 ) -> Result<Output, String> {
     let blocks = argon2.params().block_count();
     if memory.len() < blocks {

@@ -81,7 +81,7 @@ async fn enqueued(registry: &TestRegistry, policy: &str, count: usize) -> Vec<Va
         tokio::time::sleep(Duration::from_millis(10)).await;
         // Where a transaction was tried again, a number of the outbox is missing, and what is behind waits for a while.
         if look % 200 == 0 {
-            registry.clock.advance(Duration::from_secs(31));
+            registry.clock.advance(Duration::from_secs(36));
         }
     }
     panic!("{count} deliveries do not come")

@@ -162,7 +162,14 @@ impl Claim<'_> {
             };
             task.due = task.due.max(self.now.plus(wait));
             self.changed = true;
-            return Ok(self.rows.task_save(&task).await?);
+            self.rows.task_save(&task).await?;
+            // Whoever stops one that waits, too, wakes the next: from here on they wait for this row, and then it is this one. Whoever was
+            // ahead of that is seen now.
+            if !runs && self.rows.task_head(key).await?.is_some_and(|(head, ..)| head == task.id) {
+                task.due = self.now;
+                self.rows.task_save(&task).await?;
+            }
+            return Ok(());
         }
         let Some(place) = places.take(&task.kind, task.priority) else { return Ok(()) };
         task.slot = place;

@@ -118,6 +118,10 @@ impl Webhooks<'_> {
 
     async fn try_update(&self, proof: &WebhookUpdate, id: WebhookId, new: &NewWebhook) -> Result<()> {
         let mut write = proof.write(self.harbor).await?;
+        if let Some(project) = proof.project() {
+            // No other policy gets targets while these are counted.
+            write.rows().project_lock(project).await?.ok_or(Error::NameUnknown)?;
+        }
         let policy = locked(&mut write, proof, id).await?;
         check_free(&mut write, proof.project(), Some(id), new).await?;
         let NewWebhook { name, description, enabled, mut webhook } = new.clone();

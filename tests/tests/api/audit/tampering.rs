@@ -53,7 +53,7 @@ pub(super) async fn with_lines_and_store(stores: BackEnd) -> (TestRegistry, Arc<
 pub(super) async fn seal(registry: &TestRegistry) {
     // Keys that were taken and not used are waited for.
     registry.harbor.seal_audit().await.unwrap();
-    registry.clock.advance(Duration::from_secs(31));
+    registry.clock.advance(Duration::from_secs(36));
     registry.harbor.seal_audit().await.unwrap();
 }
 
