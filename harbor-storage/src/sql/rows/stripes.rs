@@ -21,6 +21,7 @@ pub(crate) struct Stripes {
 }
 
 impl Stripes {
+    #[cfg(any(feature = "postgres", feature = "mysql", test))]
     pub(crate) fn new() -> Arc<Self> {
         let (random, _) = uuid::Uuid::new_v4().as_u64_pair();
         Arc::new(Self { taken: AtomicU32::new(0), offset: (random >> 32) as u32 % STRIPES })
