@@ -7,11 +7,13 @@
 mod account;
 mod alone;
 mod any_call;
+mod broken_off;
 mod content;
 mod help;
 mod images;
 mod jobs;
 mod local;
+mod moments;
 mod moving;
 mod people;
 mod places;

@@ -1,36 +1,16 @@
 //! Backups and restores that are killed in their midst.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use harbor_tests::Database;
 
 use super::PASSWORD;
 use super::backup::{folder, many};
 use super::place::{Place, content, done, files, killed, local, snapshots};
+use crate::moments::Moments;
 
-/// Moments at which to kill what takes so long, from its begin to its end; of what turns out to be quicker, it is told.
-struct Moments {
-    took: Duration,
-    number: u32,
-}
-
-impl Moments {
-    const COUNT: u32 = 25;
-
-    const fn of(took: Duration) -> Self {
-        Self { took, number: 0 }
-    }
-
-    fn next(&mut self) -> Option<Duration> {
-        self.number += 1;
-        (self.number <= Self::COUNT).then(|| self.took * self.number / Self::COUNT)
-    }
-
-    /// It had ended after so long.
-    fn ended(&mut self, after: Duration) {
-        self.took = self.took.min(after);
-    }
-}
+/// At how many moments each is killed.
+const COUNT: u32 = 25;
 
 #[tokio::test]
 #[ignore = "needs the built harbor-server, and harborctl, built with the feature local"]
@@ -42,7 +22,7 @@ async fn a_backup_that_is_killed_is_not_seen_and_completes() {
     let took = began.elapsed();
     let (_folder, backup) = folder();
     let (mut broken_off, mut complete) = (0, 0);
-    let mut moments = Moments::of(took);
+    let mut moments = Moments::of(took, COUNT);
     while let Some(after) = moments.next() {
         match killed(&["backup", &backup], &place.arguments(), after).await {
             Some(done) => {
@@ -82,7 +62,7 @@ async fn a_restore_that_is_killed(to: impl Fn() -> Place) {
     done(&["restore", &backup], &first.arguments()).await;
     let took = began.elapsed();
     let (mut place, mut broken_off, mut refused) = (to(), 0, 0);
-    let mut moments = Moments::of(took);
+    let mut moments = Moments::of(took, COUNT);
     while let Some(after) = moments.next() {
         let ended = killed(&["restore", &backup], &place.arguments(), after).await;
         if ended.is_some() {

@@ -16,6 +16,7 @@ use tempfile::TempDir;
 
 use super::objects::Bucket;
 use super::{API, PASSWORD};
+use crate::moments;
 
 /// How long content is kept that nothing refers to, in seconds, where it is to go soon.
 const GRACE: u64 = 1;
@@ -301,20 +302,7 @@ pub(super) async fn snapshots(backup: &str) -> Vec<String> {
 
 /// Starts a command and kills it after a while; whether it had ended by then, and how.
 pub(super) async fn killed(arguments: &[&str], more: &[String], after: Duration) -> Option<bool> {
-    let arguments: Vec<&str> = ["local"]
-        .into_iter()
-        .chain(arguments.iter().copied())
-        .chain(more.iter().map(String::as_str))
-        .collect();
-    let harborctl = harborctl();
-    let mut command = harborctl.command(&arguments);
-    command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
-    let mut child = command.spawn().unwrap();
-    match tokio::time::timeout(after, child.wait()).await {
-        Ok(ended) => Some(ended.unwrap().success()),
-        Err(_) => {
-            child.kill().await.unwrap();
-            None
-        }
-    }
+    let more = more.iter().map(String::as_str);
+    let arguments: Vec<&str> = ["local"].into_iter().chain(arguments.iter().copied()).chain(more).collect();
+    moments::killed(&harborctl(), &arguments, after).await
 }
