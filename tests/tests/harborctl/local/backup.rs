@@ -216,7 +216,11 @@ async fn what_is_busy_is_whole_in_postgres_and_a_bucket() {
 
 /// A registry with a few hundred blobs, stopped.
 pub(super) async fn many() -> Place {
-    let place = Place::folder();
+    many_in(Place::folder()).await
+}
+
+/// The same, somewhere.
+pub(super) async fn many_in(place: Place) -> Place {
     let server = place.calm_server().await;
     let admin = server.anon().basic("admin", PASSWORD);
     make(&admin, "/projects", json!({ "project_name": "team" })).await;

@@ -5,17 +5,17 @@ use std::time::Instant;
 use harbor_tests::Database;
 
 use super::PASSWORD;
-use super::backup::{folder, many};
+use super::backup::{folder, many, many_in};
 use super::place::{Place, content, done, files, killed, local, snapshots};
 use crate::moments::Moments;
 
 /// At how many moments each is killed.
-const COUNT: u32 = 25;
+const COUNT: u32 = 16;
 
-#[tokio::test]
-#[ignore = "needs the built harbor-server, and harborctl, built with the feature local"]
-async fn a_backup_that_is_killed_is_not_seen_and_completes() {
-    let place = many().await;
+/// While a server runs.
+async fn a_backup_that_is_killed(from: Place) {
+    let place = many_in(from).await;
+    let server = place.calm_server().await;
     let (_folder, whole) = folder();
     let began = Instant::now();
     let expected = done(&["backup", &whole], &place.arguments()).await;
@@ -49,9 +49,23 @@ async fn a_backup_that_is_killed_is_not_seen_and_completes() {
     assert_eq!(left.iter().filter(|path| path.starts_with("blobs/")).count() as u64, taken["blobs"]);
     let ran = local(&["backup", "verify", &backup], &[]).await;
     assert_eq!(ran.code, Some(0), "{} {}", ran.out, ran.told);
+    assert!(server.stop().await);
 }
 
-async fn a_restore_that_is_killed(to: impl Fn() -> Place) {
+#[tokio::test]
+#[ignore = "needs the built harbor-server, and harborctl, built with the feature local"]
+async fn a_backup_that_is_killed_is_not_seen_and_completes() {
+    a_backup_that_is_killed(Place::folder()).await;
+}
+
+#[tokio::test]
+#[ignore = "needs PostgreSQL, S3, the built harbor-server, and harborctl, built with the feature local"]
+async fn a_backup_of_postgres_and_s3_that_is_killed_is_not_seen_and_completes() {
+    a_backup_that_is_killed(Place::with(Database::postgres()).in_a_bucket()).await;
+}
+
+/// At so many moments.
+async fn a_restore_that_is_killed(to: impl Fn() -> Place, count: u32) {
     let place = many().await;
     let (_folder, backup) = folder();
     done(&["backup", &backup], &place.arguments()).await;
@@ -62,7 +76,7 @@ async fn a_restore_that_is_killed(to: impl Fn() -> Place) {
     done(&["restore", &backup], &first.arguments()).await;
     let took = began.elapsed();
     let (mut place, mut broken_off, mut refused) = (to(), 0, 0);
-    let mut moments = Moments::of(took, COUNT);
+    let mut moments = Moments::of(took, count);
     while let Some(after) = moments.next() {
         let ended = killed(&["restore", &backup], &place.arguments(), after).await;
         if ended.is_some() {
@@ -151,11 +165,18 @@ async fn compare(place: &Place, expected: &std::collections::BTreeMap<String, Ve
 #[tokio::test]
 #[ignore = "needs the built harbor-server, and harborctl, built with the feature local"]
 async fn a_restore_that_is_killed_is_no_registry_and_completes() {
-    a_restore_that_is_killed(Place::folder).await;
+    a_restore_that_is_killed(Place::folder, COUNT).await;
 }
 
 #[tokio::test]
 #[ignore = "needs PostgreSQL, the built harbor-server, and harborctl, built with the feature local"]
 async fn a_restore_that_is_killed_is_no_registry_in_postgres_and_completes() {
-    a_restore_that_is_killed(|| Place::with(Database::postgres())).await;
+    a_restore_that_is_killed(|| Place::with(Database::postgres()), COUNT).await;
+}
+
+#[tokio::test]
+#[ignore = "needs MariaDB, S3, the built harbor-server, and harborctl, built with the feature local"]
+async fn a_restore_that_is_killed_is_no_registry_in_mariadb_and_s3_and_completes() {
+    // Each registry that is made there takes a second or two.
+    a_restore_that_is_killed(|| Place::with(Database::mariadb()).in_a_bucket(), COUNT / 2).await;
 }
