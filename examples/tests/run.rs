@@ -38,6 +38,32 @@ fn client() {
     );
 }
 
+/// What other verbs do of themselves: `open_signed` verifies, and a copy for a platform chooses.
+const WITHIN_OTHERS: [&str; 2] = ["verify", "choose"];
+
+/// Each verb of the distribution client, and of places, stands in an example that runs.
+#[test]
+fn distribution() {
+    run(env!("CARGO_BIN_EXE_distribution"), "-- bundles");
+    let shown = concat!(
+        include_str!("../distribution/access.rs"),
+        include_str!("../distribution/content.rs"),
+        include_str!("../distribution/places.rs"),
+    );
+    let client = format!("{}/../harbor-replicate/src/client", env!("CARGO_MANIFEST_DIR"));
+    for folder in ["registry", "place", "copy", "bundle"] {
+        for file in std::fs::read_dir(format!("{client}/{folder}")).expect("the client") {
+            let text = std::fs::read_to_string(file.expect("a file").path()).unwrap_or_default();
+            let verbs = text
+                .lines()
+                .filter_map(|line| line.strip_prefix("    pub async fn ")?.split_once(['(', '<']));
+            for (verb, _) in verbs.filter(|(verb, _)| !WITHIN_OTHERS.contains(verb)) {
+                assert!(shown.contains(&format!("{verb}(")), "{verb} of {folder} has no example");
+            }
+        }
+    }
+}
+
 #[test]
 fn embed() {
     run(env!("CARGO_BIN_EXE_embed"), "/hello says hello");

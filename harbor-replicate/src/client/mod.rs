@@ -9,6 +9,8 @@
 //! [`place`] has the other places that content lives in, layouts and archives, and [`copy()`] copies between any two.
 //! [`bundle`] carries many of them across an air gap. [`api`] is the client of Harbor's API beside it, over the same connections.
 //!
+//! An example of each verb runs with `cargo run --bin distribution`, and of each noun of Harbor's API with `cargo run --bin api`.
+//!
 //! ```no_run
 //! use harbor_replicate::client::{ImageName, Registry, docker::DockerConfig};
 //!
