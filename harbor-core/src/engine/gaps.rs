@@ -52,7 +52,7 @@ mod tests {
         assert_eq!(settled(3, &[4, 5, 6, 9], 10), 3, "the gap was filled");
         assert_eq!(settled(6, &[9, 10, 12], 34), 0);
         assert_eq!(settled(6, &[9, 10, 12], 36), 2, "nobody fills it any more");
-        assert_eq!(settled(10, &[12], 60), 1);
-        assert_eq!(settled(3, &[5, 6, 9], 61), 3, "one who is behind does not wait again");
+        assert_eq!(settled(10, &[12], 70), 1);
+        assert_eq!(settled(3, &[5, 6, 9], 71), 3, "one who is behind does not wait again");
     }
 }
