@@ -1,5 +1,6 @@
 //! What PostgreSQL and MySQL/MariaDB have in common: a pool of connections, and transactions of the server's own.
 
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
@@ -160,7 +161,7 @@ impl Door {
             return Err(silent("connecting, as somebody else did"));
         }
         // What goes beyond the pool's own limit is the beginning of a transaction.
-        let connected = tokio::time::timeout(PROMPT * 2, connect).await;
+        let connected = tokio::time::timeout(PROMPT * 2, briskly(connect)).await;
         let connected = connected.map_or(Err(sqlx::Error::PoolTimedOut), |connected| connected);
         *self.failed() = if connected.is_ok() { None } else { Some(Instant::now()) };
         Ok((turn, connected.map_err(|error| map("connecting", error))?))
@@ -169,6 +170,20 @@ impl Door {
     fn failed(&self) -> std::sync::MutexGuard<'_, Option<Instant>> {
         self.failed.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
+}
+
+/// How often somebody who is let in goes on, of the times that they would let others go on first.
+const BRISK: usize = 40;
+
+/// Lets others have fewer turns in between. PostgreSQL's password is hashed thousands of times (RFC 5802, `Hi`), and the driver lets
+/// everybody else have a turn after each five: among many who have much to do, to be let in would take longer than anybody waits.
+async fn briskly<T>(work: impl Future<Output = T>) -> T {
+    let mut work = std::pin::pin!(work);
+    std::future::poll_fn(|context| {
+        let mut turns = (0..BRISK).map(|_| work.as_mut().poll(context));
+        turns.find(Poll::is_ready).unwrap_or(Poll::Pending)
+    })
+    .await
 }
 
 /// A session whose statements have a limit on the time that they take, and all of them together in a transaction: nobody waits for
@@ -257,5 +272,30 @@ fn is_starting(error: &sqlx::Error) -> bool {
         sqlx::Error::Io(error) => error.kind() == std::io::ErrorKind::ConnectionRefused,
         sqlx::Error::Database(error) => error.is_transient_in_connect_phase(),
         _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn who_is_let_in_waits_for_few_turns_of_others() {
+        let (others, counted) =
+            (std::sync::atomic::AtomicUsize::new(0), std::sync::atomic::Ordering::Relaxed);
+        let password = briskly(async {
+            for _ in 0..4096 / 5 {
+                tokio::task::yield_now().await;
+            }
+        });
+        let others_work = async {
+            loop {
+                others.fetch_add(1, counted);
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::select! { () = password => {} () = others_work => {} }
+        let turns = others.load(counted);
+        assert!((10..100).contains(&turns), "{turns}");
     }
 }
