@@ -3,6 +3,10 @@
 //! `cargo run --bin api` runs them all, `cargo run --bin api -- robots` that of one noun. Each is a function of the noun's name, in
 //! the file that the noun has in `harbor_replicate::client::api` too.
 
+#[macro_use]
+#[path = "../nouns.rs"]
+mod nouns;
+
 mod content;
 mod jobs;
 mod people;
@@ -27,24 +31,6 @@ use harbor_storage::sql::SqlMetadata;
 type Outcome<T = ()> = Result<T, Box<dyn std::error::Error>>;
 
 const PASSWORD: &str = "Correct horse 1";
-
-/// Runs the examples of these nouns; of all of them, for none.
-macro_rules! examples {
-    ($api:expr, $asked:expr; $($file:ident: $($noun:ident)*;)*) => {{
-        let (api, asked): (&Api, &[String]) = ($api, $asked);
-        for noun in asked {
-            if ![$($(stringify!($noun)),*),*].contains(&noun.as_str()) {
-                return Err(format!("there is no noun {noun}").into());
-            }
-        }
-        $($(
-            if asked.is_empty() || asked.iter().any(|asked| asked == stringify!($noun)) {
-                println!("-- {}", stringify!($noun));
-                $file::$noun(api).await?;
-            }
-        )*)*
-    }};
-}
 
 #[tokio::main]
 async fn main() -> Outcome {

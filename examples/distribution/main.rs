@@ -3,6 +3,10 @@
 //! `cargo run --bin distribution` runs them all, `cargo run --bin distribution -- blobs` that of one noun. What is asked of Harbor
 //! beside content is in the program `api`; an image from its push to its copy, in the program `client`.
 
+#[macro_use]
+#[path = "../nouns.rs"]
+mod nouns;
+
 mod access;
 mod content;
 mod places;
@@ -15,24 +19,6 @@ use harbor_server::{App, AppOptions, Server};
 use harbor_storage::InMemory as _;
 
 type Outcome<T = ()> = Result<T, Box<dyn std::error::Error>>;
-
-/// Runs the examples of these nouns; of all of them, for none.
-macro_rules! examples {
-    ($registry:expr, $asked:expr; $($file:ident: $($noun:ident)*;)*) => {{
-        let (registry, asked): (&Registry, &[String]) = ($registry, $asked);
-        for noun in asked {
-            if ![$($(stringify!($noun)),*),*].contains(&noun.as_str()) {
-                return Err(format!("there is no noun {noun}").into());
-            }
-        }
-        $($(
-            if asked.is_empty() || asked.iter().any(|asked| asked == stringify!($noun)) {
-                println!("-- {}", stringify!($noun));
-                $file::$noun(registry).await?;
-            }
-        )*)*
-    }};
-}
 
 #[tokio::main]
 async fn main() -> Outcome {
