@@ -21,6 +21,8 @@ mod projects;
 mod runs;
 mod shown;
 mod system;
+mod terminal;
+mod tls;
 mod transcript;
 
 use harbor_tests::{Harborctl, Ran, TestRegistry};

@@ -24,6 +24,7 @@ on_every_store! {
     who_is_next_is_looked_at_soon(stores);
     a_schedule_that_does_not_read_holds_up_nothing(stores);
     schedules_are_fired_while_no_worker_is_free(stores);
+    who_died_while_its_clock_was_ahead_has_nothing_for_years(stores);
 }
 
 /// The only task of an execution.
@@ -276,5 +277,28 @@ async fn schedules_are_fired_while_no_worker_is_free(back_end: BackEnd) {
     until(async || !runs().await.is_empty()).await;
     assert_eq!(runs().await[0].priority, Priority::Low, "as its kind has it");
     node.shutdown().await;
+    stores.close().await;
+}
+
+/// A node that dies while its clock is years ahead has a lease that ends then, where others share the store: they take it all the same.
+async fn who_died_while_its_clock_was_ahead_has_nothing_for_years(back_end: BackEnd) {
+    const YEARS: i64 = 4 * 365 * 86_400 * 1_000_000;
+    let (stores, clock) = (back_end.open().await, Clock::manual());
+    let Clock::Manual(micros) = &clock else { panic!("a manual clock") };
+    let waits = name("waits");
+    micros.fetch_add(YEARS, Ordering::SeqCst);
+    let (dies, node) = (two_workers(&stores, &clock), two_workers(&stores, &clock));
+    let hangs = start(&dies, &job(&name("hangs"), Does::Hangs), 0).await;
+    let working = tokio::spawn(async move { dies.run_due_jobs().await });
+    until(async || task(&stores, hangs).await.status == TaskStatus::Running).await;
+    working.abort();
+    let failed = start(&node, &job(&waits, Does::Succeeds), 1).await;
+    micros.fetch_sub(YEARS, Ordering::SeqCst);
+    assert!(task(&stores, hangs).await.due > clock.now().plus(Duration::from_secs(86_400)));
+    assert_eq!(node.run_due_jobs().await.unwrap(), 1);
+    assert_eq!(task(&stores, failed).await.status, TaskStatus::Success);
+    let left = task(&stores, hangs).await;
+    assert_eq!(left.status, TaskStatus::Running);
+    assert!(left.due <= clock.now().plus(Duration::from_secs(60)), "a lease from now on");
     stores.close().await;
 }

@@ -11,4 +11,5 @@ mod purge;
 mod queue;
 mod retention;
 mod schedules;
+mod stops;
 mod trial;

@@ -15,6 +15,7 @@ on_every_store! {
     every_rhythm;
     a_missed_run_is_made_up_once;
     a_clock_that_was_ahead_holds_nothing_up;
+    what_waits_for_a_clock_that_was_ahead;
     never_two_at_a_time;
     paused;
     taken_away;
@@ -121,6 +122,24 @@ async fn a_clock_that_was_ahead_holds_nothing_up(registry: &TestRegistry) {
     registry.clock.advance(Duration::from_secs(4));
     assert_eq!(registry.harbor.run_due_jobs().await.unwrap(), 0, "it was set going already");
     assert_eq!(next(registry).await, after);
+}
+
+/// It set a run going for which no worker was free before it was put right: the run's time has come, and so do those that are next.
+async fn what_waits_for_a_clock_that_was_ahead(registry: &TestRegistry) {
+    const AHEAD: i64 = 4 * 365 * 86_400;
+    let (admin, queue) = (registry.admin(), "/api/v2.0/jobservice/queues/GARBAGE_COLLECTION");
+    let Clock::Manual(micros) = &registry.clock else { panic!("a manual clock") };
+    admin.post(SCHEDULE).json(&body("Weekly", "")).await.expect_status(201);
+    admin.put(queue).json(&json!({ "action": "pause" })).await.expect_status(200);
+    registry.clock.advance(Duration::from_secs(AHEAD.unsigned_abs()));
+    assert_eq!(registry.harbor.run_due_jobs().await.unwrap(), 0);
+    assert_eq!(runs(registry).await[0]["job_status"], "Pending");
+    micros.fetch_sub(AHEAD * 1_000_000, Ordering::SeqCst);
+    admin.put(queue).json(&json!({ "action": "resume" })).await.expect_status(200);
+    assert_eq!(registry.harbor.run_due_jobs().await.unwrap(), 1);
+    to_the_next(registry).await;
+    assert_eq!(registry.harbor.run_due_jobs().await.unwrap(), 1);
+    assert_eq!(runs(registry).await.len(), 2);
 }
 
 async fn never_two_at_a_time(registry: &TestRegistry) {

@@ -16,7 +16,7 @@ use std::time::Duration;
 pub(super) use asked::Asked;
 pub use run::{CollectGarbage, Freed};
 
-use futures_util::{Stream, StreamExt as _, stream};
+use futures_util::{Stream, StreamExt as _, future, stream};
 
 use super::Harbor;
 use super::gate::contended;
@@ -102,6 +102,15 @@ fn shared_out<T: Send + 'static>(mut all: Vec<T>, parts: usize) -> impl Stream<I
         shares.push(std::mem::replace(&mut all, rest));
     }
     stream::iter(shares)
+}
+
+/// What these did together.
+async fn sum(mut shares: impl Stream<Item = Result<GcReport>> + Unpin) -> Result<GcReport> {
+    let mut report = GcReport::default();
+    while let Some(done) = shares.next().await {
+        report.add(done?);
+    }
+    Ok(report)
 }
 
 impl GcReport {
@@ -197,17 +206,14 @@ impl Harbor {
         // Where writers take turns, several would only take them from one another, and from everybody else.
         let exclusive = self.inner.metadata.sharing() == Sharing::Exclusive;
         let workers = if exclusive { 1 } else { workers.max(1) as usize };
+        // What became garbage just now is the next batch's, so that a batch is as long as it says. And side by side: one works in the
+        // database and the other in the blob store, and each rests while the other works.
         let reviews = shared_out(links, workers).map(|links| self.review_all(links, look));
-        let mut reviews = reviews.buffer_unordered(workers);
-        while let Some(done) = reviews.next().await {
-            report.add(done?);
-        }
-        // What became garbage just now is the next batch's, so that a batch is as long as it says.
         let sweeps = shared_out(garbage, workers).map(|garbage| self.sweep_all(garbage, look));
-        let mut sweeps = sweeps.buffer_unordered(workers);
-        while let Some(done) = sweeps.next().await {
-            report.add(done?);
-        }
+        let (reviews, sweeps) = (reviews.buffer_unordered(workers), sweeps.buffer_unordered(workers));
+        let (reviewed, swept) = future::join(sum(reviews), sum(sweeps)).await;
+        report.add(reviewed?);
+        report.add(swept?);
         Ok(report)
     }
 

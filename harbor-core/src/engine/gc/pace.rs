@@ -16,6 +16,9 @@ const ROWS_BESIDE_OTHERS: usize = 64;
 /// How many blobs whose bytes are deleted are forgotten in one transaction: that touches but the last pages of one table.
 const FORGOTTEN: usize = 512;
 
+/// How many, when others are at work: they wait for this transaction, too.
+const FORGOTTEN_BESIDE_OTHERS: usize = 128;
+
 /// How many blobs' bytes are deleted in one step of the blob store.
 const BYTES: usize = 512;
 
@@ -66,7 +69,8 @@ impl<'a> Pace<'a> {
 
     /// The next of this garbage, to be forgotten in one transaction; none when it is over.
     pub(super) fn forgotten<'s, T>(&self, left: &mut &'s [T]) -> Option<&'s [T]> {
-        if self.over { None } else { take(left, FORGOTTEN) }
+        let at_most = if self.beside_others { FORGOTTEN_BESIDE_OTHERS } else { FORGOTTEN };
+        if self.over { None } else { take(left, at_most) }
     }
 
     /// The next of this garbage, for one step of the blob store; none when it is over.

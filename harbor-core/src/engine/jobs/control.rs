@@ -1,6 +1,6 @@
 //! What somebody does to tasks and executions: stops them, tries them again, reads their logs.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::time::Duration;
 
 use serde_json::Map;
@@ -18,6 +18,9 @@ use crate::{Error, Result};
 
 /// How many pieces of a log are read at a time.
 const PIECES: u32 = 8;
+
+/// How many tasks of an execution are stopped in one transaction.
+const AT_ONCE: usize = 64;
 
 /// How often somebody who follows a log looks for more.
 const FOLLOW: Duration = Duration::from_millis(500);
@@ -52,7 +55,11 @@ impl Jobs<'_> {
         let task = self.harbor.task_named(job).await?;
         let stopped = contended!(async {
             let mut write = self.harbor.write(proof).await?;
-            let stopped = stop(&mut write, task.id).await?;
+            let locked = write.rows().task_lock(task.id).await?;
+            let stopped = match locked {
+                Some(task) => stop(&mut write, task).await?,
+                None => None,
+            };
             write.audit_as(job, format!("stop the {} job {job}", task.kind)).await?;
             write.commit().await.map(|()| stopped)
         })?;
@@ -115,7 +122,8 @@ impl Harbor {
         TaskLog { harbor: self.clone(), task, follow, reader: None, after: 0, read: VecDeque::new() }
     }
 
-    /// Stops those of an execution's tasks that are not over.
+    /// Stops those of an execution's tasks that are not over: some at a time, for there may be one for each repository, and others
+    /// write meanwhile.
     pub(crate) async fn stop_execution<A: Action>(
         &self,
         proof: &Authorized<A>,
@@ -123,26 +131,43 @@ impl Harbor {
         id: ExecutionId,
     ) -> Result<()> {
         let execution = self.execution_of(scope, id).await?;
-        let stopped = contended!(async {
+        let what = format!("stop execution {} of {}", id.get(), execution.kind);
+        contended!(async {
             let mut write = self.write(proof).await?;
-            let mut stopped = Vec::new();
-            let mut seen = TaskId::new(0);
-            loop {
-                // A task that enqueues others has them in the list once it is locked itself.
-                let open = write.rows().tasks_open(id).await?;
-                let Some(last) = open.last().copied().filter(|last| *last > seen) else { break };
-                for task in open.into_iter().filter(|task| *task > seen) {
-                    stopped.extend(stop(&mut write, task).await?);
-                }
-                seen = last;
-            }
-            let kind = &execution.kind;
-            write.audit_as(id.get().to_string(), format!("stop execution {} of {kind}", id.get())).await?;
-            write.commit().await.map(|()| stopped)
+            write.audit_as(id.get().to_string(), what.clone()).await?;
+            write.commit().await
         })?;
-        self.stop_here(&stopped);
+        let mut told = HashSet::new();
+        loop {
+            // One that enqueues others does so no more once it is told; what it had enqueued by then is in the next list.
+            let mut open = self.read().await?.tasks_open(id).await?;
+            open.retain(|task| !told.contains(task));
+            if open.is_empty() {
+                break;
+            }
+            for tasks in open.chunks(AT_ONCE) {
+                let stopped = contended!(self.stop_tasks(proof, tasks))?;
+                self.stop_here(&stopped);
+            }
+            told.extend(open);
+        }
         self.trim_or_leave(id).await;
         Ok(())
+    }
+
+    /// Stops these; yields those that run.
+    async fn stop_tasks<A: Action>(&self, proof: &Authorized<A>, tasks: &[TaskId]) -> Result<Vec<TaskId>> {
+        let mut write = self.write(proof).await?;
+        let mut locked = Vec::with_capacity(tasks.len());
+        // All of them ahead of their execution, as whoever begins one has it.
+        for task in tasks {
+            locked.extend(write.rows().task_lock(*task).await?);
+        }
+        let mut stopped = Vec::new();
+        for task in locked {
+            stopped.extend(stop(&mut write, task).await?);
+        }
+        write.commit().await.map(|()| stopped)
     }
 
     /// Ends those of these tasks at once that run on this node; others end with the next beat of theirs.
@@ -153,10 +178,9 @@ impl Harbor {
     }
 }
 
-/// Stops a task: what waits is over, and of what runs it is noted. Yields it when it runs.
-async fn stop(write: &mut Write<'_>, id: TaskId) -> Result<Option<TaskId>, Error> {
+/// Stops a task that is locked: what waits is over, and of what runs it is noted. Yields it when it runs.
+async fn stop(write: &mut Write<'_>, mut task: Task) -> Result<Option<TaskId>, Error> {
     let now = write.now();
-    let Some(mut task) = write.rows().task_lock(id).await? else { return Ok(None) };
     match task.status {
         TaskStatus::Waiting => {
             moved(write.rows(), &mut task, TaskStatus::Stopped, now).await?;
@@ -165,7 +189,7 @@ async fn stop(write: &mut Write<'_>, id: TaskId) -> Result<Option<TaskId>, Error
         TaskStatus::Running => {
             task.stopping = true;
             write.rows().task_save(&task).await?;
-            Ok(Some(id))
+            Ok(Some(task.id))
         }
         TaskStatus::Success | TaskStatus::Error | TaskStatus::Stopped => Ok(None),
     }

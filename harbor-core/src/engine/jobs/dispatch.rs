@@ -143,19 +143,6 @@ impl Harbor {
         Ok(())
     }
 
-    /// Looks, at the start and when the clock was set back, whether schedules wait for a time that it had been ahead to.
-    async fn watch_clock(&self, seen: &mut Option<Timestamp>) {
-        let now = self.now();
-        if seen.is_none_or(|seen| now < seen)
-            && let Err(error) = self.plan_schedules().await
-        {
-            tracing::warn!(%error, "it was not looked whether schedules are planned rightly; it is tried again");
-            *seen = None;
-            return;
-        }
-        *seen = Some(now);
-    }
-
     /// Begins what is due. Yields whether there was something, and when to look again.
     async fn turn(&self, node: &Arc<Node>) -> Result<(bool, Option<Timestamp>)> {
         let mut began = self.fire_schedules().await?;
@@ -196,7 +183,7 @@ impl Harbor {
         let _ends = ended.clone().drop_guard();
         // Others would take what takes longer than a lease.
         tokio::spawn(Self::beat(Arc::downgrade(&self.inner), Arc::clone(&node), ended));
-        self.plan_schedules().await?;
+        self.plan_anew().await?;
         let mut jobs = 0;
         loop {
             // What a shutdown stopped is not begun again here.

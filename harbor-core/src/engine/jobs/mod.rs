@@ -4,6 +4,7 @@
 //! task is begun again, and what the first one still does to its row is refused, for the row tells how often it was begun.
 
 mod claim;
+mod clock;
 mod control;
 mod dispatch;
 mod figures;

@@ -1,9 +1,8 @@
 //! Schedules: what is set going by the clock, once however many nodes look at it.
 
-use std::time::Duration;
-
 use serde_json::{Map, Value};
 
+use super::clock::SKEW;
 use super::{SCHEDULER, paused};
 use crate::engine::Harbor;
 use crate::engine::gate::{Write, contended};
@@ -14,9 +13,6 @@ use crate::{Error, Result, Timestamp};
 
 /// How many schedules are looked at in one go.
 const BATCH: u32 = 50;
-
-/// By how much the clocks of nodes differ at most: what one of them has just set going is not due again for the clock of another.
-const SKEW: Duration = Duration::from_secs(60 * 60);
 
 impl From<CronError> for Error {
     fn from(error: CronError) -> Self {
