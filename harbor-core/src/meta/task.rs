@@ -92,8 +92,10 @@ pub struct Task {
     pub due: Timestamp,
     /// How often it failed.
     pub failures: u32,
-    /// How often it was begun.
+    /// How often it was begun: who has it is known by that, so it never becomes less.
     pub runs: u32,
+    /// How many of its workers ended in the midst of it without a word, since it was enqueued or tried again.
+    pub deaths: u32,
     /// The node whose worker is at it; empty for none.
     pub owner: String,
     /// Whether somebody wants its worker to stop.

@@ -24,6 +24,8 @@ on_every_store! {
     who_is_next_is_looked_at_soon(stores);
     a_schedule_that_does_not_read_holds_up_nothing(stores);
     schedules_are_fired_while_no_worker_is_free(stores);
+    shutdowns_are_no_deaths(stores);
+    what_kills_its_workers_is_given_up(stores);
     who_died_while_its_clock_was_ahead_has_nothing_for_years(stores);
 }
 
@@ -300,5 +302,43 @@ async fn who_died_while_its_clock_was_ahead_has_nothing_for_years(back_end: Back
     let left = task(&stores, hangs).await;
     assert_eq!(left.status, TaskStatus::Running);
     assert!(left.due <= clock.now().plus(Duration::from_secs(60)), "a lease from now on");
+    stores.close().await;
+}
+
+async fn shutdowns_are_no_deaths(back_end: BackEnd) {
+    let (stores, clock) = (back_end.open().await, Clock::manual());
+    let (hangs, first) = (name("rolls"), two_workers(&stores, &clock));
+    let execution = start(&first, &job(&hangs, Does::Hangs), 0).await;
+    for begun in 1..=9 {
+        let node = two_workers(&stores, &clock);
+        node.start().await.unwrap();
+        until(async || seen(&hangs).now == 1).await;
+        node.shutdown().await;
+        let task = task(&stores, execution).await;
+        assert_eq!((task.status, task.runs, task.deaths), (TaskStatus::Waiting, begun, 0));
+    }
+    stores.close().await;
+}
+
+/// Six times, and who tries it again means it.
+async fn what_kills_its_workers_is_given_up(back_end: BackEnd) {
+    let (stores, clock) = (back_end.open().await, Clock::manual());
+    let node = two_workers(&stores, &clock);
+    let execution = start(&node, &job(&name("kills"), Does::Hangs), 0).await;
+    for begun in 1..=6 {
+        let dies = two_workers(&stores, &clock);
+        let working = tokio::spawn(async move { dies.run_due_jobs().await });
+        until(async || task(&stores, execution).await.runs == begun).await;
+        working.abort();
+        let _ = working.await;
+        clock.advance(Duration::from_secs(120));
+    }
+    assert_eq!(node.run_due_jobs().await.unwrap(), 0);
+    let ended = task(&stores, execution).await;
+    assert_eq!((ended.status, ended.runs, ended.deaths), (TaskStatus::Error, 6, 6), "{ended:?}");
+    let proof = node.authorize::<JobserviceMonitorStop>(&admin(), ()).await.unwrap();
+    node.jobs().retry(&proof, &ended.job).await.unwrap();
+    let again = task(&stores, execution).await;
+    assert_eq!((again.status, again.runs, again.deaths), (TaskStatus::Waiting, 6, 0));
     stores.close().await;
 }

@@ -12,7 +12,7 @@ use crate::job::Kinds;
 use crate::meta::{Priority, Task, TaskId, TaskStatus, Transaction};
 use crate::{Result, Timestamp};
 
-/// How often a job is begun again whose worker died, beyond the attempts that it has: it may be what killed them.
+/// How often a job is begun again whose worker died: it may be what killed them.
 const DEATHS: u32 = 5;
 
 /// How many tasks that must wait for others are looked at in one transaction.
@@ -104,10 +104,10 @@ impl Claim<'_> {
                     self.rows.task_save(&task).await?;
                     continue;
                 }
-                let rules = self.kinds.get(&task.kind).map(|kind| kind.rules).unwrap_or_default();
+                task.deaths = task.deaths.saturating_add(1);
                 if task.stopping {
                     self.end(&mut task, TaskStatus::Stopped, "").await?;
-                } else if task.runs >= rules.attempts.saturating_add(DEATHS) {
+                } else if task.deaths > DEATHS {
                     let why = "its workers ended in the midst of it again and again";
                     self.end(&mut task, TaskStatus::Error, why).await?;
                 } else {

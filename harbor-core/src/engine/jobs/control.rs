@@ -85,7 +85,7 @@ impl Jobs<'_> {
                     format!("only jobs that failed or were stopped can be tried again; this one is {status}");
                 return Err(Error::Precondition(why));
             }
-            (task.failures, task.runs, task.due) = (0, 0, now);
+            (task.failures, task.deaths, task.due) = (0, 0, now);
             task.started_at = None;
             let retried = Map::from_iter([(RETRIED.to_owned(), now.micros().into())]);
             task.detail = merged(&task.detail, &retried)?;

@@ -74,12 +74,14 @@ pub async fn task_insert(fixture: &dyn MetadataFixture) {
     let made = task(&store, tasks[0]).await;
     assert_eq!((made.execution, made.job.as_str(), made.key.as_deref()), (execution, "Ærø", Some("key")));
     assert_eq!((made.status, made.due, made.created_at), (TaskStatus::Waiting, at(10), at(5)));
-    assert_eq!((made.failures, made.runs, made.owner.as_str(), made.stopping), (0, 0, "", false));
+    assert_eq!((made.failures, made.runs, made.deaths), (0, 0, 0));
+    assert_eq!((made.owner.as_str(), made.stopping), ("", false));
     assert_eq!((made.slot, made.started_at, made.ended_at, made.updated_at), (None, None, None, at(5)));
     let changed = Task {
         payload: r#"{"v":1,"more":"🚢"}"#.to_owned(),
         slot: Some(3),
         failures: 2,
+        deaths: 4,
         stopping: true,
         progress: "half".to_owned(),
         message: "ß".to_owned(),

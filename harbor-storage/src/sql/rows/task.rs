@@ -14,7 +14,7 @@ use crate::sql::statement::{Value, sql, values};
 macro_rules! columns {
     () => {
         "id, execution_id, job, kind, payload, priority, serial_key, slot, status, due_at, failures, runs, owner, \
-         is_stopping, progress, message, detail, created_at, updated_at, started_at, ended_at"
+         is_stopping, progress, message, detail, created_at, updated_at, started_at, ended_at, deaths"
     };
 }
 
@@ -59,6 +59,7 @@ fn task(row: &Row) -> Result<Task, StoreError> {
         updated_at: Timestamp::from_micros(row.int(18)?),
         started_at: never_or_at(row.int(19)?),
         ended_at: never_or_at(row.int(20)?),
+        deaths: small(row.int(21)?),
     })
 }
 
@@ -301,7 +302,7 @@ impl TaskRowsMut for Rows {
         let update = sql!(
             "UPDATE tasks SET payload = ?, running_key = ?, running_slot = ?, slot = ?, status = ?, due_at = ?, \
              failures = ?, runs = ?, owner = ?, is_stopping = ?, progress = ?, message = ?, detail = ?, \
-             updated_at = ?, started_at = ?, ended_at = ?, priority = ? WHERE id = ?"
+             updated_at = ?, started_at = ?, ended_at = ?, priority = ?, deaths = ? WHERE id = ?"
         );
         let runs = task.status == TaskStatus::Running;
         let slot = task.slot.filter(|_| runs);
@@ -323,6 +324,7 @@ impl TaskRowsMut for Rows {
             at_or_never(task.started_at),
             at_or_never(task.ended_at),
             level(task.priority),
+            task.deaths,
             task.id.get(),
         ];
         // Not deferred: whoever claims wants to know at once whether somebody else did.
