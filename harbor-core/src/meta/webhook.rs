@@ -65,6 +65,9 @@ pub trait WebhookRows {
 
     /// Every policy that is in force and tells of events of one of these projects: theirs, and those of the whole registry; by key.
     async fn webhooks_telling(&mut self, projects: &[ProjectId]) -> RowResult<Vec<WebhookPolicy>>;
+
+    /// When a policy last told of events of each type that it ever told of, in the order of the types' names.
+    async fn webhook_triggers(&mut self, id: WebhookId) -> RowResult<Vec<(String, Timestamp)>>;
 }
 
 /// Changes policies of webhooks.
@@ -80,6 +83,9 @@ pub trait WebhookRowsMut {
     /// name there.
     async fn webhook_save(&mut self, policy: &WebhookPolicy) -> RowResult<()>;
 
-    /// Deletes a policy. False when there is none of that key.
+    /// Notes that a policy told of an event of a type.
+    async fn webhook_trigger_put(&mut self, id: WebhookId, event_type: &str, at: Timestamp) -> RowResult<()>;
+
+    /// Deletes a policy, and when it told of what. False when there is none of that key.
     async fn webhook_delete(&mut self, id: WebhookId) -> RowResult<bool>;
 }

@@ -27,6 +27,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (15, "executions_by_status", include_str!("migrations/0015_executions_by_status.sql")),
     (16, "garbage", include_str!("migrations/0016_garbage.sql")),
     (17, "deaths", include_str!("migrations/0017_deaths.sql")),
+    (18, "webhook_triggers", include_str!("migrations/0018_webhook_triggers.sql")),
 ];
 
 fn migrator(dialect: Dialect, migrations: &[(i64, &'static str, &str)]) -> Migrator {

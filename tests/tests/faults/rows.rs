@@ -312,11 +312,13 @@ rows! {
         webhooks(project: Option<ProjectId>, query: &Query<WebhookKey>) -> Listed<WebhookPolicy>;
         webhooks_enabled() -> Vec<WebhookPolicy>;
         webhooks_telling(projects: &[ProjectId]) -> Vec<WebhookPolicy>;
+        webhook_triggers(id: WebhookId) -> Vec<(String, Timestamp)>;
     }
     WebhookRowsMut {
         webhook_insert(policy: &WebhookPolicy) -> WebhookId;
         webhook_lock(id: WebhookId) -> Option<WebhookPolicy>;
         webhook_save(policy: &WebhookPolicy) -> ();
+        webhook_trigger_put(id: WebhookId, event_type: &str, at: Timestamp) -> ();
         webhook_delete(id: WebhookId) -> bool;
     }
     ScheduleRows {

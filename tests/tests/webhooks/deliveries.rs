@@ -13,6 +13,7 @@ use super::{API, enqueued, http, log, make, of, policy, push, read, run_for, sta
 harbor_tests::on_every_store! {
     with crate::by_hand;
     a_push_is_told;
+    the_last_of_each_type_is_known;
     as_a_cloud_event_and_to_slack;
     either_secret_verifies;
     one_fails_and_holds_up_nobody;
@@ -77,6 +78,30 @@ async fn a_push_is_told(registry: &TestRegistry) {
     let last = read(&admin, &format!("{API}/projects/p/webhook/lasttrigger")).await;
     assert_eq!((&last[0]["policy_name"], &last[0]["event_type"]), (&json!("one"), &json!("PUSH_ARTIFACT")));
     assert_eq!(last[0]["last_trigger_time"], execution["start_time"]);
+}
+
+/// However many of another type came behind it, of which the deliveries are no longer kept.
+async fn the_last_of_each_type_is_known(registry: &TestRegistry) {
+    let (admin, receiver) = (registry.admin(), Receiver::start(Answers::Status(200)).await);
+    registry.project("p", false).await;
+    let types = ["PUSH_ARTIFACT", "CREATE_TAG", "DELETE_ARTIFACT"];
+    make(&admin, &of("p"), &policy("busy", &types, vec![http(&receiver.url())])).await;
+    let at = |time: &Value| time.as_str().map(str::to_owned);
+    push(&admin, "p/app", "v1").await;
+    registry.harbor.run_due_jobs().await.unwrap();
+    let triggers = format!("{API}/projects/p/webhook/lasttrigger");
+    let pushed = at(&read(&admin, &triggers).await[0]["last_trigger_time"]);
+    registry.clock.advance(HOUR);
+    for number in 0..120 {
+        let tag = json!({ "name": format!("t{number}") });
+        let tags = format!("{API}/projects/p/repositories/app/artifacts/v1/tags");
+        admin.post(&tags).json(&tag).await.expect_status(201);
+    }
+    registry.harbor.run_due_jobs().await.unwrap();
+    let last = read(&admin, &triggers).await;
+    assert_eq!(at(&last[0]["last_trigger_time"]), pushed);
+    assert!(pushed.is_some() && at(&last[1]["last_trigger_time"]) > pushed, "{last}");
+    assert!(last[2]["last_trigger_time"].as_str().is_none_or(|never| never.starts_with("0001")), "{last}");
 }
 
 async fn as_a_cloud_event_and_to_slack(registry: &TestRegistry) {

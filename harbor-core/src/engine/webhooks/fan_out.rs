@@ -100,6 +100,7 @@ impl Harbor {
         if write.rows().event_cursor_lock(SINK).await? != Some(place) {
             return Ok(false);
         }
+        let mut triggered = BTreeSet::new();
         for (event, policies) in &plan.wanted {
             let around = around(&mut write, event).await?;
             let Some(notice) = Notice::new(event, &around) else { continue };
@@ -107,7 +108,12 @@ impl Harbor {
                 for target in &policy.webhook.targets {
                     deliver(&mut write, policy, target, &notice).await?;
                 }
+                triggered.insert((policy.id, notice.event_type.as_str()));
             }
+        }
+        let now = write.now();
+        for (policy, event_type) in triggered {
+            write.rows().webhook_trigger_put(policy, event_type, now).await?;
         }
         write.rows().event_cursor_put(SINK, plan.last).await?;
         write.commit().await.map(|()| true)

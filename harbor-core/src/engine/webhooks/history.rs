@@ -1,5 +1,7 @@
 //! What became of deliveries: use cases.
 
+use std::collections::HashMap;
+
 use super::{WebhookRead, Webhooks, scope};
 use crate::access::{Action, InProject, InSystem};
 use crate::engine::jobs::TaskLog;
@@ -19,7 +21,7 @@ pub struct LastTrigger {
     pub policy: WebhookPolicy,
     /// The type.
     pub event_type: EventType,
-    /// When; nothing where none of its latest deliveries is of the type.
+    /// When; nothing where it never did.
     pub at: Option<Timestamp>,
 }
 
@@ -74,7 +76,7 @@ impl Webhooks<'_> {
         Ok(self.harbor.log_of(task, follow))
     }
 
-    /// When each policy last told of each type of events that it tells of, as far as its latest hundred deliveries tell.
+    /// When each policy last told of each type of events that it tells of.
     ///
     /// # Errors
     /// As the store fails.
@@ -82,24 +84,15 @@ impl Webhooks<'_> {
         let mut rows = self.harbor.read().await?;
         let all = Query::default().sort(WebhookKey::Id, Order::Ascending).page(1, LARGEST_PAGE);
         let policies = rows.webhooks(proof.project(), &all).await?.entries;
-        let latest = Query::default().page(1, LARGEST_PAGE);
         let mut triggers = Vec::new();
         for policy in policies {
-            let executions = rows.executions(&scope(policy.id), &latest).await?.entries;
+            let last: HashMap<String, Timestamp> =
+                rows.webhook_triggers(policy.id).await?.into_iter().collect();
             for event_type in policy.webhook.event_types.clone() {
-                let is = |execution: &&Execution| event_type_of(execution) == event_type.as_str();
-                let at = executions.iter().find(is).map(|execution| execution.started_at);
+                let at = last.get(event_type.as_str()).copied();
                 triggers.push(LastTrigger { policy: policy.clone(), event_type, at });
             }
         }
         Ok(triggers)
     }
-}
-
-fn event_type_of(execution: &Execution) -> String {
-    #[derive(serde::Deserialize)]
-    struct Detail {
-        event_type: String,
-    }
-    serde_json::from_str(&execution.detail).map_or_else(|_| String::new(), |Detail { event_type }| event_type)
 }

@@ -131,7 +131,7 @@ pub use reviews::{review_extend, review_postpone, review_put, reviews_delete, re
 pub use robots::{personal_tokens, project_save, revisions, robots, sessions};
 pub use trash::{trash, trash_expire};
 pub use uploads::{upload_delete, upload_insert, upload_lease, upload_release, upload_save, uploads_idle};
-pub use webhooks::{event_cursor_lock, webhook_insert, webhooks_listed};
+pub use webhooks::{event_cursor_lock, webhook_insert, webhook_triggers, webhooks_listed};
 
 use super::MetadataStore;
 
@@ -181,7 +181,7 @@ macro_rules! metadata_store_conformance {
             label_insert label_put labels_listed
             immutable_rule_insert immutable_rules_listed tag_put_with_rules tag_put_beside_others
             retention_insert retention_artifacts retention_tags trash trash_expire
-            webhook_insert webhooks_listed event_cursor_lock
+            webhook_insert webhook_triggers webhooks_listed event_cursor_lock
             counted_once counted_by_publish counted_manifests counted_when_committed counted_at_once
             additions_do_not_wait claims_alone quota_set quotas_listed quota_goes_with_project
             upload_insert upload_save upload_lease upload_release upload_delete uploads_idle

@@ -83,6 +83,34 @@ pub async fn webhook_insert(fixture: &dyn MetadataFixture) {
     assert_eq!(read(&store).await.webhook(changed.id).await.unwrap(), None);
 }
 
+/// `webhook_trigger_put` and `webhook_triggers`: the last time of each type, which goes with its policy.
+pub async fn webhook_triggers(fixture: &dyn MetadataFixture) {
+    let store = fixture.open().await;
+    let one = project(&store, "one").await.id;
+    let mut rows = begin(&store).await;
+    let of_project = rows.webhook_insert(&policy(Some(one), "a", 1)).await.unwrap();
+    let of_all = rows.webhook_insert(&policy(None, "a", 1)).await.unwrap();
+    for (id, event_type, time) in
+        [(of_all, "PUSH_ARTIFACT", 5), (of_all, "DELETE_ARTIFACT", 6), (of_project, "PUSH_ARTIFACT", 7)]
+    {
+        rows.webhook_trigger_put(id, event_type, at(time)).await.unwrap();
+    }
+    rows.commit().await.unwrap();
+    let mut rows = begin(&store).await;
+    rows.webhook_trigger_put(of_all, "PUSH_ARTIFACT", at(9)).await.unwrap();
+    rows.commit().await.unwrap();
+    let told = async |id| read(&store).await.webhook_triggers(id).await.unwrap();
+    let of = |event_type: &str, time| (event_type.to_owned(), at(time));
+    assert_eq!(told(of_all).await, [of("DELETE_ARTIFACT", 6), of("PUSH_ARTIFACT", 9)]);
+    assert_eq!(told(of_project).await, [of("PUSH_ARTIFACT", 7)]);
+    assert_eq!(told(WebhookId::new(9_999)).await, []);
+    let mut rows = begin(&store).await;
+    assert!(rows.webhook_delete(of_all).await.unwrap());
+    assert!(rows.project_delete(one).await.unwrap());
+    rows.commit().await.unwrap();
+    assert_eq!((told(of_all).await, told(of_project).await), (Vec::new(), Vec::new()));
+}
+
 /// `webhooks`: of one project or of the whole registry, filtered, ordered, by pages.
 pub async fn webhooks_listed(fixture: &dyn MetadataFixture) {
     let store = fixture.open().await;

@@ -123,6 +123,10 @@ impl ProjectRowsMut for Rows {
             sql!("DELETE FROM labels WHERE project_id = ?"),
             sql!("DELETE FROM immutable_rules WHERE project_id = ?"),
             sql!("DELETE FROM retention_policies WHERE project_id = ?"),
+            sql!(
+                "DELETE FROM webhook_triggers WHERE policy_id IN (\
+                 SELECT id FROM webhook_policies WHERE project_id = ?)"
+            ),
             sql!("DELETE FROM webhook_policies WHERE project_id = ?"),
             sql!("DELETE FROM quotas WHERE project_id = ?"),
         ] {

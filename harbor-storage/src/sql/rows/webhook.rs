@@ -91,6 +91,14 @@ impl WebhookRows for Rows {
         policies.sort_by_key(|policy| policy.id);
         Ok(policies)
     }
+
+    async fn webhook_triggers(&mut self, id: WebhookId) -> Result<Vec<(String, Timestamp)>, StoreError> {
+        let list = sql!(
+            "SELECT event_type, triggered_at FROM webhook_triggers WHERE policy_id = ? ORDER BY event_type"
+        );
+        let rows = self.session.fetch(list, values![id.get()]).await?;
+        rows.iter().map(|row| Ok((row.text(0)?, Timestamp::from_micros(row.int(1)?)))).collect()
+    }
 }
 
 #[async_trait]
@@ -139,7 +147,22 @@ impl WebhookRowsMut for Rows {
         self.session.execute(update, parameters).await.map(|_| ())
     }
 
+    async fn webhook_trigger_put(
+        &mut self,
+        id: WebhookId,
+        event_type: &str,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
+        let put = sql!(
+            "INSERT INTO webhook_triggers (policy_id, event_type, triggered_at) VALUES (?, ?, ?) \
+             ON CONFLICT (policy_id, event_type) DO UPDATE SET triggered_at = excluded.triggered_at"
+        );
+        self.session.defer(put, values![id.get(), event_type, at.micros()]).await
+    }
+
     async fn webhook_delete(&mut self, id: WebhookId) -> Result<bool, StoreError> {
+        let triggers = sql!("DELETE FROM webhook_triggers WHERE policy_id = ?");
+        self.session.defer(triggers, values![id.get()]).await?;
         let delete = sql!("DELETE FROM webhook_policies WHERE id = ?");
         Ok(self.session.execute(delete, values![id.get()]).await? == 1)
     }

@@ -125,6 +125,14 @@ pub(super) const QUESTIONS: &[Question] = &[
         concat!("webhook_policies.project_id <> 0 AND ", no!("webhook_policies", "project_id", "projects"))
     ),
     goes!(
+        "webhook trigger",
+        "its policy, of this key, is not there",
+        "webhook_triggers",
+        "webhook_triggers.policy_id",
+        "webhook_triggers.event_type",
+        no!("webhook_triggers", "policy_id", "webhook_policies")
+    ),
+    goes!(
         "quota",
         "its project is not there",
         "quotas",
