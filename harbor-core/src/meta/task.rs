@@ -223,6 +223,9 @@ pub trait TaskRows {
     /// Of the tasks of a key that are not over, the one that runs; where none does, the one that was enqueued first.
     async fn task_head(&mut self, key: &str) -> RowResult<Option<(TaskId, TaskStatus, Timestamp)>>;
 
+    /// The priority of the task of a key that was enqueued last, over or not.
+    async fn task_last_priority(&mut self, key: &str) -> RowResult<Option<Priority>>;
+
     /// Of the tasks of a key that wait, the one that was enqueued first: whom `task_wake` wakes.
     async fn task_first_waiting(&mut self, key: &str) -> RowResult<Option<TaskId>>;
 

@@ -278,6 +278,7 @@ rows! {
         task_next_due(status: TaskStatus, priority: Priority, kinds: &[&str]) -> Option<Timestamp>;
         task_slots(kind: &str) -> Vec<u32>;
         task_head(key: &str) -> Option<(TaskId, TaskStatus, Timestamp)>;
+        task_last_priority(key: &str) -> Option<Priority>;
         task_first_waiting(key: &str) -> Option<TaskId>;
         tasks_queued() -> Vec<Queued>;
         task_log(id: TaskId, after: u32, limit: u32) -> Vec<(u32, String)>;

@@ -24,6 +24,7 @@ on_every_store! {
     who_is_next_is_looked_at_soon(stores);
     a_schedule_that_does_not_read_holds_up_nothing(stores);
     schedules_are_fired_while_no_worker_is_free(stores);
+    who_was_slow_is_slow_until_it_is_quick(stores);
     shutdowns_are_no_deaths(stores);
     what_kills_its_workers_is_given_up(stores);
     who_died_while_its_clock_was_ahead_has_nothing_for_years(stores);
@@ -302,6 +303,30 @@ async fn who_died_while_its_clock_was_ahead_has_nothing_for_years(back_end: Back
     let left = task(&stores, hangs).await;
     assert_eq!(left.status, TaskStatus::Running);
     assert!(left.due <= clock.now().plus(Duration::from_secs(60)), "a lease from now on");
+    stores.close().await;
+}
+
+/// Also where nothing of its key waits as it ends: what comes next is not taken to be quick.
+async fn who_was_slow_is_slow_until_it_is_quick(back_end: BackEnd) {
+    let (stores, clock) = (back_end.open().await, Clock::manual());
+    let with = |parts: harbor_core::Builder| parts.job(|Yields(job): Yields, running| told(job, running));
+    let node = node_over(&stores, Arc::clone(&stores.metadata), &clock, with);
+    let (slow, key) = (name("slow"), name("key"));
+    for (does, enqueued, ended) in [
+        (Does::Succeeds, Priority::Normal, Priority::Normal),
+        (Does::Takes(510), Priority::Normal, Priority::Low),
+        (Does::GivesUp, Priority::Low, Priority::Low),
+        (Does::Succeeds, Priority::Low, Priority::Normal),
+        (Does::Succeeds, Priority::Normal, Priority::Normal),
+    ] {
+        let job = Yields(job(&slow, does));
+        let execution = start_with(&node, &job, 0, |enqueue| enqueue.key(&key)).await;
+        assert_eq!(task(&stores, execution).await.priority, enqueued, "{does:?}");
+        assert_eq!(node.run_due_jobs().await.unwrap(), 1);
+        let task = task(&stores, execution).await;
+        assert!(task.status.is_over());
+        assert_eq!(task.priority, ended, "{does:?}");
+    }
     stores.close().await;
 }
 

@@ -95,14 +95,14 @@ impl Audit<'_> {
     /// As the stores fail: then they will go once more.
     pub async fn forwarded(&self, holder: &str, lines: &[AuditRow]) -> Result<bool> {
         let Some(last) = lines.last() else { return Ok(true) };
-        if contended!(self.hold(holder, Some(last.id), LEASE))?.is_none() {
-            return Ok(false);
-        }
         if self.harbor.configuration().await?.flag(ConfigKey::SkipAuditLogDatabase) {
-            // Whoever gets the lines has what tells of them.
+            if contended!(self.hold(holder, None, LEASE))?.is_none() {
+                return Ok(false);
+            }
+            // Whoever gets the lines has what tells of them. Ahead of the cursor, behind which nobody looks again.
             self.harbor.purge(lines, None).await?;
         }
-        Ok(true)
+        Ok(contended!(self.hold(holder, Some(last.id), LEASE))?.is_some())
     }
 
     /// Gives the cursor away, for others to take it at once.

@@ -93,8 +93,14 @@ impl Write<'_> {
         execution: ExecutionId,
         enqueue: Enqueue<'_, J>,
     ) -> Result<TaskId> {
-        let Enqueue { job, key, due, priority, detail } = enqueue;
+        let Enqueue { job, key, due, mut priority, detail } = enqueue;
         let now = self.now();
+        // What is slow stays slow until it was not: it must not take a place from others to show that once more.
+        if let Some(key) = key.as_deref().filter(|_| J::rules().yields.is_some())
+            && self.rows().task_last_priority(key).await? == Some(Priority::Low)
+        {
+            priority = Priority::Low;
+        }
         let new = NewTask {
             execution,
             job: Uuid::new_v4().to_string(),

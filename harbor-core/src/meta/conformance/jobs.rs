@@ -294,6 +294,23 @@ pub async fn task_head(fixture: &dyn MetadataFixture) {
     assert_eq!(first_waiting("k").await, None, "the other one runs");
 }
 
+/// `task_last_priority`: of whichever was enqueued last of a key, over or not.
+pub async fn task_last_priority(fixture: &dyn MetadataFixture) {
+    let store = fixture.open().await;
+    let (_, ids) = with_tasks(&store, &[("a", Some("k")), ("b", Some("k")), ("c", Some("K"))]).await;
+    let last = async |key| read(&store).await.task_last_priority(key).await.unwrap();
+    assert_eq!((last("k").await, last("none").await), (Some(Priority::Normal), None));
+    save(&store, &Task { priority: Priority::Low, ..task(&store, ids[0]).await }).await.unwrap();
+    assert_eq!(last("k").await, Some(Priority::Normal));
+    for status in TaskStatus::ALL {
+        for priority in [Priority::Low, Priority::High] {
+            save(&store, &Task { status, priority, ..task(&store, ids[1]).await }).await.unwrap();
+            assert_eq!(last("k").await, Some(priority), "{status:?}");
+        }
+    }
+    assert_eq!(last("K").await, Some(Priority::Normal));
+}
+
 /// `tasks_beat` and `tasks_release`: leases that a node has, and all.
 pub async fn tasks_beat(fixture: &dyn MetadataFixture) {
     let store = fixture.open().await;

@@ -94,7 +94,7 @@ pub use immutable::{
     immutable_rule_insert, immutable_rules_listed, tag_put_beside_others, tag_put_with_rules,
 };
 pub use jobs::{
-    schedules, task_head, task_insert, task_log, task_save_alone, tasks_beat, tasks_due, tasks_due_at_once,
+    schedules, task_head, task_last_priority, task_insert, task_log, task_save_alone, tasks_beat, tasks_due, tasks_due_at_once,
     tasks_listed, worker_pools,
 };
 pub use labels::{label_insert, label_put, labels_listed};
@@ -190,7 +190,7 @@ macro_rules! metadata_store_conformance {
             events event_cursor events_delete audit_log audit_log_of_projects audit_after audit_chain audit_between setting_put setting_claim
             links_review links_unreferenced links_delete links_delete_until_the_last links_delete_at_once links_review_locks
             execution_insert executions_listed executions_beyond task_insert tasks_listed tasks_due tasks_due_at_once task_save_alone
-            task_head tasks_beat task_log schedules worker_pools
+            task_head task_last_priority tasks_beat task_log schedules worker_pools
             user_insert user_save users user_delete groups groups_of_replace members memberships roles
             robots personal_tokens sessions revisions project_save
         }

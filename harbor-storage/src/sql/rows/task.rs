@@ -184,6 +184,36 @@ impl TaskRows for Rows {
         Ok(Some((TaskId::new(row.int(0)?), status, Timestamp::from_micros(row.int(2)?))))
     }
 
+    async fn task_last_priority(&mut self, key: &str) -> Result<Option<Priority>, StoreError> {
+        macro_rules! last {
+            ($name:literal) => {
+                concat!(
+                    "SELECT * FROM (SELECT id, priority FROM tasks WHERE serial_key = ? AND status = ? \
+                     ORDER BY id DESC LIMIT 1) ",
+                    $name
+                )
+            };
+        }
+        // Of each status by the index, however many there are.
+        let find = sql!(concat!(
+            last!("a"),
+            " UNION ALL ",
+            last!("b"),
+            " UNION ALL ",
+            last!("c"),
+            " UNION ALL ",
+            last!("d"),
+            " UNION ALL ",
+            last!("e")
+        ));
+        let each = TaskStatus::ALL.into_iter().flat_map(|status| [Value::from(key), Value::from(status.as_str())]);
+        let rows = self.session.fetch(find, each.collect::<Vec<_>>()).await?;
+        let rows = rows.iter().map(|row| Ok((row.int(0)?, row.int(1)?))).collect::<Result<Vec<_>, StoreError>>()?;
+        let Some((_, stored)) = rows.into_iter().max() else { return Ok(None) };
+        let priority = Priority::ALL.into_iter().find(|known| level(*known) == stored);
+        priority.map(Some).ok_or_else(|| corrupt("no known priority"))
+    }
+
     async fn task_first_waiting(&mut self, key: &str) -> Result<Option<TaskId>, StoreError> {
         let find = sql!("SELECT id FROM tasks WHERE serial_key = ? AND status = ? ORDER BY id LIMIT 1");
         let found = first(self.session.fetch(find, values![key, TaskStatus::Waiting.as_str()]).await?);
