@@ -32,8 +32,8 @@ pub use engine::{
     SystemJob, TaskLog, With, Write, audit, content, fixed_configuration,
 };
 pub use engine::{
-    Delivery, HookJob, LastTrigger, NewWebhook, SlackJob, WebhookCreate, WebhookDelete, WebhookList,
-    WebhookRead, WebhookUpdate, Webhooks,
+    Delivery, FailingTarget, HookJob, LastTrigger, NewWebhook, SlackJob, WebhookCreate, WebhookDelete,
+    WebhookList, WebhookRead, WebhookUpdate, Webhooks,
 };
 pub use error::{Error, Result, StoreError, StoreErrorKind};
 pub use network::{Network, NetworkError};

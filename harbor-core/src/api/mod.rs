@@ -66,5 +66,5 @@ pub use user::{
 };
 pub use webhook::{
     Execution, ExecutionMetrics, PayloadFormat, SupportedWebhookEventTypes, Task, WebhookJob,
-    WebhookLastTrigger, WebhookPolicy, WebhookTargetObject, WebhookTest,
+    WebhookLastTrigger, WebhookPolicy, WebhookTargetFailing, WebhookTargetObject, WebhookTest,
 };

@@ -60,6 +60,28 @@ pub struct WebhookTargetObject {
     /// all are kept.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub secrets: Option<Vec<String>>,
+    /// What became of the delivery that it is to get next, where that failed: a policy that is asked for by its key has it. Of no
+    /// account in requests.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failing: Option<WebhookTargetFailing>,
+}
+
+/// A delivery that failed and is tried again; others wait behind it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(default)]
+pub struct WebhookTargetFailing {
+    /// How often it failed.
+    pub failures: u32,
+    /// What it failed of the last time.
+    pub message: String,
+    /// When it was first tried.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub since: Option<Timestamp>,
+    /// When it is tried again; absent while it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub next_attempt: Option<Timestamp>,
 }
 
 /// What policies may name.

@@ -65,8 +65,8 @@ pub use stream::{EventFilter, EventStream, Events, Streamed};
 #[cfg(feature = "egress")]
 pub use webhooks::Tried;
 pub use webhooks::{
-    Delivery, HookJob, LastTrigger, NewWebhook, SlackJob, WebhookCreate, WebhookDelete, WebhookList,
-    WebhookRead, WebhookUpdate, Webhooks,
+    Delivery, FailingTarget, HookJob, LastTrigger, NewWebhook, SlackJob, WebhookCreate, WebhookDelete,
+    WebhookList, WebhookRead, WebhookUpdate, Webhooks,
 };
 
 use crate::access::{Authenticator, Authorizer, Turns};

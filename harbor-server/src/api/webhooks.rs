@@ -19,8 +19,10 @@ pub(super) async fn answer(call: &mut Call<'_>, id: &str) -> Answered {
         "ListWebhookPoliciesOfProject" | "listWebhookPolicies" => list(call).await?,
         "CreateWebhookPolicyOfProject" | "createWebhookPolicy" => create(call).await?,
         "GetWebhookPolicyOfProject" | "getWebhookPolicy" => {
-            let policy = call.harbor().webhooks().get(&proof(call).await?, policy_id(call)?).await?;
-            ok(&wire::policy(policy))?
+            let (proof, id): (WebhookRead, _) = (proof(call).await?, policy_id(call)?);
+            let policy = call.harbor().webhooks().get(&proof, id).await?;
+            let failing = call.harbor().webhooks().failing(&proof, id).await?;
+            ok(&wire::policy_failing(policy, failing))?
         }
         "UpdateWebhookPolicyOfProject" | "updateWebhookPolicy" => update(call).await?,
         "DeleteWebhookPolicyOfProject" | "deleteWebhookPolicy" => {

@@ -333,6 +333,7 @@ impl Create {
             skip_cert_verify: self.skip_cert_verify,
             payload_format: if self.kind == "slack" { String::new() } else { self.format.clone() },
             secrets: asked(self.ask_secret, "Secret: ").await?.map(|secret| vec![secret]),
+            failing: None,
         };
         Ok(WebhookPolicy {
             description: self.description.clone(),

@@ -181,6 +181,12 @@ async fn one_fails_and_holds_up_nobody(registry: &TestRegistry) {
     let failing = task(&admin, &path, &all[0]).await;
     assert_eq!((&failing["status"], &failing["run_count"]), (&json!("Pending"), &json!(1)));
     assert_eq!(failing["status_message"], "the target answered 503");
+    let targets = read(&admin, &path).await["targets"].clone();
+    let shown = &targets[0]["failing"];
+    assert_eq!((&shown["failures"], &shown["message"]), (&json!(1), &failing["status_message"]));
+    assert_eq!(shown["since"], failing["start_time"]);
+    assert!(shown["next_attempt"].as_str() > shown["since"].as_str(), "{shown}");
+    assert_eq!(targets[1].get("failing"), None, "{targets}");
     let said = log(&admin, &path, &all[0]).await;
     assert!(
         said.contains("answered 503 after")

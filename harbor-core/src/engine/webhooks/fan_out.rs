@@ -175,6 +175,11 @@ async fn around(write: &mut Write<'_>, event: &Event) -> Result<Around> {
     Ok(around)
 }
 
+/// What the deliveries to a target of a policy have in common: they go one behind the other.
+pub(super) fn key(policy: i64, target: u32) -> String {
+    format!("webhook/{policy}/{target}")
+}
+
 /// Enqueues one delivery.
 async fn deliver(
     write: &mut Write<'_>,
@@ -205,7 +210,7 @@ async fn enqueue<J: Job>(write: &mut Write<'_>, delivery: &Delivery, job: &J) ->
     ]);
     let execution = write.execution(J::KIND, delivery.policy, Trigger::Event, detail).await?;
     let enqueue = Enqueue::new(job)
-        .key(format!("webhook/{}/{}", delivery.policy, delivery.target))
+        .key(key(delivery.policy, delivery.target))
         .detail("event_type", delivery.event_type.clone())
         .detail("delivery", delivery.delivery.clone());
     write.enqueue(execution, enqueue).await.map(|_| ())

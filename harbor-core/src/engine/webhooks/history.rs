@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::fan_out::key;
 use super::{WebhookRead, Webhooks, scope};
 use crate::access::{Action, InProject, InSystem};
 use crate::engine::jobs::TaskLog;
@@ -25,7 +26,32 @@ pub struct LastTrigger {
     pub at: Option<Timestamp>,
 }
 
+/// A target whose next delivery failed, and is tried again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FailingTarget {
+    /// The key of the target within its policy.
+    pub target: u32,
+    /// The delivery: how often it failed, of what, and when it is tried again.
+    pub task: Task,
+}
+
 impl Webhooks<'_> {
+    /// Which targets of a policy fail.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`]; as the store fails.
+    pub async fn failing(&self, proof: &WebhookRead, id: WebhookId) -> Result<Vec<FailingTarget>> {
+        let policy = self.one(proof, id).await?;
+        let mut rows = self.harbor.read().await?;
+        let mut failing = Vec::new();
+        for target in policy.webhook.targets.iter().map(|target| target.id) {
+            let Some((head, ..)) = rows.task_head(&key(id.get(), target)).await? else { continue };
+            let task = rows.task(head).await?.filter(|task| task.failures > 0);
+            failing.extend(task.map(|task| FailingTarget { target, task }));
+        }
+        Ok(failing)
+    }
+
     /// A page of the deliveries of a policy, the latest first. Each is an execution with one task.
     ///
     /// # Errors

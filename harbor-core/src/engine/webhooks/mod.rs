@@ -29,7 +29,7 @@ use crate::{Error, Result};
 pub use change::NewWebhook;
 #[cfg(feature = "egress")]
 pub use deliver::Tried;
-pub use history::LastTrigger;
+pub use history::{FailingTarget, LastTrigger};
 pub use job::{Delivery, HookJob, SlackJob};
 
 /// The proof that a policy may be made.

@@ -94,8 +94,8 @@ pub use immutable::{
     immutable_rule_insert, immutable_rules_listed, tag_put_beside_others, tag_put_with_rules,
 };
 pub use jobs::{
-    schedules, task_head, task_last_priority, task_insert, task_log, task_save_alone, tasks_beat, tasks_due, tasks_due_at_once,
-    tasks_listed, worker_pools,
+    schedules, task_head, task_insert, task_last_priority, task_log, task_save_alone, tasks_beat, tasks_due,
+    tasks_due_at_once, tasks_listed, worker_pools,
 };
 pub use labels::{label_insert, label_put, labels_listed};
 pub use links::{

@@ -3,12 +3,12 @@
 use harbor_core::access::Secret;
 use harbor_core::api::{
     self, ExecutionMetrics, PayloadFormat, SupportedWebhookEventTypes, WebhookJob, WebhookLastTrigger,
-    WebhookTargetObject, WebhookTest,
+    WebhookTargetFailing, WebhookTargetObject, WebhookTest,
 };
 use harbor_core::job::Job as _;
-use harbor_core::meta::{Execution, ProjectId, Task, WebhookPolicy};
+use harbor_core::meta::{Execution, ProjectId, Task, TaskStatus, WebhookPolicy};
 use harbor_core::webhook::{EventType, Format, MASK, Target, TargetKind, Webhook};
-use harbor_core::{Error, LastTrigger, Result, SlackJob, Tried};
+use harbor_core::{Error, FailingTarget, LastTrigger, Result, SlackJob, Tried};
 use serde_json::{Map, Value};
 
 use super::super::runs;
@@ -67,6 +67,24 @@ pub(super) fn policy(policy: WebhookPolicy) -> api::WebhookPolicy {
     }
 }
 
+/// The same, with what there is to say of its targets.
+pub(super) fn policy_failing(policy: WebhookPolicy, failing: Vec<FailingTarget>) -> api::WebhookPolicy {
+    let ids: Vec<u32> = policy.webhook.targets.iter().map(|target| target.id).collect();
+    let mut shown = self::policy(policy);
+    for FailingTarget { target, task } in failing {
+        let place = ids.iter().position(|id| *id == target);
+        if let Some(object) = place.and_then(|place| shown.targets.get_mut(place)) {
+            object.failing = Some(WebhookTargetFailing {
+                failures: task.failures,
+                message: task.message,
+                since: task.started_at,
+                next_attempt: Some(task.due).filter(|_| task.status == TaskStatus::Waiting),
+            });
+        }
+    }
+    shown
+}
+
 fn names(event_types: &[EventType]) -> Vec<String> {
     event_types.iter().map(|event_type| event_type.as_str().to_owned()).collect()
 }
@@ -82,6 +100,7 @@ fn shown(target: Target) -> WebhookTargetObject {
         skip_cert_verify: target.skip_cert_verify,
         payload_format: format.to_owned(),
         secrets: Some(secrets).filter(|secrets| !secrets.is_empty()),
+        failing: None,
     }
 }
 

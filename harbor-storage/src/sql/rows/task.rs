@@ -206,9 +206,11 @@ impl TaskRows for Rows {
             " UNION ALL ",
             last!("e")
         ));
-        let each = TaskStatus::ALL.into_iter().flat_map(|status| [Value::from(key), Value::from(status.as_str())]);
+        let each =
+            TaskStatus::ALL.into_iter().flat_map(|status| [Value::from(key), Value::from(status.as_str())]);
         let rows = self.session.fetch(find, each.collect::<Vec<_>>()).await?;
-        let rows = rows.iter().map(|row| Ok((row.int(0)?, row.int(1)?))).collect::<Result<Vec<_>, StoreError>>()?;
+        let rows =
+            rows.iter().map(|row| Ok((row.int(0)?, row.int(1)?))).collect::<Result<Vec<_>, StoreError>>()?;
         let Some((_, stored)) = rows.into_iter().max() else { return Ok(None) };
         let priority = Priority::ALL.into_iter().find(|known| level(*known) == stored);
         priority.map(Some).ok_or_else(|| corrupt("no known priority"))
