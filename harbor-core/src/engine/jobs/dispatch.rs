@@ -41,7 +41,7 @@ impl Harbor {
             let Some(inner) = inner.upgrade() else { break };
             let harbor = Self { inner };
             harbor.watch_clock(&mut seen).await;
-            let sleep = match harbor.turn(&node).await {
+            let sleep = match harbor.turn(&node, &stop).await {
                 Ok((began, next)) => {
                     idle = if began { POLL.0 } else { (idle * 2).min(POLL.1) };
                     harbor.until(next).min(harbor.longest_sleep(idle))
@@ -144,9 +144,13 @@ impl Harbor {
     }
 
     /// Begins what is due. Yields whether there was something, and when to look again.
-    async fn turn(&self, node: &Arc<Node>) -> Result<(bool, Option<Timestamp>)> {
+    async fn turn(&self, node: &Arc<Node>, stop: &CancellationToken) -> Result<(bool, Option<Timestamp>)> {
         let mut began = self.fire_schedules().await?;
         loop {
+            // What a shutdown stopped is not begun again here.
+            if stop.is_cancelled() {
+                return Ok((began, None));
+            }
             let free = node.free();
             if free == 0 {
                 // Whichever ends first wakes the dispatcher. What schedules set going meanwhile waits.
