@@ -86,6 +86,15 @@ impl SecondFactors<'_> {
         self.accounts.personal_tokens(self.harbor).own(actor).await
     }
 
+    /// The same, also for who comes with a personal access token that is not limited. Programs carry one where there is a second factor;
+    /// it is for [`SecondFactors::state`], and for [`SecondFactors::disable`], which wants the password and a code beside it.
+    ///
+    /// # Errors
+    /// As [`SecondFactors::own`].
+    pub async fn own_by_token(&self, actor: &Actor) -> Result<Authorized<UserUpdate>> {
+        self.accounts.personal_tokens(self.harbor).own_by_token(actor).await
+    }
+
     /// How many recovery codes a user has left whose second factor is on; nothing where it is off.
     ///
     /// # Errors

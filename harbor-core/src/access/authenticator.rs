@@ -119,15 +119,17 @@ impl<'a> From<&'a Credentials> for Attempt<'a> {
 }
 
 /// Why an authenticator does not say whose credentials these are. The request is refused.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum AuthError {
     /// Too many attempts failed, or too many wait: nothing was looked at.
+    #[error("too many attempts; try again in {} s", retry_after.as_secs())]
     TooMany {
         /// When it is worth trying again.
         retry_after: Duration,
     },
     /// It cannot tell.
+    #[error(transparent)]
     Store(StoreError),
 }
 

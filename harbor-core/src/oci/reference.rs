@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Digest, DigestError, Tag};
+use super::{Digest, DigestError, Tag, TagError};
 
 /// `<reference>` of the OCI Distribution Specification.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -14,12 +14,14 @@ pub enum Reference {
 }
 
 /// Why a text is neither a tag nor a digest.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ReferenceError {
     /// It has a colon, so a digest was meant.
+    #[error(transparent)]
     Digest(DigestError),
     /// It has none, so a tag was meant.
-    Tag,
+    #[error(transparent)]
+    Tag(TagError),
 }
 
 impl Reference {
@@ -28,7 +30,7 @@ impl Reference {
         if text.contains(':') {
             text.parse().map(Self::Digest).map_err(ReferenceError::Digest)
         } else {
-            text.parse().map(Self::Tag).map_err(|_| ReferenceError::Tag)
+            text.parse().map(Self::Tag).map_err(ReferenceError::Tag)
         }
     }
 }

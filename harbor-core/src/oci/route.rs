@@ -53,7 +53,7 @@ impl From<ReferenceError> for RouteError {
     fn from(error: ReferenceError) -> Self {
         match error {
             ReferenceError::Digest(error) => Self::Digest(error),
-            ReferenceError::Tag => Self::Tag(TagError),
+            ReferenceError::Tag(error) => Self::Tag(error),
         }
     }
 }

@@ -26,7 +26,7 @@ pub(super) async fn answer(call: &mut Call<'_>, id: &str) -> Answered {
 
 async fn get(call: &Call<'_>) -> Result<Response<Body>> {
     let factors = call.accounts()?.second_factors(call.harbor());
-    let left = factors.state(&factors.own(&call.actor).await?).await?;
+    let left = factors.state(&factors.own_by_token(&call.actor).await?).await?;
     ok(&TotpState { enabled: left.is_some(), recovery_codes_left: left.unwrap_or_default() as u64 })
 }
 
@@ -52,7 +52,7 @@ async fn confirm(call: &mut Call<'_>) -> Result<Response<Body>> {
 }
 
 async fn delete(call: &mut Call<'_>) -> Result<Response<Body>> {
-    let proof = call.accounts()?.second_factors(call.harbor()).own(&call.actor).await?;
+    let proof = call.accounts()?.second_factors(call.harbor()).own_by_token(&call.actor).await?;
     let body: TotpDeleteReq = call.json().await?;
     let (password, code) = (Secret::new(body.password), Secret::new(body.code));
     let from = app::address(call.parts);

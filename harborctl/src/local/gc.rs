@@ -103,7 +103,8 @@ async fn collect(harbor: &Harbor, how: &CollectGarbage, session: &Session) -> Ou
 
 pub(super) fn wrong(error: Error) -> Failure {
     let kind = match &error {
-        Error::ReadOnly => Kind::Conflict,
+        Error::ReadOnly | Error::Precondition(_) => Kind::Conflict,
+        Error::BadRequest(_) => Kind::Usage,
         _ => Kind::Failed,
     };
     Failure::new(kind, error.to_string())

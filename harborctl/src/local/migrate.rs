@@ -15,6 +15,9 @@ use crate::session::Session;
 static SHAPE: Shape =
     Shape { name: "/table", columns: &[Column::plain("TABLE", "/table"), Column::plain("ROWS", "/rows")] };
 
+/// What the address begins with of a database that a registry can be moved to.
+const TO: [&str; 4] = ["postgres:", "postgresql:", "mysql:", "mariadb:"];
+
 /// Move the metadata of a registry from SQLite to PostgreSQL or MySQL/MariaDB
 ///
 /// The server must not run. All of it is moved or nothing; the blobs stay where they are, and so does the SQLite database, which is not
@@ -41,6 +44,10 @@ impl MigrateDatabase {
         if !from.is_file() {
             return Err(Failure::absent(format!("there is no database {}", from.display()))
                 .hint("--data DIR, the data folder of the server"));
+        }
+        if !TO.iter().any(|scheme| self.to.starts_with(scheme)) {
+            return Err(Failure::usage("a registry is moved to PostgreSQL or MySQL/MariaDB")
+                .hint("--to postgres://…, or mysql://…; or HARBOR_DATABASE_URL"));
         }
         let source = SqlMetadata::sqlite(&from).await.map_err(failed)?;
         let target = SqlMetadata::connect(&self.to).await.map_err(failed)?;

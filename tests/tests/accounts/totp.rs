@@ -13,6 +13,7 @@ use super::{API, PASSWORD, make, read};
 
 harbor_tests::on_every_store! {
     a_second_factor_is_made_used_and_taken_away;
+    it_is_taken_away_with_a_token_beside_password_and_code;
     a_code_is_used_once_though_it_comes_twice_at_once;
     somebody_elses_is_taken_away_by_administrators;
     the_secret_is_in_no_answer;
@@ -150,7 +151,9 @@ async fn a_second_factor_is_made_used_and_taken_away(registry: &TestRegistry) {
     program.get("/v2/").await.expect_status(200);
     program.get("/service/token").await.expect_status(200);
     assert_eq!(read(&program, "/users/current").await["username"], "grace");
-    program.get(&format!("{API}{OWN}")).await.expect_error(403, "FORBIDDEN");
+    assert_eq!(read(&program, OWN).await["enabled"], true);
+    ask(&program, "POST", &json!({ "password": PASSWORD })).await.expect_error(403, "FORBIDDEN");
+    ask(&program, "PUT", &json!({ "code": person.code(2) })).await.expect_error(403, "FORBIDDEN");
 
     // A recovery code works once, in whichever way it is typed.
     let typed = recovery[3].to_uppercase().replace('-', "+");
@@ -173,6 +176,31 @@ async fn a_second_factor_is_made_used_and_taken_away(registry: &TestRegistry) {
         .await
         .expect_error(404, "NOT_FOUND");
     assert_eq!(read(&person.client, OWN).await, off);
+    log_in(registry, "grace", PASSWORD, "").await.expect_status(200);
+}
+
+/// For programs that have nothing but tokens by then: not with one that is limited, and with none alone.
+async fn it_is_taken_away_with_a_token_beside_password_and_code(registry: &TestRegistry) {
+    let grace = person(registry, "grace").await;
+    let page = session(registry, log_in(registry, "grace", PASSWORD, &grace.code(1)).await).await;
+    let token = async |body: Value| {
+        let made = page("POST", "/users/current/tokens", &body).await.expect_status(201).json();
+        registry.anon().basic("grace", made["token"].as_str().unwrap())
+    };
+    let whole = token(json!({ "name": "whole", "duration": 1 })).await;
+    let pull = json!([{ "resource": "repository", "action": "pull" }]);
+    let limits = json!([{ "kind": "project", "namespace": "library", "access": pull }]);
+    let limited = token(json!({ "name": "limited", "duration": 1, "scopes": limits })).await;
+    let both = json!({ "password": PASSWORD, "code": grace.recovery[0] });
+    ask(&limited, "DELETE", &both).await.expect_error(403, "FORBIDDEN");
+    for wrong in [
+        json!({ "password": PASSWORD, "code": "000000" }),
+        json!({ "password": "wrong", "code": grace.recovery[0] }),
+    ] {
+        ask(&whole, "DELETE", &wrong).await.expect_error(403, "FORBIDDEN");
+    }
+    ask(&whole, "DELETE", &both).await.expect_status(200);
+    assert_eq!(read(&whole, OWN).await["enabled"], false);
     log_in(registry, "grace", PASSWORD, "").await.expect_status(200);
 }
 

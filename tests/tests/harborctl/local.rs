@@ -254,6 +254,6 @@ async fn what_cannot_be_moved_is_told() {
     harborctl.ok(&["run", "--data", "kept", "--", "true"]).await;
     let same =
         harborctl.run(&["local", "migrate-database", "--data", "kept", "--to", "sqlite:other.db"]).await;
-    assert_eq!(same.code, Some(1), "{}", same.told);
+    assert_eq!(same.code, Some(2), "{}", same.told);
     assert!(same.told.contains("PostgreSQL or MySQL/MariaDB"), "{}", same.told);
 }

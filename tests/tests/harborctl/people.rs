@@ -171,7 +171,7 @@ async fn totp() {
     told.check("totp");
 }
 
-/// It is turned on, from where on a password alone is not enough here, and taken away by an administrator.
+/// It is turned on, from where on a password alone is not enough here, and taken away: with a token, and by an administrator.
 async fn a_second_factor_of_somebody_else(
     registry: &TestRegistry,
     harborctl: &Harborctl,
@@ -180,15 +180,33 @@ async fn a_second_factor_of_somebody_else(
     const PASSWORD: &str = "Correct horse 1";
     told.line("user create grace --password-stdin", PASSWORD).await;
     let server = format!("http://{}", registry.address());
-    told.line(&format!("login {server} -u grace --password-stdin --store file --name grace"), PASSWORD).await;
-    let made = told.line("totp create --password-stdin", PASSWORD).await;
-    let secret = made.out.lines().find_map(|line| line.strip_prefix("SECRET")).unwrap().trim();
-    let code = code_at(secret, registry.clock.now(), 0);
-    told.shown_as(&format!("totp confirm {code}"), "totp confirm [code]", "", usize::MAX).await;
+    let by_password = format!("login {server} -u grace --password-stdin --store file --name grace");
+    told.line(&by_password, PASSWORD).await;
+    let token = harborctl.ok(&["token", "create", "ci", "--days", "1", "-o", "json"]).await;
+    let token: serde_json::Value = serde_json::from_str(&token).unwrap();
+    let secret = turned_on(registry, told, PASSWORD).await;
     told.type_in("totp get").await;
     told.line("totp delete 000000 --password-stdin", PASSWORD).await;
-    told.line(&format!("login {server} -u grace --password-stdin --store file --name grace"), PASSWORD).await;
+    told.line(&by_password, PASSWORD).await;
+    let by_token = format!("login {server} -u grace --password-stdin --store file --name token");
+    told.line(&by_token, token["token"].as_str().unwrap()).await;
+    told.type_in("totp get").await;
+    let delete = format!("totp delete {} --password-stdin", code_at(&secret, registry.clock.now(), 1));
+    told.shown_as(&delete, "totp delete [code] --password-stdin", PASSWORD, usize::MAX).await;
+    told.line(&by_password, PASSWORD).await;
+    told.type_in("totp get").await;
+    turned_on(registry, told, PASSWORD).await;
     told.type_in("context use test\nuser reset-totp grace\n--context grace totp get").await;
     let of_administrator = harborctl.ok(&["whoami", "-o", "name"]).await;
     assert_eq!(of_administrator.trim(), "admin");
+}
+
+/// Makes a second factor and turns it on; yields its secret.
+async fn turned_on(registry: &TestRegistry, told: &mut Transcript<'_>, password: &str) -> String {
+    let made = told.line("totp create --password-stdin", password).await;
+    let secret = made.out.lines().find_map(|line| line.strip_prefix("SECRET"));
+    let secret = secret.unwrap_or_else(|| panic!("{}", made.told)).trim().to_owned();
+    let code = code_at(&secret, registry.clock.now(), 0);
+    told.shown_as(&format!("totp confirm {code}"), "totp confirm [code]", "", usize::MAX).await;
+    secret
 }

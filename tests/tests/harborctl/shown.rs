@@ -13,8 +13,6 @@ use crate::transcript::split;
 const NOT_SHOWN: &[&str] = &[
     // There is no certificate that it would hand out.
     "system certificate",
-    // A second factor is asked for by then, which only a login at the page can show.
-    "totp delete",
     // Its users have personal access tokens instead.
     "user cli-secret",
 ];

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use harbor_core::access::permission::{
-    ArtifactDelete, AuditLogList, GarbageCollectionCreate, GarbageCollectionStop, ProjectCreate,
-    PurgeAuditCreate, RepositoryPush, SystemConfigurationUpdate,
+    AuditLogList, GarbageCollectionCreate, GarbageCollectionStop, ProjectCreate, PurgeAuditCreate,
+    RepositoryPush, SystemConfigurationUpdate,
 };
 use harbor_core::blob::Location;
 use harbor_core::content::{Incoming, ManifestPush};
