@@ -40,6 +40,9 @@ pub struct ImageFile {
     pub owner: (u64, u64),
     /// How many bytes it has.
     pub size: u64,
+    /// Its extended attributes by name, each with the digest of its value: what a program may do is among them
+    /// (`security.capability`).
+    pub attributes: Vec<(String, Digest)>,
 }
 
 /// What a file of an image is.
@@ -52,8 +55,13 @@ pub enum FileKind {
     Folder,
     /// A link to this path.
     Symlink(String),
-    /// A device, a pipe or a socket, by the letter of its kind in a tar.
-    Other(u8),
+    /// A device, a pipe or a socket.
+    Other {
+        /// The letter of its kind in a tar: `3` is a device of characters, `4` one of blocks, `6` a pipe.
+        letter: u8,
+        /// The numbers of the device, major and minor.
+        device: (u32, u32),
+    },
 }
 
 /// The files of an image by their paths, which have no `/` ahead.
@@ -223,10 +231,10 @@ fn file(entry: &Entry, content: &mut impl Read, below: &Contents, added: &Conten
             let file = added.files.get(&to).or_else(|| below.files.get(&to));
             return file.cloned().ok_or_else(|| wrong("a link to what is not there"));
         }
-        Kind::Other(letter) => FileKind::Other(*letter),
+        Kind::Other(letter, device) => FileKind::Other { letter: *letter, device: *device },
     };
     let size = if entry.kind == Kind::File { entry.size } else { 0 };
-    Ok(ImageFile { kind, mode, owner: entry.owner, size })
+    Ok(ImageFile { kind, mode, owner: entry.owner, size, attributes: entry.attributes.clone() })
 }
 
 fn wrong(what: &str) -> io::Error {
@@ -320,6 +328,35 @@ mod tests {
         ];
         assert_eq!(told, expected);
         assert_eq!(one.compare(&one).count(), 0);
+    }
+
+    #[test]
+    fn attributes_and_devices_differ_as_well() {
+        let capable = |value: &[u8], minor: u32| {
+            let mut builder = tar::Builder::new(Vec::new());
+            let records: [(&str, &[u8]); 3] =
+                [("SCHILY.xattr.security.capability", value), ("uid", b"5000000000"), ("mtime", b"7.5")];
+            builder.append_pax_extensions(records).unwrap();
+            let mut header = tar::Header::new_ustar();
+            header.set_size(0);
+            builder.append_data(&mut header, "ping", io::empty()).unwrap();
+            header.set_entry_type(tar::EntryType::Char);
+            header.set_device_major(1).unwrap();
+            header.set_device_minor(minor).unwrap();
+            builder.append_data(&mut header, "null", io::empty()).unwrap();
+            layers(&[builder.into_inner().unwrap()]).unwrap()
+        };
+        let one = capable(b"\x01\0\0\x02", 3);
+        let (ping, null) = (&one.files["ping"], &one.files["null"]);
+        assert_eq!((ping.attributes.len(), ping.attributes[0].0.as_str()), (1, "security.capability"));
+        assert_eq!(ping.owner.0, 5_000_000_000);
+        assert_eq!(null.kind, FileKind::Other { letter: b'3', device: (1, 3) });
+        assert!(null.attributes.is_empty(), "they are of what comes next and of nothing else");
+        let changed =
+            |other: &Contents| one.compare(other).map(|(name, _)| name.to_owned()).collect::<Vec<_>>();
+        assert_eq!(changed(&capable(b"\x01\0\0\x02", 3)), Vec::<String>::new());
+        assert_eq!(changed(&capable(b"\x01\0\0\x03", 3)), ["ping"]);
+        assert_eq!(changed(&capable(b"\x01\0\0\x02", 5)), ["null"]);
     }
 
     proptest! {

@@ -1,11 +1,13 @@
 //! Forwarding of the audit log by syslog, over TCP (RFC 6587, octet counting) or TLS (RFC 5425).
 //!
 //! The log itself is the buffer: a cursor says how far it went, so nothing is lost while the receiver is away or the server
-//! restarts, and nobody waits for it. A receiver answers nothing, so lines count as gone when the connection still stands a moment
-//! after they were written; when it breaks, they go once more. Each line has its key in it, by which a receiver knows it again.
+//! restarts, and nobody waits for it. A receiver answers nothing, and what the system took to send may never come to it. So lines
+//! count as gone when it has closed its end of the connection behind ours, which it does once it has read them; when the connection
+//! breaks instead, they go once more. Each line has its key in it, by which a receiver knows it again.
 
 mod syslog;
 
+use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -28,7 +30,7 @@ pub struct ForwardOptions {
     pub interval: Duration,
     /// The first wait after a failure; it doubles up to sixty times as long.
     pub backoff: Duration,
-    /// For how long a connection must stand after lines were written to it.
+    /// For how long a receiver has to close its end of a connection behind ours. One that does not has the lines all the same.
     pub grace: Duration,
 }
 
@@ -38,7 +40,7 @@ impl Default for ForwardOptions {
             authorities: PathBuf::from("/etc/ssl/certs/ca-certificates.crt"),
             interval: Duration::from_secs(1),
             backoff: Duration::from_secs(1),
-            grace: Duration::from_millis(100),
+            grace: Duration::from_secs(5),
         }
     }
 }
@@ -55,6 +57,9 @@ const UNUSED: u32 = 10;
 /// How much longer the longest wait after failures is than the first.
 const LONGEST: u32 = 60;
 
+/// How many lines go by one connection, about.
+const MOST: usize = 10_000;
+
 trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
@@ -64,7 +69,7 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 /// Forwards the audit log to where the configuration says, until `stop` is cancelled. Of several nodes, one does.
 pub async fn forward_audit(harbor: Harbor, options: ForwardOptions, stop: CancellationToken) {
     let holder = uuid::Uuid::new_v4().to_string();
-    let mut forwarder = Forwarder { harbor, options, holder, held: None, open: None };
+    let mut forwarder = Forwarder { harbor, options, holder, held: None };
     let mut wait = 1;
     loop {
         let pause = tokio::select! {
@@ -75,7 +80,6 @@ pub async fn forward_audit(harbor: Harbor, options: ForwardOptions, stop: Cancel
                     forwarder.options.interval * if forwards { 1 } else { UNUSED }
                 }
                 Err(error) => {
-                    forwarder.open = None;
                     tracing::warn!(error, "the audit log was not forwarded, and will be");
                     let pause = forwarder.options.backoff * wait;
                     wait = (wait * 2).min(LONGEST);
@@ -101,63 +105,95 @@ struct Forwarder {
     holder: String,
     /// The last line that went, and since when the cursor is known to be ours.
     held: Option<(AuditId, Instant)>,
-    /// The connection, and where it leads.
-    open: Option<(ForwardTarget, Box<dyn Stream>)>,
 }
 
 impl Forwarder {
     /// Sends all that there is to send. Yields whether it is configured that there is a receiver.
     async fn forward(&mut self) -> Result<bool, Failure> {
         let configured = self.harbor.configuration().await?.text(ConfigKey::AuditLogForwardEndpoint);
-        let Some(target) = ForwardTarget::read(&configured) else {
-            self.open = None;
-            return Ok(false);
-        };
-        let audit = self.harbor.clone();
+        let Some(target) = ForwardTarget::read(&configured) else { return Ok(false) };
         let held = self.held.filter(|(_, since)| since.elapsed() < RENEWAL);
         let claimed = match held {
             Some((last, _)) => Some(last),
-            None => audit.audit().forward_claim(&self.holder).await?,
-        };
-        let Some(mut last) = claimed else {
-            (self.open, self.held) = (None, None);
-            return Ok(true);
+            None => self.harbor.audit().forward_claim(&self.holder).await?,
         };
         if held.is_none() {
-            self.held = Some((last, Instant::now()));
+            self.held = claimed.map(|last| (last, Instant::now()));
         }
-        loop {
-            let lines = audit.audit().forward_next(last).await?;
-            let Some(next) = lines.last().map(|row| row.id) else { return Ok(true) };
-            self.send(&target, &lines).await?;
-            if !audit.audit().forwarded(&self.holder, &lines).await? {
-                self.held = None;
-                return Ok(true);
+        while let Some((last, _)) = self.held
+            && let Some(sent) = self.send(&target, last).await?
+        {
+            self.sent(sent).await?;
+        }
+        Ok(true)
+    }
+
+    /// Sends the next lines behind one, and yields the last that the receiver has.
+    async fn send(&self, target: &ForwardTarget, after: AuditId) -> Result<Option<AuditId>, Failure> {
+        let mut lines = self.harbor.audit().forward_next(after).await?;
+        if lines.is_empty() {
+            return Ok(None);
+        }
+        let (began, mut count, mut last) = (Instant::now(), 0, None);
+        let mut stream = tokio::time::timeout(PATIENCE, connect(target, &self.options)).await??;
+        while let Some(next) = lines.last().map(|row| row.id) {
+            tokio::time::timeout(PATIENCE, self.write(&mut stream, &lines)).await??;
+            (last, count) = (Some(next), count + lines.len());
+            if count >= MOST || began.elapsed() >= RENEWAL {
+                break;
             }
-            last = next;
-            self.held = Some((last, Instant::now()));
+            lines = self.harbor.audit().forward_next(next).await?;
+        }
+        self.close(stream).await?;
+        Ok(last)
+    }
+
+    async fn write(&self, stream: &mut Box<dyn Stream>, lines: &[AuditRow]) -> std::io::Result<()> {
+        let node = &self.harbor.settings().node;
+        let text: String = lines.iter().map(|row| syslog::frame(row, node)).collect();
+        stream.write_all(text.as_bytes()).await?;
+        stream.flush().await
+    }
+
+    /// Closes our end, and waits for the receiver to close its own.
+    async fn close(&self, mut stream: Box<dyn Stream>) -> Result<(), Failure> {
+        // One that closed it already has not read what came behind that.
+        if tokio::time::timeout(Duration::ZERO, ended(&mut stream)).await.is_ok() {
+            return Err("the receiver closed the connection".into());
+        }
+        tokio::time::timeout(PATIENCE, stream.shutdown()).await??;
+        match tokio::time::timeout(self.options.grace, ended(&mut stream)).await {
+            Ok(ended) => Ok(ended?),
+            Err(_) => {
+                tracing::debug!("the receiver of the audit log does not close connections behind us");
+                Ok(())
+            }
         }
     }
 
-    async fn send(&mut self, target: &ForwardTarget, lines: &[AuditRow]) -> Result<(), Failure> {
-        if self.open.as_ref().is_none_or(|(open, _)| open != target) {
-            let stream = tokio::time::timeout(PATIENCE, connect(target, &self.options)).await??;
-            self.open = Some((target.clone(), stream));
+    /// Moves the cursor to a line that the receiver has, unless another node has taken it meanwhile.
+    async fn sent(&mut self, last: AuditId) -> Result<(), Failure> {
+        while let Some((before, _)) = self.held.filter(|(before, _)| *before < last) {
+            let mut lines = self.harbor.audit().forward_next(before).await?;
+            lines.retain(|row| row.id <= last);
+            let Some(moved) = lines.last().map(|row| row.id) else { break };
+            let is_ours = self.harbor.audit().forwarded(&self.holder, &lines).await?;
+            self.held = is_ours.then(|| (moved, Instant::now()));
         }
-        let Some((_, stream)) = &mut self.open else { return Ok(()) };
-        let node = &self.harbor.settings().node;
-        let text: String = lines.iter().map(|row| syslog::frame(row, node)).collect();
-        tokio::time::timeout(PATIENCE, async {
-            stream.write_all(text.as_bytes()).await?;
-            stream.flush().await
-        })
-        .await??;
-        // Whoever dies with lines unread breaks the connection.
-        let mut rest = [0; 256];
-        match tokio::time::timeout(self.options.grace, stream.read(&mut rest)).await {
-            Err(_) | Ok(Ok(1..)) => Ok(()),
-            Ok(Ok(0)) => Err("the receiver closed the connection".into()),
-            Ok(Err(error)) => Err(error.into()),
+        Ok(())
+    }
+}
+
+/// Waits until the other end is closed; what it says until then is nothing to us.
+async fn ended(stream: &mut Box<dyn Stream>) -> std::io::Result<()> {
+    let mut said = [0; 256];
+    loop {
+        match stream.read(&mut said).await {
+            Ok(0) => return Ok(()),
+            Ok(_) => {}
+            // Without the farewell of TLS, which many leave out.
+            Err(error) if error.kind() == ErrorKind::UnexpectedEof => return Ok(()),
+            Err(error) => return Err(error),
         }
     }
 }

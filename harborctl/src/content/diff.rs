@@ -170,6 +170,7 @@ fn differs(one: &ImageFile, other: &ImageFile) -> Vec<&'static str> {
         ("content", one.kind != other.kind || one.size != other.size),
         ("mode", one.mode != other.mode),
         ("owner", one.owner != other.owner),
+        ("attributes", one.attributes != other.attributes),
     ];
     parts.iter().filter(|(_, differs)| *differs).map(|(part, _)| *part).collect()
 }
@@ -183,7 +184,14 @@ fn told(file: &ImageFile) -> Value {
         }
         FileKind::Folder => value["type"] = "folder".into(),
         FileKind::Symlink(to) => (value["type"], value["target"]) = ("link".into(), to.as_str().into()),
-        _ => value["type"] = "device".into(),
+        FileKind::Other { device: (major, minor), .. } => {
+            (value["type"], value["device"]) = ("device".into(), format!("{major}:{minor}").into());
+        }
+        _ => value["type"] = "other".into(),
+    }
+    if !file.attributes.is_empty() {
+        let attributes = file.attributes.iter().map(|(name, digest)| (name.clone(), json!(digest)));
+        value["attributes"] = attributes.collect::<serde_json::Map<_, _>>().into();
     }
     value
 }

@@ -28,6 +28,10 @@ static RESTORED: Shape = Shape {
 ///
 /// The place may have another database and another blob store than the registry had. Until all of it is there, no server takes the
 /// place for a registry. Whoever kills it runs it again, and it goes on where it was.
+///
+/// A server that is started there goes on with what waited when the snapshot was taken: schedules, jobs, and deliveries of webhooks. For
+/// a copy beside the registry itself, start it with `job_workers = 0` in the section `settings` of its configuration file, and pause what
+/// is not to go on, or all: `harborctl job pause all`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

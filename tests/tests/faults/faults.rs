@@ -48,6 +48,11 @@ impl Faults {
         std::mem::take(&mut *self.0.lock().unwrap()).fired
     }
 
+    /// Whether a call has failed since they were armed.
+    pub(crate) fn has_fired(&self) -> bool {
+        self.0.lock().unwrap().fired.is_some()
+    }
+
     /// Called ahead of each call of a port.
     pub(crate) fn before(&self, call: &'static str) -> Result<(), StoreError> {
         let mut state = self.0.lock().unwrap();

@@ -242,7 +242,7 @@ impl Tar {
                         to.ok_or_else(|| invalid(format!("{:?} leads out of it", entry.name)))?,
                     );
                 }
-                Kind::Folder | Kind::Other(_) => {}
+                Kind::Folder | Kind::Other(..) => {}
             }
         }
         if behind == 0 {

@@ -3,6 +3,8 @@
 
 use std::io::{self, Read};
 
+use harbor_core::blob::Hasher;
+use harbor_core::oci::{Algorithm, Digest};
 use tar::{Header, PaxExtensions};
 
 /// The unit of an archive, in bytes.
@@ -19,6 +21,9 @@ const NAMES: usize = 256 * 1024 * 1024;
 
 /// How long a pax header may be, in bytes.
 const PAX: u64 = 1024 * 1024;
+
+/// What the key of an extended attribute begins with in a pax header.
+const ATTRIBUTE: &[u8] = b"SCHILY.xattr.";
 
 /// What entries are read from.
 pub(crate) trait Input: Read {
@@ -51,8 +56,8 @@ pub(crate) enum Kind {
     Symlink(String),
     /// To a name within the archive.
     Hardlink(String),
-    /// A device, a pipe, or what only some know.
-    Other(u8),
+    /// A device, a pipe, or what only some know; and the numbers of the device.
+    Other(u8, (u32, u32)),
 }
 
 /// What a header says.
@@ -65,6 +70,43 @@ pub(crate) struct Entry {
     pub(crate) size: u64,
     pub(crate) mode: u32,
     pub(crate) owner: (u64, u64),
+    /// Its extended attributes by name, each with the digest of what it has: what a file may do is among them (`security.capability`).
+    pub(crate) attributes: Vec<(String, Digest)>,
+}
+
+/// What headers ahead of an entry's own say of it.
+#[derive(Default)]
+struct Ahead {
+    name: Option<String>,
+    link: Option<String>,
+    size: Option<u64>,
+    owner: (Option<u64>, Option<u64>),
+    attributes: Vec<(String, Digest)>,
+}
+
+impl Ahead {
+    /// Reads the records of a pax header that matter here.
+    fn read(&mut self, bytes: &[u8]) -> io::Result<()> {
+        for extension in PaxExtensions::new(bytes) {
+            let extension = extension?;
+            let value = extension.value_bytes();
+            match extension.key_bytes() {
+                b"path" => self.name = Some(text(value)?),
+                b"linkpath" => self.link = Some(text(value)?),
+                b"size" => self.size = Some(number(value)?),
+                b"uid" => self.owner.0 = Some(number(value)?),
+                b"gid" => self.owner.1 = Some(number(value)?),
+                key => {
+                    if let Some(name) = key.strip_prefix(ATTRIBUTE) {
+                        let mut hasher = Hasher::new(Algorithm::Sha256);
+                        hasher.update(value);
+                        self.attributes.push((text(name)?, hasher.finish()));
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
 }
 
 /// The entries of an archive.
@@ -93,7 +135,7 @@ impl<R: Input> Entries<R> {
 
     /// The next entry; nothing behind the last.
     pub(crate) fn next(&mut self) -> io::Result<Option<Entry>> {
-        let (mut name, mut link, mut size) = (None, None, None);
+        let mut ahead = Ahead::default();
         loop {
             self.input.skip(self.left + self.fill)?;
             (self.left, self.fill) = (0, 0);
@@ -101,33 +143,21 @@ impl<R: Input> Entries<R> {
             let own = header.entry_size()?;
             let kind = header.entry_type();
             if kind.is_gnu_longname() {
-                name = Some(text(&self.kept(own, NAME)?)?);
+                ahead.name = Some(text(&self.kept(own, NAME)?)?);
             } else if kind.is_gnu_longlink() {
-                link = Some(text(&self.kept(own, NAME)?)?);
+                ahead.link = Some(text(&self.kept(own, NAME)?)?);
             } else if kind.is_pax_local_extensions() {
-                for (key, value) in extensions(&self.kept(own, PAX)?)? {
-                    match key.as_str() {
-                        "path" => name = Some(value),
-                        "linkpath" => link = Some(value),
-                        "size" => size = Some(value.parse().map_err(|_| wrong("a size that is none"))?),
-                        _ => {}
-                    }
-                }
+                ahead.read(&self.kept(own, PAX)?)?;
             } else if kind.is_pax_global_extensions() {
                 self.lies(own)?;
             } else {
-                return self.entry(&header, name, link, size.unwrap_or(own)).map(Some);
+                return self.entry(&header, ahead, own).map(Some);
             }
         }
     }
 
-    fn entry(
-        &mut self,
-        header: &Header,
-        name: Option<String>,
-        link: Option<String>,
-        size: u64,
-    ) -> io::Result<Entry> {
+    fn entry(&mut self, header: &Header, ahead: Ahead, own: u64) -> io::Result<Entry> {
+        let Ahead { name, link, size, owner, mut attributes } = ahead;
         let name = name.map_or_else(|| text(&header.path_bytes()), Ok)?;
         let target = || match (link, header.link_name_bytes()) {
             (Some(link), _) => Ok(link),
@@ -142,22 +172,29 @@ impl<R: Input> Entries<R> {
             b'5' => Kind::Folder,
             b'\0' | b'0' | b'7' if name.ends_with('/') => Kind::Folder,
             b'\0' | b'0' | b'7' => Kind::File,
-            other => Kind::Other(other),
+            other => Kind::Other(other, device(header)),
         };
         self.count += 1;
         if self.count > self.limit {
             return Err(wrong(&format!("more than {} entries", self.limit)));
         }
         let target = if let Kind::Symlink(to) | Kind::Hardlink(to) = &kind { to.len() } else { 0 };
-        self.names += name.len() + target;
+        let named =
+            attributes.iter().map(|(name, _)| name.len() + size_of::<(String, Digest)>()).sum::<usize>();
+        self.names += name.len() + target + named;
         if self.names > NAMES {
             return Err(wrong("names that are too long together"));
         }
         // Of a link the size is that of what it leads to, and nothing stands behind it.
-        let size = if matches!(kind, Kind::Symlink(_) | Kind::Hardlink(_)) { 0 } else { size };
+        let is_link = matches!(kind, Kind::Symlink(_) | Kind::Hardlink(_));
+        let size = if is_link { 0 } else { size.unwrap_or(own) };
         self.lies(size)?;
-        let owner = (header.uid().unwrap_or(0), header.gid().unwrap_or(0));
-        Ok(Entry { name, kind, size, mode: header.mode().unwrap_or(0), owner })
+        let owner = (
+            owner.0.unwrap_or_else(|| header.uid().unwrap_or(0)),
+            owner.1.unwrap_or_else(|| header.gid().unwrap_or(0)),
+        );
+        attributes.sort();
+        Ok(Entry { name, kind, size, mode: header.mode().unwrap_or(0), owner, attributes })
     }
 
     /// So many bytes of content stand ahead.
@@ -226,17 +263,14 @@ fn text(bytes: &[u8]) -> io::Result<String> {
     Ok(String::from_utf8_lossy(&bytes[..end]).into_owned())
 }
 
-/// The records of a pax header that matter here.
-fn extensions(bytes: &[u8]) -> io::Result<Vec<(String, String)>> {
-    let mut read = Vec::new();
-    for extension in PaxExtensions::new(bytes) {
-        let extension = extension?;
-        let key = extension.key_bytes();
-        if [&b"path"[..], b"linkpath", b"size"].contains(&key) {
-            read.push((text(key)?, text(extension.value_bytes())?));
-        }
-    }
-    Ok(read)
+fn number(bytes: &[u8]) -> io::Result<u64> {
+    text(bytes)?.parse().map_err(|_| wrong("a number that is none"))
+}
+
+/// The numbers of a device; both are 0 of what is none.
+fn device(header: &Header) -> (u32, u32) {
+    let number = |read: io::Result<Option<u32>>| read.ok().flatten().unwrap_or(0);
+    (number(header.device_major()), number(header.device_minor()))
 }
 
 fn wrong(what: &str) -> io::Error {

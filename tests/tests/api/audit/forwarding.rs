@@ -14,6 +14,8 @@ use crate::{API, read};
 
 harbor_tests::on_every_store! {
     nothing_is_lost_while_the_receiver_is_away(stores);
+    what_is_on_its_way_is_sent_again(stores);
+    receivers_that_close_nothing_get_what_is_next;
     lines_may_be_kept_elsewhere_alone;
     receivers_are_checked;
     one_node_forwards;
@@ -67,7 +69,7 @@ fn options() -> ForwardOptions {
     let mut options = ForwardOptions::default();
     options.interval = Duration::from_millis(20);
     options.backoff = Duration::from_millis(20);
-    options.grace = Duration::from_millis(50);
+    options.grace = Duration::from_secs(60);
     options
 }
 
@@ -120,6 +122,20 @@ async fn until(stream: &mut (impl AsyncRead + Unpin), text: &str) -> Vec<String>
     }
 }
 
+/// The messages of as many connections as it takes until one has a text in it, each of which is closed when it is over.
+async fn received(listener: &TcpListener, text: &str) -> Vec<String> {
+    let mut messages: Vec<String> = Vec::new();
+    while !messages.iter().any(|message| message.contains(text)) {
+        let mut stream = accept(listener).await;
+        while let Some(next) =
+            tokio::time::timeout(Duration::from_secs(20), message(&mut stream)).await.unwrap()
+        {
+            messages.push(next);
+        }
+    }
+    messages
+}
+
 async fn accept(listener: &TcpListener) -> TcpStream {
     tokio::time::timeout(Duration::from_secs(20), listener.accept()).await.unwrap().unwrap().0
 }
@@ -134,23 +150,21 @@ async fn nothing_is_lost_while_the_receiver_is_away(stores: BackEnd) {
     labels(&registry, 0..3).await;
     // It comes.
     let listener = TcpListener::bind(address).await.unwrap();
-    let mut stream = accept(&listener).await;
-    let first = until(&mut stream, "\"label-2\"").await;
+    let first = received(&listener, "\"label-2\"").await;
     assert!(first[0].starts_with("<110>1 20") && first[0].contains("operator=\"admin\""), "{}", first[0]);
     // It dies with lines unread, which come again.
     labels(&registry, 3..6).await;
+    let stream = accept(&listener).await;
     stream.readable().await.unwrap();
     drop(stream);
-    let mut stream = accept(&listener).await;
-    let second = until(&mut stream, "\"label-5\"").await;
+    let second = received(&listener, "\"label-5\"").await;
     // A restart goes on where it stopped, or some lines before that.
     tokio::time::sleep(Duration::from_millis(150)).await;
     stop.cancel();
     forwarding.await.unwrap();
     labels(&registry, 6..8).await;
     let (stop, forwarding) = forward(&registry, options());
-    let mut stream = accept(&listener).await;
-    let third = until(&mut stream, "\"label-7\"").await;
+    let third = received(&listener, "\"label-7\"").await;
     let mut keys: Vec<i64> = first.iter().chain(&second).chain(&third).map(|text| key(text)).collect();
     assert!(key(&third[0]) > key(&first[2]), "what was received is not sent for ever");
     keys.sort_unstable();
@@ -163,6 +177,51 @@ async fn nothing_is_lost_while_the_receiver_is_away(stores: BackEnd) {
     registry.close().await;
 }
 
+/// The receiver vanishes with all that came to its machine, and so does the connection: only that it was closed tells that it was read.
+async fn what_is_on_its_way_is_sent_again(stores: BackEnd) {
+    let registry = TestRegistry::start(stores).await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = listener.local_addr().unwrap().to_string();
+    configure(&registry, json!({ "audit_log_forward_endpoint": endpoint })).await;
+    labels(&registry, 0..3).await;
+    let (stop, forwarding) = forward(&registry, options());
+    let mut stream = accept(&listener).await;
+    until(&mut stream, "\"label-2\"").await;
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    stop.cancel();
+    forwarding.await.unwrap();
+    let (stop, forwarding) = forward(&registry, options());
+    let again = received(&listener, "\"label-2\"").await;
+    assert!(again.iter().any(|message| message.contains("\"label-0\"")), "{again:?}");
+    drop(stream);
+    stop.cancel();
+    forwarding.await.unwrap();
+    registry.close().await;
+}
+
+async fn receivers_that_close_nothing_get_what_is_next(registry: &TestRegistry) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = listener.local_addr().unwrap().to_string();
+    configure(registry, json!({ "audit_log_forward_endpoint": endpoint })).await;
+    let mut options = options();
+    options.grace = Duration::from_millis(50);
+    let (stop, forwarding) = forward(registry, options);
+    let mut open = Vec::new();
+    for number in 0..3 {
+        labels(registry, number..number + 1).await;
+        let mut stream = accept(&listener).await;
+        let came = until(&mut stream, &format!("\"label-{number}\"")).await;
+        let before = number.checked_sub(1).map(|before| format!("\"label-{before}\""));
+        assert!(
+            before.is_none_or(|before| !came.iter().any(|message| message.contains(&before))),
+            "{came:?}"
+        );
+        open.push(stream);
+    }
+    stop.cancel();
+    forwarding.await.unwrap();
+}
+
 async fn lines_may_be_kept_elsewhere_alone(registry: &TestRegistry) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let endpoint = format!("tcp://{}", listener.local_addr().unwrap());
@@ -170,8 +229,7 @@ async fn lines_may_be_kept_elsewhere_alone(registry: &TestRegistry) {
         .await;
     labels(registry, 0..3).await;
     let (stop, forwarding) = forward(registry, options());
-    let mut stream = accept(&listener).await;
-    until(&mut stream, "\"label-2\"").await;
+    received(&listener, "\"label-2\"").await;
     let gone = async {
         loop {
             let left = read(&registry.admin(), format!("{API}/auditlog-exts?q=resource_type=label")).await;
